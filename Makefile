@@ -1,0 +1,34 @@
+LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: run test race soak generate web lint mongod
+
+run: ## serve on localhost:8080 with the embedded store
+	go run .
+
+test: ## every test, on both stores; fetches a mongod when there is none
+	go test ./...
+
+race: mongod ## the same under the race detector, in random order
+	go test -race -shuffle=on -timeout 30m ./...
+
+soak: mongod ## what takes long: nodes, servers and networks that fail, a large rebuild, half an hour of load
+	CHIRP_TEST_FIRE_ROUNDS=20 CHIRP_TEST_FIRE_OUTAGE=10 CHIRP_TEST_CRASH_ROUNDS=20 CHIRP_TEST_SOAK_MINUTES=10 \
+	CHIRP_TEST_HISTORY_USERS=37700 \
+		go test -count=1 -v -timeout 3h -run 'Fire|Network|History|Kills|Soak' .
+
+generate: ## write again what is generated
+	go generate ./...
+
+PAGES = web web/graphiql
+
+web: ## build the pages again, which are checked in; needs Node 20
+	for app in $(PAGES); do (cd $$app && npm ci --no-audit --no-fund && npm run build) || exit 1; done
+
+lint:
+	go vet ./...
+	go run $(LINT) run ./...
+
+mongod: .cache/mongod ## a MongoDB server for the tests (Linux on x86-64)
+
+.cache/mongod:
+	go run ./internal/storage/mongodb/mongotest/fetchmongod $@
