@@ -1,0 +1,39 @@
+package aggregate
+
+import "chirp/internal/domain"
+
+// Chirp is a chirp. The zero Chirp is one that was not posted.
+type Chirp struct {
+	ID      domain.ChirpID
+	Author  domain.UserID
+	Content domain.Content
+}
+
+// LoadChirp folds the events of a chirp's stream.
+func LoadChirp(events []domain.Event) Chirp {
+	var c Chirp
+	for _, e := range events {
+		c.apply(e)
+	}
+	return c
+}
+
+// Posted says whether there is such a chirp.
+func (c Chirp) Posted() bool { return c.ID != "" }
+
+// Post decides on publishing a chirp under a new id. A chirp is posted once
+// and never changes, and who makes the ids makes them unique, so an id in use
+// is Internal.
+func (c Chirp) Post(id domain.ChirpID, author domain.UserID, content domain.Content) ([]domain.Event, error) {
+	if c.Posted() {
+		return nil, domain.Errorf(domain.Internal, "chirp %s is posted already", c.ID)
+	}
+	return []domain.Event{domain.ChirpPosted{ChirpID: id, AuthorID: author, Content: content}}, nil
+}
+
+func (c *Chirp) apply(e domain.Event) {
+	switch e := e.(type) {
+	case domain.ChirpPosted:
+		c.ID, c.Author, c.Content = e.ChirpID, e.AuthorID, e.Content
+	}
+}

@@ -1,0 +1,144 @@
+package domain_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"chirp/internal/domain"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const (
+	ann = domain.UserID("user_01h455vb4pex5vsknk084sn02q")
+	bob = domain.UserID("user_01h455vb4pex5vsknk084sn02r")
+)
+
+// golden is one event of each wire name. The content has all that JSON writers
+// disagree on.
+var golden = []domain.Event{
+	domain.UserRegistered{UserID: ann, Username: "Ann_1"},
+	domain.UsernameReserved{UserID: ann, Username: "Ann_1"},
+	domain.ChirpPosted{
+		ChirpID: "chirp_01h455vb4pex5vsknk084sn02q", AuthorID: ann,
+		Content: "\"<b>\" & \\ / é\n\U0001F469\u200d\U0001F680 \u2028 end",
+	},
+	domain.UserFollowed{FollowerID: ann, FolloweeID: bob},
+	domain.UserUnfollowed{FollowerID: ann, FolloweeID: bob},
+	domain.IdentityReserved{UserID: ann, Issuer: "https://login.example.com/tenant", Subject: "248289761001 | {\"$gt\": \"é\"}"},
+}
+
+func TestEventsKeepTheirWireForm(t *testing.T) {
+	for _, event := range golden {
+		name, data, err := domain.EncodeEvent(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join("testdata", name+".json")
+			if *update {
+				if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatalf("%v; run go test -update for a new wire name", err)
+			}
+			if got := string(data) + "\n"; got != string(want) {
+				t.Errorf("EncodeEvent: got %s, want %s: the log has the latter for ever; a new form needs a new wire name", got, want)
+			}
+			got, err := domain.DecodeEvent(name, want)
+			if err != nil || !reflect.DeepEqual(got, event) {
+				t.Errorf("DecodeEvent: got %#v, error %v; want %#v", got, err, event)
+			}
+		})
+	}
+}
+
+func TestEveryGoldenFileIsAnEvent(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) != len(golden) {
+		t.Errorf("got %d golden files, error %v; want %d, one for each wire name", len(files), err, len(golden))
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		if e, err := domain.DecodeEvent(name, data); err != nil || e.WireName() != name {
+			t.Errorf("DecodeEvent %s: got %#v, error %v", name, e, err)
+		}
+	}
+}
+
+func TestDecodeEventRefuses(t *testing.T) {
+	for _, c := range []struct{ name, wire, data string }{
+		{"what is not JSON", "user.followed.v1", `{"followerId":`},
+		{"no data", "user.followed.v1", ``},
+		{"null", "user.followed.v1", `null`},
+		{"an array", "user.followed.v1", `[]`},
+		{"an id of another type", "user.followed.v1", `{"followerId": 1, "followeeId": "x"}`},
+		{"a user without an id", "user.registered.v1", `{"username": "ann"}`},
+		{"a reservation for nobody", "username.reserved.v1", `{"username": "ann"}`},
+		{"an identity for nobody", "identity.reserved.v1", `{"issuer": "https://i.example", "subject": "1"}`},
+		{"an identity without an issuer", "identity.reserved.v1", `{"userId": "x", "subject": "1"}`},
+		{"an identity without a subject", "identity.reserved.v1", `{"userId": "x", "issuer": "https://i.example"}`},
+		{"a chirp without an author", "chirp.posted.v1", `{"chirpId": "x", "content": "hi"}`},
+		{"a chirp without an id", "chirp.posted.v1", `{"authorId": "x", "content": "hi"}`},
+		{"a follow of nobody", "user.followed.v1", `{"followerId": "x"}`},
+		{"an unfollow by nobody", "user.unfollowed.v1", `{"followeeId": "x"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if e, err := domain.DecodeEvent(c.wire, []byte(c.data)); err == nil {
+				t.Errorf("got %#v, want an error", e)
+			}
+		})
+	}
+}
+
+func TestDecodeEventNamesAnUnknownType(t *testing.T) {
+	for _, name := range []string{"", "user.registered.v2", "User.Registered.v1", "UserRegistered"} {
+		e, err := domain.DecodeEvent(name, []byte(`{}`))
+		var unknown *domain.UnknownEventError
+		if e != nil || !errors.As(err, &unknown) || unknown.WireName != name {
+			t.Errorf("DecodeEvent %q: got %#v, error %v; want an UnknownEventError that names it", name, e, err)
+		}
+	}
+}
+
+func TestDecodeEventReadsWhatAStoreMayChange(t *testing.T) {
+	got, err := domain.DecodeEvent("chirp.posted.v1", []byte(` { "content" : "<\u00e9>" , "authorId" : "a", "chirpId":"c", "later": [1] } `))
+	if want := (domain.ChirpPosted{ChirpID: "c", AuthorID: "a", Content: "<é>"}); err != nil || got != want {
+		t.Errorf("got %#v, error %v; want %#v", got, err, want)
+	}
+}
+
+func FuzzDecodeEvent(f *testing.F) {
+	for _, event := range golden {
+		name, data, err := domain.EncodeEvent(event)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(name, data)
+	}
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		event, err := domain.DecodeEvent(name, data)
+		if err != nil {
+			return
+		}
+		gotName, encoded, err := domain.EncodeEvent(event)
+		if err != nil || gotName != name {
+			t.Fatalf("EncodeEvent: got %q, error %v; want %q", gotName, err, name)
+		}
+		if again, err := domain.DecodeEvent(name, encoded); err != nil || again != event {
+			t.Fatalf("DecodeEvent of %s: got %#v, error %v; want %#v", encoded, again, err, event)
+		}
+	})
+}

@@ -1,0 +1,38 @@
+package domain
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of an Identity, in bytes. OpenID Connect allows a subject no more.
+const (
+	MaxIssuer  = 512
+	MaxSubject = 255
+)
+
+// Identity is who somebody is to an outside issuer of tokens: the issuer's URL
+// and its own name for them, which it gives to nobody else. Both are compared
+// byte for byte. The zero Identity is nobody's.
+type Identity struct {
+	Issuer  string
+	Subject string
+}
+
+// ParseIdentity accepts an issuer of 1 to 512 bytes and a subject of 1 to 255,
+// both valid UTF-8 without control characters.
+func ParseIdentity(issuer, subject string) (Identity, error) {
+	for _, part := range []struct {
+		name, text string
+		most       int
+	}{{"issuer", issuer, MaxIssuer}, {"subject", subject, MaxSubject}} {
+		if len(part.text) < 1 || len(part.text) > part.most {
+			return Identity{}, Errorf(Invalid, "the %s has %d bytes, it must have 1 to %d", part.name, len(part.text), part.most)
+		}
+		if !utf8.ValidString(part.text) || strings.ContainsFunc(part.text, unicode.IsControl) {
+			return Identity{}, Errorf(Invalid, "the %s is not valid UTF-8, or has a control character", part.name)
+		}
+	}
+	return Identity{Issuer: issuer, Subject: subject}, nil
+}
