@@ -1,0 +1,217 @@
+package eventstoretest_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+)
+
+// memory is a log in memory: the least that passes the suite, and with a flaw
+// what must not.
+type memory struct {
+	epoch string
+	flaw  flaw
+	tail  eventstore.Tail
+
+	mu       sync.Mutex
+	events   []eventstore.Event
+	versions map[domain.StreamID]int64
+	commits  map[eventstore.CommandKey]eventstore.Commit
+}
+
+// flaw is one way for a log to be wrong inside its append.
+type flaw int
+
+const (
+	none flaw = iota
+	leavesGaps
+	doublesEvents
+	reordersEvents
+	ignoresVersions
+	ignoresVersionsAhead
+	ignoresSomeVersions
+	checksVersionsEarly
+	writesStreamByStream
+	hidesTheConflict
+	namesTheWrongVersion
+	spendsPositionsOnConflicts
+	forgetsCommands
+	remembersFailures
+	checksVersionsBeforeCommands
+	ignoresFingerprints
+	sharesCommandsBetweenActors
+	takesAnything
+	keepsNanoseconds
+	losesCorrelation
+	losesTheMark
+	marksEveryEvent
+)
+
+func newMemory(f flaw) *memory {
+	return &memory{flaw: f, epoch: fmt.Sprintf("%p", new(int)), versions: map[domain.StreamID]int64{}, commits: map[eventstore.CommandKey]eventstore.Commit{}}
+}
+
+func (m *memory) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	if err := a.Check(); err != nil && m.flaw != takesAnything {
+		return eventstore.Commit{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return eventstore.Commit{}, err
+	}
+	var early error
+	if m.flaw == checksVersionsEarly {
+		m.mu.Lock()
+		early = m.conflict(a)
+		m.mu.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.flaw == checksVersionsBeforeCommands {
+		if err := m.conflict(a); err != nil {
+			return eventstore.Commit{}, err
+		}
+	}
+	if c, ok := m.commits[m.key(a)]; ok {
+		if c.Fingerprint != a.Command.Fingerprint && m.flaw != ignoresFingerprints {
+			return eventstore.Commit{}, eventstore.ErrCommandReused
+		}
+		c.Repeated = true
+		return c, nil
+	}
+	err := m.conflict(a)
+	if m.flaw == checksVersionsEarly {
+		err = early
+	}
+	if err != nil {
+		return eventstore.Commit{}, m.refuse(a, err)
+	}
+	return m.write(a), nil
+}
+
+func (m *memory) key(a eventstore.Append) eventstore.CommandKey {
+	if m.flaw == sharesCommandsBetweenActors {
+		return eventstore.CommandKey{ID: a.Command.ID}
+	}
+	return a.Command.CommandKey
+}
+
+// conflict checks the versions of an append.
+func (m *memory) conflict(a eventstore.Append) error {
+	for i, s := range a.Streams {
+		actual := m.versions[s.Stream]
+		ignored := m.flaw == ignoresVersions || m.flaw == ignoresVersionsAhead && s.Expected > actual || m.flaw == ignoresSomeVersions && i > 0
+		if actual != s.Expected && !ignored {
+			if m.flaw == namesTheWrongVersion {
+				actual = s.Expected
+			}
+			return &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual}
+		}
+	}
+	return nil
+}
+
+// refuse does what a failing append must not do, if that is the flaw.
+func (m *memory) refuse(a eventstore.Append, err error) error {
+	switch m.flaw {
+	case hidesTheConflict:
+		return eventstore.ErrConflict
+	case spendsPositionsOnConflicts:
+		m.events = append(m.events, eventstore.Event{})
+	case remembersFailures:
+		m.commits[m.key(a)] = eventstore.Commit{Fingerprint: a.Command.Fingerprint}
+	case writesStreamByStream:
+		for i, s := range a.Streams {
+			if m.versions[s.Stream] != s.Expected {
+				break
+			}
+			m.write(eventstore.Append{Streams: a.Streams[i : i+1], Command: a.Command})
+		}
+	}
+	return err
+}
+
+func (m *memory) write(a eventstore.Append) eventstore.Commit {
+	events := a.At(domain.Position(len(m.events)))
+	commit := eventstore.Commit{Events: events, Fingerprint: a.Command.Fingerprint}
+	kept := slices.Clone(events)
+	switch m.flaw {
+	case leavesGaps:
+		m.events = append(m.events, eventstore.Event{})
+	case doublesEvents:
+		kept = append(kept, events[len(events)-1])
+	case reordersEvents:
+		slices.Reverse(kept)
+	case keepsNanoseconds:
+		for i := range kept {
+			kept[i].RecordedAt = a.RecordedAt
+		}
+	case losesCorrelation:
+		for i := range kept {
+			kept[i].CorrelationID = ""
+		}
+	case losesTheMark:
+		kept[0].Command = nil
+	case marksEveryEvent:
+		for i := range kept {
+			kept[i].Command = kept[0].Command
+		}
+	}
+	m.events = append(m.events, kept...)
+	for _, s := range a.Streams {
+		m.versions[s.Stream] = s.Expected + int64(len(s.Events))
+	}
+	if m.flaw != forgetsCommands {
+		m.commits[m.key(a)] = commit
+	}
+	m.tail.Publish(kept)
+	return commit
+}
+
+func (m *memory) Committed(_ context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.commits[m.key(eventstore.Append{Command: eventstore.Command{CommandKey: key}})]
+	return c, ok, nil
+}
+
+func (m *memory) Load(_ context.Context, stream domain.StreamID) ([]eventstore.Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var events []eventstore.Event
+	for _, e := range m.events {
+		if e.Stream == stream {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+func (m *memory) ReadAll(_ context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	from := min(int(after), len(m.events))
+	return slices.Clone(m.events[from:min(from+limit, len(m.events))]), nil
+}
+
+func (m *memory) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
+		if head, _ := m.Head(ctx); after > head.Position {
+			yield(nil, domain.Errorf(domain.CursorInvalid, "position %d is beyond the log's head %d", after, head.Position))
+			return
+		}
+		m.tail.Follow(ctx, after, m.ReadAll)(yield)
+	}
+}
+
+func (m *memory) Head(context.Context) (eventstore.Head, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return eventstore.Head{Epoch: m.epoch, Position: domain.Position(len(m.events))}, nil
+}

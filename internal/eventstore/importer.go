@@ -1,0 +1,124 @@
+package eventstore
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"time"
+
+	"chirp/internal/domain"
+)
+
+// Importer is a Log that can become the copy of another one.
+type Importer interface {
+	Log
+
+	// Import gives an empty log the events and the epoch of another one, from
+	// position 1 to its end, so that positions, cursors and command keys mean
+	// here what they meant there. It is all or nothing: two things might
+	// happen.
+	//
+	//  1. The events are those of a whole log (see Sequence and Streams): they
+	//     are there, all at once for every reader, and survive as appended
+	//     ones do.
+	//  2. The log is not empty, the events are not those of a whole log, they
+	//     end with an error, or ctx ends: an error is returned, the first three
+	//     of kind Invalid unless the events' own error has another, and the log
+	//     is as it was. So it is when the process dies: no part of an import
+	//     is ever served.
+	//
+	// Nothing else may write to the log meanwhile. The events are read once.
+	Import(ctx context.Context, epoch string, events iter.Seq2[[]Event, error]) error
+}
+
+// NotEmpty is the error of an import into a log that has events.
+func NotEmpty(head domain.Position) error {
+	return domain.Errorf(domain.Invalid, "the log is not empty, it ends at position %d; import into a new one", head)
+}
+
+// Sequence checks that events, given one after the other, are those of a whole
+// log: positions from 1 without a gap, well-formed envelopes, and whole appends,
+// each with its command mark. The zero Sequence is before the first event.
+type Sequence struct {
+	last    domain.Position
+	left    int // events of the append that are yet to come
+	command CommandKey
+}
+
+// Last is the position of the last event that was given.
+func (s *Sequence) Last() domain.Position { return s.last }
+
+// Next checks the next event. Its errors are of kind Invalid.
+func (s *Sequence) Next(e Event) error {
+	if e.Position != s.last+1 {
+		return domain.Errorf(domain.Invalid, "position %d follows %d: a log has no gap", e.Position, s.last)
+	}
+	if problem := s.problem(e); problem != "" {
+		return domain.Errorf(domain.Invalid, "the event at position %d %s", e.Position, problem)
+	}
+	if e.Command != nil {
+		s.left, s.command = e.Command.Events, CommandKey{Actor: e.Actor, ID: e.CommandID}
+	}
+	s.last, s.left = e.Position, s.left-1
+	return nil
+}
+
+func (s *Sequence) problem(e Event) string {
+	begins := e.Command != nil
+	switch {
+	case e.Stream == "" || e.Version < 1 || e.Type == "":
+		return "lacks its stream, its version or its type"
+	case e.Actor == "" || e.CommandID == "":
+		return "lacks its actor or its command id"
+	case len(e.Data) == 0 || e.Data[0] != '{' || !json.Valid(e.Data):
+		return "has data that are no JSON object"
+	case !e.RecordedAt.Equal(e.RecordedAt.Truncate(time.Millisecond)):
+		return "has a time that is not whole to the millisecond"
+	case begins && (e.Command.Fingerprint == "" || e.Command.Events < 1):
+		return "has a command mark without a fingerprint or a number of events"
+	case begins && s.left > 0:
+		return "begins an append inside of another one"
+	case !begins && s.left == 0:
+		return "is not the first of its append, and none has begun"
+	case !begins && s.command != (CommandKey{Actor: e.Actor, ID: e.CommandID}):
+		return "has another command than its append"
+	default:
+		return ""
+	}
+}
+
+// End checks that the last append is whole.
+func (s *Sequence) End() error {
+	if s.left > 0 {
+		return domain.Errorf(domain.Invalid, "the events end at position %d, %d short of the end of an append", s.last, s.left)
+	}
+	return nil
+}
+
+// Streams checks that the streams of a log are whole: each has the versions
+// from 1 on, in the order of its positions. The events are given sorted by
+// stream and version.
+type Streams struct {
+	stream   domain.StreamID
+	version  int64
+	position domain.Position
+	events   int64
+}
+
+// Events is how many events were given.
+func (s *Streams) Events() int64 { return s.events }
+
+// Next checks the next event. Its errors are of kind Invalid.
+func (s *Streams) Next(stream domain.StreamID, version int64, position domain.Position) error {
+	if stream != s.stream || s.events == 0 {
+		s.stream, s.version, s.position = stream, 0, 0
+	}
+	switch {
+	case version != s.version+1:
+		return domain.Errorf(domain.Invalid, "the event at position %d is version %d of stream %s, which has no version %d before it", position, version, stream, version-1)
+	case position <= s.position:
+		return domain.Errorf(domain.Invalid, "version %d of stream %s is at position %d, before version %d at %d", version, stream, position, s.version, s.position)
+	}
+	s.version, s.position, s.events = version, position, s.events+1
+	return nil
+}

@@ -1,0 +1,274 @@
+package eventstore_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+)
+
+// source is a store of numbered events that notes from where it is read.
+type source struct {
+	mu     sync.Mutex
+	events []eventstore.Event
+	reads  []domain.Position
+	err    error
+}
+
+// add appends n events and gives them.
+func (s *source) add(n int) []eventstore.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := len(s.events)
+	for range n {
+		s.events = append(s.events, eventstore.Event{Position: domain.Position(len(s.events) + 1)})
+	}
+	return slices.Clone(s.events[first:])
+}
+
+func (s *source) read(_ context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads = append(s.reads, after)
+	from := min(int(after), len(s.events))
+	return slices.Clone(s.events[from:min(from+limit, len(s.events))]), s.err
+}
+
+// readsSince gives the positions of the reads but for the first n.
+func (s *source) readsSince(n int) []domain.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.reads[n:])
+}
+
+// follower reads a tail in the background.
+type follower struct {
+	got chan domain.Position // the end of each batch
+	end chan error           // how it ended, or what was wrong
+}
+
+func follow(ctx context.Context, tail *eventstore.Tail, s *source, after domain.Position) follower {
+	f := follower{got: make(chan domain.Position, 10_000), end: make(chan error, 1)}
+	go func() {
+		at := after
+		for batch, err := range tail.Follow(ctx, after, s.read) {
+			if err != nil {
+				f.end <- err
+				return
+			}
+			for _, e := range batch {
+				if at++; e.Position != at {
+					f.end <- errors.New("got position " + e.Position.String() + ", want " + at.String())
+					return
+				}
+			}
+			f.got <- at
+		}
+		f.end <- errors.New("ended without an error")
+	}()
+	return f
+}
+
+// reach waits until the follower has come to a position.
+func (f follower) reach(t *testing.T, want domain.Position) {
+	t.Helper()
+	for {
+		select {
+		case at := <-f.got:
+			if at == want {
+				return
+			}
+		case err := <-f.end:
+			t.Fatalf("Follow on the way to %d: %v", want, err)
+		case <-time.After(time.Minute):
+			t.Fatalf("Follow did not reach %d", want)
+		}
+	}
+}
+
+func TestTailGivesPastAndLive(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	s.add(2500)
+	f := follow(t.Context(), &tail, s, 0)
+	f.reach(t, 2500)
+	for i := range 20 {
+		tail.Publish(s.add(1))
+		f.reach(t, domain.Position(2501+i))
+	}
+}
+
+func TestTailServesLiveFollowersFromMemory(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	f := follow(t.Context(), &tail, s, 0)
+	tail.Publish(s.add(1))
+	f.reach(t, 1)
+	before := len(s.readsSince(0))
+	for i := range 100 {
+		tail.Publish(s.add(1))
+		f.reach(t, domain.Position(2+i))
+	}
+	// It may look once for each batch whether there is more, and then sleep; it
+	// need not read a batch itself.
+	if reads := len(s.readsSince(before)); reads > 101 {
+		t.Errorf("got %d reads for 100 live batches, want at most one each", reads)
+	}
+}
+
+func TestTailPassesOverWhatItHas(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	first, second := s.add(3), s.add(3)
+	f := follow(t.Context(), &tail, s, 0)
+	f.reach(t, 6)
+	for _, events := range [][]eventstore.Event{first, second, first, second, append(second, s.add(1)...), first} {
+		tail.Publish(events)
+	}
+	f.reach(t, 7)
+	before := len(s.readsSince(0))
+	follow(t.Context(), &tail, s, 2).reach(t, 7)
+	if reads := len(s.readsSince(before)); reads > 1 {
+		t.Errorf("got %d reads for what had been published, want at most the one that finds nothing more", reads)
+	}
+}
+
+func TestTailReadsAcrossAGap(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	tail.Publish(s.add(2))
+	f := follow(t.Context(), &tail, s, 0)
+	f.reach(t, 2)
+	s.add(5) // nobody published these
+	tail.Publish(s.add(2))
+	f.reach(t, 9)
+	for after := range domain.Position(9) {
+		follow(t.Context(), &tail, s, after).reach(t, 9)
+	}
+}
+
+func TestTailReadsAgainAfterReset(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	tail.Publish(s.add(2))
+	f := follow(t.Context(), &tail, s, 0)
+	f.reach(t, 2)
+	s.add(3)
+	tail.Reset()
+	f.reach(t, 5)
+	tail.Publish(s.add(1))
+	f.reach(t, 6)
+}
+
+func TestTailForgetsAtReset(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	tail.Publish(s.add(2))
+	tail.Reset()
+	follow(t.Context(), &tail, s, 0).reach(t, 2)
+	if reads := s.readsSince(0); !slices.Contains(reads, 0) {
+		t.Errorf("got reads after %d, want one after 0, for what was published is forgotten", reads)
+	}
+}
+
+func TestTailForgetsWhatIsOld(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	for range 30 {
+		tail.Publish(s.add(1000))
+	}
+	for _, after := range []domain.Position{0, 12_345, 29_999} {
+		follow(t.Context(), &tail, s, after).reach(t, 30_000)
+	}
+}
+
+func TestTailEndsWithTheReadersError(t *testing.T) {
+	var tail eventstore.Tail
+	broken := errors.New("broken")
+	f := follow(t.Context(), &tail, &source{err: broken}, 0)
+	if err := <-f.end; !errors.Is(err, broken) {
+		t.Errorf("Follow: ended with %v, want %v", err, broken)
+	}
+}
+
+func TestTailEndsWithItsContext(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	ctx, cancel := context.WithCancel(t.Context())
+	f := follow(ctx, &tail, s, 0)
+	tail.Publish(s.add(1))
+	f.reach(t, 1)
+	cancel()
+	if err := <-f.end; !errors.Is(err, context.Canceled) {
+		t.Errorf("Follow: ended with %v, want context.Canceled", err)
+	}
+}
+
+func TestTailEndsWhenItsUserStops(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	s.add(5)
+	for batch, err := range tail.Follow(t.Context(), 2, s.read) {
+		if err != nil || len(batch) != 3 || batch[0].Position != 3 {
+			t.Errorf("Follow: got %d events, error %v; want those from position 3", len(batch), err)
+		}
+		break
+	}
+}
+
+// Whatever is published, dropped, doubled or reset, each follower gets every
+// event once and in order.
+func TestTailHintsDecideNothing(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	const last = 5000
+	g, ctx := errgroup.WithContext(t.Context())
+	for after := range domain.Position(8) {
+		f := follow(ctx, &tail, s, after)
+		g.Go(func() error {
+			for {
+				select {
+				case at := <-f.got:
+					if at == last {
+						return nil
+					}
+				case err := <-f.end:
+					return err
+				}
+			}
+		})
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	var older []eventstore.Event
+	for n := 0; n < last; {
+		add := min(1+random.IntN(20), last-n)
+		events := s.add(add)
+		n += add
+		switch random.IntN(6) {
+		case 0: // nobody hears of them
+		case 1:
+			tail.Reset()
+		case 2:
+			tail.Publish(older)
+			tail.Publish(events)
+		case 3:
+			tail.Publish(events)
+			tail.Publish(events)
+		default:
+			tail.Publish(events)
+		}
+		older = events
+	}
+	tail.Reset()
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+}
