@@ -1,0 +1,66 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/domain/aggregate"
+)
+
+// PostChirp asks to publish a text.
+type PostChirp struct {
+	Meta
+	// Author is who is calling.
+	Author  domain.UserID
+	Content string
+}
+
+// Posted is the answer to PostChirp.
+type Posted struct {
+	ID       domain.ChirpID
+	Author   domain.UserID
+	Content  domain.Content
+	PostedAt time.Time // UTC
+	Position domain.Position
+	// Repeated is set when an earlier call posted the chirp.
+	Repeated bool
+}
+
+// PostChirp publishes a chirp. An author without an account is Unauthenticated.
+func (h *Handler) PostChirp(ctx context.Context, c PostChirp) (Posted, error) {
+	content, err := domain.ParseContent(c.Content)
+	if err != nil {
+		return Posted{}, err
+	}
+	a, err := h.newAct(c.Meta, string(c.Author), "PostChirp", string(content))
+	if err != nil {
+		return Posted{}, err
+	}
+	a.decide = func(ctx context.Context) ([]domain.Event, int64, error) {
+		if err := h.acting(ctx, c.Author); err != nil {
+			return nil, 0, err
+		}
+		// The stream of a new id is empty. Should it not be, the append says so
+		// and the next id is tried.
+		events, err := aggregate.Chirp{}.Post(domain.ChirpIDFrom(h.NewID()), c.Author, content)
+		return events, 0, err
+	}
+	commit, err := h.do(ctx, a)
+	if err != nil {
+		return Posted{}, err
+	}
+	events, err := decodeAll(commit.Events)
+	if err != nil {
+		return Posted{}, err
+	}
+	chirp := aggregate.LoadChirp(events)
+	if !chirp.Posted() {
+		return Posted{}, fmt.Errorf("the commit at position %d posts no chirp", commit.Position())
+	}
+	return Posted{
+		ID: chirp.ID, Author: chirp.Author, Content: chirp.Content, PostedAt: commit.Events[0].RecordedAt,
+		Position: commit.Position(), Repeated: commit.Repeated,
+	}, nil
+}

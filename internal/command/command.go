@@ -1,0 +1,209 @@
+// Package command carries out what users ask for: it checks the input, loads
+// the aggregates concerned, lets them decide, and appends their events to the
+// log. A command that loses a race is decided again on the new state; one whose
+// outcome is unknown is sent again under the same id, which the log settles.
+//
+// # Command ids
+//
+// Every command has an id, unique with its actor. A caller that gives one may
+// repeat the command under it: nothing is done twice, and the first answer is
+// given again with Repeated set, even where the rules would by now refuse it
+// (a repeated follow is the first follow's answer, not AlreadyFollowing). The
+// same id with another command is a Conflict. Commands that failed are not
+// remembered.
+package command
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+)
+
+// Handler has a method for each command. Its methods may be called from many
+// goroutines; it must not be copied after the first call.
+type Handler struct {
+	Events eventstore.Log
+	// Now is the time that events are recorded at.
+	Now func() time.Time
+	// NewID makes a UUID of version 7.
+	NewID func() [16]byte
+	// SaveCredential keeps a new user's password, durably before it returns.
+	SaveCredential func(ctx context.Context, user domain.UserID, password string) error
+
+	known known
+}
+
+// Meta is what every command may carry beside its input.
+type Meta struct {
+	// CommandID is the caller's own name for the command: 1 to 64 printable
+	// ASCII characters, or empty to have one made.
+	CommandID string
+	// CorrelationID and TraceID tie the command's events to the request. Both
+	// may be empty.
+	CorrelationID string
+	TraceID       string
+}
+
+const maxCommandID = 64
+
+const (
+	// maxDecisions bounds how often a command is decided again after losing a
+	// race. Each lost race is another command's success.
+	maxDecisions = 16
+	// maxAppends bounds how often an append of unknown outcome is sent, and
+	// appendTimeout how long that may take in all: a caller is better off with
+	// an answer that says to repeat than with none.
+	maxAppends    = 5
+	appendTimeout = 5 * time.Second
+	// firstPause is the wait before the second append; each later one is twice
+	// as long, 1.5 seconds together.
+	firstPause = 100 * time.Millisecond
+)
+
+// act is one command on its way into the log.
+type act struct {
+	Meta
+	command eventstore.Command
+	// named is set when the caller gave the command id, so that there can be
+	// an earlier commit under it.
+	named bool
+	// decide gives the events to append and the version that each of their
+	// streams is expected at, or says why not.
+	decide func(ctx context.Context) (events []domain.Event, expected int64, err error)
+}
+
+// newAct checks the command id or makes one. The fingerprint is over the
+// command's name and its normalised inputs, none of which may be secret.
+func (h *Handler) newAct(meta Meta, actor, name string, inputs ...string) (act, error) {
+	a := act{Meta: meta, named: meta.CommandID != ""}
+	if !a.named {
+		a.CommandID = uuid.UUID(h.NewID()).String()
+	}
+	if len(a.CommandID) > maxCommandID || strings.ContainsFunc(a.CommandID, notPrintable) {
+		return act{}, domain.Errorf(domain.Invalid, "command id %.80q must be 1 to %d printable ASCII characters", a.CommandID, maxCommandID)
+	}
+	a.command = eventstore.Command{
+		CommandKey:  eventstore.CommandKey{Actor: actor, ID: a.CommandID},
+		Fingerprint: fingerprint(name, inputs...),
+	}
+	return a, nil
+}
+
+func notPrintable(r rune) bool { return r < ' ' || r > '~' }
+
+// fingerprint is 128 bits of a SHA-256. The lengths keep apart what joins to
+// the same text. It is kept in the log: another way of making it would turn
+// repeats into conflicts.
+func fingerprint(name string, inputs ...string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s", len(name), name)
+	for _, in := range inputs {
+		fmt.Fprintf(h, ",%d:%s", len(in), in)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}
+
+// do decides and appends until the log takes the events or the command is
+// refused.
+func (h *Handler) do(ctx context.Context, a act) (eventstore.Commit, error) {
+	for range maxDecisions {
+		events, expected, err := a.decide(ctx)
+		if err != nil {
+			return h.refuse(ctx, a, err)
+		}
+		streams, err := streamsOf(events, expected)
+		if err != nil {
+			return eventstore.Commit{}, err
+		}
+		commit, err := h.append(ctx, eventstore.Append{
+			Streams: streams, Command: a.command, RecordedAt: h.Now(),
+			CorrelationID: a.CorrelationID, TraceID: a.TraceID,
+		})
+		switch {
+		case err == nil:
+			return commit, nil
+		case errors.Is(err, eventstore.ErrCommandReused):
+			return eventstore.Commit{}, reused(a.CommandID)
+		case !errors.Is(err, eventstore.ErrConflict):
+			return eventstore.Commit{}, err
+		case ctx.Err() != nil:
+			return eventstore.Commit{}, fmt.Errorf("decide again: %w", ctx.Err())
+		}
+	}
+	return eventstore.Commit{}, domain.Errorf(domain.Unavailable,
+		"too many commands change the same thing at once; send it again with commandId %q", a.CommandID)
+}
+
+// refuse reports why a command was refused, unless it was done before under
+// the id that the caller gave: then that commit is the answer. The look-up
+// comes after the decision, so that it sees every commit the decision saw.
+func (h *Handler) refuse(ctx context.Context, a act, refusal error) (eventstore.Commit, error) {
+	var rule *domain.Error
+	if !a.named || !errors.As(refusal, &rule) || rule.Kind == domain.Unavailable || rule.Kind == domain.Unauthenticated {
+		return eventstore.Commit{}, refusal
+	}
+	commit, found, err := h.Events.Committed(ctx, a.command.CommandKey)
+	switch {
+	case err != nil:
+		return eventstore.Commit{}, fmt.Errorf("look up command %q: %w", a.CommandID, err)
+	case !found:
+		return eventstore.Commit{}, refusal
+	case commit.Fingerprint != a.command.Fingerprint:
+		return eventstore.Commit{}, reused(a.CommandID)
+	}
+	commit.Repeated = true
+	return commit, nil
+}
+
+func reused(commandID string) error {
+	return domain.Errorf(domain.Conflict, "command id %q was used for another command; send this one under another id", commandID)
+}
+
+// append sends an append until its outcome is known. The command key makes
+// that safe: what was committed already is found, not written again.
+func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
+	pause := firstPause
+	for n := 1; ; n++ {
+		commit, err := h.Events.Append(ctx, a)
+		if err == nil {
+			return commit, nil
+		}
+		if !unknown(err) {
+			return eventstore.Commit{}, fmt.Errorf("append %s: %w", a.Streams[0].Stream, err)
+		}
+		if n == maxAppends || !sleep(ctx, pause) {
+			return eventstore.Commit{}, fmt.Errorf("%w (append %s: %w)", domain.Errorf(domain.Unavailable,
+				"it is not known whether this was done; to repeat it with commandId %q is safe and will tell", a.Command.ID), a.Streams[0].Stream, err)
+		}
+		pause *= 2
+	}
+}
+
+// unknown says whether an append that gave this error may have happened.
+func unknown(err error) bool {
+	return domain.KindOf(err) == domain.Unavailable ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// sleep says whether it slept to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
