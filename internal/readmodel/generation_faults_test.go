@@ -1,0 +1,288 @@
+package readmodel_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+	"chirp/internal/readmodel/readmodeltest"
+)
+
+func TestGenerationSuiteFailsBrokenStores(t *testing.T) {
+	for _, f := range generationFaults() {
+		t.Run(f.name, func(t *testing.T) {
+			suite := readmodeltest.SharedSuite{Patience: patience, Open: func(testing.TB) (one, other readmodel.Store) {
+				m := readmodeltest.NewMemory()
+				a, b := f.make(m), f.make(m)
+				a.broken.Store, a.memory = m, m
+				b.broken.Store, b.memory = m, m
+				return a, b
+			}}
+			wantFailures(t, suite.GenerationChecks(), f.found)
+		})
+	}
+}
+
+// brokenGenerations is a broken store that also builds generations.
+type brokenGenerations struct {
+	broken
+	memory *readmodeltest.Memory
+	build  func(epoch string, threshold int64) (readmodel.Builder, error)
+	turn   func(b readmodel.Builder) error
+	finish func(b readmodel.Builder) error
+	hold   func(b readmodel.Builder, d time.Duration) error
+	drop   func(age time.Duration) ([]int, error)
+}
+
+func (b *brokenGenerations) Build(ctx context.Context, epoch string, threshold int64) (made readmodel.Builder, err error) {
+	if b.build != nil {
+		made, err = b.build(epoch, threshold)
+	} else {
+		made, err = b.memory.Build(ctx, epoch, threshold)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return brokenBuilder{made, b}, nil
+}
+
+func (b *brokenGenerations) DropRetired(ctx context.Context, age time.Duration) ([]int, error) {
+	if b.drop != nil {
+		return b.drop(age)
+	}
+	return b.memory.DropRetired(ctx, age)
+}
+
+type brokenBuilder struct {
+	readmodel.Builder
+	store *brokenGenerations
+}
+
+func (b brokenBuilder) Apply(ctx context.Context, batch readmodel.Batch) error {
+	return brokenWriter{b.Builder, &b.store.broken}.Apply(ctx, batch)
+}
+
+func (b brokenBuilder) Finish(ctx context.Context) error {
+	if b.store.finish != nil {
+		return b.store.finish(b.Builder)
+	}
+	return b.Builder.Finish(ctx)
+}
+
+func (b brokenBuilder) Hold(ctx context.Context, d time.Duration) error {
+	if b.store.hold != nil {
+		return b.store.hold(b.Builder, d)
+	}
+	return b.Builder.Hold(ctx, d)
+}
+
+func (b brokenBuilder) Switch(ctx context.Context) error {
+	if b.store.turn != nil {
+		return b.store.turn(b.Builder)
+	}
+	return b.Builder.Switch(ctx)
+}
+
+type generationFault struct {
+	name  string
+	found []string
+	make  func(m *readmodeltest.Memory) *brokenGenerations
+}
+
+func generationFaults() []generationFault {
+	ctx := context.Background()
+	return []generationFault{
+		{"building without anything that serves", []string{"there is nothing to replace before anything serves"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{build: func(epoch string, threshold int64) (readmodel.Builder, error) {
+					if _, err := m.Serving(ctx, epoch, threshold); err != nil {
+						return nil, err
+					}
+					return m.Build(ctx, epoch, threshold)
+				}}
+			}},
+		{"a build that serves at once", []string{"what is being built is out of sight"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
+					err := w.Apply(ctx, b)
+					if builder, is := w.(readmodel.Builder); is && err == nil {
+						_ = builder.Switch(ctx)
+					}
+					return err
+				}}}
+			}},
+		{"a build that always begins anew", []string{"building is taken up where it was left", "finish and switch may be repeated"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{build: func(epoch string, threshold int64) (readmodel.Builder, error) {
+					if _, err := m.Build(ctx, "none", 1); err != nil {
+						return nil, err
+					}
+					return m.Build(ctx, epoch, threshold)
+				}}
+			}},
+		{"a build that takes up whatever is there", []string{"another threshold or epoch begins anew"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				var first readmodel.Builder
+				return &brokenGenerations{build: func(epoch string, threshold int64) (b readmodel.Builder, err error) {
+					if first == nil {
+						first, err = m.Build(ctx, epoch, threshold)
+					}
+					return first, err
+				}}
+			}},
+		{"a builder that loses rows", []string{"a builder applies like a projector", "a switch loses nothing of a projector at work"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
+					if _, is := w.(readmodel.Builder); is {
+						b.Cleanups = nil
+						if b.From.Position == 17 {
+							b.Profiles = nil
+						}
+					}
+					return w.Apply(ctx, b)
+				}}}
+			}},
+		{"builders that are not fenced", []string{"two builders fence each other", "racing builders build one generation"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{broken: broken{batch: func(b *readmodel.Batch, at readmodel.Checkpoint) { b.From = at }}}
+			}},
+		{"a switch that does not wait", []string{"a switch waits for the serving checkpoint"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{turn: func(b readmodel.Builder) error {
+					err := b.Switch(ctx)
+					if errors.Is(err, readmodel.ErrBehind) {
+						return nil
+					}
+					return err
+				}}
+			}},
+		{"a switch that changes what it refuses", []string{"a switch waits for the serving checkpoint"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{turn: func(b readmodel.Builder) error {
+					err := b.Switch(ctx)
+					if g, _ := b.Generation(ctx); errors.Is(err, readmodel.ErrBehind) {
+						to := g.Checkpoint
+						to.Partial++
+						err = errors.Join(err, b.Apply(ctx, readmodel.Batch{From: g.Checkpoint, To: to}))
+					}
+					return err
+				}}
+			}},
+		{"a switch that turns one process alone", []string{"a switch turns all processes"}, stuck},
+		{"a switch that wakes nobody", []string{"a switch wakes those who wait"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{broken: broken{await: func(ctx context.Context, beyond domain.Position) (domain.Position, error) {
+					<-ctx.Done()
+					return 0, ctx.Err()
+				}}}
+			}},
+		{"an old writer that goes on in silence", []string{"a switch turns all processes"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
+					if err := w.Apply(ctx, b); !errors.Is(err, readmodel.ErrFenced) {
+						return err
+					}
+					return nil
+				}}}
+			}},
+		{"a projector with the threshold of the config", []string{"a switch turns all processes"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{broken: broken{writer: func(w readmodel.Writer, n int64) readmodel.Writer { return forgetful{w, n} }}}
+			}},
+		{"a snapshot that turns with the switch", []string{"a switch leaves open snapshots alone"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{broken: broken{snapshot: func(s readmodel.Snapshot) readmodel.Snapshot { return turning{s, m} }}}
+			}},
+		{"a hold that does nothing", []string{"a builder holds what serves until it takes over"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{hold: func(readmodel.Builder, time.Duration) error { return nil }}
+			}},
+		{"a hold that is for ever", []string{"a hold ends by itself"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{hold: func(b readmodel.Builder, _ time.Duration) error { return b.Hold(ctx, time.Hour) }}
+			}},
+		{"a hold that fences", []string{"a builder holds what serves until it takes over", "a hold ends by itself"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
+					err := w.Apply(ctx, b)
+					if errors.Is(err, readmodel.ErrHeld) {
+						return readmodel.ErrFenced
+					}
+					return err
+				}}}
+			}},
+		{"a second switch that fails", []string{"finish and switch may be repeated"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{turn: func(b readmodel.Builder) error {
+					if s, err := m.Snapshot(ctx); err == nil {
+						if g, _ := b.Generation(ctx); g.Number == s.Generation().Number {
+							return readmodel.ErrFenced
+						}
+					}
+					return b.Switch(ctx)
+				}}
+			}},
+		{"a finish that works once", []string{"finish and switch may be repeated"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				var once sync.Map
+				return &brokenGenerations{finish: func(b readmodel.Builder) error {
+					g, err := b.Generation(ctx)
+					if _, again := once.LoadOrStore(g.Number, true); again {
+						return errors.New("the index exists")
+					}
+					return err
+				}}
+			}},
+		{"dropping at once", []string{"retired generations are dropped in time"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{drop: func(time.Duration) ([]int, error) { return m.DropRetired(ctx, 0) }}
+			}},
+		{"dropping what is being built", []string{"retired generations are dropped in time"},
+			func(m *readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{drop: func(age time.Duration) ([]int, error) {
+					_, err := m.Build(ctx, "none", 1)
+					dropped, _ := m.DropRetired(ctx, age)
+					return dropped, err
+				}}
+			}},
+		{"dropping nothing", []string{"retired generations are dropped in time"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{drop: func(time.Duration) ([]int, error) { return nil, nil }}
+			}},
+	}
+}
+
+// stuck makes handles that go on reading the generation that they saw first.
+func stuck(*readmodeltest.Memory) *brokenGenerations {
+	b := &brokenGenerations{}
+	var mu sync.Mutex
+	var first readmodel.Snapshot
+	b.snapshot = func(s readmodel.Snapshot) readmodel.Snapshot {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil || first.Generation().Number == s.Generation().Number {
+			first = s
+		}
+		return first
+	}
+	return b
+}
+
+// turning is a snapshot that shows the generation that serves now.
+type turning struct {
+	readmodel.Snapshot
+	store readmodel.Store
+}
+
+func (s turning) Profiles(ctx context.Context, keys []readmodel.UserKey) ([]readmodel.Profile, error) {
+	now, err := s.store.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer now.Close()
+	return now.Profiles(ctx, keys)
+}

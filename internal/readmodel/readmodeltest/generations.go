@@ -1,0 +1,295 @@
+package readmodeltest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+)
+
+// RunGenerations checks how a generation of the views is built and takes over:
+// open gives two handles on one empty store, as two processes have them. Both
+// also implement readmodel.Generations.
+func RunGenerations(t *testing.T, open func(t testing.TB) (one, other readmodel.Store)) {
+	run(t, SharedSuite{Open: open, Patience: time.Minute}.GenerationChecks())
+}
+
+// GenerationChecks gives the checks of RunGenerations.
+func (s SharedSuite) GenerationChecks() []Check {
+	return s.checks([]sharedCheck{
+		{"there is nothing to replace before anything serves", checkBuildOfNothing},
+		{"what is being built is out of sight", checkOutOfSight},
+		{"building is taken up where it was left", checkResume},
+		{"another threshold or epoch begins anew", checkDiscard},
+		{"a builder applies like a projector", checkBuilderApplies},
+		{"two builders fence each other", checkBuilderFencing},
+		{"racing builders build one generation", checkRacingBuilders},
+		{"a switch waits for the serving checkpoint", checkBehind},
+		{"a switch turns all processes", checkSwitch},
+		{"a switch wakes those who wait", checkSwitchWakes},
+		{"a switch leaves open snapshots alone", checkSwitchSnapshots},
+		{"a switch loses nothing of a projector at work", checkSwitchAtWork},
+		{"a builder holds what serves until it takes over", checkHold},
+		{"a hold ends by itself", checkHoldEnds},
+		{"finish and switch may be repeated", checkRepeats},
+		{"retired generations are dropped in time", checkDrop},
+	})
+}
+
+// build opens a builder and learns its checkpoint. The world then applies to
+// what is being built.
+func (w *world) build(threshold int64) readmodel.Builder {
+	w.Helper()
+	generations, ok := w.store.(readmodel.Generations)
+	if !ok {
+		w.Fatalf("%T does not implement readmodel.Generations", w.store)
+	}
+	b, err := generations.Build(w.ctx, testEpoch, threshold)
+	w.ok("Build", err)
+	w.writer = b
+	w.at = w.generation().Checkpoint
+	return b
+}
+
+// drop drops the generations that are retired for an age.
+func (w *world) drop(age time.Duration) []int {
+	w.Helper()
+	dropped, err := w.store.(readmodel.Generations).DropRetired(w.ctx, age)
+	w.ok("DropRetired", err)
+	return dropped
+}
+
+// replace builds a generation with some profiles and switches to it.
+func (w *world) replace(threshold int64, to domain.Position, keys ...readmodel.UserKey) {
+	w.Helper()
+	b := w.build(threshold)
+	w.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: to}, Profiles: users(keys...)})
+	w.ok("Finish", b.Finish(w.ctx))
+	w.ok("Switch", b.Switch(w.ctx))
+}
+
+// turned waits until the world's process sees that a generation serves.
+func (w *world) turned(number int) {
+	w.Helper()
+	for w.look().Generation.Number != number {
+		if w.ctx.Err() != nil {
+			w.Fatal("a process does not see the switch")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// fenced checks that a builder cannot do anything any more.
+func (w *world) fenced(what string, b readmodel.Builder, at readmodel.Checkpoint) {
+	w.Helper()
+	for call, err := range map[string]error{
+		"Apply":  b.Apply(w.ctx, readmodel.Batch{From: at, To: readmodel.Checkpoint{Position: at.Position + 1}}),
+		"Finish": b.Finish(w.ctx),
+		"Hold":   b.Hold(w.ctx, time.Hour),
+		"Switch": b.Switch(w.ctx),
+	} {
+		if !errors.Is(err, readmodel.ErrFenced) {
+			w.Errorf("%s by %s gave %v, want ErrFenced", call, what, err)
+		}
+	}
+}
+
+func checkBuildOfNothing(one, other *world) {
+	for _, w := range []*world{one, other} {
+		if _, err := w.store.(readmodel.Generations).Build(w.ctx, testEpoch, testThreshold); domain.KindOf(err) != domain.Unavailable {
+			w.Errorf("Build in an empty store gave %v, want an error of kind Unavailable", err)
+		}
+		same(w, "generations dropped from an empty store", w.drop(0), nil)
+	}
+	if g := one.serve(); g.Number != 1 {
+		one.Errorf("the first generation is %+v, want number 1", g)
+	}
+}
+
+func checkOutOfSight(one, other *world) {
+	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 5}, Profiles: users(1)})
+	before := one.look(1, 2)
+	other.build(99)
+	other.apply(readmodel.Batch{
+		To: readmodel.Checkpoint{Position: 9}, Profiles: users(1, 2), Chirps: chirps(2, push, 4),
+		Follows: []readmodel.Follow{follow(1, 2, 3)}, FanOuts: []readmodel.FanOut{{Chirp: 4, Author: 2, Range: through(0, 9)}},
+	})
+	for _, w := range []*world{one, other} {
+		same(w, "a snapshot beside a build", w.look(1, 2), before)
+		ctx, cancel := context.WithTimeout(w.ctx, 300*time.Millisecond)
+		if at, err := w.store.Await(ctx, 5); err == nil {
+			w.Errorf("Await beyond the serving checkpoint gave %d beside a build", at)
+		}
+		cancel()
+		writer, err := w.store.Serving(w.ctx, testEpoch, testThreshold)
+		w.ok("Serving", err)
+		g, err := writer.Generation(w.ctx)
+		w.ok("Generation", err)
+		same(w, "the serving generation", g, before.Generation)
+	}
+	one.apply(readmodel.Batch{Profiles: users(2)})
+	same(one, "what the projector applied beside a build", one.look(2).Profiles, users(2))
+	same(other, "what is being built", other.generation().Checkpoint, readmodel.Checkpoint{Position: 9})
+}
+
+func checkResume(one, other *world) {
+	serving := one.serve()
+	b := one.build(99)
+	first := one.generation()
+	if first.Number <= serving.Number || first.Epoch != testEpoch || first.Threshold != 99 || first.Checkpoint != (readmodel.Checkpoint{}) {
+		one.Errorf("the generation that is built is %+v, beside %+v", first, serving)
+	}
+	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 7, Partial: 3}, Profiles: users(1)})
+	first.Checkpoint = one.at
+	for _, w := range []*world{one, other} {
+		w.build(99)
+		same(w, "the generation taken up", w.generation(), first)
+		found, err := w.writer.ProfilesByID(w.ctx, []domain.UserID{userID(1), userID(2)})
+		w.ok("ProfilesByID", err)
+		same(w, "the rows taken up", found, users(1))
+	}
+	one.ok("Finish", b.Finish(one.ctx))
+	other.build(99)
+	same(other, "the generation taken up after Finish", other.generation(), first)
+	other.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 8}, Profiles: users(2)})
+}
+
+func checkDiscard(one, other *world) {
+	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 20}, Profiles: users(7)})
+	served := one.look(1, 7)
+	last := served.Generation.Number
+	for _, next := range []struct {
+		name      string
+		epoch     string
+		threshold int64
+	}{{"another threshold", testEpoch, 98}, {"another epoch", "another-epoch", 99}} {
+		old := one.build(99)
+		one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 30}, Profiles: users(1)})
+		b, err := other.store.(readmodel.Generations).Build(other.ctx, next.epoch, next.threshold)
+		other.ok("Build", err)
+		other.writer = b
+		g := other.generation()
+		if g.Number <= last || g.Epoch != next.epoch || g.Threshold != next.threshold || g.Checkpoint != (readmodel.Checkpoint{}) {
+			other.Errorf("Build with %s gave %+v after generation %d", next.name, g, last)
+		}
+		last = g.Number
+		found, err := b.ProfilesByID(other.ctx, []domain.UserID{userID(1)})
+		other.ok("ProfilesByID", err)
+		same(other, "rows begun anew", found, nil)
+		one.fenced("a builder that was discarded", old, one.at)
+		same(one, "what serves", one.look(1, 7), served)
+	}
+	same(one, "generations dropped", one.drop(0), nil)
+}
+
+func checkBuilderApplies(one, other *world) {
+	one.serve()
+	model := &world{TB: one.TB, ctx: one.ctx, store: NewMemory()}
+	b := other.build(99)
+	for _, step := range []readmodel.Batch{
+		{
+			To: readmodel.Checkpoint{Position: 20}, Profiles: users(1, 2, 3), Chirps: append(chirps(2, push, 10, 11), chirps(3, pull, 12)...),
+			Follows:   []readmodel.Follow{follow(1, 2, 13), follow(1, 3, 14), follow(3, 2, 15)},
+			Backfills: []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(0, 12)}, {Owner: 3, Author: 2, Range: through(10, 12)}},
+		},
+		{To: readmodel.Checkpoint{Position: 20, Partial: 4}, Marks: []readmodel.Mark{{Followee: 3, Range: through(0, 20)}}},
+		{
+			To: readmodel.Checkpoint{Position: 30}, Chirps: chirps(2, push, 21), Unfollows: []readmodel.Follow{follow(3, 2, 0)},
+			Cleanups: []readmodel.Delivered{{Owner: 3, Author: 2, Range: through(0, 20)}},
+			FanOuts:  []readmodel.FanOut{{Chirp: 21, Author: 2, Range: through(0, 30)}},
+		},
+	} {
+		model.apply(step)
+		other.apply(step)
+		for name, misfit := range map[string]readmodel.Batch{
+			"a follow that exists":  {Profiles: users(4), Follows: []readmodel.Follow{follow(1, 2, 40)}},
+			"a chirp that exists":   {Profiles: users(4), Chirps: chirps(2, push, 10)},
+			"an unfollow of nobody": {Profiles: users(4), Unfollows: []readmodel.Follow{follow(2, 1, 0)}},
+		} {
+			misfit.From, misfit.To = other.at, readmodel.Checkpoint{Position: 40}
+			if err := b.Apply(other.ctx, misfit); err == nil || errors.Is(err, readmodel.ErrFenced) {
+				other.Errorf("a batch with %s gave %v, want an error of its own", name, err)
+			}
+		}
+		same(other, "checkpoint", other.generation().Checkpoint, model.at)
+		for _, through := range []func(readmodel.Writer) (domain.Position, error){
+			func(w readmodel.Writer) (domain.Position, error) { return w.FollowersThrough(one.ctx, 2, 0, 1) },
+			func(w readmodel.Writer) (domain.Position, error) { return w.PushedThrough(one.ctx, 2, 0, 9) },
+		} {
+			got, err := through(b)
+			other.ok("measure a range", err)
+			want, _ := through(model.writer)
+			same(other, "a range measured in rows", got, want)
+		}
+	}
+	other.ok("Finish", b.Finish(other.ctx))
+	other.ok("Switch", b.Switch(other.ctx))
+	want := model.look(1, 2, 3, 4)
+	want.Generation = other.generation()
+	same(other, "what was built", other.look(1, 2, 3, 4), want)
+}
+
+func checkBuilderFencing(one, other *world) {
+	one.serve()
+	b := one.build(99)
+	other.build(99)
+	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 5}, Profiles: users(1)})
+	for name, from := range map[string]readmodel.Checkpoint{"the beginning": {}, "a partial": {Position: 5, Partial: 1}} {
+		err := other.writer.Apply(other.ctx, readmodel.Batch{From: from, To: readmodel.Checkpoint{Position: 6}, Profiles: users(2)})
+		if !errors.Is(err, readmodel.ErrFenced) {
+			other.Errorf("Apply from %s gave %v, want ErrFenced", name, err)
+		}
+	}
+	other.build(99)
+	other.apply(readmodel.Batch{Profiles: users(3)})
+	if err := b.Apply(one.ctx, readmodel.Batch{From: one.at, To: readmodel.Checkpoint{Position: 9}}); !errors.Is(err, readmodel.ErrFenced) {
+		one.Errorf("Apply by the first builder gave %v, want ErrFenced", err)
+	}
+	other.ok("Switch", b.Switch(one.ctx))
+	same(one, "what was built", one.look(1, 2, 3).Profiles, users(1, 3))
+}
+
+// checkRacingBuilders lets both processes build at once, in the same steps.
+func checkRacingBuilders(one, other *world) {
+	const racers, steps = 4, 12
+	one.serve()
+	var numbers sync.Map
+	for step := range domain.Position(steps) {
+		from, to := readmodel.Checkpoint{Position: step}, readmodel.Checkpoint{Position: step + 1}
+		var won atomic.Int32
+		var all sync.WaitGroup
+		for r := range racers {
+			all.Go(func() {
+				w := []*world{one, other}[r%2]
+				b, err := w.store.(readmodel.Generations).Build(w.ctx, testEpoch, 99)
+				if err != nil {
+					w.Errorf("a racing Build gave %v", err)
+					return
+				}
+				if g, err := b.Generation(w.ctx); err == nil {
+					numbers.Store(g.Number, true)
+				}
+				switch err = b.Apply(w.ctx, readmodel.Batch{From: from, To: to, Profiles: users(readmodel.UserKey(to.Position))}); {
+				case err == nil:
+					won.Add(1)
+				case !errors.Is(err, readmodel.ErrFenced):
+					w.Errorf("a racing Apply gave %v, want nil or ErrFenced", err)
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != 1 {
+			one.Fatalf("%d of %d racing builders applied the batch to %d, want 1", won.Load(), racers, to.Position)
+		}
+	}
+	built := 0
+	numbers.Range(func(any, any) bool { built++; return true })
+	if built != 1 {
+		one.Errorf("racing builders built %d generations, want 1", built)
+	}
+}

@@ -1,0 +1,95 @@
+package readmodeltest
+
+import (
+	"context"
+	"slices"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+)
+
+// snapshot reads a state, which nobody changes any more.
+type snapshot struct{ *state }
+
+func (s snapshot) Generation() readmodel.Generation { return s.generation }
+
+func (s snapshot) Close() {}
+
+func (s snapshot) Totals(context.Context) (readmodel.Totals, error) {
+	return readmodel.Totals{
+		Profiles: int64(len(s.profiles)), Chirps: int64(len(s.chirps)), Follows: int64(len(s.follows)), Entries: int64(len(s.timelines)),
+	}, nil
+}
+
+func (s snapshot) ProfileByID(_ context.Context, id domain.UserID) (readmodel.Profile, error) {
+	return only(pick(s.profiles, func(p readmodel.Profile) bool { return p.ID == id }))
+}
+
+func (s snapshot) ProfileByName(_ context.Context, name domain.Username) (readmodel.Profile, error) {
+	return only(pick(s.profiles, func(p readmodel.Profile) bool { return sameName(p.Username, name) }))
+}
+
+func (s snapshot) Profiles(_ context.Context, keys []readmodel.UserKey) ([]readmodel.Profile, error) {
+	return pick(s.profiles, func(p readmodel.Profile) bool { return slices.Contains(keys, p.Key) }), nil
+}
+
+func (s snapshot) ChirpByID(_ context.Context, id domain.ChirpID) (readmodel.Chirp, error) {
+	return only(pick(s.chirps, func(c readmodel.Chirp) bool { return c.ID == id }))
+}
+
+func (s snapshot) ChirpsBy(_ context.Context, author readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+	own := pick(s.chirps, func(c readmodel.Chirp) bool { return c.Author == author })
+	return window(own, chirpAt, w), nil
+}
+
+func (s snapshot) Timeline(_ context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+	delivered := pick(s.chirps, func(c readmodel.Chirp) bool { return s.timelines[delivery{owner, c.Position}] })
+	return window(delivered, chirpAt, w), nil
+}
+
+func (s snapshot) PullFollowees(_ context.Context, owner readmodel.UserKey) ([]readmodel.UserKey, error) {
+	var keys []readmodel.UserKey
+	for _, f := range pick(s.follows, func(f readmodel.Follow) bool { return f.Follower == owner && f.Pull }) {
+		keys = append(keys, f.Followee)
+	}
+	return keys, nil
+}
+
+func (s snapshot) PullChirps(_ context.Context, authors []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+	pulled := pick(s.chirps, func(c readmodel.Chirp) bool {
+		return c.Delivery == readmodel.Pull && slices.Contains(authors, c.Author)
+	})
+	return window(pulled, chirpAt, w), nil
+}
+
+func (s snapshot) Followers(_ context.Context, followee readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
+	return window(pick(s.follows, func(f readmodel.Follow) bool { return f.Followee == followee }), followAt, w), nil
+}
+
+func (s snapshot) Following(_ context.Context, follower readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
+	return window(pick(s.follows, func(f readmodel.Follow) bool { return f.Follower == follower }), followAt, w), nil
+}
+
+func (s snapshot) Follows(_ context.Context, follower readmodel.UserKey, followees []readmodel.UserKey) ([]readmodel.Follow, error) {
+	return pick(s.follows, func(f readmodel.Follow) bool {
+		return f.Follower == follower && slices.Contains(followees, f.Followee)
+	}), nil
+}
+
+func (s snapshot) FolloweeIDs(_ context.Context, follower readmodel.UserKey) ([]domain.UserID, error) {
+	var ids []domain.UserID
+	for _, f := range pick(s.follows, func(f readmodel.Follow) bool { return f.Follower == follower }) {
+		if p, exists := s.profiles[f.Followee]; exists {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids, nil
+}
+
+func only[R any](rows []R) (R, error) {
+	if len(rows) == 0 {
+		var none R
+		return none, readmodel.ErrNotFound
+	}
+	return rows[0], nil
+}

@@ -1,0 +1,231 @@
+package readmodeltest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+)
+
+func checkProfiles(w *world) {
+	w.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 9}, Profiles: users(1, 2, 3)})
+	s := w.snapshot()
+	defer s.Close()
+	got, err := s.ProfileByID(w.ctx, userID(2))
+	w.ok("ProfileByID", err)
+	same(w, "profile by id", got, user(2))
+	for _, fold := range []func(string) string{strings.Clone, strings.ToLower, strings.ToUpper} {
+		name := domain.Username(fold(string(user(3).Username)))
+		got, err := s.ProfileByName(w.ctx, name)
+		w.ok("ProfileByName "+string(name), err)
+		same(w, "profile by name", got, user(3))
+	}
+	many, err := s.Profiles(w.ctx, []readmodel.UserKey{3, 8, 1, 3, 0})
+	w.ok("Profiles", err)
+	sortBy(many, func(p readmodel.Profile) int64 { return int64(p.Key) })
+	same(w, "profiles by key", many, users(1, 3))
+	many, err = w.writer.ProfilesByID(w.ctx, []domain.UserID{userID(3), userID(8), userID(1), userID(3)})
+	w.ok("ProfilesByID", err)
+	sortBy(many, func(p readmodel.Profile) int64 { return int64(p.Key) })
+	same(w, "profiles by id for the projector", many, users(1, 3))
+
+	// A replaced row is found under what it says now.
+	renamed := user(2)
+	renamed.Username, renamed.Chirps = "Other", 7
+	w.apply(readmodel.Batch{Profiles: []readmodel.Profile{renamed}})
+	now := w.snapshot()
+	defer now.Close()
+	got, err = now.ProfileByName(w.ctx, "oTHER")
+	w.ok("ProfileByName", err)
+	same(w, "renamed profile", got, renamed)
+	if _, err := now.ProfileByName(w.ctx, user(2).Username); !errors.Is(err, readmodel.ErrNotFound) {
+		w.Errorf("the old name gave %v, want ErrNotFound", err)
+	}
+}
+
+func checkMissing(w *world) {
+	w.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 9}, Profiles: users(1), Chirps: chirps(1, push, 5)})
+	s := w.snapshot()
+	defer s.Close()
+	c, err := s.ChirpByID(w.ctx, chirpID(5))
+	w.ok("ChirpByID", err)
+	same(w, "chirp by id", c, chirps(1, push, 5)[0])
+
+	_, byID := s.ProfileByID(w.ctx, userID(2))
+	_, byName := s.ProfileByName(w.ctx, "User_2")
+	_, byPart := s.ProfileByName(w.ctx, "User%")
+	_, chirp := s.ChirpByID(w.ctx, chirpID(6))
+	for name, err := range map[string]error{"ProfileByID": byID, "ProfileByName": byName, "ProfileByName of a pattern": byPart, "ChirpByID": chirp} {
+		if !errors.Is(err, readmodel.ErrNotFound) {
+			w.Errorf("%s of a missing row gave %v, want ErrNotFound", name, err)
+		}
+	}
+	v := w.lookAt(s, 2)
+	same(w, "lists of a missing user", v, view{Generation: v.Generation, Users: map[readmodel.UserKey]userView{2: {}}})
+}
+
+// checkWindows reads every list in many windows and compares with filtering
+// the whole list. Users 1 to 3 have rows in every list, interleaved.
+func checkWindows(w *world) {
+	b := readmodel.Batch{To: readmodel.Checkpoint{Position: 500}, Profiles: users(1, 2, 3)}
+	for at := domain.Position(100); at < 160; at++ {
+		author := readmodel.UserKey(at%3 + 1)
+		b.Chirps = append(b.Chirps, chirps(author, readmodel.Delivery(at/3%2), at)...)
+	}
+	for at := domain.Position(200); at < 230; at++ {
+		one, other := readmodel.UserKey(at%3+1), readmodel.UserKey(at)
+		b.Follows = append(b.Follows, follow(one, other, at), follow(other, one, at+100))
+	}
+	for _, owner := range []readmodel.UserKey{1, 2, 3} {
+		for _, author := range []readmodel.UserKey{1, 2, 3} {
+			b.Backfills = append(b.Backfills, readmodel.Delivered{Owner: owner, Author: author, Range: through(0, 300)})
+		}
+	}
+	w.apply(b)
+	s := w.snapshot()
+	defer s.Close()
+	keys := []readmodel.UserKey{1, 2, 3}
+	whole := w.lookAt(s, keys...)
+	for _, win := range windows() {
+		got, err := look(w.ctx, s, keys, win)
+		w.ok("a read", err)
+		want := view{Generation: whole.Generation, Profiles: whole.Profiles, Pulled: window(whole.Pulled, chirpAt, win), Users: map[readmodel.UserKey]userView{}}
+		for _, k := range keys {
+			u := whole.Users[k]
+			u.Chirps, u.Timeline = window(u.Chirps, chirpAt, win), window(u.Timeline, chirpAt, win)
+			u.Followers, u.Following = window(u.Followers, followAt, win), window(u.Following, followAt, win)
+			want.Users[k] = u
+		}
+		if d := diff(got, want); d != "" {
+			w.Fatalf("window %+v (- want, + got):\n%s", win, d)
+		}
+	}
+	same(w, "whole timeline", positions(whole.Users[1].Timeline), positions(window(pushedOf(b.Chirps), chirpAt, everything)))
+}
+
+func pushedOf(rows []readmodel.Chirp) []readmodel.Chirp {
+	return slices.DeleteFunc(slices.Clone(rows), func(c readmodel.Chirp) bool { return c.Delivery != push })
+}
+
+// windows gives windows with every combination of bounds, on and between the
+// rows of checkWindows, for few rows, many and more than there are in turn.
+func windows() []readmodel.Window {
+	var made []readmodel.Window
+	bounds := []domain.Position{0, 99, 100, 107, 108, 159, 160, 215, 216, 229, 310, 1 << 60}
+	limits := []int{7, 1000, 1, 30}
+	for i, after := range bounds {
+		for j, before := range bounds {
+			w := readmodel.Window{After: after, Before: before, Limit: limits[(i+j)%len(limits)]}
+			made = append(made, w)
+			w.Ascending = true
+			made = append(made, w)
+		}
+	}
+	return made
+}
+
+// checkPullChirps has 500 authors with three pulled chirps each, round after
+// round, and one who posts much more than the others.
+func checkPullChirps(w *world) {
+	const authors = 500
+	var keys []readmodel.UserKey
+	b := readmodel.Batch{To: readmodel.Checkpoint{Position: 1 << 20}}
+	var all []readmodel.Chirp
+	for k := readmodel.UserKey(1); k <= authors; k++ {
+		keys = append(keys, k)
+		for round := range domain.Position(3) {
+			all = append(all, chirps(k, pull, 10_000*(round+1)+domain.Position(k))...)
+		}
+		b.Chirps = append(b.Chirps, chirps(k, push, 50_000+domain.Position(k))...)
+	}
+	for at := domain.Position(20_600); at < 20_700; at++ {
+		all = append(all, chirps(7, pull, at)...)
+	}
+	b.Chirps = append(b.Chirps, all...)
+	b.Chirps = append(b.Chirps, chirps(authors+1, pull, 60_000)...) // nobody asks for this author
+	w.apply(b)
+	s := w.snapshot()
+	defer s.Close()
+
+	for name, of := range map[string][]readmodel.UserKey{
+		"no authors": {}, "one author": {7}, "two authors": {499, 7}, "an author twice": {7, 499, 7},
+		"an unknown author": {9999}, "all authors": keys, "all authors twice": append(slices.Clone(keys), keys...),
+	} {
+		for _, win := range []readmodel.Window{
+			{Limit: 1}, {Limit: 20}, {Limit: 150}, {Limit: 5000}, {Limit: 20, Ascending: true}, {Limit: 5000, Ascending: true},
+			{After: 20_640, Before: 30_020, Limit: 50}, {After: 20_640, Before: 30_020, Limit: 50, Ascending: true},
+			{After: 30_007, Limit: 10, Ascending: true}, {Before: 10_008, Limit: 10}, {Before: 1, Limit: 10}, {After: 40_000, Limit: 10},
+		} {
+			got, err := s.PullChirps(w.ctx, of, win)
+			w.ok("PullChirps of "+name, err)
+			mine := slices.DeleteFunc(slices.Clone(all), func(c readmodel.Chirp) bool { return !slices.Contains(of, c.Author) })
+			if d := diff(got, window(mine, chirpAt, win)); d != "" {
+				w.Fatalf("PullChirps of %s in %+v (- want, + got):\n%s", name, win, d)
+			}
+		}
+	}
+}
+
+func checkFollows(w *world) {
+	// User 9 has no profile: what is not there is left out of the ids.
+	w.apply(readmodel.Batch{
+		To: readmodel.Checkpoint{Position: 40}, Profiles: users(1, 2, 3, 4, 5),
+		Follows: []readmodel.Follow{follow(1, 2, 20), follow(1, 4, 21), follow(1, 5, 22), follow(2, 1, 23), follow(3, 2, 24), follow(1, 9, 25)},
+	})
+	s := w.snapshot()
+	defer s.Close()
+	got, err := s.Follows(w.ctx, 1, []readmodel.UserKey{4, 3, 2, 4, 8})
+	w.ok("Follows", err)
+	sortBy(got, func(f readmodel.Follow) int64 { return int64(f.Followee) })
+	same(w, "follows among some", got, []readmodel.Follow{follow(1, 2, 20), follow(1, 4, 21)})
+	got, err = s.Follows(w.ctx, 1, nil)
+	w.ok("Follows", err)
+	same(w, "follows among none", got, nil)
+	v := w.lookAt(s, 1, 2, 4)
+	same(w, "ids of the followees", v.Users[1].FolloweeIDs, []domain.UserID{userID(2), userID(4), userID(5)})
+	same(w, "ids of no followees", v.Users[4].FolloweeIDs, nil)
+	same(w, "followers", v.Users[2].Followers, []readmodel.Follow{follow(3, 2, 24), follow(1, 2, 20)})
+	same(w, "following", v.Users[2].Following, []readmodel.Follow{follow(2, 1, 23)})
+}
+
+func checkThrough(w *world) {
+	w.apply(readmodel.Batch{
+		To: readmodel.Checkpoint{Position: 40}, Profiles: users(1, 2, 3, 4),
+		Chirps:  append(chirps(2, push, 10, 12, 14), append(chirps(2, pull, 11, 15), chirps(3, push, 13)...)...),
+		Follows: []readmodel.Follow{follow(1, 2, 20), follow(3, 2, 22), follow(4, 2, 24), follow(1, 3, 21), follow(2, 1, 23)},
+	})
+	for _, c := range []struct {
+		after     domain.Position
+		limit     int
+		followers domain.Position
+		pushed    domain.Position
+	}{
+		{after: 0, limit: 1, followers: 20, pushed: 10},
+		{after: 0, limit: 2, followers: 22, pushed: 12},
+		{after: 0, limit: 3, followers: 24, pushed: 14},
+		{after: 0, limit: 1000, followers: 24, pushed: 14},
+		{after: 10, limit: 1, followers: 20, pushed: 12},
+		{after: 12, limit: 5, followers: 24, pushed: 14},
+		{after: 20, limit: 1, followers: 22, pushed: 0},
+		{after: 24, limit: 1, followers: 0, pushed: 0},
+	} {
+		followers, err := w.writer.FollowersThrough(w.ctx, 2, c.after, c.limit)
+		w.ok("FollowersThrough", err)
+		pushed, err := w.writer.PushedThrough(w.ctx, 2, c.after, c.limit)
+		w.ok("PushedThrough", err)
+		if followers != c.followers || pushed != c.pushed {
+			w.Errorf("%d rows after %d end at follower %d and chirp %d, want %d and %d", c.limit, c.after, followers, pushed, c.followers, c.pushed)
+		}
+	}
+	// The projector sees what it last applied.
+	w.apply(readmodel.Batch{Chirps: chirps(2, push, 16), Unfollows: []readmodel.Follow{{Follower: 4, Followee: 2}}})
+	followers, err := w.writer.FollowersThrough(w.ctx, 2, 0, 9)
+	w.ok("FollowersThrough", err)
+	pushed, err := w.writer.PushedThrough(w.ctx, 2, 0, 9)
+	w.ok("PushedThrough", err)
+	if followers != 22 || pushed != 16 {
+		w.Errorf("after another batch the rows end at follower %d and chirp %d, want 22 and 16", followers, pushed)
+	}
+}
