@@ -1,0 +1,95 @@
+// Package projectortest says what the views must show, computed in the
+// plainest way from the events alone: no timeline, no push, no batch. Tests and
+// the load tool hold the projector's work against it.
+package projectortest
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+)
+
+// Oracle knows the events of a log, or of a part of it that is complete for
+// the users who appear in it.
+type Oracle struct {
+	events []event
+}
+
+type event struct {
+	position domain.Position
+	at       time.Time
+	fact     domain.Event
+}
+
+// Chirp is a chirp as a feed shows it.
+type Chirp struct {
+	Position domain.Position
+	ID       domain.ChirpID
+	Author   domain.UserID
+	Content  domain.Content
+	PostedAt time.Time
+}
+
+// Read makes an oracle of events in position order.
+func Read(events []eventstore.Event) (Oracle, error) {
+	var o Oracle
+	return o.And(events)
+}
+
+// And gives an oracle that knows more events, all later than those it knows.
+// The oracle it is called on is to be used no more.
+func (o Oracle) And(events []eventstore.Event) (Oracle, error) {
+	for _, e := range events {
+		fact, err := domain.DecodeEvent(e.Type, e.Data)
+		if err != nil {
+			return Oracle{}, fmt.Errorf("event %d: %w", e.Position, err)
+		}
+		o.events = append(o.events, event{e.Position, e.RecordedAt, fact})
+	}
+	return o, nil
+}
+
+// Through gives the oracle as it was at a position.
+func (o Oracle) Through(p domain.Position) Oracle {
+	n := sort.Search(len(o.events), func(i int) bool { return o.events[i].position > p })
+	return Oracle{o.events[:n:n]}
+}
+
+// Feed gives the viewer's feed, newest first: all chirps by the users whom the
+// viewer follows at the end.
+func (o Oracle) Feed(viewer domain.UserID) []Chirp {
+	follows := make(map[domain.UserID]bool)
+	for _, e := range o.events {
+		switch fact := e.fact.(type) {
+		case domain.UserFollowed:
+			if fact.FollowerID == viewer {
+				follows[fact.FolloweeID] = true
+			}
+		case domain.UserUnfollowed:
+			if fact.FollowerID == viewer {
+				delete(follows, fact.FolloweeID)
+			}
+		}
+	}
+	var feed []Chirp
+	for _, e := range slices.Backward(o.events) {
+		if fact, posted := e.fact.(domain.ChirpPosted); posted && follows[fact.AuthorID] {
+			feed = append(feed, Chirp{e.position, fact.ChirpID, fact.AuthorID, fact.Content, e.at})
+		}
+	}
+	return feed
+}
+
+// Feed gives a viewer's feed at the end of a list of events, newest first. For
+// many viewers of one list, Read it once.
+func Feed(events []eventstore.Event, viewer domain.UserID) ([]Chirp, error) {
+	o, err := Read(events)
+	if err != nil {
+		return nil, err
+	}
+	return o.Feed(viewer), nil
+}

@@ -1,0 +1,97 @@
+package projectortest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+)
+
+// Rows are the rows that the views must hold, timelines aside, which follow
+// from Feed and the chirps' delivery. Each list is in the order of its keys.
+type Rows struct {
+	Profiles []readmodel.Profile
+	Chirps   []readmodel.Chirp
+	Follows  []readmodel.Follow // by Since
+}
+
+// Rows gives the rows for a celebrity threshold.
+func (o Oracle) Rows(threshold int64) Rows {
+	profiles := make(map[domain.UserID]*readmodel.Profile)
+	follows := make(map[[2]domain.UserID]domain.Position)
+	var chirps []readmodel.Chirp
+	for _, e := range o.events {
+		switch fact := e.fact.(type) {
+		case domain.UserRegistered:
+			profiles[fact.UserID] = &readmodel.Profile{
+				Key: readmodel.UserKey(e.position), ID: fact.UserID, Username: fact.Username, JoinedAt: e.at,
+			}
+		case domain.ChirpPosted:
+			chirp := posted(profiles[fact.AuthorID])
+			chirp.Position, chirp.ID, chirp.Content, chirp.PostedAt = e.position, fact.ChirpID, fact.Content, e.at
+			chirps = append(chirps, chirp)
+		case domain.UserFollowed:
+			follows[[2]domain.UserID{fact.FollowerID, fact.FolloweeID}] = e.position
+			followed(profiles[fact.FollowerID], profiles[fact.FolloweeID], +1, threshold)
+		case domain.UserUnfollowed:
+			delete(follows, [2]domain.UserID{fact.FollowerID, fact.FolloweeID})
+			followed(profiles[fact.FollowerID], profiles[fact.FolloweeID], -1, threshold)
+		}
+	}
+	rows := Rows{Chirps: chirps}
+	for p := range maps.Values(profiles) {
+		rows.Profiles = append(rows.Profiles, *p)
+	}
+	for pair, since := range follows {
+		follower, followee := profiles[pair[0]], profiles[pair[1]]
+		rows.Follows = append(rows.Follows, readmodel.Follow{
+			Follower: follower.Key, Followee: followee.Key, Since: since, Pull: followee.PullSource,
+		})
+	}
+	slices.SortFunc(rows.Profiles, func(a, b readmodel.Profile) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(rows.Follows, func(a, b readmodel.Follow) int { return cmp.Compare(a.Since, b.Since) })
+	return rows
+}
+
+func posted(author *readmodel.Profile) readmodel.Chirp {
+	author.Chirps++
+	if author.Celebrity {
+		author.PullSource = true
+		return readmodel.Chirp{Author: author.Key, Delivery: readmodel.Pull}
+	}
+	author.Pushed++
+	return readmodel.Chirp{Author: author.Key, Delivery: readmodel.Push}
+}
+
+func followed(follower, followee *readmodel.Profile, by, threshold int64) {
+	follower.Following += by
+	followee.Followers += by
+	switch n := float64(followee.Followers); {
+	case n >= float64(threshold):
+		followee.Celebrity = true
+	case n < 0.8*float64(threshold):
+		followee.Celebrity = false
+	}
+}
+
+// Followers gives those who follow a user, the newest follow first.
+func (r Rows) Followers(of readmodel.UserKey) []readmodel.Follow {
+	return r.follows(func(f readmodel.Follow) bool { return f.Followee == of })
+}
+
+// Following gives those whom a user follows, the newest follow first.
+func (r Rows) Following(by readmodel.UserKey) []readmodel.Follow {
+	return r.follows(func(f readmodel.Follow) bool { return f.Follower == by })
+}
+
+func (r Rows) follows(want func(readmodel.Follow) bool) []readmodel.Follow {
+	var found []readmodel.Follow
+	for _, f := range slices.Backward(r.Follows) {
+		if want(f) {
+			found = append(found, f)
+		}
+	}
+	return found
+}

@@ -1,0 +1,205 @@
+package projector_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chirp/internal/domain"
+	"chirp/internal/projector"
+)
+
+// budget bounds the property's run on a store where the number of checks alone
+// would take too long.
+const (
+	budgetVariable = "CHIRP_TEST_PROPERTY_SECONDS"
+	defaultBudget  = 5 * time.Second
+)
+
+func TestFeedsAreExactInMemory(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) { feedsAreExact(rt, &pool{t: t, kind: memory}) })
+}
+
+func TestFeedsAreExactOnSQLite(t *testing.T) {
+	p := &pool{t: t, kind: onSQLite, keep: true}
+	rapid.Check(t, func(t *rapid.T) { feedsAreExact(t, p) })
+}
+
+func TestFeedsAreExactOnMongoDB(t *testing.T) {
+	budget := defaultBudget
+	if s := os.Getenv(budgetVariable); s != "" {
+		seconds, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatalf("%s=%q is not a number of seconds", budgetVariable, s)
+		}
+		budget = time.Duration(seconds) * time.Second
+	}
+	p := &pool{t: t, kind: onMongoDB, keep: true}
+	for _, threshold := range thresholds {
+		p.get(threshold) // opening takes long and does not count
+	}
+	runs := 0
+	for end := time.Now().Add(budget); time.Now().Before(end); {
+		rapid.Check(t, func(t *rapid.T) {
+			if runs == 0 || time.Now().Before(end) {
+				runs++
+				feedsAreExact(t, p)
+			}
+		})
+	}
+	t.Logf("%d runs in %s (%s sets the seconds)", runs, budget, budgetVariable)
+}
+
+// thresholds are low, so that users rise and fall all the time. Only the higher
+// one leaves room between rise and fall.
+var thresholds = []int64{3, 5}
+
+// pool gives the stores that runs of the property use. Runs share a store, each
+// with users of its own, if opening one is dear; one that a run failed on is
+// not used again.
+type pool struct {
+	t      *testing.T
+	kind   kind
+	keep   bool
+	opened map[int64]pair // by threshold
+}
+
+func (p *pool) get(threshold int64) pair {
+	if s, open := p.opened[threshold]; open {
+		return s
+	}
+	s := p.kind.open(p.t)
+	head, err := s.log.Head(context.Background())
+	if err == nil {
+		_, err = s.views.Serving(context.Background(), head.Epoch, threshold)
+	}
+	if err != nil {
+		p.t.Fatalf("open the views: %v", err)
+	}
+	if p.keep {
+		if p.opened == nil {
+			p.opened = make(map[int64]pair)
+		}
+		p.opened[threshold] = s
+	}
+	return s
+}
+
+// feedsAreExact plays random acts of a few users, and projects them with random
+// limits, restarts, and faults of the store. After every commit, after every
+// crash and at every end, the views must be what the oracle says.
+func feedsAreExact(t *rapid.T, p *pool) {
+	r := run{t: t, threshold: rapid.SampledFrom(thresholds).Draw(t, "threshold")}
+	r.pair = p.get(r.threshold)
+	delete(p.opened, r.threshold) // until the run has succeeded
+	r.world = newWorld(t, r.log)
+	r.world.register(rapid.IntRange(2, 8).Draw(t, "users"))
+	r.world.identify(0)
+	act := rapid.Custom(func(t *rapid.T) [3]int {
+		return [3]int{
+			rapid.IntRange(0, 99).Draw(t, "act"), rapid.IntRange(0, 7).Draw(t, "user"), rapid.IntRange(0, 7).Draw(t, "other"),
+		}
+	})
+	for range rapid.IntRange(1, 5).Draw(t, "rounds") {
+		for _, a := range rapid.SliceOfN(act, 0, 40).Draw(t, "acts") {
+			r.world.act(a[0], a[1], a[2])
+		}
+		r.world.write()
+		r.project()
+	}
+	if p.keep {
+		p.opened[r.threshold] = r.pair
+	}
+}
+
+// run is one run of the property.
+type run struct {
+	t *rapid.T
+	pair
+	threshold int64
+	world     *world
+}
+
+// project brings the views to the log's head, through the crashes drawn.
+func (r *run) project() {
+	pageSize := func() int { return rapid.IntRange(1, 7).Draw(r.t, "page") }
+	for crashed := true; crashed; {
+		plan := make(map[int]fault)
+		for range rapid.IntRange(0, 3).Draw(r.t, "faults") {
+			call := rapid.IntRange(0, 12).Draw(r.t, "call")
+			plan[call] = fault(rapid.IntRange(1, int(faults)-1).Draw(r.t, "fault"))
+		}
+		cfg := projector.Config{
+			MaxEvents:     rapid.SampledFrom([]int{1, 2, 4, 9, 30}).Draw(r.t, "events"),
+			MaxDeliveries: rapid.SampledFrom([]int{1, 2, 3, 7, 50}).Draw(r.t, "deliveries"),
+			Threshold:     rapid.SampledFrom([]int64{r.threshold, 1, 100}).Draw(r.t, "configured threshold"),
+		}
+		var err error
+		if crashed, err = r.process(cfg, plan); err != nil {
+			r.t.Fatalf("after a commit: %v", err)
+		}
+		if err := compare(context.Background(), r.views, r.world.oracle, r.threshold, pageSize); err != nil {
+			r.t.Fatalf("crashed %t: %v", crashed, err)
+		}
+	}
+}
+
+// process is the life of one server: it projects until the views are at the
+// head or it dies.
+func (r *run) process(cfg projector.Config, plan map[int]fault) (crashed bool, err error) {
+	views := newFaultyViews(r.views, plan)
+	views.applied = func(n int) error {
+		if n%r.stride != 0 {
+			return nil
+		}
+		return compare(context.Background(), r.views, r.world.oracle, r.threshold, whole)
+	}
+	cfg.Log, cfg.Views, cfg.Holder, cfg.RetryDelay = r.log, views, "the only one", time.Millisecond
+	err = projectTo(cfg, r.world.head(), views.crashed)
+	select {
+	case <-views.crashed:
+		return true, views.wrong
+	default:
+		return false, err
+	}
+}
+
+// projectTo runs a projector until the views are at a position, it halts, or
+// stop is closed.
+func projectTo(cfg projector.Config, head domain.Position, stop <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	p := projector.New(cfg)
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	there := make(chan error, 1)
+	go func() {
+		_, err := cfg.Views.Await(ctx, head-1)
+		there <- err
+	}()
+	state := p.State()
+	for err := errors.New("not there yet"); err != nil; state = p.State() {
+		select {
+		case err = <-there:
+			if err != nil {
+				cancel()
+				return fmt.Errorf("position %d was not reached: %w: %+v", head, errors.Join(err, <-ended), state)
+			}
+		case <-stop:
+			err = nil
+		case <-time.After(10 * time.Millisecond):
+			if state.Phase == projector.Halted {
+				cancel()
+				return errors.Join(state.Failure, <-ended, <-there)
+			}
+		}
+	}
+	cancel()
+	return <-ended
+}
