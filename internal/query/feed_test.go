@@ -1,0 +1,231 @@
+package query_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"chirp/internal/domain"
+	"chirp/internal/query"
+	"chirp/internal/readmodel"
+
+	"pgregory.net/rapid"
+)
+
+// randomWorld is a few users who did things in a random order.
+func randomWorld(t *rapid.T) (*world, []readmodel.UserKey) {
+	w := newWorld(t)
+	var users []readmodel.UserKey
+	for range rapid.IntRange(2, 5).Draw(t, "users") {
+		users = append(users, w.register())
+	}
+	some := rapid.SampledFrom(users)
+	for range rapid.IntRange(0, 40).Draw(t, "events") {
+		a, b := some.Draw(t, "user"), some.Draw(t, "other")
+		follows := slices.ContainsFunc(w.follows, func(f readmodel.Follow) bool { return f.Follower == a && f.Followee == b })
+		switch act := rapid.IntRange(0, 5).Draw(t, "act"); {
+		case act < 2:
+			w.post(a, readmodel.Push)
+		case act < 4:
+			w.post(a, readmodel.Pull)
+		case a == b:
+		case follows && act == 4:
+			w.unfollow(a, b)
+		case !follows:
+			w.follow(a, b)
+		}
+	}
+	return w, users
+}
+
+// Whatever the sizes of its pages, a list is the same, in both directions.
+func TestPagesAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, users := randomWorld(t)
+		r := w.open()
+		size := rapid.IntRange(1, 8)
+		for _, u := range users {
+			for _, l := range lists(w, r, u) {
+				wantList(t, size, l.all, l.read, r)
+			}
+			wantOldestFirst(t, size, positions(w.feed(u)), u, r)
+		}
+	})
+}
+
+func positions(chirps []readmodel.Chirp) []domain.Position {
+	at := []domain.Position{}
+	for _, c := range chirps {
+		at = append(at, c.Position)
+	}
+	return at
+}
+
+// since gives the positions of some follows, newest first.
+func since(w *world, which func(readmodel.Follow) bool) []domain.Position {
+	at := []domain.Position{}
+	for _, f := range slices.Backward(w.follows) {
+		if which(f) {
+			at = append(at, f.Since)
+		}
+	}
+	return at
+}
+
+// list reads a page of a list, with each row as its position.
+type list func(query.Page) (query.Connection[domain.Position], error)
+
+func chirpAts(read func(query.Page) (query.Connection[readmodel.Chirp], error)) list {
+	return func(p query.Page) (query.Connection[domain.Position], error) {
+		c, err := read(p)
+		return rows(c, func(c readmodel.Chirp) domain.Position { return c.Position }), err
+	}
+}
+
+// ats puts in each profile's place the position of the follow that it is for.
+func ats(w *world, c query.Connection[readmodel.Profile], ends func(readmodel.Follow, readmodel.UserKey) bool) query.Connection[domain.Position] {
+	return rows(c, func(p readmodel.Profile) domain.Position {
+		i := slices.IndexFunc(w.follows, func(f readmodel.Follow) bool { return ends(f, p.Key) })
+		return w.follows[i].Since
+	})
+}
+
+func rows[T any](c query.Connection[T], at func(T) domain.Position) query.Connection[domain.Position] {
+	out := query.Connection[domain.Position]{Around: c.Around}
+	for _, e := range c.Edges {
+		out.Edges = append(out.Edges, query.Edge[domain.Position]{Node: at(e.Node), Cursor: e.Cursor})
+	}
+	return out
+}
+
+// wantList pages through a list and checks every page.
+func wantList(t *rapid.T, size *rapid.Generator[int], want []domain.Position, read list, r *query.Reader) {
+	t.Helper()
+	got := []domain.Position{}
+	page := query.Page{}
+	for {
+		first := size.Draw(t, "first")
+		page.First = &first
+		c, err := read(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range c.Edges {
+			got = append(got, e.Node)
+			if e.Cursor != r.Cursor(e.Node) {
+				t.Fatalf("position %d has the cursor %q, want %q", e.Node, e.Cursor, r.Cursor(e.Node))
+			}
+		}
+		if len(c.Edges) > first || len(c.Edges) < first && c.HasNextPage {
+			t.Fatalf("a page of %d has %d rows, and says %t to more", first, len(c.Edges), c.HasNextPage)
+		}
+		if wantPrevious := page.After != ""; c.HasPreviousPage != wantPrevious {
+			t.Fatalf("a page after %q says %t to a previous one", page.After, c.HasPreviousPage)
+		}
+		if wantNext := len(got) < len(want); c.HasNextPage != wantNext {
+			t.Fatalf("after %d of %d rows, HasNextPage is %t", len(got), len(want), c.HasNextPage)
+		}
+		if !c.HasNextPage {
+			break
+		}
+		page.After = c.Edges[len(c.Edges)-1].Cursor
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("the pages add up to %v, want %v", got, want)
+	}
+}
+
+func wantOldestFirst(t *rapid.T, size *rapid.Generator[int], want []domain.Position, viewer readmodel.UserKey, r *query.Reader) {
+	t.Helper()
+	got := []domain.Position{}
+	after := domain.Position(0)
+	for {
+		limit := size.Draw(t, "limit")
+		chirps, err := r.FeedAfter(context.Background(), userID(viewer), after, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, positions(chirps)...)
+		if len(chirps) < limit {
+			break
+		}
+		after = chirps[len(chirps)-1].Position
+	}
+	slices.Reverse(got)
+	if !slices.Equal(got, want) {
+		t.Fatalf("oldest first, the pages add up to %v, want %v", got, want)
+	}
+}
+
+// Paging goes on where it was when chirps arrive and follows change.
+func TestPagingWhileThingsHappen(t *testing.T) {
+	w := newWorld(t)
+	ann, bob := w.register(), w.register()
+	w.follow(ann, bob)
+	p, q := w.post(bob, readmodel.Push), w.post(bob, readmodel.Pull)
+	first, err := w.open().Feed(t.Context(), userID(ann), query.Page{First: new(1)})
+	if err != nil || first.Edges[0].Node.Position != q {
+		t.Fatalf("got %v, %v; want the chirp at %d", first, err, q)
+	}
+	w.post(bob, readmodel.Push)
+	w.post(bob, readmodel.Pull)
+	second, err := w.open().Feed(t.Context(), userID(ann), query.Page{First: new(5), After: first.Edges[0].Cursor})
+	if err != nil || len(second.Edges) != 1 || second.Edges[0].Node.Position != p || second.HasNextPage || !second.HasPreviousPage {
+		t.Fatalf("got %+v, %v; want the chirp at %d alone", second, err, p)
+	}
+	w.unfollow(ann, bob)
+	third, err := w.open().Feed(t.Context(), userID(ann), query.Page{First: new(5), After: first.Edges[0].Cursor})
+	if err != nil || len(third.Edges) != 0 || third.HasNextPage || third.HasPreviousPage {
+		t.Fatalf("got %+v, %v; want an empty page, with nothing known around it", third, err)
+	}
+}
+
+func TestFeedAfterRefusesNoLimit(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.open().FeedAfter(t.Context(), userID(w.register()), 0, 0)
+	wantKind(t, err, domain.Invalid)
+}
+
+func TestPageRefusesACursor(t *testing.T) {
+	w := newWorld(t)
+	ann := w.register()
+	r := w.open()
+	for _, cursor := range []string{"nonsense", r.Cursor(2)} {
+		_, err := r.Feed(t.Context(), userID(ann), query.Page{First: new(1), After: cursor})
+		wantKind(t, err, domain.CursorInvalid)
+		_, err = r.Feed(t.Context(), userID(ann), query.Page{First: new(1), Before: cursor})
+		wantKind(t, err, domain.CursorInvalid)
+	}
+}
+
+// A cursor may come from a reading that knew more than this one.
+func TestPageAfterACursorBeyondTheCheckpoint(t *testing.T) {
+	w := newWorld(t)
+	ann, bob := w.register(), w.register()
+	w.follow(ann, bob)
+	p := w.post(bob, readmodel.Push)
+	s := w.service()
+	s.Head = func(context.Context) (domain.Position, error) { return p + 5, nil }
+	r := open(t, s, 0)
+	c, err := r.Feed(t.Context(), userID(ann), query.Page{First: new(5), After: r.Cursor(p + 5)})
+	if err != nil || len(c.Edges) != 1 || c.Edges[0].Node.Position != p || c.HasPreviousPage {
+		t.Errorf("got %+v, %v; want the chirp at %d", c, err, p)
+	}
+	chirps, err := r.FeedAfter(t.Context(), userID(ann), p+5, 5)
+	if err != nil || len(chirps) != 0 {
+		t.Errorf("FeedAfter gave %v, %v; want nothing", chirps, err)
+	}
+}
+
+func TestFeedOfAViewerWhoIsNotThereYet(t *testing.T) {
+	r := newWorld(t).open()
+	if c, err := r.Feed(t.Context(), "user_new", query.Page{First: new(1)}); err != nil || len(c.Edges) != 0 {
+		t.Errorf("Feed gave %v, %v; want nothing", c, err)
+	}
+	if got, err := r.FeedAfter(t.Context(), "user_new", 0, 1); err != nil || len(got) != 0 {
+		t.Errorf("FeedAfter gave %v, %v; want nothing", got, err)
+	}
+	if got, err := r.FolloweeIDs(t.Context(), "user_new"); err != nil || len(got) != 0 {
+		t.Errorf("FolloweeIDs gave %v, %v; want nothing", got, err)
+	}
+}

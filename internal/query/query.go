@@ -1,0 +1,197 @@
+// Package query answers questions from the read model: profiles, chirps,
+// follows and feeds. Service.Open gives a Reader, which sees the views as they
+// are at one moment, so that all parts of one answer belong together.
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+)
+
+// defaultReadAfterTimeout is how long Open waits for the read model.
+const defaultReadAfterTimeout = 2 * time.Second
+
+// retryPause keeps Open from asking a store again and again that says that a
+// position is visible but does not show it yet.
+const retryPause = 10 * time.Millisecond
+
+// Service opens readings of the read model. Its fields are set once, before it
+// is used.
+type Service struct {
+	// Views is the read model.
+	Views readmodel.Store
+	// Head gives the position of the last event in the log.
+	Head func(ctx context.Context) (domain.Position, error)
+	// ReadAfterTimeout is how long Open waits for a position, 2 s if zero.
+	ReadAfterTimeout time.Duration
+}
+
+// Open opens a reading that shows at least the position readAfter; 0 takes the
+// views as they are. Four things might happen:
+//
+//  1. The views are there, or get there within the timeout: a Reader, which
+//     the caller closes.
+//  2. The position lies beyond the log's head: NotYetVisible, at once.
+//  3. The views don't get there in time: NotYetVisible.
+//  4. The store cannot answer, or ctx ends: that error.
+func (s *Service) Open(ctx context.Context, readAfter domain.Position) (*Reader, error) {
+	r, err := s.snapshot(ctx)
+	if err != nil || r.Checkpoint() >= readAfter {
+		return r, err
+	}
+	seen := r.Checkpoint()
+	r.Close()
+	head, err := s.Head(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read after position %d: %w", readAfter, err)
+	}
+	if readAfter > head {
+		return nil, domain.Errorf(domain.NotYetVisible,
+			"position %d is beyond the end of the log, which is at %d; check the position", readAfter, head)
+	}
+	return s.await(ctx, readAfter, seen)
+}
+
+// await opens a reading as soon as the views are at a position.
+func (s *Service) await(ctx context.Context, readAfter, seen domain.Position) (*Reader, error) {
+	timeout := s.ReadAfterTimeout
+	if timeout == 0 {
+		timeout = defaultReadAfterTimeout
+	}
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for {
+		r, err := s.awaitOnce(waiting, readAfter)
+		switch {
+		case err == nil && r.Checkpoint() >= readAfter:
+			return r, nil
+		case err == nil:
+			// Another generation began to serve, or the store's answer came
+			// from a member that has not heard of the checkpoint yet.
+			seen = r.Checkpoint()
+			r.Close()
+			pause(waiting, retryPause)
+		}
+		if ctx.Err() == nil && waiting.Err() != nil {
+			return nil, domain.Errorf(domain.NotYetVisible,
+				"position %d is not visible yet, the views are at %d; try again", readAfter, seen)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read after position %d: %w", readAfter, err)
+		}
+	}
+}
+
+func (s *Service) awaitOnce(ctx context.Context, readAfter domain.Position) (*Reader, error) {
+	if _, err := s.Views.Await(ctx, readAfter-1); err != nil {
+		return nil, err
+	}
+	return s.snapshot(ctx)
+}
+
+func (s *Service) snapshot(ctx context.Context) (*Reader, error) {
+	views, err := s.Views.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open the views: %w", err)
+	}
+	return &Reader{views: views, generation: views.Generation(), head: s.Head}, nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// Reader answers from the views as they are at one moment: up to its
+// checkpoint, and nothing beyond it. It may be used from many goroutines.
+// Every list is ordered newest first and paged by cursor; the order is by
+// position, so paging neither repeats nor skips a row while new ones arrive.
+type Reader struct {
+	views      readmodel.Snapshot
+	generation readmodel.Generation
+	head       func(ctx context.Context) (domain.Position, error)
+}
+
+// Checkpoint is the position up to which the reading is complete.
+func (r *Reader) Checkpoint() domain.Position { return r.generation.Checkpoint.Position }
+
+// Close ends the reading. Cursor and Checkpoint still answer afterwards.
+func (r *Reader) Close() { r.views.Close() }
+
+// Profile gives a user's profile, or NotFound.
+func (r *Reader) Profile(ctx context.Context, id domain.UserID) (readmodel.Profile, error) {
+	p, err := r.views.ProfileByID(ctx, id)
+	if err == nil && r.beyond(domain.Position(p.Key)) {
+		err = readmodel.ErrNotFound
+	}
+	if err != nil {
+		return readmodel.Profile{}, lookup(err, "user", string(id))
+	}
+	return p, nil
+}
+
+// ProfileByName gives the profile of the user with a name, without regard to
+// case, or NotFound.
+func (r *Reader) ProfileByName(ctx context.Context, name domain.Username) (readmodel.Profile, error) {
+	p, err := r.views.ProfileByName(ctx, name)
+	if err == nil && r.beyond(domain.Position(p.Key)) {
+		err = readmodel.ErrNotFound
+	}
+	if err != nil {
+		return readmodel.Profile{}, lookup(err, "user named", string(name))
+	}
+	return p, nil
+}
+
+// ProfilesByKey gives the profiles of many users in one read, leaving out
+// those that are not there. A key may be given more than once.
+func (r *Reader) ProfilesByKey(ctx context.Context, keys []readmodel.UserKey) (map[readmodel.UserKey]readmodel.Profile, error) {
+	profiles := make(map[readmodel.UserKey]readmodel.Profile, len(keys))
+	keys = unique(keys)
+	if len(keys) == 0 {
+		return profiles, nil
+	}
+	rows, err := r.views.Profiles(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read %d profiles: %w", len(keys), err)
+	}
+	for _, p := range rows {
+		if !r.beyond(domain.Position(p.Key)) {
+			profiles[p.Key] = p
+		}
+	}
+	return profiles, nil
+}
+
+// Chirp gives a chirp, or NotFound.
+func (r *Reader) Chirp(ctx context.Context, id domain.ChirpID) (readmodel.Chirp, error) {
+	c, err := r.views.ChirpByID(ctx, id)
+	if err == nil && r.beyond(c.Position) {
+		err = readmodel.ErrNotFound
+	}
+	if err != nil {
+		return readmodel.Chirp{}, lookup(err, "chirp", string(id))
+	}
+	return c, nil
+}
+
+// beyond says that a row belongs to an event that the views don't show in full
+// yet.
+func (r *Reader) beyond(p domain.Position) bool { return p > r.Checkpoint() }
+
+// lookup turns the absence of a row into an error that the caller can be told.
+func lookup(err error, what, name string) error {
+	if errors.Is(err, readmodel.ErrNotFound) {
+		return domain.Errorf(domain.NotFound, "there is no %s %.64q", what, name)
+	}
+	return fmt.Errorf("read %s %.64q: %w", what, name, err)
+}

@@ -1,0 +1,159 @@
+package query_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/query"
+	"chirp/internal/readmodel"
+	"chirp/internal/readmodel/readmodeltest"
+)
+
+const epoch = "this-log"
+
+// tester is what the tests of this package need of *testing.T and *rapid.T.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// world fills views by the rules of delivery, one event at a time, and keeps
+// what it did, so that a feed can be told without them.
+type world struct {
+	t     tester
+	store *readmodeltest.Memory
+	at    domain.Position
+
+	chirps  []readmodel.Chirp // oldest first
+	follows []readmodel.Follow
+	pull    map[readmodel.UserKey]bool // users who ever posted a pull chirp
+}
+
+func newWorld(t tester) *world {
+	w := &world{t: t, store: readmodeltest.NewMemory(), pull: make(map[readmodel.UserKey]bool)}
+	if _, err := w.store.Serving(context.Background(), epoch, 1); err != nil {
+		t.Fatalf("open the views: %v", err)
+	}
+	return w
+}
+
+// event applies a batch as the next event.
+func (w *world) event(b readmodel.Batch) domain.Position {
+	w.t.Helper()
+	w.at++
+	b.To.Position = w.at
+	w.apply(b)
+	return w.at
+}
+
+func (w *world) apply(b readmodel.Batch) {
+	w.t.Helper()
+	writer, err := w.store.Serving(context.Background(), epoch, 1)
+	if err != nil {
+		w.t.Fatalf("open the views: %v", err)
+	}
+	g, err := writer.Generation(context.Background())
+	if err != nil {
+		w.t.Fatalf("read the generation: %v", err)
+	}
+	b.From = g.Checkpoint
+	if err := writer.Apply(context.Background(), b); err != nil {
+		w.t.Fatalf("apply event %d: %v", b.To.Position, err)
+	}
+}
+
+// next is the position of the next event.
+func (w *world) next() domain.Position { return w.at + 1 }
+
+func userID(k readmodel.UserKey) domain.UserID { return domain.UserID(fmt.Sprintf("user_%d", k)) }
+
+func (w *world) register() readmodel.UserKey {
+	w.t.Helper()
+	k := readmodel.UserKey(w.next())
+	w.event(readmodel.Batch{Profiles: []readmodel.Profile{{Key: k, ID: userID(k), Username: domain.Username(fmt.Sprintf("User%d", k))}}})
+	return k
+}
+
+func chirpAt(p domain.Position, author readmodel.UserKey, d readmodel.Delivery) readmodel.Chirp {
+	return readmodel.Chirp{
+		Position: p, ID: domain.ChirpID(fmt.Sprintf("chirp_%d", p)), Author: author,
+		Content: "hello", PostedAt: time.Unix(int64(p), 0).UTC(), Delivery: d,
+	}
+}
+
+func (w *world) post(author readmodel.UserKey, d readmodel.Delivery) domain.Position {
+	w.t.Helper()
+	c := chirpAt(w.next(), author, d)
+	b := readmodel.Batch{Chirps: []readmodel.Chirp{c}}
+	all := readmodel.Range{Through: w.at}
+	if d == readmodel.Push {
+		b.FanOuts = []readmodel.FanOut{{Chirp: c.Position, Author: author, Range: all}}
+	} else {
+		w.pull[author] = true
+		b.Marks = []readmodel.Mark{{Followee: author, Range: all}}
+	}
+	w.chirps = append(w.chirps, c)
+	return w.event(b)
+}
+
+func (w *world) follow(follower, followee readmodel.UserKey) domain.Position {
+	w.t.Helper()
+	f := readmodel.Follow{Follower: follower, Followee: followee, Since: w.next(), Pull: w.pull[followee]}
+	w.follows = append(w.follows, f)
+	return w.event(readmodel.Batch{
+		Follows:   []readmodel.Follow{f},
+		Backfills: []readmodel.Delivered{{Owner: follower, Author: followee, Range: readmodel.Range{Through: w.at}}},
+	})
+}
+
+func (w *world) unfollow(follower, followee readmodel.UserKey) domain.Position {
+	w.t.Helper()
+	w.follows = slices.DeleteFunc(w.follows, func(f readmodel.Follow) bool {
+		return f.Follower == follower && f.Followee == followee
+	})
+	return w.event(readmodel.Batch{
+		Unfollows: []readmodel.Follow{{Follower: follower, Followee: followee}},
+		Cleanups:  []readmodel.Delivered{{Owner: follower, Author: followee, Range: readmodel.Range{Through: w.at}}},
+	})
+}
+
+// feed tells a feed, newest first, from what was done.
+func (w *world) feed(viewer readmodel.UserKey) []readmodel.Chirp {
+	var feed []readmodel.Chirp
+	for _, c := range slices.Backward(w.chirps) {
+		if slices.ContainsFunc(w.follows, func(f readmodel.Follow) bool { return f.Follower == viewer && f.Followee == c.Author }) {
+			feed = append(feed, c)
+		}
+	}
+	return feed
+}
+
+// service answers from the world, whose log ends where its views do.
+func (w *world) service() *query.Service {
+	return &query.Service{Views: w.store, Head: func(context.Context) (domain.Position, error) { return w.at, nil }}
+}
+
+func (w *world) open() *query.Reader {
+	w.t.Helper()
+	return open(w.t, w.service(), 0)
+}
+
+func open(t tester, s *query.Service, readAfter domain.Position) *query.Reader {
+	t.Helper()
+	r, err := s.Open(context.Background(), readAfter)
+	if err != nil {
+		t.Fatalf("Open after %d: %v", readAfter, err)
+	}
+	return r
+}
+
+func wantKind(t *testing.T, err error, want domain.Kind) {
+	t.Helper()
+	if err == nil || domain.KindOf(err) != want {
+		t.Errorf("got the error %v of kind %d, want kind %d", err, domain.KindOf(err), want)
+	}
+}
