@@ -1,0 +1,136 @@
+package subscription_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"chirp/internal/domain"
+	"chirp/internal/subscription"
+)
+
+// watch gives the signs of a user's profile, each taken with a token from gate,
+// if there is one.
+func watch(t *testing.T, h *subscription.Hub, user domain.UserID, gate chan struct{}) (signs *[]domain.Position, end *error, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	signs, end = new([]domain.Position), new(error)
+	go func() {
+		for p, err := range h.Profile(ctx, user) {
+			if err != nil {
+				*end = err
+				return
+			}
+			*signs = append(*signs, p)
+			if gate != nil {
+				select {
+				case <-gate:
+				case <-ctx.Done():
+				}
+			}
+		}
+	}()
+	return signs, end, cancel
+}
+
+func wantSigns(t *testing.T, signs *[]domain.Position, want ...domain.Position) {
+	t.Helper()
+	synctest.Wait()
+	if !slices.Equal(*signs, want) {
+		t.Fatalf("got signs at %v, want %v", *signs, want)
+	}
+}
+
+func TestProfile(t *testing.T) {
+	events := map[string]struct {
+		event domain.Event
+		signs bool
+	}{
+		"its registration":          {domain.UserRegistered{UserID: ann, Username: "ann"}, true},
+		"its own chirp":             {domain.ChirpPosted{AuthorID: ann}, true},
+		"a follow by it":            {domain.UserFollowed{FollowerID: ann, FolloweeID: bob}, true},
+		"a follow of it":            {domain.UserFollowed{FollowerID: bob, FolloweeID: ann}, true},
+		"an unfollow by it":         {domain.UserUnfollowed{FollowerID: ann, FolloweeID: bob}, true},
+		"an unfollow of it":         {domain.UserUnfollowed{FollowerID: bob, FolloweeID: ann}, true},
+		"another's registration":    {domain.UserRegistered{UserID: bob, Username: "bob"}, false},
+		"another's chirp":           {domain.ChirpPosted{AuthorID: bob}, false},
+		"a follow between others":   {domain.UserFollowed{FollowerID: bob, FolloweeID: cat}, false},
+		"an unfollow among others":  {domain.UserUnfollowed{FollowerID: bob, FolloweeID: cat}, false},
+		"a reservation of its name": {domain.UsernameReserved{UserID: ann, Username: "ann"}, false},
+	}
+	for name, test := range events {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.post(cat)
+				h := w.hub(t, subscription.Config{})
+				synctest.Wait()
+				signs, _, _ := watch(t, h, ann, nil)
+				wantSigns(t, signs, 1) // the current state, at once
+				at := w.record(test.event)
+				wantSigns(t, signs, 1) // not visible yet
+				w.show()
+				if test.signs {
+					wantSigns(t, signs, 1, at)
+				} else {
+					wantSigns(t, signs, 1)
+				}
+			})
+		})
+	}
+}
+
+func TestProfileCoalesces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := w.hub(t, subscription.Config{})
+		synctest.Wait()
+		gate := make(chan struct{})
+		slow, _, _ := watch(t, h, ann, gate)
+		quick, _, stop := watch(t, h, ann, nil)
+		wantSigns(t, slow, 0)
+		var last domain.Position
+		for range 20 {
+			last = w.post(ann)
+			synctest.Wait()
+		}
+		w.post(bob)
+		wantSigns(t, slow, 0)
+		if len(*quick) != 21 {
+			t.Errorf("the quick one got %d signs, want 21", len(*quick))
+		}
+		stop()
+		gate <- struct{}{}
+		wantSigns(t, slow, 0, last)
+		if got := h.Stats().Profiles; got != 1 {
+			t.Errorf("got %d profile subscriptions, want 1", got)
+		}
+	})
+}
+
+func TestProfileEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := w.hub(t, subscription.Config{})
+		_, end, _ := watch(t, h, ann, nil)
+		_, stopped, stop := watch(t, h, ann, nil)
+		synctest.Wait()
+		stop()
+		h.Close()
+		synctest.Wait()
+		if *end != subscription.ErrShuttingDown {
+			t.Errorf("ended with %v, want %v", *end, subscription.ErrShuttingDown)
+		}
+		if *stopped != nil {
+			t.Errorf("the one that stopped got %v, want no error", *stopped)
+		}
+		if got := h.Stats().Profiles; got != 0 {
+			t.Errorf("got %d profile subscriptions, want 0", got)
+		}
+		for range h.Profile(t.Context(), ann) {
+			break
+		}
+	})
+}

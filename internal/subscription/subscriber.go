@@ -1,0 +1,112 @@
+package subscription
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"chirp/internal/domain"
+)
+
+// subscriber is a feed subscription that is live. Only queue may be used
+// without the hub's lock.
+type subscriber struct {
+	viewer domain.UserID
+	// given is the position up to which it needs no chirps: that of the reading
+	// it came from, or beyond.
+	given domain.Position
+	// followees are whom the viewer follows, each with the subscriber's place
+	// in the hub's list for that author.
+	followees map[domain.UserID]int
+	attached  bool
+	queue     *queue
+}
+
+// queue is what waits for one subscriber. The hub adds without ever waiting.
+type queue struct {
+	limit int
+	// wake has something in it after each change.
+	wake chan struct{}
+
+	mu    sync.Mutex
+	items []*Item
+	// lost is the position of the first chirp that found no room; none is
+	// added after it.
+	lost domain.Position
+}
+
+func newQueue(limit int) *queue {
+	return &queue{limit: limit, wake: make(chan struct{}, 1)}
+}
+
+// push adds an item; false says that there is no room for it.
+func (q *queue) push(item *Item) bool {
+	q.mu.Lock()
+	full := len(q.items) >= q.limit
+	if full {
+		q.lost = item.Position
+	} else {
+		q.items = append(q.items, item)
+	}
+	q.mu.Unlock()
+	notify(q.wake)
+	return !full
+}
+
+// take gives all that waits, and lost. The slice given before is used again.
+func (q *queue) take(used []*Item) ([]*Item, domain.Position) {
+	clear(used)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items = used[:0]
+	return items, q.lost
+}
+
+// notify leaves a sign in a channel of capacity 1, if there is none.
+func notify(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
+func itemOf(r Recorded, e domain.ChirpPosted) *Item {
+	return &Item{Position: r.Position, Chirp: e.ChirpID, Author: e.AuthorID, Content: e.Content, PostedAt: r.At}
+}
+
+// ring keeps the newest events, which have consecutive positions.
+type ring struct {
+	events []Recorded
+	kept   domain.Position // how many
+}
+
+func (r *ring) add(e Recorded) {
+	size := domain.Position(len(r.events))
+	r.events[e.Position%size] = e
+	r.kept = min(r.kept+1, size)
+}
+
+// reaches says whether all events after a position, up to the newest one, are
+// kept.
+func (r *ring) reaches(after, newest domain.Position) bool { return after >= newest-r.kept }
+
+func (r *ring) get(p domain.Position) Recorded { return r.events[p%domain.Position(len(r.events))] }
+
+// backoff is a growing pause between attempts, from 50 ms to 5 s, each time of
+// a random length so that subscribers don't come back all at once.
+type backoff struct {
+	next time.Duration
+}
+
+func (b *backoff) pause(ctx context.Context) {
+	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
+	b.next = min(max(2*b.next, shortest), longest)
+	timer := time.NewTimer(b.next/2 + rand.N(b.next/2))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
