@@ -1,0 +1,262 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/time/rate"
+
+	"chirp/internal/domain"
+)
+
+const (
+	// refreshEvery is how often the keys are fetched anyway: a key that was
+	// taken back is good for so long at most.
+	refreshEvery = 5 * time.Minute
+	// Tokens with unknown keys make the issuer be asked, also those that
+	// somebody made up; so often at most, after a few at once.
+	askEvery = 5 * time.Second
+	askBurst = 3
+
+	fetchTimeout = 10 * time.Second // for one answer of the issuer's
+	askTimeout   = 5 * time.Second  // for a token to wait for it
+	firstRetry   = time.Second
+	lastRetry    = 30 * time.Second
+
+	maxAnswer = 1 << 20 // bytes of one answer of the issuer's
+	maxKeys   = 100
+)
+
+// keys are an issuer's, as far as they are known. Those that were fetched stay
+// until others were: an issuer that is down takes nothing away.
+type keys struct {
+	issuer string
+	client *http.Client
+	log    *slog.Logger
+	now    func() time.Time
+	asking *rate.Limiter
+
+	mu       sync.Mutex
+	known    keySet
+	failure  error         // of the last fetch
+	fetching chan struct{} // closed when the fetch under way has ended
+}
+
+var errTooOften = errors.New("it was asked a moment ago")
+
+func newKeys(cfg IssuerConfig) *keys {
+	client := *cfg.Client
+	client.Transport = limited{client.Transport}
+	client.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+		if len(via) >= 5 {
+			return errors.New("it redirects too often")
+		}
+		return checkScheme(r.URL)
+	}
+	return &keys{
+		issuer: cfg.URL, client: &client, log: cfg.Logger, now: cfg.Now,
+		asking: rate.NewLimiter(rate.Every(askEvery), askBurst),
+	}
+}
+
+// find gives the key with an id, or all for no id. If there is none the issuer
+// is asked for newer ones; if there is none then either, the token is not
+// valid. Without an answer of the issuer's the error is Unavailable.
+func (k *keys) find(ctx context.Context, id string) (keySet, error) {
+	if found := k.lookUp(id); len(found) > 0 {
+		return found, nil
+	}
+	if err := k.ask(ctx); err != nil {
+		k.log.Debug("an outside token's key is not known", "issuer", k.issuer, "error", err)
+		return nil, domain.Errorf(domain.Unavailable, "the key of the token's issuer is not known yet; try again in a few seconds")
+	}
+	if found := k.lookUp(id); len(found) > 0 {
+		return found, nil
+	}
+	return nil, invalidOutsideToken()
+}
+
+func (k *keys) lookUp(id string) keySet {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if id == "" {
+		return k.known
+	}
+	var found keySet
+	for _, key := range k.known {
+		if key.KeyID == id {
+			found = append(found, key)
+		}
+	}
+	return found
+}
+
+// ask is fetch for a token whose key is not known.
+func (k *keys) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return k.fetch(ctx, func() bool { return k.asking.AllowN(k.now(), 1) })
+}
+
+// fetch asks the issuer for its keys, or waits for the answer if it is being
+// asked already. allowed says whether it may be asked anew.
+func (k *keys) fetch(ctx context.Context, allowed func() bool) error {
+	k.mu.Lock()
+	if k.fetching == nil {
+		if !allowed() {
+			k.mu.Unlock()
+			return errTooOften
+		}
+		k.fetching = make(chan struct{})
+		go k.update(k.fetching)
+	}
+	done := k.fetching
+	k.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-done:
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.failure
+}
+
+// update fetches the keys for all who wait for them, so that nobody's going
+// away fails the others.
+func (k *keys) update(done chan struct{}) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*fetchTimeout)
+	defer cancel()
+	got, err := k.download(ctx)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.failure, k.fetching = err, nil
+	if err == nil {
+		k.known = got
+	}
+	close(done)
+}
+
+// download finds out where the keys are, and gives those that can be used.
+func (k *keys) download(ctx context.Context) (keySet, error) {
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, k.client), k.issuer)
+	if err != nil {
+		return nil, fmt.Errorf("discover the issuer: %w", err)
+	}
+	var place struct {
+		Keys string `json:"jwks_uri"`
+	}
+	if err := provider.Claims(&place); err != nil {
+		return nil, fmt.Errorf("discover the issuer: %w", err)
+	}
+	at, err := url.Parse(place.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("the address of the issuer's keys: %w", err)
+	}
+	if err := checkScheme(at); err != nil {
+		return nil, fmt.Errorf("the address of the issuer's keys: %w", err)
+	}
+	body, err := k.get(ctx, place.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the issuer's keys: %w", err)
+	}
+	return parseKeys(body)
+}
+
+func (k *keys) get(ctx context.Context, address string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := k.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answered %s", response.Status)
+	}
+	return io.ReadAll(response.Body)
+}
+
+// parseKeys reads a JSON Web Key Set, and passes over keys that are not for
+// signatures or of a kind that is not known here.
+func parseKeys(body []byte) (keySet, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(body, &set); err != nil {
+		return nil, fmt.Errorf("parse the issuer's keys: %w", err)
+	}
+	if len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("the issuer has %d keys, more than %d", len(set.Keys), maxKeys)
+	}
+	var usable keySet
+	for _, raw := range set.Keys {
+		var key jose.JSONWebKey
+		if err := json.Unmarshal(raw, &key); err != nil || !key.Valid() || !key.IsPublic() || key.Use != "" && key.Use != "sig" {
+			continue
+		}
+		usable = append(usable, key)
+	}
+	if len(usable) == 0 {
+		return nil, errors.New("the issuer has no key that can be used")
+	}
+	return usable, nil
+}
+
+// run fetches the keys now and then until ctx ends.
+func (k *keys) run(ctx context.Context) error {
+	retry := firstRetry
+	for first := true; ; {
+		wait := refreshEvery
+		err := k.fetch(ctx, func() bool { return true })
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			wait, retry = retry, min(2*retry, lastRetry)
+			k.log.Warn("the issuer of outside tokens gives no keys, trying again", "issuer", k.issuer, "error", err, "wait", wait)
+		case first:
+			k.log.Info("the keys of outside tokens are known", "issuer", k.issuer)
+			first, retry = false, firstRetry
+		default:
+			retry = firstRetry
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// limited cuts answers off that are larger than any set of keys.
+type limited struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := l.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	response, err := next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(response.Body, maxAnswer), response.Body}
+	return response, nil
+}
