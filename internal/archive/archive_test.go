@@ -1,0 +1,345 @@
+package archive_test
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"chirp/internal/archive"
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+)
+
+// fixedLog is a log that does not change.
+type fixedLog struct {
+	eventstore.Log
+	epoch  string
+	events []eventstore.Event
+}
+
+func (l fixedLog) Head(context.Context) (eventstore.Head, error) {
+	return eventstore.Head{Epoch: l.epoch, Position: domain.Position(len(l.events))}, nil
+}
+
+func (l fixedLog) ReadAll(_ context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+	return l.events[after:min(int(after)+limit, len(l.events))], nil
+}
+
+// fixedCredentials are credentials that do not change.
+type fixedCredentials struct {
+	auth.Credentials
+	secret      []byte
+	credentials []auth.Credential
+}
+
+func (c fixedCredentials) Secret(_ context.Context, proposed []byte) ([]byte, error) {
+	if len(proposed) > 0 {
+		return nil, errors.New("an export proposes no secret")
+	}
+	return c.secret, nil
+}
+
+func (c fixedCredentials) All(context.Context) iter.Seq2[auth.Credential, error] {
+	return func(yield func(auth.Credential, error) bool) {
+		for _, credential := range c.credentials {
+			if !yield(credential, nil) {
+				return
+			}
+		}
+	}
+}
+
+// smallLog has all that an event can have.
+func smallLog() fixedLog {
+	event := func(data string) eventstore.NewEvent {
+		return eventstore.NewEvent{Type: "thing.happened.v1", Data: json.RawMessage(data)}
+	}
+	first := eventstore.Append{
+		Streams: []eventstore.StreamAppend{
+			{Stream: "a", Events: []eventstore.NewEvent{event(`{"n":1}`), event(`{ "z": "<b>&", "a": "☃\u0041\/\ud83d\ude00\n", "n": [1.50, 1e3, -0.0] }`)}},
+			{Stream: "b:☃", Events: []eventstore.NewEvent{event(`{}`)}},
+		},
+		Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "<ann>", ID: "one \"1\""}, Fingerprint: "f1"},
+		RecordedAt: time.Date(2024, 5, 17, 1, 2, 3, 4_567_890, time.FixedZone("UTC+2", 7200)), CorrelationID: "c", TraceID: "t",
+	}
+	second := eventstore.Append{
+		Streams:    []eventstore.StreamAppend{{Stream: "a", Expected: 2, Events: []eventstore.NewEvent{event(`{}`)}}},
+		Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "bob", ID: "2"}, Fingerprint: "f2"},
+		RecordedAt: time.Date(2024, 5, 18, 0, 0, 0, 0, time.UTC),
+	}
+	return fixedLog{epoch: "an-epoch", events: append(first.At(0), second.At(3)...)}
+}
+
+func smallCredentials() fixedCredentials {
+	return fixedCredentials{secret: []byte{0, 1, 254, 255}, credentials: []auth.Credential{{User: "user_a", Hash: "$argon2id$v=19$a+b/c"}, {User: "user_b", Hash: "h"}}}
+}
+
+const (
+	smallHeader = `{"chirp":"log","format":1,"epoch":"an-epoch","head":4}` + "\n"
+	smallEvents = `{"position":1,"stream":"a","version":1,"type":"thing.happened.v1","data":{"n":1},"recordedAt":"2024-05-16T23:02:03.004Z","actor":"<ann>","commandId":"one \"1\"","correlationId":"c","traceId":"t","command":{"fingerprint":"f1","events":3}}
+{"position":2,"stream":"a","version":2,"type":"thing.happened.v1","data":{"z":"<b>&","a":"☃A/😀\u000a","n":[1.5,1000,-0]},"recordedAt":"2024-05-16T23:02:03.004Z","actor":"<ann>","commandId":"one \"1\"","correlationId":"c","traceId":"t"}
+{"position":3,"stream":"b:☃","version":1,"type":"thing.happened.v1","data":{},"recordedAt":"2024-05-16T23:02:03.004Z","actor":"<ann>","commandId":"one \"1\"","correlationId":"c","traceId":"t"}
+{"position":4,"stream":"a","version":3,"type":"thing.happened.v1","data":{},"recordedAt":"2024-05-18T00:00:00.000Z","actor":"bob","commandId":"2","command":{"fingerprint":"f2","events":1}}
+`
+	smallSecretHeader = `{"chirp":"log","format":1,"epoch":"an-epoch","head":4,"credentials":true}` + "\n"
+	smallSecrets      = `{"tokenSecret":"AAH+/w=="}
+{"user":"user_a","hash":"$argon2id$v=19$a+b/c"}
+{"user":"user_b","hash":"h"}
+{"credentials":2}
+`
+)
+
+func written(t testing.TB, s archive.Source) string {
+	t.Helper()
+	var out strings.Builder
+	head, _ := s.Log.Head(t.Context())
+	h, err := archive.Write(t.Context(), &out, s)
+	if want := (archive.Header{Epoch: head.Epoch, Head: head.Position, Credentials: s.Credentials != nil}); err != nil || h != want {
+		t.Fatalf("Write: got %+v, error %v; want %+v", h, err, want)
+	}
+	return out.String()
+}
+
+func TestWriteGivesTheFormat(t *testing.T) {
+	for name, c := range map[string]struct {
+		source archive.Source
+		want   string
+	}{
+		"a log":                  {archive.Source{Log: smallLog()}, smallHeader + smallEvents},
+		"a log and credentials":  {archive.Source{Log: smallLog(), Credentials: smallCredentials()}, smallSecretHeader + smallSecrets + smallEvents},
+		"an empty log":           {archive.Source{Log: fixedLog{epoch: "e"}}, `{"chirp":"log","format":1,"epoch":"e","head":0}` + "\n"},
+		"nothing of credentials": {archive.Source{Log: fixedLog{epoch: "e"}, Credentials: fixedCredentials{}}, `{"chirp":"log","format":1,"epoch":"e","head":0,"credentials":true}` + "\n" + `{"credentials":0}` + "\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := gocmp.Diff(c.want, written(t, c.source)); diff != "" {
+				t.Errorf("Write (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// readAll reads an archive to its end.
+func readAll(file string) (h archive.Header, s archive.Secrets, events []eventstore.Event, err error) {
+	r, err := archive.NewReader(strings.NewReader(file))
+	if err != nil {
+		return h, s, nil, err
+	}
+	for part, err := range r.Secrets() {
+		if err != nil {
+			return r.Header, s, nil, err
+		}
+		s.TokenSecret = append(s.TokenSecret, part.TokenSecret...)
+		s.Credentials = append(s.Credentials, part.Credentials...)
+	}
+	for batch, err := range r.Events() {
+		if err != nil {
+			return r.Header, s, events, err
+		}
+		events = append(events, batch...)
+	}
+	return r.Header, s, events, nil
+}
+
+func TestReadGivesWhatWasWritten(t *testing.T) {
+	for name, file := range map[string]string{
+		"plain":                  smallSecretHeader + smallSecrets + smallEvents,
+		"compressed":             zipped(t, smallSecretHeader+smallSecrets+smallEvents),
+		"without a last newline": strings.TrimSuffix(smallSecretHeader+smallSecrets+smallEvents, "\n"),
+		"spaced by hand":         strings.ReplaceAll(smallSecretHeader+smallSecrets+smallEvents, `,"`, ` , "`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s, events, err := readAll(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := (archive.Header{Epoch: "an-epoch", Head: 4, Credentials: true}); h != want {
+				t.Errorf("header: got %+v, want %+v", h, want)
+			}
+			if c := smallCredentials(); !bytes.Equal(s.TokenSecret, c.secret) || !slices.Equal(s.Credentials, c.credentials) {
+				t.Errorf("credentials: got %+v, want %+v", s, c)
+			}
+			again := fixedLog{epoch: h.Epoch, events: events}
+			if diff := gocmp.Diff(smallHeader+smallEvents, written(t, archive.Source{Log: again})); diff != "" {
+				t.Errorf("written again (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func zipped(t testing.TB, text string) string {
+	t.Helper()
+	var out strings.Builder
+	zip := gzip.NewWriter(&out)
+	_, err := zip.Write([]byte(text))
+	if err := errors.Join(err, zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestReadPassesOverCredentials(t *testing.T) {
+	r, err := archive.NewReader(strings.NewReader(smallSecretHeader + smallSecrets + smallEvents))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for batch, err := range r.Events() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(batch)
+	}
+	if n != 4 {
+		t.Errorf("Events: got %d, want 4", n)
+	}
+}
+
+// replaced gives an archive with one of its lines, counted from 1, changed.
+func replaced(whole string, line int, old, text string) string {
+	lines := strings.SplitAfter(whole, "\n")
+	lines[line-1] = strings.Replace(lines[line-1], old, text, 1)
+	return strings.Join(lines, "")
+}
+
+func TestReadRefuses(t *testing.T) {
+	whole, secret := smallHeader+smallEvents, smallSecretHeader+smallSecrets+smallEvents
+	lines := strings.SplitAfter(whole, "\n")
+	packed := zipped(t, written(t, archive.Source{Log: chirps(100)}))
+	for name, c := range map[string]struct{ file, says string }{
+		"an empty file":                {"", "empty"},
+		"another file":                 {"PK\x03\x04", "no export"},
+		"another JSON file":            {`{"hello":1}` + "\n", "no export"},
+		"a newer format":               {replaced(whole, 1, `"format":1`, `"format":2`), "format 2"},
+		"no format":                    {replaced(whole, 1, `"format":1,`, ``), "format 0"},
+		"no epoch":                     {replaced(whole, 1, `an-epoch`, ``), "line 1"},
+		"a negative head":              {replaced(whole, 1, `"head":4`, `"head":-1`), "line 1"},
+		"the header alone":             {lines[0], "cut off"},
+		"an event short":               {whole[:len(whole)-len(lines[4])], "after line 4"},
+		"a line cut off":               {whole[:len(whole)-30], "line 5"},
+		"malformed JSON":               {replaced(whole, 3, `"version":2`, `"version":`), "line 3"},
+		"a field that is not known":    {replaced(whole, 3, `"version":2`, `"version":2,"more":1`), "line 3"},
+		"two objects in a line":        {replaced(whole, 3, "\n", "{}\n"), "line 3"},
+		"an empty line":                {replaced(whole, 3, "\n", "\n\n"), "line 4"},
+		"a gap":                        {strings.Join(slices.Delete(slices.Clone(lines), 2, 3), ""), "line 3"},
+		"an event twice":               {strings.Join(slices.Insert(slices.Clone(lines), 2, lines[2]), ""), "line 4"},
+		"an event beyond the head":     {replaced(whole, 1, `"head":4`, `"head":3`), "line 5"},
+		"something after the end":      {whole + "{}\n", "line 6"},
+		"an append cut by the head":    {replaced(strings.Join(lines[:3], ""), 1, `"head":4`, `"head":2`), "line 3"},
+		"data that are no object":      {replaced(whole, 2, `{"n":1}`, `[1]`), "line 2"},
+		"no data":                      {replaced(whole, 2, `"data":{"n":1},`, ``), "line 2"},
+		"a time that is none":          {replaced(whole, 2, `2024-05-16T`, `2024-05-36T`), "line 2"},
+		"a time with microseconds":     {replaced(whole, 2, `03.004Z`, `03.004005Z`), "line 2"},
+		"no command mark":              {replaced(whole, 5, `,"command":{"fingerprint":"f2","events":1}`, ``), "line 5"},
+		"bytes that are no JSON":       {replaced(whole, 3, `"data"`, "\x00\xff"), "line 3"},
+		"gzip cut off":                 {packed[:len(packed)-12], "cut off or damaged"},
+		"gzip damaged":                 {packed[:len(packed)-8] + "xxxx" + packed[len(packed)-4:], "damaged"},
+		"gzip of nothing":              {"\x1f\x8b", "damaged"},
+		"events where credentials are": {smallSecretHeader + smallEvents, "line 2"},
+		"credentials unannounced":      {smallHeader + smallSecrets + smallEvents, "line 2"},
+		"a credential short":           {replaced(secret, 4, `{"user":"user_b","hash":"h"}`+"\n", ""), "line 4"},
+		"credentials cut off":          {smallSecretHeader + `{"user":"user_a","hash":"h"}` + "\n", "after line 2"},
+		"credentials out of order":     {replaced(secret, 4, "user_b", "user_A"), "line 4"},
+		"a credential without a hash":  {replaced(secret, 4, `,"hash":"h"`, ""), "line 4"},
+		"a secret after credentials":   {replaced(secret, 4, `{"user":"user_b","hash":"h"}`, `{"tokenSecret":"AAAA"}`), "line 4"},
+		"two kinds in a line":          {replaced(secret, 2, `{`, `{"credentials":0,`), "line 2"},
+		"a secret that is no base64":   {replaced(secret, 2, `AAH`, `*AAH`), "line 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, _, err := readAll(c.file)
+			if domain.KindOf(err) != domain.Invalid || !strings.Contains(fmt.Sprint(err), c.says) {
+				t.Errorf("got error %v, want one of kind Invalid that says %q", err, c.says)
+			}
+		})
+	}
+}
+
+func TestNumbersHaveOneForm(t *testing.T) {
+	for _, forms := range [][]string{
+		{"0", "0.0", "0e5", "0.000"}, {"-0", "-0.0"}, {"1000", "1e3", "1.0e+3", "1000.00", "10E2"}, {"1.5", "1.50", "15e-1", "0.15e1"},
+		{"-0.001", "-1e-3", "-0.0010"}, {"1e30", "1E+30", "10e29"}, {"12e-40", "1.2e-39"}, {"9007199254740993"}, {"12345678901234567890123.5"}, {"1e99999999999"},
+	} {
+		for _, form := range forms {
+			log := smallLog()
+			log.events = log.events[3:]
+			log.events[0].Position, log.events[0].Data = 1, json.RawMessage(`{"n":`+form+`}`)
+			if got := written(t, archive.Source{Log: log}); !strings.Contains(got, `{"n":`+forms[0]+`}`) {
+				t.Errorf("%s: got %s, want %s", form, got, forms[0])
+			}
+		}
+	}
+}
+
+// FuzzReader feeds the reader anything. What it takes is a log, and that log's
+// archive is one that gives the log again.
+func FuzzReader(f *testing.F) {
+	f.Add(smallHeader + smallEvents)
+	f.Add(smallSecretHeader + smallSecrets + smallEvents)
+	f.Add(zipped(f, smallHeader+smallEvents))
+	f.Fuzz(func(t *testing.T, file string) {
+		h, s, events, err := readAll(file)
+		if err != nil {
+			if domain.KindOf(err) != domain.Invalid {
+				t.Fatalf("got error %v, want one of kind Invalid", err)
+			}
+			return
+		}
+		var sequence eventstore.Sequence
+		for _, e := range events {
+			err = cmp.Or(err, sequence.Next(e))
+		}
+		if err := cmp.Or(err, sequence.End()); err != nil || sequence.Last() != h.Head {
+			t.Fatalf("got events to %d, error %v; want a whole log to %d", sequence.Last(), err, h.Head)
+		}
+		source := archive.Source{Log: fixedLog{epoch: h.Epoch, events: events}}
+		if h.Credentials {
+			source.Credentials = fixedCredentials{secret: s.TokenSecret, credentials: s.Credentials}
+		}
+		once := written(t, source)
+		h, s, events, err = readAll(once)
+		if err != nil {
+			t.Fatalf("read what was written: %v", err)
+		}
+		source.Log = fixedLog{epoch: h.Epoch, events: events}
+		if h.Credentials {
+			source.Credentials = fixedCredentials{secret: s.TokenSecret, credentials: s.Credentials}
+		}
+		if twice := written(t, source); twice != once {
+			t.Errorf("got\n%s, want\n%s", twice, once)
+		}
+	})
+}
+
+// TestWriteTellsOfItsProgress sees that the last word is the head.
+func TestWriteTellsOfItsProgress(t *testing.T) {
+	var told []domain.Position
+	log := chirps(2500)
+	file := filepath.Join(t.TempDir(), "file")
+	out, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	_, err = archive.Write(t.Context(), out, archive.Source{Log: log, Progress: func(at, head domain.Position) {
+		if head != 2500 {
+			t.Errorf("Progress: got head %d, want 2500", head)
+		}
+		told = append(told, at)
+	}})
+	if want := []domain.Position{1000, 2000, 2500}; err != nil || !slices.Equal(told, want) {
+		t.Errorf("Progress: got %v, error %v; want %v", told, err, want)
+	}
+}

@@ -1,0 +1,230 @@
+package archive
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+)
+
+const (
+	// maxLine bounds a line; the largest event that a store takes is smaller.
+	maxLine = 64 << 20
+	// batch is how many events or credentials are given at a time.
+	batch = 1000
+)
+
+// Reader reads an archive, each part once and in order. All that can be wrong
+// with the archive is an error of kind Invalid that names the line.
+type Reader struct {
+	Header Header
+	lines  *bufio.Scanner
+	line   int
+	read   bool // the credentials were
+}
+
+// NewReader reads the header of an archive, compressed or not.
+func NewReader(in io.Reader) (*Reader, error) {
+	buffered := bufio.NewReaderSize(in, 1<<16)
+	if magic, err := buffered.Peek(2); err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		unzipped, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, domain.Errorf(domain.Invalid, "the file is damaged: %v", err)
+		}
+		buffered = bufio.NewReaderSize(unzipped, 1<<16)
+	}
+	r := &Reader{lines: bufio.NewScanner(buffered)}
+	r.lines.Buffer(make([]byte, 0, 1<<16), maxLine)
+	var h headerLine
+	if line, err := r.next(); err != nil {
+		return nil, err
+	} else if line == nil {
+		return nil, domain.Errorf(domain.Invalid, "the file is empty")
+	} else if err := json.Unmarshal(line, &h); err != nil || h.Chirp != "log" {
+		return nil, domain.Errorf(domain.Invalid, "the file is no export of a log: its first line is %.60q", line)
+	}
+	switch {
+	case h.Format != Format:
+		return nil, domain.Errorf(domain.Invalid, "the file has format %d, this program reads %d: import it with the version that wrote it, or a newer one", h.Format, Format)
+	case h.Epoch == "" || h.Head < 0:
+		return nil, r.errorf("the header lacks its epoch or has a negative head")
+	}
+	r.Header = Header{Epoch: h.Epoch, Head: h.Head, Credentials: h.Credentials}
+	return r, nil
+}
+
+// next gives the next line, nil at the end.
+func (r *Reader) next() ([]byte, error) {
+	if r.lines.Scan() {
+		r.line++
+		return r.lines.Bytes(), nil
+	}
+	err := r.lines.Err()
+	var corrupt flate.CorruptInputError
+	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		r.line++
+		return nil, r.errorf("longer than %d bytes", maxLine)
+	case errors.As(err, &corrupt), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
+		return nil, domain.Errorf(domain.Invalid, "after line %d: the compressed file is cut off or damaged (%v)", r.line, err)
+	case err != nil:
+		return nil, fmt.Errorf("after line %d: %w", r.line, err)
+	}
+	return nil, nil
+}
+
+func (r *Reader) errorf(format string, args ...any) error {
+	return domain.Errorf(domain.Invalid, "line %d: %s", r.line, fmt.Sprintf(format, args...))
+}
+
+// decode reads a line that has these fields and no others.
+func (r *Reader) decode(line []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return r.errorf("malformed: %v", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return r.errorf("malformed: something follows the object")
+	}
+	return nil
+}
+
+// Secrets are a part of the credentials.
+type Secrets struct {
+	// TokenSecret is set once at most, in the first part.
+	TokenSecret []byte
+	Credentials []auth.Credential
+}
+
+// Secrets gives the credentials in parts, none if they are not in the archive.
+func (r *Reader) Secrets() iter.Seq2[Secrets, error] {
+	return func(yield func(Secrets, error) bool) {
+		var part Secrets
+		count, last := 0, domain.UserID("")
+		for first := true; r.Header.Credentials && !r.read; first = false {
+			line, err := r.secret()
+			switch {
+			case err != nil:
+			case line.Credentials != nil && *line.Credentials == count:
+				r.read = true
+			case line.Credentials != nil:
+				err = r.errorf("%d credentials, of which %d are there", *line.Credentials, count)
+			case len(line.TokenSecret) > 0 && first:
+				part.TokenSecret = line.TokenSecret
+			case line.User > last && line.Hash != "":
+				count, last = count+1, line.User
+				part.Credentials = append(part.Credentials, auth.Credential{User: line.User, Hash: line.Hash})
+			default:
+				err = r.errorf("neither a credential, in the order of the users, nor the end of them")
+			}
+			if err != nil {
+				yield(Secrets{}, err)
+				return
+			}
+			if full := len(part.Credentials) == batch; full || r.read {
+				if !yield(part, nil) {
+					return
+				}
+				part = Secrets{}
+			}
+		}
+	}
+}
+
+func (r *Reader) secret() (secretLine, error) {
+	line, err := r.next()
+	if err == nil && line == nil {
+		err = domain.Errorf(domain.Invalid, "the file ends after line %d, amid the credentials: it is cut off", r.line)
+	}
+	if err != nil {
+		return secretLine{}, err
+	}
+	var s secretLine
+	if err := r.decode(line, &s); err != nil {
+		return secretLine{}, err
+	}
+	kinds := 0
+	for _, is := range []bool{s.TokenSecret != nil, s.User != "" || s.Hash != "", s.Credentials != nil} {
+		if is {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return secretLine{}, r.errorf("not one of the credentials' lines")
+	}
+	return s, nil
+}
+
+// Events gives the events in batches, and checks that they are those of a whole
+// log that ends at the header's head, as does the file. What only all events
+// together show, that streams are whole and no command is there twice, it
+// leaves to the import. Credentials that were not read are passed over.
+func (r *Reader) Events() iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
+		for _, err := range r.Secrets() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		var sequence eventstore.Sequence
+		for sequence.Last() < r.Header.Head {
+			events, err := r.events(&sequence)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(events, nil) {
+				return
+			}
+		}
+		if err := r.end(&sequence); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// events reads a batch.
+func (r *Reader) events(sequence *eventstore.Sequence) ([]eventstore.Event, error) {
+	n := min(batch, r.Header.Head-sequence.Last())
+	events := make([]eventstore.Event, 0, n)
+	for range n {
+		line, err := r.next()
+		switch {
+		case err != nil:
+			return nil, err
+		case line == nil:
+			return nil, domain.Errorf(domain.Invalid, "the file ends after line %d with the event at position %d, it should go on to %d: it is cut off", r.line, sequence.Last(), r.Header.Head)
+		}
+		var e eventLine
+		if err := r.decode(line, &e); err != nil {
+			return nil, err
+		}
+		if err := sequence.Next(e.event()); err != nil {
+			return nil, r.errorf("%v", err)
+		}
+		events = append(events, e.event())
+	}
+	return events, nil
+}
+
+func (r *Reader) end(sequence *eventstore.Sequence) error {
+	if err := sequence.End(); err != nil {
+		return r.errorf("%v", err)
+	}
+	line, err := r.next()
+	if err == nil && line != nil {
+		err = r.errorf("it follows the event at position %d, where the log ends", r.Header.Head)
+	}
+	return err
+}
