@@ -1,0 +1,133 @@
+package verify
+
+import (
+	"fmt"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+)
+
+const theLog = "the log"
+
+// addAll folds the events up to a position, checks them, and says how many
+// they were.
+func (f *fold) addAll(events []eventstore.Event, to domain.Position) (n int64) {
+	for _, e := range events {
+		if e.Position > to { // those before it are missing
+			if f.at < to {
+				f.skip(to, fmt.Sprintf("the event at position %d next", e.Position))
+			}
+			break
+		}
+		f.add(e)
+		n++
+	}
+	return n
+}
+
+// skip reports that the events up to a position cannot be had, and goes on
+// after it.
+func (f *fold) skip(to domain.Position, got string) {
+	what := fmt.Sprintf("event %d", to)
+	if f.at+1 < to {
+		what = fmt.Sprintf("events %d to %d", f.at+1, to)
+	}
+	f.report(Difference{what, theLog, "no gap", got})
+	f.at = to
+}
+
+// add checks one event and folds it.
+func (f *fold) add(e eventstore.Event) {
+	what := fmt.Sprintf("event %d (%s)", e.Position, e.Type)
+	if e.Position <= f.at {
+		f.report(Difference{what, theLog, fmt.Sprintf("a position beyond %d", f.at), e.Position.String()})
+		return
+	}
+	if e.Position > f.at+1 {
+		f.skip(e.Position-1, fmt.Sprintf("the event at position %d next", e.Position))
+	}
+	f.at = e.Position
+	f.checkVersion(e, what)
+	f.checkCommand(e, what)
+	fact, err := domain.DecodeEvent(e.Type, e.Data)
+	if err != nil {
+		f.report(Difference{what, theLog, "an event that this program can read", fmt.Sprintf("the error %q, at which the projector halts", err)})
+		return
+	}
+	if stream, single := streamOf(fact); stream != e.Stream || single && e.Version > 1 {
+		f.report(Difference{what, theLog, "stream " + string(stream), fmt.Sprintf("version %d of stream %s", e.Version, e.Stream)})
+	}
+	if err := f.apply(e, fact); err != nil {
+		f.report(Difference{what, theLog, "an event that fits those before it", err.Error()})
+	}
+}
+
+func (f *fold) checkVersion(e eventstore.Event, what string) {
+	stream := f.hash(string(e.Stream))
+	if want := f.versions[stream] + 1; e.Version != want {
+		f.report(Difference{what, theLog, fmt.Sprintf("version %d of stream %s", want, e.Stream), fmt.Sprintf("version %d", e.Version)})
+	}
+	f.versions[stream] = e.Version
+}
+
+// checkCommand sees that no two appends have one command key. The events of
+// one append follow each other.
+func (f *fold) checkCommand(e eventstore.Event, what string) {
+	key := f.hash(e.Actor, e.CommandID)
+	if key == f.command {
+		return
+	}
+	if _, used := f.commands[key]; used {
+		f.report(Difference{what, theLog, "a command key that was not used before", fmt.Sprintf("actor %q, command %q", e.Actor, e.CommandID)})
+	}
+	f.commands[key] = struct{}{}
+	f.command = key
+}
+
+// streamOf says in which stream an event belongs, and whether it must be the
+// only one there.
+func streamOf(fact domain.Event) (stream domain.StreamID, single bool) {
+	switch fact := fact.(type) {
+	case domain.UserRegistered:
+		return domain.UserStream(fact.UserID), true
+	case domain.UsernameReserved:
+		return domain.UsernameStream(fact.Username), true
+	case domain.IdentityReserved:
+		return domain.IdentityStream(fact.Identity()), true
+	case domain.ChirpPosted:
+		return domain.ChirpStream(fact.ChirpID), true
+	case domain.UserFollowed:
+		return domain.FollowStream(fact.FollowerID, fact.FolloweeID), false
+	case domain.UserUnfollowed:
+		return domain.FollowStream(fact.FollowerID, fact.FolloweeID), false
+	default:
+		return "", false
+	}
+}
+
+// finish checks, at the end of the log, that accounts and the reservations of
+// names and of outside identities belong together.
+func (f *fold) finish() {
+	for _, u := range f.order {
+		if owner := f.reserved[u.Username.Folded()]; owner != u.ID {
+			f.report(Difference{"reservation of the name", u.String(), string(u.ID), orNone(string(owner))})
+		}
+	}
+	for name, id := range f.reserved {
+		if f.users[id] == nil {
+			f.report(Difference{fmt.Sprintf("reservation of the name %q", name), theLog, "a registration of " + string(id), "none"})
+		}
+	}
+	for identity, id := range f.identities {
+		if f.users[id] == nil {
+			f.report(Difference{"reservation in stream " + string(identity), theLog, "a registration of " + string(id), "none"})
+		}
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,78 @@
+package verify_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"chirp/internal/verify"
+)
+
+func TestCleanStoresVerifyClean(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			s, _ := k.open(t)
+			w, random := newWriter(s.Log()), rand.New(rand.NewPCG(1, 2))
+			for range 3 {
+				w.random(t, random, 40)
+				project(t, s.Log(), s.Views())
+				w.random(t, random, 10) // the views are behind these
+				for _, turn := range []time.Duration{0, time.Nanosecond} {
+					wantClean(t, verify.Config{Log: s.Log(), Views: s.Views(), Turn: turn})
+				}
+			}
+		})
+	}
+}
+
+func wantClean(t *testing.T, cfg verify.Config) {
+	t.Helper()
+	sum, lines := found(t, cfg)
+	if len(lines) > 0 {
+		t.Errorf("got differences:\n%s", strings.Join(lines, "\n"))
+	}
+	if sum.Lists == 0 || sum.Lists > sum.Users || sum.TimelineEntries == 0 || sum.Follows == 0 || sum.Chirps == 0 ||
+		sum.Events != int64(sum.Head) || sum.Generation.Checkpoint.Position >= sum.Head {
+		t.Errorf("got the summary %+v, want lists, entries, follows and chirps, and views that are behind", sum)
+	}
+}
+
+func TestASampleComparesSomeUsersLists(t *testing.T) {
+	s, p := kinds[0].open(t)
+	newWriter(s.Log()).small(t)
+	project(t, s.Log(), s.Views())
+	execute(t, p, "views-1.db", "DELETE FROM timeline")
+	execute(t, p, "views-1.db", "UPDATE profiles SET chirps = 9")
+	drawn := make(map[string]bool)
+	for seed := range uint64(40) {
+		sum, lines := found(t, verify.Config{Log: s.Log(), Views: s.Views(), Sample: 2, Seed: seed})
+		_, again := found(t, verify.Config{Log: s.Log(), Views: s.Views(), Sample: 2, Seed: seed})
+		all := strings.Join(lines, "\n")
+		if n := strings.Count(all, "chirps count of @"); sum.Lists != 2 || n != 4 || all != strings.Join(again, "\n") {
+			t.Fatalf("seed %d: got %d users' lists and the differences\n%s\nwant 2, all 4 profiles, and the same again", seed, sum.Lists, all)
+		}
+		for _, user := range []string{"@bob", "@cid"} {
+			if strings.Contains(all, "timeline entry 9 of "+user) {
+				drawn[user] = true
+			}
+		}
+	}
+	if len(drawn) != 2 {
+		t.Errorf("40 seeds drew only %v of two users with timelines", drawn)
+	}
+}
+
+func TestDifferencesBeyondTheCapAreCounted(t *testing.T) {
+	s, p := kinds[0].open(t)
+	newWriter(s.Log()).small(t)
+	project(t, s.Log(), s.Views())
+	execute(t, p, "views-1.db", "UPDATE profiles SET chirps = 9")
+	reported := 0
+	sum, err := verify.Run(t.Context(), verify.Config{
+		Log: s.Log(), Views: s.Views(), MaxReports: 3, Report: func(verify.Difference) { reported++ },
+	})
+	if err != nil || reported != 3 || sum.Differences != 4 {
+		t.Errorf("got %d reports of %d differences, error %v; want 3 of 4", reported, sum.Differences, err)
+	}
+}
