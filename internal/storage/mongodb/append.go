@@ -1,0 +1,107 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"chirp/internal/eventstore"
+)
+
+// pending is an append that waits for its commit.
+type pending struct {
+	append eventstore.Append
+	docs   []document
+	bytes  int
+	// done receives the outcome, once.
+	done chan outcome
+}
+
+type outcome struct {
+	commit eventstore.Commit
+	err    error
+}
+
+func newPending(a eventstore.Append) (*pending, error) {
+	docs, err := encodeAppend(a)
+	if err != nil {
+		return nil, err
+	}
+	p := &pending{append: a, docs: docs, done: make(chan outcome, 1)}
+	for _, d := range docs {
+		p.bytes += len(d)
+	}
+	return p, nil
+}
+
+// Append implements eventstore.Log. The appends that arrive while a
+// transaction runs are committed together by the next one.
+func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	if err := a.Check(); err != nil {
+		return eventstore.Commit{}, err
+	}
+	p, err := newPending(a)
+	if err != nil {
+		return eventstore.Commit{}, err
+	}
+	op := "append to " + string(a.Streams[0].Stream)
+	waiting, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
+	defer cancel()
+	if settled, o := l.settleStale(waiting, p); settled {
+		return o.commit, translate(ctx, op, o.err)
+	}
+	if !l.queue.add(p) {
+		return eventstore.Commit{}, unavailable(op, errClosed)
+	}
+	select {
+	case o := <-p.done:
+		return o.commit, translate(ctx, op, o.err)
+	case <-waiting.Done():
+		l.queue.remove(p)
+		return eventstore.Commit{}, translate(ctx, op, context.Cause(waiting))
+	}
+}
+
+var (
+	errClosed   = errors.New("the store is closed")
+	errNoAnswer = fmt.Errorf("no answer within %s: %w", answerTimeout, context.DeadlineExceeded)
+)
+
+// settleStale answers an append that expects events which are not there. The
+// unique index cannot catch it, for it would leave a gap in the versions. No
+// event is ever removed, so whatever is there now can be relied on.
+func (l *Log) settleStale(ctx context.Context, p *pending) (bool, outcome) {
+	for _, s := range p.append.Streams {
+		if s.Expected == 0 {
+			continue
+		}
+		var actual int64
+		err := l.sessions.run(ctx, func(ctx context.Context) (err error) {
+			actual, err = l.version(ctx, s.Stream)
+			return err
+		})
+		if err != nil {
+			return true, outcome{err: err}
+		}
+		if actual < s.Expected {
+			return true, l.settleRepeat(ctx, p, &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual})
+		}
+	}
+	return false, outcome{}
+}
+
+// settleRepeat answers an append with the commit that its command key has, and
+// with an error if there is none.
+func (l *Log) settleRepeat(ctx context.Context, p *pending, otherwise error) outcome {
+	c, found, err := l.committed(ctx, p.append.Command.CommandKey)
+	switch {
+	case err != nil:
+		return outcome{err: err}
+	case !found:
+		return outcome{err: otherwise}
+	case c.Fingerprint != p.append.Command.Fingerprint:
+		return outcome{err: eventstore.ErrCommandReused}
+	}
+	c.Repeated = true
+	return outcome{commit: c}
+}

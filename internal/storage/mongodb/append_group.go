@@ -1,0 +1,122 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// retryPause is how long the worker waits after a failure that will pass.
+const retryPause = 20 * time.Millisecond
+
+// conflictPause is how long it waits after it met another server.
+const conflictPause = 300 * time.Microsecond
+
+// work commits one group after the other until the queue is closed and empty.
+func (l *Log) work() {
+	defer close(l.done)
+	for l.queue.wait() {
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		l.commitNext(ctx)
+		cancel()
+	}
+}
+
+// commitNext waits for this server's turn and then commits what has gathered.
+func (l *Log) commitNext(ctx context.Context) {
+	t, err := l.beginInTurn(ctx, false)
+	if err != nil {
+		l.logger.Warn("appends wait for the database", "error", err)
+		pause(ctx, retryPause)
+		return
+	}
+	l.commit(ctx, t, l.queue.take())
+}
+
+// commit settles every append of a group, in the transaction given and, if
+// need be, further ones. It begins in the optimistic way: it inserts, and if a
+// stream or a command is there already, a unique index refuses the group as a
+// whole. Then, and when it is not known what became of an attempt, it goes on
+// in the careful way: it looks first, settles each append that cannot be
+// written, and writes the others.
+func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
+	began := time.Now()
+	for careful := false; ; {
+		left, err := l.attempt(ctx, t, group, careful)
+		if group = left; err == nil {
+			return
+		}
+		switch {
+		case errors.Is(err, errPositionTaken):
+			l.turns.contended()
+			pause(ctx, conflictPause)
+			if time.Since(began) > silence {
+				l.abandoned.end(ctx)
+				began = time.Now()
+			}
+		case hasCode(err, codeDuplicateKey) && !careful:
+			careful = true
+		case passing(err):
+			careful = true
+			pause(ctx, retryPause)
+		default:
+			l.fail(ctx, group, err)
+			return
+		}
+		if t, err = l.beginInTurn(ctx, careful); err != nil {
+			finish(group, outcome{err: fmt.Errorf("%w: %w", errNoAnswer, err)})
+			return
+		}
+	}
+}
+
+// attempt tries once to commit a group, and gives the appends that are left to
+// be settled, with the error that was in their way.
+func (l *Log) attempt(ctx context.Context, t *transaction, group []*pending, careful bool) ([]*pending, error) {
+	defer t.abort()
+	if careful {
+		left, err := l.settle(t.inside, group)
+		if err != nil {
+			return group, err
+		}
+		group = left
+	}
+	if len(group) == 0 {
+		if l.queue.empty() { // otherwise the turn is good for the next group
+			l.turns.pass(ctx)
+		}
+		return nil, nil
+	}
+	if err := l.write(t, l.turns.ticket, group); err != nil {
+		return group, err
+	}
+	l.turns.used()
+	l.deliver(t.after, group)
+	return nil, nil
+}
+
+// fail handles an error that trying again does not mend. If only one of the
+// appends is to blame, the others are committed without it.
+func (l *Log) fail(ctx context.Context, group []*pending, err error) {
+	if len(group) == 1 {
+		l.turns.pass(ctx)
+		finish(group, outcome{err: err})
+		return
+	}
+	l.logger.Error("a group of appends was refused; each is tried alone", "appends", len(group), "error", err)
+	for i := range group {
+		t, err := l.beginInTurn(ctx, true)
+		if err != nil {
+			finish(group[i:], outcome{err: err})
+			return
+		}
+		l.commit(ctx, t, group[i:i+1])
+	}
+}
+
+func finish(group []*pending, o outcome) {
+	for _, p := range group {
+		p.done <- o
+	}
+}

@@ -1,0 +1,108 @@
+package mongodb_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/eventstoretest"
+	"chirp/internal/storage/mongodb"
+	"chirp/internal/storage/mongodb/mongotest"
+)
+
+// openImport opens a database for an import until the end of the test.
+func openImport(t testing.TB, database string) eventstore.Importer {
+	t.Helper()
+	store, err := mongodb.Open(context.Background(), mongotest.URI(t), database, mongodb.Options{Import: true})
+	if err != nil {
+		t.Fatalf("Open for an import: %v", err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store.Log().(eventstore.Importer)
+}
+
+func TestImportPassesTheSuite(t *testing.T) {
+	eventstoretest.RunImport(t, func(t testing.TB) eventstore.Importer { return openImport(t, mongotest.Database(t)) })
+}
+
+// oneEvent is the smallest log there is.
+func oneEvent() iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
+		a := eventstore.Append{
+			Streams: []eventstore.StreamAppend{{Stream: "s", Events: []eventstore.NewEvent{{Type: "t.v1", Data: []byte(`{}`)}}}},
+			Command: eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "a", ID: "c"}, Fingerprint: "f"},
+		}
+		yield(a.At(0), nil)
+	}
+}
+
+func TestImportIsRefusedWhileServersUseTheDatabase(t *testing.T) {
+	database := mongotest.Database(t)
+	_, closeServer := open(t, database)
+	_, err := mongodb.Open(context.Background(), mongotest.URI(t), database, mongodb.Options{Import: true})
+	if domain.KindOf(err) != domain.Invalid || !strings.Contains(fmt.Sprint(err), "127.0.0.1") {
+		t.Errorf("Open for an import beside a server: got error %v, want one of kind Invalid that names its address", err)
+	}
+	closeServer()
+	if err := openImport(t, database).Import(t.Context(), "epoch", oneEvent()); err != nil {
+		t.Errorf("Import after the server has gone: %v", err)
+	}
+}
+
+func TestImportThatDiedAtItsLastStep(t *testing.T) {
+	database := mongotest.Database(t)
+	running, closeRunning := open(t, database)
+	client, err := mongo.Connect(options.Client().ApplyURI(mongotest.URI(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect(context.Background())
+	fence := bson.D{{Key: "_id", Value: int64(1)}, {Key: "importing", Value: true}}
+	if _, err := client.Database(database).Collection("events").InsertOne(t.Context(), fence); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Database(database).CreateCollection(t.Context(), "events_import_left"); err != nil {
+		t.Fatal(err)
+	}
+	a := eventstore.Append{
+		Streams: []eventstore.StreamAppend{{Stream: "s", Events: []eventstore.NewEvent{{Type: "t.v1", Data: []byte(`{}`)}}}},
+		Command: eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "a", ID: "c"}, Fingerprint: "f"},
+	}
+	if _, err := running.Log().Append(t.Context(), a); domain.KindOf(err) != domain.Unavailable {
+		t.Errorf("Append of a server that is running: got error %v, want one of kind Unavailable", err)
+	}
+	closeRunning()
+	if _, err := mongodb.Open(t.Context(), mongotest.URI(t), database, mongodb.Options{}); domain.KindOf(err) != domain.Invalid || !strings.Contains(fmt.Sprint(err), "again") {
+		t.Errorf("Open by a server: got error %v, want one of kind Invalid that says to import again", err)
+	}
+	log := openImport(t, database)
+	if err := log.Import(t.Context(), "epoch", oneEvent()); err != nil {
+		t.Fatalf("Import again: %v", err)
+	}
+	if head, err := openNewServer(t, database).Head(t.Context()); err != nil || head != (eventstore.Head{Epoch: "epoch", Position: 1}) {
+		t.Errorf("Head for a server: got %+v, error %v; want the import's", head, err)
+	}
+	names, err := client.Database(database).ListCollectionNames(t.Context(), bson.D{})
+	if err != nil || strings.Contains(strings.Join(names, " "), "_import_") {
+		t.Errorf("collections: got %q, error %v; want none of an import", names, err)
+	}
+}
+
+func openNewServer(t testing.TB, database string) eventstore.Log {
+	t.Helper()
+	store, closeStore := open(t, database)
+	t.Cleanup(closeStore)
+	return store.Log()
+}
+
+func BenchmarkImport(b *testing.B) {
+	eventstoretest.BenchmarkImport(b, func(t testing.TB) eventstore.Importer { return openImport(t, mongotest.Database(t)) })
+}

@@ -1,0 +1,9 @@
+package mongotest
+
+import "syscall"
+
+// dieWithParent makes the kernel kill a process when the thread that started
+// it ends, however that comes about.
+func dieWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}

@@ -1,0 +1,250 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+)
+
+// Log implements eventstore.Log in the file log.db.
+type Log struct {
+	logger *slog.Logger
+	path   string
+	epoch  atomic.Pointer[string] // an import changes it
+	writer *writer                // nil when read-only
+	tail   eventstore.Tail
+	known  atomic.Int64 // the greatest position that was published to the tail
+
+	read  *sql.DB
+	stmts readStmts
+
+	closing chan struct{} // closed when the log is being closed
+	watched chan struct{} // closed when the watch has ended
+	closed  func() error  // closes once
+}
+
+// readStmts are the statements of the reading pool.
+type readStmts struct {
+	commandStmts
+	head, stream      *sql.Stmt
+	credential, stale *sql.Stmt
+	secret            *sql.Stmt
+	all               []*sql.Stmt
+}
+
+const (
+	readers      = 8                      // connections of the reading pool
+	watchEvery   = 250 * time.Millisecond // for events that another process appends
+	followPauses = 2 * time.Second        // the longest pause of a follower that cannot read
+)
+
+func openLog(ctx context.Context, dir string, o Options) (*Log, error) {
+	epoch, err := prepareLog(ctx, dir, o.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, logFile)
+	l := &Log{logger: o.Log, path: path, closing: make(chan struct{}), watched: make(chan struct{})}
+	l.epoch.Store(&epoch)
+	if err := l.openReaders(ctx, path); err != nil {
+		return nil, openError(ctx, path, err)
+	}
+	if !o.ReadOnly {
+		if l.writer, err = openWriter(ctx, path, l.publish); err != nil {
+			return nil, errors.Join(openError(ctx, path, err), l.closeReaders())
+		}
+	}
+	l.closed = sync.OnceValue(l.shut)
+	go l.watch()
+	return l, nil
+}
+
+func (l *Log) openReaders(ctx context.Context, path string) error {
+	name, err := dsn(path, "query_only(1)")
+	if err != nil {
+		return err
+	}
+	if l.read, err = sql.Open("sqlite", name); err != nil {
+		return err
+	}
+	l.read.SetMaxOpenConns(readers)
+	l.read.SetMaxIdleConns(readers)
+	err = prepare(ctx, l.read, &l.stmts.all, map[**sql.Stmt]string{
+		&l.stmts.head: headQuery, &l.stmts.command: commandQuery, &l.stmts.after: afterQuery, &l.stmts.stream: streamQuery,
+		&l.stmts.credential: credentialQuery, &l.stmts.stale: staleQuery, &l.stmts.secret: secretQuery,
+	})
+	if err != nil {
+		return errors.Join(err, l.read.Close())
+	}
+	var head int64
+	if err := l.stmts.head.QueryRowContext(ctx).Scan(&head); err != nil {
+		return errors.Join(err, l.closeReaders())
+	}
+	l.known.Store(head)
+	return nil
+}
+
+func (l *Log) closeReaders() error { return errors.Join(closeAll(l.stmts.all), l.read.Close()) }
+
+// Close commits what is queued and closes the file. Calls that come later, and
+// followers, end with an error of kind Unavailable.
+func (l *Log) Close() error { return l.closed() }
+
+func (l *Log) shut() error {
+	close(l.closing)
+	<-l.watched
+	var err error
+	if l.writer != nil {
+		err = l.writer.close()
+	}
+	l.tail.Reset() // followers read, and find the log closed
+	return errors.Join(err, l.closeReaders())
+}
+
+// publish shows committed events to the followers.
+func (l *Log) publish(events []eventstore.Event) {
+	if len(events) > 0 {
+		l.tail.Publish(events)
+		l.known.Store(int64(events[len(events)-1].Position))
+	}
+}
+
+// watch looks for events that another process appended, and makes the
+// followers read them.
+func (l *Log) watch() {
+	defer close(l.watched)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.closing:
+			return
+		case <-tick.C:
+		}
+		head, err := l.Head(context.Background())
+		if err != nil {
+			l.logger.Warn("the log's head cannot be read", "error", err)
+		} else if known := l.known.Load(); int64(head.Position) > known && l.known.CompareAndSwap(known, int64(head.Position)) {
+			l.tail.Reset()
+		}
+	}
+}
+
+// write runs a job of the writer.
+func (l *Log) write(ctx context.Context, op string, events int, run func(*group) error) error {
+	if l.writer == nil {
+		return domain.Errorf(domain.Invalid, "%s: the data folder is opened for reading only", op)
+	}
+	err := l.writer.do(ctx, events, run)
+	if refusal(err) {
+		return err
+	}
+	return translate(ctx, op, err)
+}
+
+// Append implements eventstore.Log.
+func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	if err := a.Check(); err != nil {
+		return eventstore.Commit{}, err
+	}
+	var commit eventstore.Commit
+	err := l.write(ctx, "append "+string(a.Streams[0].Stream), a.Len(), func(g *group) (err error) {
+		commit, err = g.append(a)
+		return err
+	})
+	if err != nil { // commit may yet be written to, if ctx ended
+		return eventstore.Commit{}, err
+	}
+	return commit, nil
+}
+
+// open gives an error when the log is closed.
+func (l *Log) open() error {
+	select {
+	case <-l.closing:
+		return errClosed
+	default:
+		return nil
+	}
+}
+
+// Committed implements eventstore.Log.
+func (l *Log) Committed(ctx context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
+	if err := l.open(); err != nil {
+		return eventstore.Commit{}, false, err
+	}
+	c, found, err := l.stmts.find(ctx, key)
+	return c, found, translate(ctx, "find command", err)
+}
+
+// Load implements eventstore.Log.
+func (l *Log) Load(ctx context.Context, stream domain.StreamID) ([]eventstore.Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	events, err := scan(l.stmts.stream.QueryContext(ctx, stream))
+	return events, translate(ctx, "load "+string(stream), err)
+}
+
+// ReadAll implements eventstore.Log.
+func (l *Log) ReadAll(ctx context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	events, err := scan(l.stmts.after.QueryContext(ctx, after, limit))
+	return events, translate(ctx, fmt.Sprintf("read the log after %d", after), err)
+}
+
+// Head implements eventstore.Log.
+func (l *Log) Head(ctx context.Context) (eventstore.Head, error) {
+	head := eventstore.Head{Epoch: *l.epoch.Load()}
+	if err := l.open(); err != nil {
+		return head, err
+	}
+	err := l.stmts.head.QueryRowContext(ctx).Scan(&head.Position)
+	return head, translate(ctx, "read the log's head", err)
+}
+
+// Follow implements eventstore.Log.
+func (l *Log) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
+		head, err := l.Head(ctx)
+		if err == nil && after > head.Position {
+			err = domain.Errorf(domain.CursorInvalid, "position %d is beyond the end of the log at %d; begin anew", after, head.Position)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		l.tail.Follow(ctx, after, l.readPatiently)(yield)
+	}
+}
+
+// readPatiently is ReadAll for followers: it rides out what makes the file
+// unreadable for a while.
+func (l *Log) readPatiently(ctx context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, followPauses) {
+		events, err := l.ReadAll(ctx, after, limit)
+		if domain.KindOf(err) != domain.Unavailable || errors.Is(err, errClosed) {
+			return events, err
+		}
+		l.logger.Warn("the log cannot be read, trying again", "error", err, "wait", pause)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-l.closing:
+			return nil, errClosed
+		case <-time.After(pause):
+		}
+	}
+}

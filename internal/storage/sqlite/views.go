@@ -1,0 +1,323 @@
+// # The views
+//
+// Each generation of the views is a database of its own, views-N.db, in WAL
+// mode with synchronous=NORMAL: a power cut can take the last batches from it,
+// together with the checkpoint that counted them, and the log has them still.
+// The file "views" holds the number of the generation that serves, and a line
+// feed. To switch is to rename another file over it; every process that has
+// the folder open looks at it at least each 100 ms while it is used. Numbers
+// only grow: a file with a higher number than the one that serves is being
+// built or was left unfinished, one with a lower number has ceased to serve. A
+// file that ceases to serve is touched, so that its time tells its age.
+//
+// Views that cannot be read, or belong to another log, or are ahead of the log
+// because an older copy of it was restored, are thrown away by the server that
+// holds the folder's lock. It makes them anew, as generation 1, from the log.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/readmodel"
+)
+
+// lookEvery is how often a process looks which generation serves.
+const lookEvery = 100 * time.Millisecond
+
+// viewsLimits are the limits that tests need smaller.
+type viewsLimits struct {
+	// room is the least number of deliveries that a volume has room for.
+	room int64
+	// snapshotLife is how long a snapshot may stay open.
+	snapshotLife time.Duration
+	// closeAfter is how long a generation is kept open after the switch to
+	// another one: all its snapshots are closed by then.
+	closeAfter time.Duration
+	// wal is the size of the write-ahead log, in bytes, from which readers are
+	// held off for a moment so that it can begin anew.
+	wal int64
+}
+
+func defaultViewsLimits() viewsLimits {
+	return viewsLimits{room: 65_536, snapshotLife: time.Minute, closeAfter: 90 * time.Second, wal: 64 << 20}
+}
+
+var (
+	errNoViews    = &domain.Error{Kind: domain.Unavailable, Msg: "the read model is being set up; try again in a moment"}
+	errUnfitViews = &domain.Error{Kind: domain.Unavailable, Msg: "the read model does not serve; the server on this folder makes it anew when it starts"}
+)
+
+// Views implements readmodel.Store in the files views-N.db of a folder.
+type Views struct {
+	dir     string
+	options Options
+	limits  viewsLimits
+	// head is where the log stands, which the views cannot be ahead of.
+	head     func(context.Context) (eventstore.Head, error)
+	progress progress
+	watchers sync.WaitGroup
+	closing  chan struct{} // closed with the views
+
+	mu      sync.Mutex
+	current *generation // nil when none serves
+	looked  time.Time   // when the file "views" was last read
+	retired map[*generation]*time.Timer
+	built   map[int]*generation // those that Build has opened, by number
+	closed  bool
+}
+
+// openViews opens the views in a folder, which may have none. head is the
+// log's.
+func openViews(ctx context.Context, dir string, o Options, head func(context.Context) (eventstore.Head, error)) (*Views, error) {
+	return openLimitedViews(ctx, dir, o, head, defaultViewsLimits())
+}
+
+func openLimitedViews(ctx context.Context, dir string, o Options, head func(context.Context) (eventstore.Head, error), limits viewsLimits) (*Views, error) {
+	v := &Views{dir: dir, options: o, limits: limits, head: head, closing: make(chan struct{}),
+		retired: make(map[*generation]*time.Timer), built: make(map[int]*generation)}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	err := v.adopt(ctx)
+	var unfit *unfitError
+	switch {
+	case !errors.As(err, &unfit):
+	case o.Exclusive:
+		err = errors.Join(v.discard(unfit), v.closeAllRetired(), removeViews(dir))
+	default:
+		err = domain.Errorf(domain.Invalid, "the views in %s do not serve (%s); start the server on this folder once, which makes them anew", dir, unfit.reason)
+	}
+	if err != nil {
+		return nil, errors.Join(err, v.shut())
+	}
+	return v, nil
+}
+
+// adopt opens the generation that serves, and checks that it belongs to the
+// log. If none serves, the server takes what is left of others out of the
+// folder.
+func (v *Views) adopt(ctx context.Context) error {
+	if err := v.look(); err != nil {
+		return err
+	}
+	if v.current == nil {
+		if v.options.Exclusive {
+			return removeViews(v.dir)
+		}
+		return nil
+	}
+	at, err := v.current.describe()
+	if err != nil {
+		return unfit(err)
+	}
+	// The log is asked after the views, so that it cannot be behind by chance.
+	head, err := v.head(ctx)
+	switch {
+	case err != nil:
+		return err
+	case head.Epoch != at.Epoch:
+		return &unfitError{"they were made from another log"}
+	case at.Checkpoint.Position > head.Position:
+		return &unfitError{fmt.Sprintf("they are at position %d and the log ends at %d", at.Checkpoint.Position, head.Position)}
+	}
+	return nil
+}
+
+// look reads which generation serves, and opens it if that has changed.
+func (v *Views) look() error {
+	v.looked = time.Now()
+	number, err := readServing(v.dir)
+	if err != nil {
+		return err
+	}
+	if v.current != nil && v.current.number == number {
+		return nil
+	}
+	var next *generation
+	var at readmodel.Generation
+	if number != 0 {
+		if next, err = openGeneration(v.dir, number, v.limits, v.options.ReadOnly); err != nil {
+			return err
+		}
+		if at, err = next.describe(); err != nil {
+			return errors.Join(unfit(err), next.close())
+		}
+	}
+	if v.current != nil {
+		v.retire(v.current)
+	}
+	v.current = next
+	v.progress.serves(next, at.Checkpoint.Position)
+	return nil
+}
+
+// serving gives the generation that serves. If fresh is set it looks even if
+// it did so a moment ago.
+func (v *Views) serving(fresh bool) (*generation, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.servingNow(fresh)
+}
+
+// servingNow is serving for those who hold the mutex.
+func (v *Views) servingNow(fresh bool) (*generation, error) {
+	if v.closed {
+		return nil, errClosed
+	}
+	if fresh || v.current == nil || time.Since(v.looked) >= lookEvery {
+		if err := v.look(); err != nil {
+			return nil, v.unserved(err)
+		}
+	}
+	if v.current == nil {
+		return nil, errNoViews
+	}
+	return v.current, nil
+}
+
+// unserved deals with an error of look: views that do not serve are discarded
+// by the server, and left alone by anybody else.
+func (v *Views) unserved(err error) error {
+	var unfit *unfitError
+	switch {
+	case !errors.As(err, &unfit):
+		return translate(context.Background(), "open the views", err)
+	case !v.options.Exclusive:
+		return fmt.Errorf("%w: %w", errUnfitViews, unfit)
+	}
+	if err := v.discard(unfit); err != nil {
+		return translate(context.Background(), "discard the views", err)
+	}
+	return fmt.Errorf("%w: %w", errNoViews, unfit)
+}
+
+// condemn discards a generation in which a damaged page was met.
+func (v *Views) condemn(g *generation, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var damage *unfitError
+	if !errors.As(unfit(err), &damage) || v.current != g || !v.options.Exclusive || v.closed {
+		return
+	}
+	if err := v.discard(damage); err != nil {
+		v.options.Log.Error("the damaged views cannot be discarded", "folder", v.dir, "error", err)
+	}
+}
+
+// discard lets no generation serve, so that the next Serving starts over. The
+// files stay for as long as snapshots may have them open.
+func (v *Views) discard(why *unfitError) error {
+	v.options.Log.Warn("the views are discarded and will be made anew from the log", "folder", v.dir, "reason", why.reason)
+	if v.current != nil {
+		v.retire(v.current)
+		touch(v.current.path)
+		v.current = nil
+	}
+	v.progress.serves(nil, 0)
+	return removeServing(v.dir)
+}
+
+// retire closes a generation when its last snapshots are gone.
+func (v *Views) retire(g *generation) {
+	v.retired[g] = time.AfterFunc(v.limits.closeAfter, func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if err := v.closeRetired(g); err != nil {
+			v.options.Log.Warn("an old generation of the views is not closed well", "file", g.path, "error", err)
+		}
+	})
+}
+
+// Close ends all that is waiting and closes the files.
+func (v *Views) Close() error {
+	v.mu.Lock()
+	err := v.shut()
+	v.mu.Unlock()
+	v.watchers.Wait()
+	return err
+}
+
+func (v *Views) shut() error {
+	if v.closed {
+		return nil
+	}
+	v.closed = true
+	close(v.closing)
+	v.progress.close()
+	err := v.closeAllRetired()
+	for _, g := range v.built {
+		err = errors.Join(err, g.close())
+	}
+	if v.current != nil {
+		err = errors.Join(err, v.current.close())
+	}
+	return err
+}
+
+func (v *Views) closeAllRetired() error {
+	var errs []error
+	for g := range v.retired {
+		errs = append(errs, v.closeRetired(g))
+	}
+	return errors.Join(errs...)
+}
+
+// closeRetired closes a generation that was retired, if it is open still.
+func (v *Views) closeRetired(g *generation) error {
+	timer, open := v.retired[g]
+	if !open {
+		return nil
+	}
+	timer.Stop()
+	delete(v.retired, g)
+	return g.close()
+}
+
+// Serving implements readmodel.Store.
+func (v *Views) Serving(ctx context.Context, epoch string, threshold int64) (readmodel.Writer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	g, err := v.servingNow(true)
+	if errors.Is(err, errNoViews) {
+		if err = v.begin(epoch, threshold); err == nil {
+			g, err = v.servingNow(true)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &viewsWriter{views: v, generation: g, serving: true, may: func() error { return v.serves(g) }}, nil
+}
+
+// begin makes a generation and lets it serve, unless another process was
+// faster.
+func (v *Views) begin(epoch string, threshold int64) error {
+	if v.options.ReadOnly {
+		return domain.Errorf(domain.Invalid, "data folder %s is open for reading only; start the server on it once", v.dir)
+	}
+	number, err := nextGeneration(v.dir)
+	if err == nil {
+		err = createGeneration(v.dir, readmodel.Generation{Number: number, Epoch: epoch, Threshold: threshold}, v.limits.room, viewsReadersSchema)
+	}
+	if err == nil {
+		err = writeServing(v.dir, number, false)
+	}
+	return translate(context.Background(), "create the views", err)
+}
+
+// Lease implements readmodel.Store. Only the process with the folder's lock
+// projects.
+func (v *Views) Lease(ctx context.Context, _ string, _ time.Duration) (bool, error) {
+	return true, ctx.Err()
+}
+
+// Release implements readmodel.Store.
+func (v *Views) Release(context.Context, string) error { return nil }

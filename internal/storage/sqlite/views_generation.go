@@ -1,0 +1,213 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+)
+
+const (
+	// snapshots is how many may be open at once; more wait for their turn.
+	snapshots = 16
+	// closeWithin is how long closing waits for open snapshots.
+	closeWithin = 2 * time.Second
+	// holdOff is the longest that readers are held off at a time.
+	holdOff = 50 * time.Millisecond
+	// retryHoldOff is how long they are then left alone, if it was not enough.
+	retryHoldOff = time.Second
+)
+
+// generation is one open file of views.
+type generation struct {
+	number  int
+	path    string
+	file    os.FileInfo // tells it from another file of that name
+	limits  viewsLimits
+	reads   *sql.DB
+	writes  *sql.DB // nil when read-only
+	readers *viewsPool
+
+	mu     sync.Mutex
+	write  *viewsConn // of the projector, made on demand
+	untidy time.Time  // when holding off the readers failed
+	closed bool
+
+	watchMu sync.Mutex
+	watch   *viewsConn // of Await, made on demand
+	blind   bool       // closed
+}
+
+// servingPragmas are the settings of the projector's connection.
+func servingPragmas(limits viewsLimits) []string {
+	return []string{"journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)", "temp_store(MEMORY)",
+		"wal_autocheckpoint(4000)", fmt.Sprintf("journal_size_limit(%d)", limits.wal)}
+}
+
+// buildingPragmas are those of a builder's. Nobody reads beside it, so that a
+// checkpoint can be put off for more pages; what is sorted for an index may be
+// larger than memory.
+func buildingPragmas(limits viewsLimits) []string {
+	return []string{"journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-131072)", "temp_store(FILE)",
+		"wal_autocheckpoint(16000)", fmt.Sprintf("journal_size_limit(%d)", limits.wal)}
+}
+
+// openGeneration opens a file of views and checks that it is one.
+func openGeneration(dir string, number int, limits viewsLimits, readOnly bool) (*generation, error) {
+	pragmas := servingPragmas(limits)
+	if readOnly {
+		pragmas = nil
+	}
+	return openWith(dir, number, limits, pragmas)
+}
+
+// openBuilding opens a generation for a builder.
+func openBuilding(dir string, number int, limits viewsLimits) (*generation, error) {
+	return openWith(dir, number, limits, buildingPragmas(limits))
+}
+
+func openWith(dir string, number int, limits viewsLimits, writerPragmas []string) (*generation, error) {
+	g := &generation{number: number, limits: limits, path: viewsPath(dir, number)}
+	info, err := os.Stat(g.path)
+	if err != nil || info.Size() == 0 {
+		return nil, &unfitError{fmt.Sprintf("there is no %s", filepath.Base(g.path))}
+	}
+	g.file = info
+	err = g.connect(writerPragmas)
+	if err == nil {
+		err = g.check()
+	}
+	if err != nil {
+		return nil, errors.Join(unfit(err), g.close())
+	}
+	return g, nil
+}
+
+// connect opens the databases; without pragmas for the writer there is none.
+func (g *generation) connect(writerPragmas []string) error {
+	name, err := dsn(g.path, "query_only(1)", "cache_size(-8192)")
+	if err != nil {
+		return err
+	}
+	if g.reads, err = sql.Open("sqlite", name); err != nil {
+		return err
+	}
+	g.readers = newViewsPool(g.reads, snapshots)
+	if writerPragmas == nil {
+		return nil
+	}
+	name, err = dsn(g.path, writerPragmas...)
+	if err == nil {
+		g.writes, err = sql.Open("sqlite", name)
+	}
+	return err
+}
+
+// check reads what the file says of itself, and a small file as a whole.
+func (g *generation) check() error {
+	var application, version, pages int64
+	err := g.reads.QueryRow("SELECT a.application_id, v.user_version, p.page_count FROM pragma_application_id a, pragma_user_version v, pragma_page_count p").
+		Scan(&application, &version, &pages)
+	switch {
+	case err != nil:
+		return err
+	case application != viewsApplicationID || version != viewsFormat:
+		return &unfitError{fmt.Sprintf("the file has format %d of application %#x, this program reads format %d of %#x", version, application, viewsFormat, viewsApplicationID)}
+	case pages > checkedPages:
+		return nil
+	}
+	var verdict string
+	if err := g.reads.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return &unfitError{"the file is damaged: " + verdict}
+	}
+	return nil
+}
+
+// describe reads the generation's row, outside of any transaction.
+func (g *generation) describe() (readmodel.Generation, error) {
+	g.watchMu.Lock()
+	defer g.watchMu.Unlock()
+	if g.blind {
+		return readmodel.Generation{}, errClosed
+	}
+	if g.watch == nil {
+		c, err := newViewsConn(g.reads)
+		if err != nil {
+			return readmodel.Generation{}, err
+		}
+		g.watch = c
+	}
+	return readGeneration(g.watch)
+}
+
+// writing runs a function with the projector's connection.
+func (g *generation) writing(f func(*viewsConn) error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return errClosed
+	}
+	if g.writes == nil {
+		return domain.Errorf(domain.Invalid, "%s is open for reading only", g.path)
+	}
+	if g.write == nil {
+		c, err := newViewsConn(g.writes)
+		if err != nil {
+			return err
+		}
+		g.write = c
+	}
+	return f(g.write)
+}
+
+// tidy keeps the write-ahead log from growing for ever: it begins anew only
+// when no reader uses it, which under load may never happen by itself. The
+// next batch then cuts it back to the limit.
+func (g *generation) tidy(c *viewsConn) error {
+	info, err := os.Stat(g.path + "-wal")
+	if err != nil || info.Size() <= g.limits.wal || time.Since(g.untidy) < retryHoldOff {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), holdOff)
+	defer cancel()
+	all, release := g.readers.takeAll(ctx)
+	defer release()
+	if !all {
+		g.untidy = time.Now()
+	}
+	_, err = c.exec("PRAGMA wal_checkpoint(PASSIVE)")
+	return err
+}
+
+func (g *generation) close() error {
+	var errs []error
+	if g.readers != nil {
+		errs = append(errs, g.readers.close(closeWithin))
+	}
+	g.watchMu.Lock()
+	defer g.watchMu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range []*viewsConn{g.watch, g.write} {
+		if c != nil {
+			errs = append(errs, c.close())
+		}
+	}
+	for _, db := range []*sql.DB{g.reads, g.writes} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	g.closed, g.blind = true, true
+	return errors.Join(errs...)
+}

@@ -1,0 +1,110 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+)
+
+// viewsSnapshot implements readmodel.Snapshot: a read transaction on a
+// connection of its own. Its reads take turns.
+type viewsSnapshot struct {
+	views      *Views
+	generation *generation
+	described  readmodel.Generation
+	expiry     *time.Timer
+
+	mu   sync.Mutex
+	conn *viewsConn // nil when closed
+}
+
+var errSnapshotClosed = &domain.Error{Kind: domain.Unavailable, Msg: "the reading has taken too long; try again"}
+
+// Snapshot implements readmodel.Store.
+func (v *Views) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
+	g, err := v.serving(false)
+	if err != nil {
+		return nil, err
+	}
+	c, err := g.readers.take(ctx)
+	if err != nil {
+		return nil, translate(ctx, "open a snapshot", err)
+	}
+	s := &viewsSnapshot{views: v, generation: g, conn: c}
+	if _, err = c.exec("BEGIN"); err == nil {
+		s.described, err = readGeneration(c) // the first read fixes the moment
+	}
+	if err != nil {
+		s.Close()
+		v.condemn(g, err)
+		return nil, translate(ctx, "open a snapshot", err)
+	}
+	s.expiry = time.AfterFunc(v.limits.snapshotLife, s.end)
+	return s, nil
+}
+
+// Close implements readmodel.Snapshot.
+func (s *viewsSnapshot) Close() {
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
+	s.end()
+}
+
+func (s *viewsSnapshot) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return
+	}
+	c := s.conn
+	s.conn = nil
+	if _, err := c.exec("ROLLBACK"); err != nil { // not worth finding out what is wrong with it
+		_ = c.close()
+		c = nil
+	}
+	s.generation.readers.give(c)
+}
+
+// read runs a function with the connection.
+func (s *viewsSnapshot) read(ctx context.Context, op string, f func(*viewsConn) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if s.conn == nil {
+		return errSnapshotClosed
+	}
+	err := f(s.conn)
+	if err != nil {
+		s.views.condemn(s.generation, err)
+	}
+	return translate(ctx, op, err)
+}
+
+// rows is read for a function that gives rows.
+func rows[R any](ctx context.Context, s *viewsSnapshot, op string, f func(*viewsConn) (R, error)) (found R, err error) {
+	err = s.read(ctx, op, func(c *viewsConn) (err error) {
+		found, err = f(c)
+		return err
+	})
+	return found, err
+}
+
+// Generation implements readmodel.Snapshot.
+func (s *viewsSnapshot) Generation() readmodel.Generation { return s.described }
+
+// jsonList makes the argument of json_each.
+func jsonList[E any](list []E) (string, error) {
+	if len(list) == 0 {
+		return "[]", nil
+	}
+	text, err := json.Marshal(list)
+	return string(text), err
+}
