@@ -1,0 +1,222 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+)
+
+// live answers an operation by an HTTP response that stays open, to which each
+// of its responses is written when it comes.
+type live struct {
+	limits  Limits
+	tokens  *auth.Tokens
+	streams *streams
+	quotas  quotas
+	present graphql.ErrorPresenterFunc
+}
+
+// format is how the responses of one operation follow each other in a body.
+type format interface {
+	contentType() string
+	// begin comes first, and is sent before there is any response.
+	begin() string
+	next(response *graphql.Response) string
+	// beat tells the client, and whatever is between, that the connection lives.
+	beat() string
+	// fail says that this side ends the stream before the operation has ended.
+	fail(why *gqlerror.Error) string
+	end() string
+}
+
+// formatOf gives the format of a media type, nil if it is none of a stream.
+func formatOf(media string) format {
+	switch media {
+	case mediaEvents:
+		return eventFormat{}
+	case mediaMultipart:
+		return multipartFormat{}
+	default:
+		return nil
+	}
+}
+
+// refuse answers an operation that is not executed.
+func (l live) refuse(w http.ResponseWriter, f format, errs gqlerror.List) {
+	body := l.writer(w, f)
+	if body.begin() == nil && body.write(f.next(&graphql.Response{Errors: errs})) == nil {
+		body.end()
+	}
+}
+
+// serve executes an operation.
+func (l live) serve(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, oc *graphql.OperationContext, f format) {
+	ctx, end := context.WithCancelCause(r.Context())
+	defer end(nil)
+	remove, err := l.streams.add(end)
+	if err != nil {
+		refuse(w, r, err)
+		return
+	}
+	defer remove()
+	if oc.Operation.Operation == ast.Subscription {
+		release, err := l.quotas.admit(ctx)
+		if err != nil {
+			refuse(w, r, err)
+			return
+		}
+		defer release()
+	}
+	body := l.writer(w, f)
+	if body.begin() != nil {
+		return
+	}
+	responses, ctx := exec.DispatchOperation(ctx, oc)
+	if l.run(ctx, end, body, responses, r.Header.Get("Authorization")) {
+		body.end()
+	}
+}
+
+// run writes the responses until there are no more or the stream is ended for
+// a reason that the client is then told. It is false if the client has gone, or
+// takes nothing.
+func (l live) run(ctx context.Context, end context.CancelCauseFunc, body *liveWriter, responses graphql.ResponseHandler, authorization string) bool {
+	results, wait := l.pull(ctx, responses)
+	defer wait()
+	defer end(nil)
+	ticker := time.NewTicker(l.limits.Ping)
+	defer ticker.Stop()
+	expired, stop := expiry(ctx)
+	defer stop()
+	for {
+		var err error
+		select {
+		case response, ok := <-results:
+			if !ok {
+				return l.farewell(ctx, body)
+			}
+			err = body.write(body.next(response))
+		case <-ticker.C:
+			if bad := auth.StillGood(l.tokens, authorization); bad != nil {
+				end(bad)
+			}
+			err = body.write(body.beat())
+		case <-expired:
+			end(errExpired())
+		case <-ctx.Done():
+			return l.farewell(ctx, body)
+		}
+		if err != nil {
+			return false
+		}
+	}
+}
+
+func errExpired() error {
+	return domain.Errorf(domain.Unauthenticated, "the token has expired; log in again")
+}
+
+// expiry gives a channel that tells when the caller's token expires, nil for
+// one without.
+func expiry(ctx context.Context) (expired <-chan time.Time, stop func()) {
+	at, ok := auth.Expires(ctx)
+	if !ok {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(time.Until(at))
+	return timer.C, func() { timer.Stop() }
+}
+
+// pull asks for responses in a goroutine of its own; wait is until it is gone.
+func (l live) pull(ctx context.Context, responses graphql.ResponseHandler) (results <-chan *graphql.Response, wait func()) {
+	out := make(chan *graphql.Response)
+	var pulling sync.WaitGroup
+	pulling.Go(func() {
+		defer close(out)
+		for {
+			response, last := l.pullOne(ctx, responses)
+			if response == nil {
+				return // also soon after ctx ends
+			}
+			select {
+			case out <- response:
+			case <-ctx.Done():
+			}
+			if last {
+				return
+			}
+		}
+	})
+	return out, pulling.Wait
+}
+
+// pullOne gives the next response, nil if there is none; last if it is about a
+// panic.
+func (l live) pullOne(ctx context.Context, responses graphql.ResponseHandler) (response *graphql.Response, last bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			last = true
+			response = &graphql.Response{Errors: gqlerror.List{l.present(ctx, recovered(ctx, v))}}
+		}
+	}()
+	return responses(ctx), false
+}
+
+// farewell says why a stream was ended from this side, if it was. It is false
+// if the client has gone.
+func (l live) farewell(ctx context.Context, body *liveWriter) bool {
+	why := context.Cause(ctx)
+	switch {
+	case why == nil:
+		return true
+	case errors.Is(why, ctx.Err()):
+		return false
+	default:
+		return body.write(body.fail(l.present(ctx, why))) == nil
+	}
+}
+
+// liveWriter writes what a format makes, each piece within a time limit: a
+// client that takes nothing is given up.
+type liveWriter struct {
+	format
+
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+}
+
+func (l live) writer(w http.ResponseWriter, f format) *liveWriter {
+	return &liveWriter{format: f, w: w, control: http.NewResponseController(w), timeout: l.limits.Write}
+}
+
+func (b *liveWriter) begin() error {
+	b.w.Header().Set("Content-Type", b.contentType())
+	b.w.Header().Set("Cache-Control", "no-store")
+	b.w.Header().Set("X-Accel-Buffering", "no")
+	b.w.Header().Set("X-Content-Type-Options", "nosniff")
+	b.w.WriteHeader(http.StatusOK)
+	return b.write(b.format.begin())
+}
+
+func (b *liveWriter) end() {
+	_ = b.write(b.format.end())
+	_ = b.control.SetWriteDeadline(time.Time{}) // the connection may be used again
+}
+
+func (b *liveWriter) write(text string) error {
+	_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout)) // some writers have none
+	if _, err := b.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return b.control.Flush()
+}
