@@ -1,0 +1,320 @@
+// The story of two people, told step by step, each where the one before left off.
+import assert from 'node:assert/strict';
+import { Api, tokenUntil } from './lib/api.mjs';
+import { Visitor } from './lib/browser.mjs';
+
+const PASSWORD = 'correct horse battery';
+const PAGE = 20;
+
+export const FLAGS = ['--rate-limit', '0', '--celebrity-threshold', '2'];
+
+/** Tells the story against a server, and gives what the pages complained of. */
+export async function story(browser, server, secret, say) {
+  const tale = { server, secret, api: new Api(server.url) };
+  tale.ada = await Visitor.come(browser, server.url);
+  tale.bob = await Visitor.come(browser, server.url, { viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
+  for (const step of [arrive, follow, live, page, lostAnswer, crash, celebrity, counts, lists, back, keyboard, rollback, ownReads, offline, expiry]) {
+    const began = Date.now();
+    await step(tale);
+    say(`${step.name} (${Date.now() - began} ms)`);
+  }
+  return [...tale.ada.complaints, ...tale.bob.complaints];
+}
+
+// Two people find an empty place and make accounts.
+async function arrive(tale) {
+  const { ada, bob } = tale;
+  await ada.go('/');
+  await ada.page.getByText('Nothing yet').waitFor();
+  await ada.audit('the welcome page');
+  await ada.go('/register');
+  await ada.audit('the registration');
+  await ada.enter('/register', 'ada', PASSWORD);
+  await bob.go('/register');
+  await bob.page.getByLabel('Name').fill('ADA');
+  await bob.page.getByLabel('Password').fill(PASSWORD);
+  await bob.page.getByRole('button', { name: 'Join' }).click();
+  await bob.page.getByText('Somebody has that name already').waitFor();
+  await bob.page.getByLabel('Name').fill('bob');
+  await bob.page.getByRole('button', { name: 'Join' }).click();
+  await bob.page.getByRole('heading', { name: 'Follow somebody' }).waitFor();
+  await bob.audit('an empty home on a phone');
+  tale.adaToo = await tale.api.logIn('ada', PASSWORD);
+  tale.bobToo = await tale.api.logIn('bob', PASSWORD);
+}
+
+// Bob finds Ada, and follows her; the page shows it before the server has answered.
+async function follow({ bob }) {
+  await bob.page.getByRole('link', { name: 'Find people' }).click();
+  await bob.page.getByRole('region', { name: 'People who joined recently' }).getByRole('link', { name: 'ada' }).waitFor();
+  await bob.audit('people on a phone');
+  await bob.page.getByRole('link', { name: 'ada' }).click();
+  await bob.page.locator('[data-count=followers]').filter({ hasText: /^0$/ }).waitFor();
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const end = await bob.intercept('Follow', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await bob.page.getByRole('button', { name: 'Follow ada' }).click();
+  await bob.page.getByRole('button', { name: 'Following ada' }).waitFor();
+  await bob.page.locator('[data-count=followers]').filter({ hasText: /^1$/ }).waitFor();
+  release();
+  await end();
+  await bob.audit('a profile on a phone');
+  await bob.page.getByRole('link', { name: 'Home' }).click();
+  await bob.page.getByRole('heading', { name: 'It is quiet here' }).waitFor();
+  await bob.connection('live');
+}
+
+// What Ada posts is on Bob's page, which nobody reloads: the first at once, for the feed
+// was empty, and then behind a pill.
+async function live({ ada, bob }) {
+  const text = ada.page.getByLabel('Write a chirp');
+  const button = ada.page.getByRole('button', { name: 'Chirp', exact: true });
+  await text.fill(`  ${'🐦'.repeat(280)}\r\n`);
+  await ada.page.getByText('280 of / 280').waitFor();
+  await text.fill('🐦'.repeat(281));
+  assert.equal(await button.isDisabled(), true, 'a text of 281 code points can be posted');
+  await ada.audit('a text that is too long');
+  await text.fill('The first chirp, for @bob.');
+  await button.click();
+  await ada.page.getByText('Posted', { exact: true }).waitFor();
+  await bob.page.getByText('The first chirp, for').waitFor();
+  for (const word of ['two', 'three']) {
+    await text.fill(`Chirp ${word}`);
+    await text.press('Control+Enter');
+    await ada.page.locator('.own').getByText(`Chirp ${word}`).waitFor();
+  }
+  await bob.page.getByRole('button', { name: '2 new chirps' }).waitFor();
+  assert.equal(await bob.page.getByText('Chirp two').count(), 0, 'the list moved by itself');
+  await bob.audit('a feed with a pill');
+  await bob.page.getByRole('button', { name: '2 new chirps' }).click();
+  await bob.page.getByText('Chirp three').waitFor();
+  await sameAs(bob, 3);
+}
+
+// sameAs compares what a feed shows with what it must be.
+async function sameAs(visitor, length, want) {
+  const got = await visitor.shown('Your feed');
+  assert.equal(got.length, length);
+  assert.equal(new Set(got).size, got.length, 'a chirp is there twice');
+  if (want) assert.deepEqual(got, want);
+}
+
+// Bob scrolls to the beginning of everything, and all of it is there once.
+async function page(tale) {
+  for (let i = 0; i < 2 * PAGE + 7; i++) await tale.adaToo.post(`Page filler ${i}`);
+  const { bob } = tale;
+  await bob.page.getByRole('button', { name: `${2 * PAGE + 7} new chirps` }).waitFor();
+  await bob.page.reload();
+  await bob.page.getByRole('region', { name: 'Your feed' }).waitFor();
+  assert.ok((await bob.shown('Your feed')).length <= 2 * PAGE, 'all pages were loaded at once');
+  await toTheEnd(bob);
+  await sameAs(bob, 2 * PAGE + 10, await tale.bobToo.feed());
+}
+
+async function toTheEnd({ page }) {
+  const late = Date.now() + 30_000;
+  while (!(await page.getByText('That is all.').isVisible())) {
+    await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+    assert.ok(Date.now() < late, 'the list does not come to its end');
+    await page.waitForTimeout(30);
+  }
+}
+
+// The answer to a chirp is lost on the way. The page tries again, and it is one chirp.
+async function lostAnswer(tale) {
+  const { ada } = tale;
+  let attempts = 0;
+  ada.lenient = true;
+  const end = await ada.intercept('PostChirp', async (route) => {
+    if (++attempts > 1) return route.continue();
+    await route.fetch();
+    return route.abort('connectionreset');
+  });
+  await ada.page.getByLabel('Write a chirp').fill('Said once');
+  await ada.page.getByRole('button', { name: 'Chirp', exact: true }).click();
+  await ada.page.locator('.own').getByText('Said once').waitFor();
+  await end();
+  ada.lenient = false;
+  assert.equal(attempts, 2);
+  const data = await tale.api.ask('{ user(username: "ada") { chirps(first: 3) { edges { node { content } } } } }');
+  assert.equal(data.user.chirps.edges.filter((edge) => edge.node.content === 'Said once').length, 1);
+}
+
+// The server is killed and comes back. Bob misses nothing, and Ada posts what she tried
+// to post meanwhile.
+async function crash(tale) {
+  const { ada, bob, server } = tale;
+  await bob.page.getByRole('button', { name: '1 new chirp' }).click();
+  await bob.page.getByText('Said once').waitFor();
+  ada.lenient = bob.lenient = true;
+  await server.kill();
+  await bob.connection('lost');
+  await bob.audit('a lost connection');
+  await ada.page.getByLabel('Write a chirp').fill('Said in the dark');
+  await ada.page.getByRole('button', { name: 'Chirp', exact: true }).click();
+  await ada.page.getByText('Your text is still here').waitFor();
+  await server.start();
+  for (const i of [1, 2, 3]) await tale.adaToo.post(`While you were away ${i}`);
+  await bob.connection('live');
+  await ada.connection('live');
+  ada.lenient = bob.lenient = false;
+  await bob.page.getByRole('button', { name: '3 new chirps' }).waitFor();
+  await ada.page.getByRole('button', { name: 'Chirp', exact: true }).click();
+  await ada.page.locator('.own').getByText('Said in the dark').waitFor();
+  await bob.page.getByRole('button', { name: '4 new chirps' }).click();
+  await bob.page.getByText('Said in the dark').waitFor();
+  const want = await tale.bobToo.feed();
+  await sameAs(bob, want.length, want);
+}
+
+// With two followers Ada is a celebrity here, whose chirps go another way; they come
+// all the same.
+async function celebrity(tale) {
+  tale.carl = await tale.api.register('carl', PASSWORD);
+  await tale.carl.follow(tale.adaToo);
+  const { ada, bob } = tale;
+  await ada.page.getByLabel('Write a chirp').fill('From a celebrity');
+  await ada.page.getByRole('button', { name: 'Chirp', exact: true }).click();
+  await bob.page.getByRole('button', { name: '1 new chirp' }).click();
+  await bob.page.getByText('From a celebrity').waitFor();
+  const want = await tale.bobToo.feed();
+  await sameAs(bob, want.length, want);
+  await bob.page.getByRole('article', { name: 'Chirp by ada' }).first().getByText('(many follow this user)').waitFor();
+}
+
+// A profile's counts change while it is looked at, and its chirps can be had.
+async function counts(tale) {
+  const { bob } = tale;
+  await bob.page.getByRole('region', { name: 'Your feed' }).getByRole('link', { name: 'ada' }).first().click();
+  await bob.page.locator('[data-count=followers]').filter({ hasText: /^2$/ }).waitFor();
+  const dora = await tale.api.register('dora', PASSWORD);
+  await dora.follow(tale.adaToo);
+  await bob.page.locator('[data-count=followers]').filter({ hasText: /^3$/ }).waitFor();
+  await tale.adaToo.post('On my profile');
+  await bob.page.getByRole('button', { name: '1 new chirp' }).click();
+  await bob.page.getByText('On my profile').waitFor();
+}
+
+// The other pages.
+async function lists({ bob, api }) {
+  await bob.page.getByRole('link', { name: '3 followers' }).click();
+  await bob.page.getByRole('region', { name: 'Followers' }).getByRole('link', { name: 'dora' }).waitFor();
+  await bob.audit('followers');
+  await bob.page.getByRole('link', { name: 'Following', exact: true }).click();
+  await bob.page.getByText('ada follows nobody yet').waitFor();
+  await bob.go('/explore');
+  await bob.page.getByRole('region', { name: 'Recent chirps' }).getByText('On my profile').waitFor();
+  await bob.audit('recent chirps');
+  const { user } = await api.ask('{ user(username: "ada") { chirps(first: 1) { edges { node { id } } } } }');
+  await bob.page.locator(`[data-chirp="${user.chirps.edges[0].node.id}"] time`).click();
+  await bob.page.getByRole('heading', { name: 'Chirp', exact: true }).waitFor();
+  await bob.page.getByText('On my profile').waitFor();
+  await bob.audit('one chirp');
+  await bob.page.goBack();
+  await bob.page.getByRole('region', { name: 'Recent chirps' }).waitFor();
+  await bob.page.getByLabel('Go to a user by name').fill('nobody_here');
+  await bob.page.keyboard.press('Enter');
+  await bob.page.getByText('There is nobody by the name nobody_here').waitFor();
+  await bob.go('/chirp/nonsense');
+  await bob.page.getByText('There is no such chirp').waitFor();
+}
+
+// Who goes back finds the list as it was, and their place in it.
+async function back({ bob }) {
+  const { page } = bob;
+  await bob.go('/explore');
+  await page.getByRole('region', { name: 'Recent chirps' }).waitFor();
+  await toTheEnd(bob);
+  const wanted = page.getByText('Page filler 20', { exact: true });
+  await wanted.scrollIntoViewIfNeeded();
+  const before = await page.evaluate(() => [window.scrollY, document.querySelectorAll('main [data-chirp]').length]);
+  await page.locator('[data-chirp]').filter({ has: wanted }).locator('time').click();
+  await page.locator('.chirp-alone').waitFor();
+  assert.equal(await page.evaluate(() => window.scrollY), 0, 'a new page does not begin at its head');
+  await page.goBack();
+  await wanted.waitFor();
+  await page.waitForFunction((y) => Math.abs(window.scrollY - y) < 50, before[0]);
+  assert.equal(await page.locator('main [data-chirp]').count(), before[1]);
+}
+
+// The way to the page, past the menu, without a mouse.
+async function keyboard({ bob }) {
+  const { page } = bob;
+  await bob.go('/explore');
+  await page.getByRole('region', { name: 'Recent chirps' }).waitFor();
+  await page.keyboard.press('Tab');
+  await page.getByRole('link', { name: 'Skip to the page' }).and(page.locator(':focus')).waitFor();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  await page.getByLabel('Go to a user by name').and(page.locator(':focus')).waitFor();
+  await page.getByRole('link', { name: 'People' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Explore' }).and(page.locator(':focus')).waitFor();
+}
+
+// The server refuses a follow: the page takes back what it showed, and says why.
+async function rollback({ bob }) {
+  await bob.go('/@carl');
+  const refusal = { data: null, errors: [{ message: 'slow down', extensions: { code: 'RATE_LIMITED' } }] };
+  const end = await bob.intercept('Follow', (route) => route.fulfill({ json: refusal }));
+  const button = bob.page.getByRole('main').getByRole('button', { name: 'Follow carl' });
+  await button.click();
+  await bob.page.getByRole('main').getByText('That was a lot at once').waitFor();
+  await button.waitFor();
+  await bob.page.locator('[data-count=followers]').filter({ hasText: /^0$/ }).waitFor();
+  await end();
+}
+
+// After a follow the feed is asked for with the position of the follow, and has what the
+// one followed said before.
+async function ownReads(tale) {
+  const { bob } = tale;
+  await tale.carl.post('Carl was here');
+  await bob.go('/');
+  await bob.page.getByRole('region', { name: 'Your feed' }).waitFor();
+  await bob.page.getByRole('link', { name: 'Explore' }).click();
+  await bob.page.getByRole('link', { name: 'People' }).click();
+  const asked = bob.page.waitForRequest((request) => request.postDataJSON()?.operationName === 'Feed');
+  await bob.page.getByRole('button', { name: 'Follow carl' }).click();
+  assert.match((await asked).headers()['chirp-read-after'] ?? 'none', /^\d+$/);
+  await bob.page.getByRole('link', { name: 'Home' }).click();
+  await bob.page.getByRole('region', { name: 'Your feed' }).getByText('Carl was here').waitFor();
+}
+
+// The network goes and comes back.
+async function offline(tale) {
+  const { bob } = tale;
+  bob.lenient = true;
+  await bob.context.setOffline(true);
+  await bob.page.getByText('You are offline').waitFor();
+  await bob.context.setOffline(false);
+  await bob.connection('live');
+  bob.lenient = false;
+  await tale.carl.post('Back again?');
+  await bob.page.getByRole('button', { name: '1 new chirp' }).click();
+  await bob.page.getByText('Back again?').waitFor();
+}
+
+// Bob's token expires while he reads. He logs in again and is back where he was, and his
+// draft, too.
+async function expiry(tale) {
+  const { bob, secret } = tale;
+  await bob.page.getByLabel('Write a chirp').fill('Half a thought');
+  bob.lenient = true; // the browser notes every 401
+  const token = tokenUntil(tale.bobToo.token, secret, Date.now() + 6_000);
+  await bob.page.evaluate((fresh) => localStorage.setItem('chirp-token', fresh), token);
+  await bob.go('/@ada');
+  await bob.page.locator('[data-count=followers]').waitFor();
+  await bob.page.getByText('Your session has ended').waitFor();
+  await bob.audit('an ended session');
+  await bob.page.getByLabel('Name').fill('bob');
+  await bob.page.getByLabel('Password').fill(PASSWORD);
+  await bob.page.getByRole('button', { name: 'Log in' }).click();
+  await bob.page.waitForURL('**/@ada');
+  await bob.page.getByRole('link', { name: 'Home' }).click();
+  assert.equal(await bob.page.getByLabel('Write a chirp').inputValue(), 'Half a thought');
+  bob.lenient = false;
+}

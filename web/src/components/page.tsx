@@ -1,0 +1,21 @@
+import { useEffect, type ReactNode } from 'react';
+import { Icon } from './icons';
+
+/** The head of a page: its title, in the window's too, and a way back if it is not a main one. */
+export function PageHead({ title, back = false, children }: { title: string; back?: boolean; children?: ReactNode }) {
+  useEffect(() => {
+    document.title = `${title} · Chirp`;
+  }, [title]);
+  return (
+    <div className="page-head">
+      {back && (
+        <button type="button" className="icon-button" onClick={() => history.back()}>
+          <Icon name="back" />
+          <span className="hidden">Back</span>
+        </button>
+      )}
+      <h1 tabIndex={-1}>{title}</h1>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,123 @@
+import { useApolloClient, useQuery } from '@apollo/client/react';
+import type { ApolloClient } from '@apollo/client';
+import { createContext, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from 'react';
+import { codeOf } from '../api/errors';
+import { graphql } from '../gql';
+import type { FeedQuery } from '../gql/graphql';
+import { useChirp } from '../session';
+import { LiveFeed, type FeedPorts } from './live-feed';
+
+const PAGE = 20;
+const LONGEST = 100; // page that the server gives
+
+const FeedDocument = graphql(`
+  query Feed($first: Int!, $after: String) {
+    feed(first: $first, after: $after) {
+      edges {
+        cursor
+        node {
+          id
+          ...ChirpCard_chirp
+        }
+      }
+      pageInfo {
+        hasNextPage
+        hasPreviousPage
+        startCursor
+        endCursor
+      }
+    }
+  }
+`);
+
+const FeedAddedDocument = graphql(`
+  subscription FeedAdded($after: String) {
+    feedChirpAdded(after: $after) {
+      cursor
+      node {
+        id
+        ...ChirpCard_chirp
+      }
+    }
+  }
+`);
+
+/** An edge of the feed. */
+export type Edge = NonNullable<FeedQuery['feed']>['edges'][number];
+
+const FIRST_PAGE = { query: FeedDocument, variables: { first: PAGE } };
+
+// ports ties the live feed to the cache, where the list is.
+function ports(client: ApolloClient): FeedPorts<Edge> {
+  return {
+    shown: () => client.cache.readQuery(FIRST_PAGE)?.feed?.edges ?? [],
+    prepend: (edges) => {
+      client.cache.updateQuery(FIRST_PAGE, (data) => data?.feed && { ...data, feed: { ...data.feed, edges: [...edges, ...data.feed.edges] } });
+    },
+    reload: async () => {
+      // About as long as it was, so that a reader who has scrolled keeps their place.
+      const length = client.cache.readQuery(FIRST_PAGE)?.feed?.edges.length ?? 0;
+      const first = Math.min(Math.max(length, PAGE), LONGEST);
+      await client.query({ query: FeedDocument, variables: { first }, fetchPolicy: 'network-only' });
+    },
+    watch: (after, sink) => {
+      const resume = () => ({ after: after() });
+      const added = client.subscribe({ query: FeedAddedDocument, variables: resume(), context: { resume }, fetchPolicy: 'no-cache' });
+      let ended = false; // an error comes as a result, and is followed by the completion
+      const end = (error?: unknown) => {
+        if (!ended) sink.ended(codeOf(error) === 'CURSOR_INVALID');
+        ended = true;
+      };
+      const subscription = added.subscribe({
+        next: ({ data, error }) => {
+          if (data?.feedChirpAdded) sink.next(data.feedChirpAdded);
+          else if (error) end(error);
+        },
+        error: end,
+        complete: end,
+      });
+      return () => subscription.unsubscribe();
+    },
+  };
+}
+
+const LiveFeedContext = createContext<LiveFeed<Edge> | null>(null);
+
+/**
+ * Holds the feed while somebody is logged in. It stands above the pages, so that what
+ * arrives while another page is open is there on return.
+ */
+export function FeedProvider({ children }: { children: ReactNode }) {
+  const client = useApolloClient();
+  const { socket } = useChirp();
+  const live = useMemo(() => new LiveFeed(ports(client)), [client]);
+  const { data } = useQuery(FeedDocument, { variables: FIRST_PAGE.variables });
+  const loaded = Boolean(data?.feed);
+  useEffect(() => {
+    if (!loaded) return;
+    live.start();
+    const unlisten = socket.listen(() => {
+      if (socket.state === 'live') live.connected();
+    });
+    return () => {
+      unlisten();
+      live.stop();
+    };
+  }, [live, socket, loaded]);
+  return <LiveFeedContext value={live}>{children}</LiveFeedContext>;
+}
+
+/** Says that the viewer follows others now. Without a feed there is nothing to do. */
+export function useFeedChanged(): () => void {
+  const live = useContext(LiveFeedContext);
+  return () => void live?.restart();
+}
+
+/** The feed's list. */
+export function useFeed() {
+  const live = useContext(LiveFeedContext);
+  if (!live) throw new Error('there is no FeedProvider above');
+  const waiting = useSyncExternalStore(live.listen, () => live.count);
+  const query = useQuery(FeedDocument, { variables: FIRST_PAGE.variables });
+  return { ...query, waiting, show: () => live.show(), restart: () => live.restart() };
+}
