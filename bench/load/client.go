@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// client speaks GraphQL over HTTP.
+type client struct {
+	url  string
+	http *http.Client
+}
+
+func newClient(url string, workers int) *client {
+	return &client{url: url, http: &http.Client{
+		Timeout:   time.Minute,
+		Transport: &http.Transport{MaxIdleConnsPerHost: workers},
+	}}
+}
+
+type request struct {
+	query     string
+	variables map[string]any
+	token     string
+	readAfter int64 // the position that the answer must show, 0 for none
+}
+
+// patience is how long a call may be put off by a server under full load, or
+// by one that is started again, before that counts as a failure.
+const patience = 5 * time.Minute
+
+// errTryAgain says that the server put the call off.
+var errTryAgain = errors.New("try again")
+
+// do calls the server and reads data into out. It asks again while the server
+// puts it off: mutations carry a command id, so they may be repeated.
+func (c *client) do(ctx context.Context, r request, out any) error {
+	start := time.Now()
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := c.once(ctx, r, out)
+		if !errors.Is(err, errTryAgain) || time.Since(start) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (c *client) once(ctx context.Context, r request, out any) error {
+	body, err := json.Marshal(map[string]any{"query": r.query, "variables": r.variables})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	if r.readAfter > 0 {
+		req.Header.Set("Chirp-Read-After", strconv.FormatInt(r.readAfter, 10))
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Data   json.RawMessage
+		Errors []struct {
+			Message    string
+			Extensions struct{ Code string }
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return fmt.Errorf("read an answer with status %s: %w", resp.Status, err)
+	}
+	for _, e := range answer.Errors {
+		err := fmt.Errorf("%s: %s", e.Extensions.Code, e.Message)
+		switch e.Extensions.Code {
+		case "NOT_YET_VISIBLE", "UNAVAILABLE":
+			return fmt.Errorf("%w: %w", errTryAgain, err)
+		default:
+			return err
+		}
+	}
+	return json.Unmarshal(answer.Data, out)
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"chirp/graph"
+	"chirp/internal/auth"
+)
+
+// config is the command line. Every flag has an environment variable; the
+// flag wins.
+type config struct {
+	Addr               string  `env:"CHIRP_ADDR" default:"localhost:8080" placeholder:"HOST:PORT" help:"Listen address (default ${default}); port 0 takes a free one, and the log names it."`
+	Data               string  `env:"CHIRP_DATA" default:"chirp-data" placeholder:"FOLDER" help:"Folder of the embedded store (default ${default})."`
+	MongodbURI         string  `name:"mongodb-uri" env:"CHIRP_MONGODB_URI" placeholder:"URI" help:"Use this MongoDB, a replica set, in place of the embedded store."`
+	MongodbDatabase    string  `name:"mongodb-database" env:"CHIRP_MONGODB_DATABASE" default:"chirp" placeholder:"NAME" help:"Database on that MongoDB (default ${default})."`
+	CelebrityThreshold int64   `env:"CHIRP_CELEBRITY_THRESHOLD" default:"10000" placeholder:"N" help:"Followers from which a user is a celebrity (default ${default})."`
+	TokenSecret        string  `env:"CHIRP_TOKEN_SECRET" placeholder:"TEXT" help:"Signs the tokens issued here, at least 32 bytes (default: made once and kept in the store)."`
+	RateLimit          float64 `env:"CHIRP_RATE_LIMIT" default:"20" placeholder:"N" help:"Mutations a second for each caller (default ${default}); 500 times as much is what all operations may cost; log-ins and registrations get a tenth of it for each address and four tenths for each account; 0 switches rate limits off."`
+	Introspection      bool    `env:"CHIRP_INTROSPECTION" default:"true" negatable:"" help:"Allow schema introspection (default ${default})."`
+	Demo               bool    `env:"CHIRP_DEMO" help:"Fill an empty store with a small network of made-up people, who go on posting while the server runs."`
+	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"One of ${enum} (default ${default})."`
+	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"One of ${enum} (default ${default})."`
+
+	AllowedOrigins    []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Sites whose pages may use the API besides the server's own, such as https://app.example.com; a star stands for any characters. Can be repeated."`
+	SocketsPerUser    int      `env:"CHIRP_SOCKETS_PER_USER" default:"20" placeholder:"N" help:"Sockets and streams of subscriptions that one user may keep open (default ${default}); 0 is no limit."`
+	SocketsPerAddress int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Those that one client address may keep open without a token (default ${default}); 0 is no limit."`
+	TrustedProxies    []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of the proxies that the client's address is taken from, by X-Forwarded-For (default: none, the connection's address counts). Can be repeated."`
+	OIDCIssuer        string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Take the tokens of this OpenID Connect issuer for good, too (default: only those issued here)."`
+	OIDCAudience      string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"What the tokens of --oidc-issuer must have as their audience."`
+	LocalPasswords    bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Let users register and log in with passwords (default ${default})."`
+
+	Limits limitFlags `embed:""`
+
+	Serve   struct{}    `cmd:"" default:"1" help:"Serve the API. This is the default."`
+	Rebuild struct{}    `cmd:"" help:"Make the views anew from the log, beside a running server, with the --celebrity-threshold given; then let them serve."`
+	Verify  verifyFlags `cmd:"" help:"Compare the views with the log, beside a server that may be running, and check the log. Prints each difference; exit code 1 if there is any."`
+	Export  exportFlags `cmd:"" help:"Write the log to a file that any store can be made from, beside a running server: what was appended until now."`
+	Import  importFlags `cmd:"" help:"Fill a new store with an exported log, positions and all. Either all of it is there afterwards or nothing."`
+	Version struct{}    `cmd:"" help:"Print the version."`
+
+	command   string
+	documents *graph.Documents // trusted, read when the server starts
+	listening func(net.Addr)   // told the chosen address, for callers in this process
+}
+
+// errHelp says that help was asked for and printed.
+var errHelp = errors.New("help was printed")
+
+// parseConfig reads the command line and the environment. Help goes to out.
+func parseConfig(args []string, out io.Writer) (config, error) {
+	var cfg config
+	helped := false
+	parser, err := kong.New(&cfg,
+		kong.Name("chirp"),
+		kong.Description("A self-hosted social-feed server: GraphQL with live subscriptions over an event log."),
+		kong.Writers(out, out),
+		kong.Exit(func(int) { helped = true }),
+	)
+	if err != nil {
+		return config{}, fmt.Errorf("command line: %w", err)
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return config{}, errHelp
+	}
+	if err != nil {
+		return config{}, err
+	}
+	cfg.command, _, _ = strings.Cut(parsed.Command(), " ")
+	return cfg, cfg.check()
+}
+
+func (c config) check() error {
+	switch {
+	case c.CelebrityThreshold < 1:
+		return fmt.Errorf("--celebrity-threshold: %d is less than 1", c.CelebrityThreshold)
+	case c.TokenSecret != "" && len(c.TokenSecret) < 32:
+		return fmt.Errorf("--token-secret: it has %d bytes, it must have at least 32", len(c.TokenSecret))
+	case c.RateLimit < 0:
+		return fmt.Errorf("--rate-limit: %g is less than 0", c.RateLimit)
+	case c.SocketsPerUser < 0:
+		return fmt.Errorf("--sockets-per-user: %d is less than 0", c.SocketsPerUser)
+	case c.SocketsPerAddress < 0:
+		return fmt.Errorf("--sockets-per-address: %d is less than 0", c.SocketsPerAddress)
+	case c.MongodbDatabase == "" || strings.ContainsAny(c.MongodbDatabase, "/\\. \"$\x00"):
+		return fmt.Errorf("--mongodb-database: %q is not a database name", c.MongodbDatabase)
+	case c.Verify.Sample < 0:
+		return fmt.Errorf("--sample: %d is less than 0", c.Verify.Sample)
+	case c.Demo && c.command != "serve":
+		return fmt.Errorf("--demo: it is for the server, not for chirp %s", c.command)
+	case c.Demo && !c.LocalPasswords:
+		return errors.New("--demo: its people log in with a password, and passwords are switched off")
+	case c.Data == "":
+		return errors.New("--data: the folder's name is empty")
+	}
+	if err := c.Limits.check(); err != nil {
+		return err
+	}
+	if err := c.checkCallers(); err != nil {
+		return err
+	}
+	return c.checkOrigins()
+}
+
+// checkCallers looks at what says who is calling, and from where.
+func (c config) checkCallers() error {
+	if c.OIDCIssuer != "" {
+		if err := auth.CheckIssuerURL(c.OIDCIssuer); err != nil {
+			return fmt.Errorf("--oidc-issuer: %w", err)
+		}
+	}
+	switch {
+	case c.OIDCIssuer != "" && c.OIDCAudience == "":
+		return errors.New("--oidc-audience: it is empty; without it, tokens of the issuer for anything else would be good here")
+	case c.OIDCIssuer == "" && c.OIDCAudience != "":
+		return errors.New("--oidc-audience: there is no --oidc-issuer")
+	case c.OIDCIssuer == "" && !c.LocalPasswords:
+		return errors.New("--local-passwords: without passwords and without --oidc-issuer nobody could get in")
+	}
+	_, err := c.proxies()
+	return err
+}
+
+// proxies are the networks of --trusted-proxies. A single address is one too.
+func (c config) proxies() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if address, single := netip.ParseAddr(text); err != nil && single == nil {
+			network, err = address.Prefix(address.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies: %q is not a network such as 10.0.0.0/8", text)
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
+}
+
+// checkOrigins finds entries that no browser's Origin header is ever like.
+func (c config) checkOrigins() error {
+	for _, o := range c.AllowedOrigins {
+		_, host, ok := strings.Cut(o, "://")
+		if o != "*" && (!ok || host == "" || strings.ContainsAny(host, "/ ?#@") || strings.Count(o, "*") > 1) {
+			return fmt.Errorf("--allowed-origins: %q is not an origin such as https://app.example.com", o)
+		}
+	}
+	return nil
+}
+
+// limits are those of the API that can be set.
+func (c config) limits() graph.Limits {
+	limit := func(n int) int {
+		if n == 0 {
+			return math.MaxInt
+		}
+		return n
+	}
+	limits := c.Limits.limits()
+	limits.SocketsPerUser, limits.SocketsPerAddress = limit(c.SocketsPerUser), limit(c.SocketsPerAddress)
+	return limits
+}
+
+// logger writes the log as the config says.
+func (c config) logger(out io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}

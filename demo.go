@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"chirp/internal/auth"
+	"chirp/internal/command"
+	"chirp/internal/demo"
+	"chirp/internal/domain"
+)
+
+// startDemo fills the store, and says how to get in. All the people have one
+// password, whose hash, which is costly, is made once.
+func startDemo(ctx context.Context, commands *command.Handler, a auth.Authenticator, log *slog.Logger) (*demo.Network, error) {
+	hash, err := a.Passwords.Hash(ctx, demo.Password)
+	if err != nil {
+		return nil, fmt.Errorf("hash the demo's password: %w", err)
+	}
+	save := func(ctx context.Context, user domain.UserID, _ string) error {
+		return a.Credentials.SaveCredential(ctx, user, hash, time.Now())
+	}
+	network, err := demo.Fill(ctx, demo.Config{Commands: commands, SaveCredential: save, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	log.Info("the store is filled with the demo; log in as any of its people", "username", demo.Username, "password", demo.Password)
+	return network, nil
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chirp/internal/demo"
+	"chirp/internal/eventstore"
+)
+
+const exploreDocument = `{
+	recentChirps(first: 100) { edges { node { content author { username } } } }
+	recentUsers(first: 100) { edges { node { username followerCount isCelebrity } } } }`
+
+type explored struct {
+	RecentChirps struct {
+		Edges []struct {
+			Node struct {
+				Content string
+				Author  struct{ Username string }
+			}
+		}
+	}
+	RecentUsers struct {
+		Edges []struct {
+			Node struct {
+				Username      string
+				FollowerCount int
+				IsCelebrity   bool
+			}
+		}
+	}
+}
+
+func TestDemoFillsAnEmptyStore(t *testing.T) {
+	onBothStores(t, func(t *testing.T, p place) {
+		began := time.Now()
+		s := start(t, p, "--demo", "--celebrity-threshold", "20")
+		var head string
+		events := p.events(t)
+		head = events[len(events)-1].Position.String()
+		seen := api{url: s.url, readAfter: head}
+		var got explored
+		if err := seen.do(t.Context(), exploreDocument, nil, &got); err != nil {
+			t.Fatal(err)
+		}
+		if users, chirps := len(got.RecentUsers.Edges), len(got.RecentChirps.Edges); users != 25 || chirps != 100 {
+			t.Errorf("got %d users and %d chirps on a page of 100, want 25 and 100", users, chirps)
+		}
+		if first := got.RecentUsers.Edges[24].Node; first.FollowerCount != 24 || !first.IsCelebrity {
+			t.Errorf("the first of the people is %+v, want a celebrity whom all others follow", first)
+		}
+		if !strings.Contains(s.log.String(), "password="+demo.Password) {
+			t.Errorf("the log does not tell the password:\n%s", s.log.String())
+		}
+		var in struct{ LogIn struct{ Token string } }
+		err := seen.do(t.Context(), `mutation($name: String!, $password: String!) { logIn(input: {username: $name, password: $password}) { token } }`,
+			vars{"name": demo.Username, "password": demo.Password}, &in)
+		if err != nil {
+			t.Fatalf("log in: %v", err)
+		}
+		seen.token = in.LogIn.Token
+		if feed, err := seen.page(t.Context(), 20, ""); err != nil || len(feed.Edges) != 20 {
+			t.Errorf("the feed of %s has %d chirps, error %v; want 20 on the first page", demo.Username, len(feed.Edges), err)
+		}
+		checkPast(t, events, began)
+	})
+}
+
+// checkPast sees that all of the past is in its order, and past.
+func checkPast(t *testing.T, events []eventstore.Event, now time.Time) {
+	t.Helper()
+	ordered := slices.IsSortedFunc(events, func(a, b eventstore.Event) int { return a.RecordedAt.Compare(b.RecordedAt) })
+	oldest := now.Sub(events[0].RecordedAt)
+	recent := slices.IndexFunc(events, func(e eventstore.Event) bool { return now.Sub(e.RecordedAt) < 12*time.Hour })
+	if !ordered || oldest < 10*24*time.Hour || recent < 0 {
+		t.Errorf("the events are in order: %v, begin %s ago, and the first of the last half day is %d", ordered, oldest, recent)
+	}
+}
+
+func TestDemoIsRefusedOnAStoreThatIsNotEmpty(t *testing.T) {
+	onBothStores(t, func(t *testing.T, p place) {
+		s := start(t, p)
+		registerAll(t, s.url, "Ann")
+		s.stop(t)
+		before := len(p.events(t))
+		refused := launchRefused(t, p, "--demo")
+		if !strings.Contains(refused, "--demo is for an empty store, and this one has 2 events; leave --demo out") {
+			t.Errorf("got %q, want the reason and what to do", refused)
+		}
+		if after := len(p.events(t)); after != before {
+			t.Errorf("there are %d events after the refusal, want %d", after, before)
+		}
+	})
+}
+
+// launchRefused starts a server process that must end at once, and gives what
+// it wrote.
+func launchRefused(t *testing.T, p place, more ...string) string {
+	t.Helper()
+	server, _ := spawn(t, nil, slices.Concat(p.args, []string{"--addr", "127.0.0.1:0"}, more)...)
+	defer server.kill()
+	if code := server.exit(t); code != 1 {
+		t.Errorf("got exit code %d, want 1", code)
+	}
+	return server.log.String()
+}
+
+func TestDemoGoesOnWhereItMay(t *testing.T) {
+	for name, args := range map[string][]string{
+		"not with another command": {"rebuild", "--demo"},
+		"not without passwords":    {"--demo", "--local-passwords=false", "--oidc-issuer", "https://id.example.com", "--oidc-audience", "chirp"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := parseConfig(args, io.Discard); err == nil || !strings.Contains(err.Error(), "--demo") {
+				t.Errorf("got error %v, want --demo refused", err)
+			}
+		})
+	}
+}

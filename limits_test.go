@@ -1,0 +1,80 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chirp/graph"
+)
+
+func TestLimitsAreFlagsAndVariables(t *testing.T) {
+	flags := []string{"--max-body", "1", "--max-tokens", "2", "--max-depth", "3", "--max-aliases", "4", "--max-mutations", "5",
+		"--max-directives", "6", "--max-fields", "7", "--max-page", "8", "--max-cost", "9"}
+	want := graph.Limits{Body: 1, Tokens: 2, Depth: 3, Aliases: 4, Mutations: 5, Directives: 6, Fields: 7, Page: 8, Cost: 9}
+	got, err := parseConfig(flags, nil)
+	if err != nil || got.Limits.limits() != want {
+		t.Errorf("by flags: got %+v, error %v; want %+v", got.Limits.limits(), err, want)
+	}
+	defaults, err := parseConfig(nil, nil)
+	if err != nil || defaults.Limits.limits() != (graph.Limits{Body: 256 << 10, Tokens: 5000, Depth: 15, Aliases: 50, Mutations: 10,
+		Directives: 50, Fields: 1000, Page: 100, Cost: 10_000}) {
+		t.Errorf("by default: got %+v, error %v", defaults.Limits.limits(), err)
+	}
+	for i := 0; i < len(flags); i += 2 {
+		t.Setenv("CHIRP_"+strings.ToUpper(strings.ReplaceAll(flags[i][2:], "-", "_")), flags[i+1])
+	}
+	if got, err = parseConfig(nil, nil); err != nil || got.Limits.limits() != want {
+		t.Errorf("by variables: got %+v, error %v; want %+v", got.Limits.limits(), err, want)
+	}
+}
+
+func TestLimitsAreRefusedInOneLine(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--max-depth", "0"}, "--max-depth: 0 is less than 1"},
+		{[]string{"--max-body=-1"}, "--max-body: -1 is less than 1"},
+		{[]string{"--max-cost", "much"}, "--max-cost"},
+		{[]string{"--max-page", "101"}, "--max-page: 101 is more than 100"},
+		{[]string{"--trusted-documents-only"}, "without --trusted-documents"},
+	} {
+		if _, err := parseConfig(c.args, nil); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: got error %v, want one line with %q", c.args, err, c.says)
+		}
+	}
+}
+
+// manifestOf writes a file of trusted documents.
+func manifestOf(t testing.TB, texts ...string) string {
+	t.Helper()
+	manifest := map[string]string{}
+	for _, text := range texts {
+		manifest[documentID(text)] = text
+	}
+	file := filepath.Join(t.TempDir(), "documents.json")
+	if err := os.WriteFile(file, must(json.Marshal(manifest))(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func documentID(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
+
+func TestServerTakesTrustedDocumentsOnly(t *testing.T) {
+	t.Parallel()
+	s := start(t, embedded(t.TempDir()), "--trusted-documents", manifestOf(t, registerDocument, postDocument), "--trusted-documents-only")
+	ann := registerAll(t, s.url, "Ann")[0]
+	body := must(json.Marshal(vars{"documentId": documentID(postDocument), "variables": vars{"content": "trusted"}}))(t)
+	if err := ann.at(s.url).send(t.Context(), body, nil); err != nil {
+		t.Errorf("a trusted document by its id: %v", err)
+	}
+	if err := ann.at(s.url).do(t.Context(), `{ viewer { id } }`, nil, nil); code(err) != "DOCUMENT_NOT_TRUSTED" {
+		t.Errorf("another document: got %v, want DOCUMENT_NOT_TRUSTED", err)
+	}
+}

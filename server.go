@@ -1,0 +1,210 @@
+// Chirp is a self-hosted social-feed server: a GraphQL API with live
+// subscriptions over an event log, on MongoDB or on an embedded store.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/readmodel"
+	"chirp/internal/storage/mongodb"
+	"chirp/internal/storage/sqlite"
+)
+
+func main() {
+	cfg, err := parseConfig(os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, errHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "chirp:", err)
+		os.Exit(2)
+	case cfg.command == "version":
+		fmt.Println("chirp", version())
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	command := run
+	switch cfg.command {
+	case "verify":
+		command = func(ctx context.Context, cfg config, log *slog.Logger) error {
+			return verifyViews(ctx, cfg, os.Stdout, newProgressLine(os.Stderr), log)
+		}
+	case "rebuild":
+		command = func(ctx context.Context, cfg config, log *slog.Logger) error {
+			return rebuildViews(ctx, cfg, os.Stdout, newRebuildBar(os.Stderr), log)
+		}
+	case "export":
+		command = func(ctx context.Context, cfg config, log *slog.Logger) error {
+			return exportLog(ctx, cfg, os.Stdout, newTransferBar(os.Stderr), log)
+		}
+	case "import":
+		command = func(ctx context.Context, cfg config, log *slog.Logger) error {
+			return importLog(ctx, cfg, os.Stdin, newTransferBar(os.Stderr), log)
+		}
+	}
+	if err := command(ctx, cfg, cfg.logger(os.Stderr)); err != nil {
+		fmt.Fprintln(os.Stderr, "chirp:", err)
+		if errors.Is(err, errInterrupted) {
+			os.Exit(exitInterrupted)
+		}
+		os.Exit(1)
+	}
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}
+
+// storage is what an adapter offers.
+type storage interface {
+	Log() eventstore.Log
+	Views() readmodel.Store
+	Credentials() auth.Credentials
+	Close() error
+}
+
+// drainTimeout bounds each step of a graceful stop.
+const drainTimeout = 10 * time.Second
+
+// run serves until ctx ends, then stops gracefully: it stops accepting,
+// finishes what is under way, closes the sockets with a reason, lets the
+// projector reach the end of the log, and closes the store. It listens before
+// the store is open, so that probes are answered while a store is waited for.
+func run(ctx context.Context, cfg config, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", cfg.Addr, err)
+	}
+	front := newFront(log, cfg.AllowedOrigins...)
+	if err := front.pages(cfg.Introspection); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	server := &http.Server{Handler: front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	log.Info("listening", "url", "http://"+listener.Addr().String()+"/graphql")
+	if cfg.listening != nil {
+		cfg.listening(listener.Addr())
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, failed := errgroup.WithContext(serving)
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	err = serve(ctx, failed, cfg, front, server, log)
+	server.Close()
+	return errors.Join(err, g.Wait())
+}
+
+// serve opens the store, runs everything on it until ctx ends or something
+// fails, and drains.
+func serve(ctx, failed context.Context, cfg config, front *front, server *http.Server, log *slog.Logger) error {
+	opening, cancel := context.WithCancel(failed)
+	defer context.AfterFunc(ctx, cancel)()
+	defer cancel()
+	var err error
+	if cfg.documents, err = cfg.Limits.documents(log); err != nil {
+		return err
+	}
+	store, err := openStore(opening, cfg, front, log)
+	if err != nil || store == nil {
+		return err
+	}
+	app, err := startApp(opening, cfg, store, log)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	front.serve(app)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+		front.drain()
+		app.drain(server, log)
+	case <-failed.Done():
+	case <-app.failed.Done():
+		err = context.Cause(app.failed)
+	}
+	app.stop()
+	return errors.Join(err, store.Close())
+}
+
+// openStore opens the store of the config. One that cannot be reached is tried
+// again until ctx ends (then there is neither store nor error); one that
+// answers but cannot be used is an error.
+func openStore(ctx context.Context, cfg config, front *front, log *slog.Logger) (storage, error) {
+	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+		store, err := openOnce(ctx, cfg, log)
+		if err == nil {
+			return store, nil
+		}
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		if domain.KindOf(err) != domain.Unavailable {
+			return nil, err
+		}
+		log.Warn("the store cannot be reached, trying again", "error", err, "wait", wait)
+		front.waitingFor(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// openOnce opens the store of the config. The server, or an import, has its
+// folder to itself but for commands that look on.
+func openOnce(ctx context.Context, cfg config, log *slog.Logger) (storage, error) {
+	if cfg.MongodbURI != "" {
+		store, err := mongodb.Open(ctx, cfg.MongodbURI, cfg.MongodbDatabase, mongodb.Options{
+			Log: log, Import: cfg.command == "import", Existing: cfg.command != "serve" && cfg.command != "import",
+		})
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
+	}
+	store, err := sqlite.Open(ctx, cfg.Data, sqlite.Options{
+		Exclusive: cfg.command == "serve" || cfg.command == "import", ReadOnly: cfg.command == "verify" || cfg.command == "export",
+		Existing: cfg.command == "rebuild", Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// tokenSecret is what signs tokens: the one of the config, or the store's own.
+func tokenSecret(ctx context.Context, cfg config, credentials auth.Credentials) ([]byte, error) {
+	if cfg.TokenSecret != "" {
+		return []byte(cfg.TokenSecret), nil
+	}
+	proposed := make([]byte, 32)
+	if _, err := rand.Read(proposed); err != nil {
+		return nil, err
+	}
+	return credentials.Secret(ctx, proposed)
+}
