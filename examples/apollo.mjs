@@ -1,0 +1,123 @@
+// Two users meet: one follows the other and watches what is posted, live, through a
+// lost connection. It runs against a server that is started already:
+//
+//	npm ci && node apollo.mjs
+//
+// CHIRP_URL names the server's API if it is not http://localhost:8080/graphql. The
+// client and its link chain are in client.mjs.
+import assert from 'node:assert/strict';
+import { CombinedGraphQLErrors, gql } from '@apollo/client';
+import { chirpClient } from './client.mjs';
+
+const url = process.env.CHIRP_URL ?? 'http://localhost:8080/graphql';
+const password = 'correct horse battery staple';
+const suffix = Date.now().toString(36).slice(-6); // so that the example can be run again
+
+const CHIRP = gql`
+  fragment ChirpParts on Chirp { id content postedAt author { id username } }`;
+const REGISTER = gql`
+  mutation Register($input: RegisterUserInput!) { registerUser(input: $input) { user { id username } token position } }`;
+const FOLLOW = gql`
+  mutation Follow($userId: ID!) { followUser(input: { userId: $userId }) { followee { id followerCount } position } }`;
+const POST = gql`
+  ${CHIRP}
+  mutation Post($content: String!, $commandId: String) {
+    postChirp(input: { content: $content, commandId: $commandId }) { chirp { ...ChirpParts } position }
+  }`;
+const FEED = gql`
+  ${CHIRP}
+  query Feed($first: Int, $after: String) {
+    feed(first: $first, after: $after) {
+      edges { cursor node { ...ChirpParts } }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }`;
+const WATCH = gql`
+  ${CHIRP}
+  subscription Watch($after: String) { feedChirpAdded(after: $after) { cursor node { ...ChirpParts } } }`;
+
+// register makes an account, and a client that acts for it.
+async function register(name) {
+  let token;
+  const client = chirpClient({ url, token: () => token });
+  const { data } = await client.apollo.mutate({
+    mutation: REGISTER,
+    variables: { input: { username: `${name}_${suffix}`, password } },
+  });
+  token = data.registerUser.token;
+  console.log(`${data.registerUser.user.username} has an account`);
+  return { ...client, ...data.registerUser.user };
+}
+
+// post posts a chirp. A client that missed the answer may send it again under the same
+// command id, and still posts it once.
+async function post(user, content, commandId = crypto.randomUUID()) {
+  const { data } = await user.apollo.mutate({ mutation: POST, variables: { content, commandId } });
+  return data.postChirp;
+}
+
+// readFeed pages through a user's feed, and gives it as the cache joins its pages.
+async function readFeed(user, first) {
+  let { data } = await user.apollo.query({ query: FEED, variables: { first } });
+  while (data.feed.pageInfo.hasNextPage) {
+    const after = data.feed.pageInfo.endCursor;
+    await user.apollo.query({ query: FEED, variables: { first, after }, fetchPolicy: 'network-only' });
+    data = user.apollo.readQuery({ query: FEED, variables: { first } });
+  }
+  return data.feed.edges;
+}
+
+// watch follows a user's feed after a cursor. next() waits for the next chirp.
+function watch(user, after) {
+  const chirps = [];
+  const waiting = [];
+  const subscription = user.apollo.subscribe({ query: WATCH, variables: { after } }).subscribe({
+    next({ data, error }) {
+      if (error) throw error;
+      chirps.push(data.feedChirpAdded.node);
+      waiting.shift()?.();
+    },
+    error(error) { throw error; },
+  });
+  return {
+    async next() {
+      if (chirps.length === 0) await new Promise((resolve) => waiting.push(resolve));
+      return chirps.shift();
+    },
+    end: () => subscription.unsubscribe(),
+  };
+}
+
+const alice = await register('alice');
+const bob = await register('bob');
+
+await bob.apollo.mutate({ mutation: FOLLOW, variables: { userId: alice.id } });
+const again = await bob.apollo.mutate({ mutation: FOLLOW, variables: { userId: alice.id }, errorPolicy: 'all' });
+assert.ok(CombinedGraphQLErrors.is(again.error));
+console.log(`following twice is refused with ${again.error.errors[0].extensions.code}`);
+
+for (let i = 1; i <= 7; i++) await post(alice, `Chirp number ${i}`);
+const once = await post(alice, 'Sent twice, there once', 'my-command');
+const twice = await post(alice, 'Sent twice, there once', 'my-command');
+assert.equal(twice.chirp.id, once.chirp.id);
+
+// Alice sees her own chirps in every query from here on, for her client reads after
+// what it wrote. Bob's has to be told how far that is.
+bob.readAfter(once.position);
+const feed = await readFeed(bob, 3);
+console.log(`${bob.username}'s feed, by pages of three:`, feed.map((edge) => edge.node.content));
+assert.equal(feed.length, 8);
+
+const live = watch(bob, feed[0].cursor);
+await post(alice, 'Seen live');
+assert.equal((await live.next()).content, 'Seen live');
+bob.cut();
+for (const content of ['Missed by a cut line', 'Missed as well']) await post(alice, content);
+assert.equal((await live.next()).content, 'Missed by a cut line');
+assert.equal((await live.next()).content, 'Missed as well');
+await post(alice, 'Live again');
+assert.equal((await live.next()).content, 'Live again');
+console.log('the subscription went on where it was cut, without a gap and without a duplicate');
+
+live.end();
+await Promise.all([alice.close(), bob.close()]);
