@@ -155,7 +155,7 @@ func (r *round) drawFollows(t *rapid.T, b *readmodel.Batch, s *state, next func(
 		}
 	}
 	for _, at := range r.pairs(t, "cleanups") {
-		d := readmodel.Delivered{Owner: at.follower, Author: at.followee, Range: r.span(t)}
+		d := readmodel.Delivered{Owner: at.follower, Author: at.followee, Range: r.span(t, s)}
 		b.Cleanups = append(b.Cleanups, d)
 		for _, c := range s.pushed(d.Author) {
 			if within(d.Range, c.Position) {
@@ -177,17 +177,17 @@ func (r *round) drawFollows(t *rapid.T, b *readmodel.Batch, s *state, next func(
 // a chirp to a timeline that has it are left out.
 func (r *round) drawDeliveries(t *rapid.T, b *readmodel.Batch, s *state) {
 	for _, k := range r.some(t, "marks") {
-		b.Marks = append(b.Marks, readmodel.Mark{Followee: k, Range: r.span(t)})
+		b.Marks = append(b.Marks, readmodel.Mark{Followee: k, Range: r.span(t, s)})
 	}
 	for _, at := range r.pairs(t, "backfills") {
-		d := readmodel.Delivered{Owner: at.follower, Author: at.followee, Range: r.span(t)}
+		d := readmodel.Delivered{Owner: at.follower, Author: at.followee, Range: r.span(t, s)}
 		if trial := s.clone(); trial.deliveries(readmodel.Batch{Backfills: []readmodel.Delivered{d}}) == nil {
 			b.Backfills, *s = append(b.Backfills, d), *trial
 		}
 	}
 	pushed := pick(s.chirps, func(c readmodel.Chirp) bool { return c.Delivery == push && slices.Contains(r.users, c.Author) })
 	for _, c := range window(pushed, chirpAt, readmodel.Window{Limit: 4}) {
-		o := readmodel.FanOut{Chirp: c.Position, Author: c.Author, Range: r.span(t)}
+		o := readmodel.FanOut{Chirp: c.Position, Author: c.Author, Range: r.span(t, s)}
 		if trial := s.clone(); trial.deliveries(readmodel.Batch{FanOuts: []readmodel.FanOut{o}}) == nil {
 			b.FanOuts, *s = append(b.FanOuts, o), *trial
 		}
@@ -208,13 +208,31 @@ func (r *round) pairs(t *rapid.T, what string) []pair {
 	return slices.DeleteFunc(drawn, func(p pair) bool { return p.follower == p.followee })
 }
 
-func (r *round) span(t *rapid.T) readmodel.Range {
+func (r *round) span(t *rapid.T, s *state) readmodel.Range {
 	if rapid.Bool().Draw(t, "all") {
 		return through(0, r.at.Position+100)
 	}
-	from := int64(r.users[0])
-	a := rapid.Int64Range(from, int64(r.at.Position)+9).Draw(t, "from")
-	return through(domain.Position(a), domain.Position(rapid.Int64Range(a, int64(r.at.Position)+9).Draw(t, "to")))
+	a, b := r.end(t, s), r.end(t, s)
+	return through(min(a, b), max(a, b))
+}
+
+// end draws an end of a range: as often as not where there is a row, for that
+// is where an end that is off by one shows.
+func (r *round) end(t *rapid.T, s *state) domain.Position {
+	from := domain.Position(r.users[0])
+	var rows []domain.Position
+	for at := range s.chirps {
+		rows = append(rows, at)
+	}
+	for _, f := range s.follows {
+		rows = append(rows, f.Since)
+	}
+	rows = slices.DeleteFunc(rows, func(at domain.Position) bool { return at < from })
+	if len(rows) > 0 && rapid.Bool().Draw(t, "at a row") {
+		slices.Sort(rows)
+		return rapid.SampledFrom(rows).Draw(t, "row")
+	}
+	return domain.Position(rapid.Int64Range(int64(from), int64(r.at.Position)+9).Draw(t, "position"))
 }
 
 func (p pair) String() string { return fmt.Sprintf("%d→%d", p.follower, p.followee) }
