@@ -8,8 +8,8 @@ export const url = process.env.CHIRP_URL ?? 'http://localhost:8080/graphql';
 export const wsUrl = url.replace(/^http/, 'ws');
 
 /** Sends an operation, as a user if there is one, and gives its data. */
-export async function ask(query, variables, { user, after, to = url } = {}) {
-  const response = await fetch(to, {
+export async function ask(query, variables, { user, after } = {}) {
+  const response = await fetch(url, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -23,14 +23,16 @@ export async function ask(query, variables, { user, after, to = url } = {}) {
   return data;
 }
 
-/** Makes a user of a new name. */
-export async function register(to) {
+/** Makes a user of a new name, and waits until queries know of it. */
+export async function register() {
   const username = `u${randomBytes(6).toString('hex')}`;
   const { registerUser } = await ask(
-    'mutation($input: RegisterUserInput!) { registerUser(input: $input) { user { id } token } }',
-    { input: { username, password: 'correct horse' } }, { to },
+    'mutation($input: RegisterUserInput!) { registerUser(input: $input) { user { id } token position } }',
+    { input: { username, password: 'correct horse' } },
   );
-  return { id: registerUser.user.id, username, authorization: `Bearer ${registerUser.token}` };
+  const user = { id: registerUser.user.id, username, authorization: `Bearer ${registerUser.token}` };
+  await ask('{ viewer { id } }', {}, { user, after: registerUser.position });
+  return user;
 }
 
 /** Lets one user follow another. Gives the position. */
@@ -79,6 +81,41 @@ export function until(holds, what, seconds = 30) {
     };
   });
   return { done, poke };
+}
+
+/**
+ * Has a subscription's line cut in the middle of each of some rounds. `subscribe`
+ * begins one that resumes after the cursor in the variables it is given, and calls
+ * `next` with each edge and `fault` with what else happens. What the author posts in
+ * a round has come before the next begins, so that there is a line to cut.
+ */
+export async function resumes(t, subscribe) {
+  const { reader, author } = await pair();
+  const cable = await line();
+  t.after(cable.close);
+  const variables = { after: await newest(author, await post(author, 'chirp 0')) };
+  const [rounds, size] = [4, 10];
+  const got = [];
+  let all;
+  const add = (text) => { got.push(text); all.poke(); };
+  subscribe({
+    reader, cable, variables,
+    next: (edge) => {
+      variables.after = edge.cursor;
+      if (got.length % size === size / 2) cable.cut();
+      add(edge.node.content);
+    },
+    fault: (what) => add(what),
+  });
+  const last = rounds * size + 1; // it shows that the last cut was got over as well
+  for (let n = 0; n < last; n += size) {
+    const end = Math.min(n + size, last);
+    all = until(() => got.length >= end, () => `${end} chirps, and got ${got}`);
+    await post(author, ...texts(n + 1, end + 1));
+    await all.done;
+  }
+  assert.deepEqual(got, texts(1, last + 1));
+  assert.ok(cable.connections() > rounds, `${cable.connections()} connections were made, want one more for each of ${rounds} cuts`);
 }
 
 /**

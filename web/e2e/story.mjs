@@ -125,7 +125,7 @@ async function toTheEnd({ page }) {
 
 // The answer to a chirp is lost on the way. The page tries again, and it is one chirp.
 async function lostAnswer(tale) {
-  const { ada } = tale;
+  const { ada, bob } = tale;
   let attempts = 0;
   ada.lenient = true;
   const end = await ada.intercept('PostChirp', async (route) => {
@@ -139,6 +139,7 @@ async function lostAnswer(tale) {
   await end();
   ada.lenient = false;
   assert.equal(attempts, 2);
+  await bob.page.getByRole('button', { name: '1 new chirp' }).waitFor();
   const data = await tale.api.ask('{ user(username: "ada") { chirps(first: 3) { edges { node { content } } } } }');
   assert.equal(data.user.chirps.edges.filter((edge) => edge.node.content === 'Said once').length, 1);
 }
@@ -304,7 +305,7 @@ async function expiry(tale) {
   const { bob, secret } = tale;
   await bob.page.getByLabel('Write a chirp').fill('Half a thought');
   bob.lenient = true; // the browser notes every 401
-  const token = tokenUntil(tale.bobToo.token, secret, Date.now() + 6_000);
+  const token = tokenUntil(tale.bobToo.token, secret, Date.now() + 10_000);
   await bob.page.evaluate((fresh) => localStorage.setItem('chirp-token', fresh), token);
   await bob.go('/@ada');
   await bob.page.locator('[data-count=followers]').waitFor();
