@@ -34,6 +34,7 @@ var passingCodes = []int{
 	89,    // NetworkTimeout
 	91,    // ShutdownInProgress
 	112,   // WriteConflict
+	117,   // ConflictingOperationInProgress, when a beginning was sent twice while the primary changed
 	134,   // ReadConcernMajorityNotAvailableYet
 	189,   // PrimarySteppedDown
 	202,   // NetworkInterfaceExceededTimeLimit
