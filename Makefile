@@ -5,8 +5,9 @@ LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 run: ## serve on localhost:8080 with the embedded store
 	go run .
 
-test: ## every test, on both stores; fetches a mongod when there is none
-	go test ./...
+test: ## every test, on both stores; go test ./... is the same, but silent for long
+	go test ./internal/... ./graph/... ./web/... ./bench/...
+	go test -v .
 
 race: mongod ## the same under the race detector, in random order
 	go test -race -shuffle=on -timeout 30m ./...

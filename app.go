@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"chirp/internal/command"
 	"chirp/internal/demo"
 	"chirp/internal/domain"
+	"chirp/internal/gate"
 	"chirp/internal/projector"
 	"chirp/internal/query"
 	"chirp/internal/subscription"
@@ -31,7 +33,11 @@ type app struct {
 	queries   *query.Service
 	graphql   *graph.Handler
 	metrics   *prometheus.Registry
+	passwords *auth.Passwords
 	lag       lagWatch
+	unread    unreadable // events that the hub passed over
+	lastRead  lastRead   // events that the hub was given last
+	writes    *writeWatch
 	issuer    *auth.Issuer  // of outside tokens, nil if there is none
 	demo      *demo.Network // nil without --demo
 	log       *slog.Logger
@@ -53,19 +59,21 @@ func startApp(ctx context.Context, cfg config, store storage, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	a := &app{store: store, log: log, metrics: prometheus.NewRegistry()}
-	a.queries = &query.Service{Views: store.Views(), Head: a.head}
+	a := &app{store: store, log: log, metrics: prometheus.NewRegistry(), writes: newWriteWatch(store.TryWrite, log)}
+	events, credentials := watchedLog{store.Log(), a.writes}, watchedCredentials{store.Credentials(), a.writes}
+	a.queries = &query.Service{Views: store.Views(), Head: a.head, Hashes: store.Log().Hashes}
 	a.projector = projector.New(projector.Config{
 		Log: store.Log(), Views: store.Views(), Threshold: cfg.CelebrityThreshold,
-		Holder: uuid.NewString(), Logger: log,
+		Holder: holder(), Logger: log,
 	})
-	a.hub = subscription.New(subscription.Config{Follow: a.recorded, Await: store.Views().Await, Read: a.readFeed, Logger: log})
-	commands := &command.Handler{Events: store.Log(), Now: time.Now, NewID: newID}
+	a.hub = subscription.New(subscription.Config{Follow: a.pushed, Await: store.Views().Await, Read: a.readFeed, Logger: log})
+	commands := &command.Handler{Events: events, Now: time.Now, NewID: newID}
 	if cfg.OIDCIssuer != "" {
 		a.issuer = auth.NewIssuer(auth.IssuerConfig{URL: cfg.OIDCIssuer, Audience: cfg.OIDCAudience, Logger: log})
 		tokens.Trust(a.issuer, commands.FindIdentity)
 	}
-	authenticator := auth.Authenticator{Credentials: store.Credentials(), Passwords: auth.NewPasswords(runtime.GOMAXPROCS(0)), Tokens: tokens}
+	a.passwords = auth.NewPasswords(runtime.GOMAXPROCS(0))
+	authenticator := auth.Authenticator{Credentials: credentials, Passwords: a.passwords, Tokens: tokens}
 	commands.SaveCredential = authenticator.Save
 	proxies, err := cfg.proxies()
 	if err != nil {
@@ -84,6 +92,7 @@ func startApp(ctx context.Context, cfg config, store storage, log *slog.Logger) 
 		}
 	}
 	a.registerMetrics()
+	a.registerThresholds(cfg.CelebrityThreshold)
 	a.start()
 	return a, nil
 }
@@ -91,8 +100,18 @@ func startApp(ctx context.Context, cfg config, store storage, log *slog.Logger) 
 // newID makes a UUID of version 7: ids sort by the time they were made.
 func newID() [16]byte { return uuid.Must(uuid.NewV7()) }
 
+// holder names this process among the servers of a store, so that an operator
+// can find it.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s, pid %d, %s", host, os.Getpid(), uuid.NewString())
+}
+
 func (a *app) start() {
-	running, cancel := context.WithCancel(context.Background())
+	running, cancel := context.WithCancel(gate.Own(context.Background()))
 	failed, fail := context.WithCancelCause(running)
 	a.failed, a.cancel = failed, cancel
 	part := func(name string, run func(context.Context) error) {
@@ -112,13 +131,14 @@ func (a *app) start() {
 	}
 	part("credential sweep", a.sweepCredentials)
 	part("old views", a.dropOldViews)
-	part("lag watch", func(ctx context.Context) error { return a.lag.run(ctx, a.head) })
+	part("write watch", a.writes.run)
+	part("lag watch", func(ctx context.Context) error { return a.lag.run(ctx, a.head, a.visible) })
 }
 
 // drain ends what is under way in order: subscriptions and sockets with a
 // reason, requests by their own end, and the projector at the end of the log.
 func (a *app) drain(server *http.Server, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	ctx, cancel := context.WithTimeout(gate.Own(context.Background()), drainTimeout)
 	defer cancel()
 	closed := make(chan error, 1)
 	go func() { closed <- server.Shutdown(ctx) }() // closes the listener at once

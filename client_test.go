@@ -119,6 +119,11 @@ func readAnswer(text []byte, into any) error {
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return fmt.Errorf("read the answer %.200q: %w", text, err)
 	}
+	for _, e := range answer.Errors {
+		if e.Path != nil && !leads(answer.Data, e.Path) {
+			return fmt.Errorf("the path %v does not lead through the answer %.500s", e.Path, text)
+		}
+	}
 	if len(answer.Errors) > 0 {
 		return answer.Errors[0].refused()
 	}
@@ -130,7 +135,26 @@ func readAnswer(text []byte, into any) error {
 
 type answerError struct {
 	Message    string
+	Path       []any
 	Extensions struct{ Code string }
+}
+
+// leads reports whether a path leads through data, to something or to the null
+// that stands for it.
+func leads(data json.RawMessage, path []any) bool {
+	if len(path) == 0 || string(data) == "null" {
+		return len(data) > 0
+	}
+	switch step := path[0].(type) {
+	case string:
+		var fields map[string]json.RawMessage
+		return json.Unmarshal(data, &fields) == nil && leads(fields[step], path[1:])
+	case float64:
+		var items []json.RawMessage
+		return json.Unmarshal(data, &items) == nil && int(step) >= 0 && int(step) < len(items) && leads(items[int(step)], path[1:])
+	default:
+		return false
+	}
 }
 
 func (e answerError) refused() error { return &refused{e.Extensions.Code, e.Message} }

@@ -8,38 +8,40 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
-
-	"github.com/alecthomas/kong"
 
 	"chirp/graph"
 	"chirp/internal/auth"
 )
 
 // config is the command line. Every flag has an environment variable; the
-// flag wins.
+// flag wins. The tag "for" names the commands that a flag is for, if it stands
+// beside others.
 type config struct {
-	Addr               string  `env:"CHIRP_ADDR" default:"localhost:8080" placeholder:"HOST:PORT" help:"Listen address (default ${default}); port 0 takes a free one, and the log names it."`
-	Data               string  `env:"CHIRP_DATA" default:"chirp-data" placeholder:"FOLDER" help:"Folder of the embedded store (default ${default})."`
-	MongodbURI         string  `name:"mongodb-uri" env:"CHIRP_MONGODB_URI" placeholder:"URI" help:"Use this MongoDB, a replica set, in place of the embedded store."`
-	MongodbDatabase    string  `name:"mongodb-database" env:"CHIRP_MONGODB_DATABASE" default:"chirp" placeholder:"NAME" help:"Database on that MongoDB (default ${default})."`
-	CelebrityThreshold int64   `env:"CHIRP_CELEBRITY_THRESHOLD" default:"10000" placeholder:"N" help:"Followers from which a user is a celebrity (default ${default})."`
-	TokenSecret        string  `env:"CHIRP_TOKEN_SECRET" placeholder:"TEXT" help:"Signs the tokens issued here, at least 32 bytes (default: made once and kept in the store)."`
-	RateLimit          float64 `env:"CHIRP_RATE_LIMIT" default:"20" placeholder:"N" help:"Mutations a second for each caller (default ${default}); 500 times as much is what all operations may cost; log-ins and registrations get a tenth of it for each address and four tenths for each account; 0 switches rate limits off."`
-	Introspection      bool    `env:"CHIRP_INTROSPECTION" default:"true" negatable:"" help:"Allow schema introspection (default ${default})."`
-	Demo               bool    `env:"CHIRP_DEMO" help:"Fill an empty store with a small network of made-up people, who go on posting while the server runs."`
-	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"One of ${enum} (default ${default})."`
-	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"One of ${enum} (default ${default})."`
+	Addr               string  `env:"CHIRP_ADDR" default:"localhost:8080" placeholder:"HOST:PORT" help:"Listen address (default ${default}); port 0 takes a free one, and the log names it." for:"serve"`
+	Data               string  `env:"CHIRP_DATA" default:"chirp-data" placeholder:"FOLDER" help:"Folder of the embedded store (default ${default})." for:"serve,rebuild,verify,export,import"`
+	MongodbURI         string  `name:"mongodb-uri" env:"CHIRP_MONGODB_URI" placeholder:"URI" help:"Use this MongoDB, a replica set, in place of the embedded store." for:"serve,rebuild,verify,export,import"`
+	MongodbDatabase    string  `name:"mongodb-database" env:"CHIRP_MONGODB_DATABASE" default:"chirp" placeholder:"NAME" help:"Database on that MongoDB (default ${default})." for:"serve,rebuild,verify,export,import"`
+	CelebrityThreshold int64   `env:"CHIRP_CELEBRITY_THRESHOLD" default:"10000" placeholder:"N" help:"Followers from which a user is a celebrity (default ${default})." for:"serve,rebuild"`
+	TokenSecret        string  `env:"CHIRP_TOKEN_SECRET" placeholder:"TEXT" help:"Signs the tokens issued here, at least 32 bytes (default: made once and kept in the store)." for:"serve"`
+	RateLimit          float64 `env:"CHIRP_RATE_LIMIT" default:"20" placeholder:"N" help:"Mutations a second for each caller (default ${default}); 500 times as much is what all operations may cost; log-ins and registrations get a tenth of it for each address and four tenths for each account; 0 switches rate limits off." for:"serve"`
+	Introspection      bool    `env:"CHIRP_INTROSPECTION" default:"true" negatable:"" help:"Allow schema introspection (default ${default})." for:"serve"`
+	Demo               bool    `env:"CHIRP_DEMO" help:"Fill an empty store with a small network of made-up people, who go on posting while the server runs, or go on with the one that it is." for:"serve"`
+	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"One of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
+	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"One of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
 
-	AllowedOrigins    []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Sites whose pages may use the API besides the server's own, such as https://app.example.com; a star stands for any characters. Can be repeated."`
-	SocketsPerUser    int      `env:"CHIRP_SOCKETS_PER_USER" default:"20" placeholder:"N" help:"Sockets and streams of subscriptions that one user may keep open (default ${default}); 0 is no limit."`
-	SocketsPerAddress int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Those that one client address may keep open without a token (default ${default}); 0 is no limit."`
-	TrustedProxies    []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of the proxies that the client's address is taken from, by X-Forwarded-For (default: none, the connection's address counts). Can be repeated."`
-	OIDCIssuer        string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Take the tokens of this OpenID Connect issuer for good, too (default: only those issued here)."`
-	OIDCAudience      string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"What the tokens of --oidc-issuer must have as their audience."`
-	LocalPasswords    bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Let users register and log in with passwords (default ${default})."`
+	AllowedOrigins    []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Sites whose pages may use the API besides the server's own, such as https://app.example.com; a star stands for any characters. Can be repeated." for:"serve"`
+	SocketsPerUser    int      `env:"CHIRP_SOCKETS_PER_USER" default:"20" placeholder:"N" help:"Sockets and streams of subscriptions that one user may keep open (default ${default}); 0 is no limit." for:"serve"`
+	SocketsPerAddress int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Those that one client address may keep open without a token (default ${default}); 0 is no limit." for:"serve"`
+	TrustedProxies    []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of the proxies that the client's address is taken from, by X-Forwarded-For (default: none, the connection's address counts). Can be repeated." for:"serve"`
+	OIDCIssuer        string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Take the tokens of this OpenID Connect issuer for good, too (default: only those issued here)." for:"serve"`
+	OIDCAudience      string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"What the tokens of --oidc-issuer must have as their audience." for:"serve"`
+	LocalPasswords    bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Let users register and log in with passwords (default ${default})." for:"serve"`
 
 	Limits limitFlags `embed:""`
+
+	ShowVersion versionFlag `name:"version" help:"Print the version."`
 
 	Serve   struct{}    `cmd:"" default:"1" help:"Serve the API. This is the default."`
 	Rebuild struct{}    `cmd:"" help:"Make the views anew from the log, beside a running server, with the --celebrity-threshold given; then let them serve."`
@@ -47,8 +49,10 @@ type config struct {
 	Export  exportFlags `cmd:"" help:"Write the log to a file that any store can be made from, beside a running server: what was appended until now."`
 	Import  importFlags `cmd:"" help:"Fill a new store with an exported log, positions and all. Either all of it is there afterwards or nothing."`
 	Version struct{}    `cmd:"" help:"Print the version."`
+	Help    struct{}    `cmd:"" help:"Print this, or how a command is used: chirp help COMMAND."`
 
 	command   string
+	home      string           // the URL of the page, once the server listens
 	documents *graph.Documents // trusted, read when the server starts
 	listening func(net.Addr)   // told the chosen address, for callers in this process
 }
@@ -58,25 +62,31 @@ var errHelp = errors.New("help was printed")
 
 // parseConfig reads the command line and the environment. Help goes to out.
 func parseConfig(args []string, out io.Writer) (config, error) {
-	var cfg config
-	helped := false
-	parser, err := kong.New(&cfg,
-		kong.Name("chirp"),
-		kong.Description("A self-hosted social-feed server: GraphQL with live subscriptions over an event log."),
-		kong.Writers(out, out),
-		kong.Exit(func(int) { helped = true }),
-	)
-	if err != nil {
-		return config{}, fmt.Errorf("command line: %w", err)
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
 	}
-	parsed, err := parser.Parse(args)
-	if helped {
+	var cfg config
+	line, err := newCommandLine(&cfg, out)
+	if err != nil {
+		return config{}, err
+	}
+	args = joinNegatives(args)
+	command := commandOf(args)
+	if command == "help" { // behind flags
+		args = []string{"--help"}
+	}
+	line.ignoreVariables(command)
+	parsed, err := line.parser.Parse(args)
+	if line.helped {
 		return config{}, errHelp
 	}
 	if err != nil {
 		return config{}, err
 	}
 	cfg.command, _, _ = strings.Cut(parsed.Command(), " ")
+	if err := foreignFlag(parsed, cfg.command); err != nil {
+		return config{}, err
+	}
 	return cfg, cfg.check()
 }
 
@@ -95,11 +105,11 @@ func (c config) check() error {
 	case c.MongodbDatabase == "" || strings.ContainsAny(c.MongodbDatabase, "/\\. \"$\x00"):
 		return fmt.Errorf("--mongodb-database: %q is not a database name", c.MongodbDatabase)
 	case c.Verify.Sample < 0:
-		return fmt.Errorf("--sample: %d is less than 0", c.Verify.Sample)
-	case c.Demo && c.command != "serve":
-		return fmt.Errorf("--demo: it is for the server, not for chirp %s", c.command)
+		return fmt.Errorf("--sample: %d is less than 0; name how many users, at least 1, or 0 for all", c.Verify.Sample)
 	case c.Demo && !c.LocalPasswords:
 		return errors.New("--demo: its people log in with a password, and passwords are switched off")
+	case c.Addr == "":
+		return errors.New("--addr: it is empty; name a host and a port, such as localhost:8080")
 	case c.Data == "":
 		return errors.New("--data: the folder's name is empty")
 	}
@@ -149,11 +159,8 @@ func (c config) proxies() ([]netip.Prefix, error) {
 
 // checkOrigins finds entries that no browser's Origin header is ever like.
 func (c config) checkOrigins() error {
-	for _, o := range c.AllowedOrigins {
-		_, host, ok := strings.Cut(o, "://")
-		if o != "*" && (!ok || host == "" || strings.ContainsAny(host, "/ ?#@") || strings.Count(o, "*") > 1) {
-			return fmt.Errorf("--allowed-origins: %q is not an origin such as https://app.example.com", o)
-		}
+	if _, err := graph.ParseOrigins(c.AllowedOrigins); err != nil {
+		return fmt.Errorf("--allowed-origins: %w", err)
 	}
 	return nil
 }
@@ -177,9 +184,18 @@ func (c config) logger(out io.Writer) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		level = slog.LevelInfo
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: durationsInWords}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(out, options))
 	}
 	return slog.New(slog.NewTextHandler(out, options))
+}
+
+// durationsInWords writes a duration with its unit, as "1.5s". JSON would have
+// nanoseconds.
+func durationsInWords(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

@@ -47,6 +47,7 @@ func TestParseConfigRefusesInOneLine(t *testing.T) {
 		{"a proxy with too long a prefix", nil, map[string]string{"CHIRP_TRUSTED_PROXIES": "10.0.0.0/33"}, "is not a network"},
 		{"an origin without a scheme", []string{"--allowed-origins", "app.example.com"}, nil, "is not an origin"},
 		{"an origin with a path", nil, map[string]string{"CHIRP_ALLOWED_ORIGINS": "https://app.example.com/"}, "is not an origin"},
+		{"an empty address", nil, map[string]string{"CHIRP_ADDR": ""}, "--addr: it is empty"},
 		{"an empty folder", []string{"--data="}, nil, "the folder's name is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 	"chirp/internal/domain"
 )
 
-// startDemo fills the store, and says how to get in. All the people have one
+// startDemo fills the store, or goes on with the demo in it, and says how to get
+// in. All the people have one
 // password, whose hash, which is costly, is made once.
 func startDemo(ctx context.Context, commands *command.Handler, a auth.Authenticator, log *slog.Logger) (*demo.Network, error) {
 	hash, err := a.Passwords.Hash(ctx, demo.Password)
@@ -26,6 +27,6 @@ func startDemo(ctx context.Context, commands *command.Handler, a auth.Authentica
 	if err != nil {
 		return nil, err
 	}
-	log.Info("the store is filled with the demo; log in as any of its people", "username", demo.Username, "password", demo.Password)
+	log.Info("the demo's people are there; log in as any of them", "username", demo.Username, "password", demo.Password)
 	return network, nil
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"chirp/internal/demo"
+	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/storage/mongodb/mongotest"
 )
 
 const exploreDocument = `{
@@ -88,13 +90,83 @@ func TestDemoIsRefusedOnAStoreThatIsNotEmpty(t *testing.T) {
 		s.stop(t)
 		before := len(p.events(t))
 		refused := launchRefused(t, p, "--demo")
-		if !strings.Contains(refused, "--demo is for an empty store, and this one has 2 events; leave --demo out") {
-			t.Errorf("got %q, want the reason and what to do", refused)
+		for _, says := range []string{"one that it has filled, and this one has 2 events of others", "leave --demo out", "name an empty store by another --data or --mongodb-database"} {
+			if !strings.Contains(refused, says) {
+				t.Errorf("got %q, want %q in it", refused, says)
+			}
 		}
 		if after := len(p.events(t)); after != before {
 			t.Errorf("there are %d events after the refusal, want %d", after, before)
 		}
+		start(t, p)                                                                                                                          // the one advice
+		start(t, place{args: slices.Concat(p.args, []string{"--data", t.TempDir(), "--mongodb-database", mongotest.Database(t)})}, "--demo") // and the other
 	})
+}
+
+func TestDemoGoesOnAsTheDemoThatItIs(t *testing.T) {
+	onBothStores(t, func(t *testing.T, p place) {
+		s := start(t, p, "--demo")
+		filled := len(p.events(t))
+		s.stop(t)
+		s = start(t, p, "--demo")
+		if !strings.Contains(s.log.String(), "password="+demo.Password) {
+			t.Errorf("the log does not tell the password again:\n%s", s.log.String())
+		}
+		c := api{url: s.url}
+		var in struct{ LogIn struct{ Token string } }
+		if err := c.do(t.Context(), `mutation { logIn(input: {username: "maren_k", password: "chirp-demo"}) { token } }`, nil, &in); err != nil {
+			t.Errorf("log in: %v", err)
+		}
+		log := p.eventLog(t)
+		eventually(t, "the demo goes on posting", func() bool {
+			more, err := log.ReadAll(t.Context(), domain.Position(filled), 100)
+			return err == nil && slices.ContainsFunc(more, func(e eventstore.Event) bool { return time.Since(e.RecordedAt) < time.Minute })
+		})
+		checkDemo(t, p)
+	})
+}
+
+func TestDemoThatWasKilledIsTakenUpAgain(t *testing.T) {
+	onBothStores(t, func(t *testing.T, p place) {
+		for _, enough := range []domain.Position{1, 60, 300} {
+			server, _ := spawn(t, nil, slices.Concat(p.args, []string{"--addr", "127.0.0.1:0", "--demo"})...)
+			t.Cleanup(func() { server.kill(); server.log.showIfFailed(t) })
+			eventually(t, "some of the demo is there", func() bool { return p.head(t) >= enough })
+			server.kill()
+		}
+		start(t, p, "--demo")
+		checkDemo(t, p)
+	})
+}
+
+// head is where the log ends, 0 as long as there is none.
+func (p place) head(t *testing.T) domain.Position {
+	t.Helper()
+	store, err := p.open(t.Context())
+	if err != nil {
+		return 0
+	}
+	defer store.Close()
+	head, err := store.Log().Head(t.Context())
+	if err != nil {
+		return 0
+	}
+	return head.Position
+}
+
+// checkDemo sees that all of the demo's past is there, once.
+func checkDemo(t *testing.T, p place) {
+	t.Helper()
+	types, commands := map[string]int{}, map[string]bool{}
+	for _, e := range p.events(t) {
+		if strings.HasPrefix(e.CommandID, "demo/") {
+			types[e.Type]++
+			commands[e.Actor+" "+e.CommandID] = true
+		}
+	}
+	if types["user.registered.v1"] != 25 || len(commands) != 395 || types["chirp.posted.v1"]+types["user.followed.v1"]+25 != 395 {
+		t.Errorf("got %v by %d commands, want 25 people and 395 commands", types, len(commands))
+	}
 }
 
 // launchRefused starts a server process that must end at once, and gives what

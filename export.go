@@ -55,6 +55,9 @@ func exportLog(ctx context.Context, cfg config, stdout *os.File, bar *transferBa
 	case err != nil:
 		return fmt.Errorf("export: %w", err)
 	}
+	for _, problem := range append(store.Problems(), store.Notices()...) {
+		bar.say("chirp: the export is whole, but the store has a problem: %s", problem)
+	}
 	bar.say("Exported %s.", describeTransfer(header.Head, time.Since(began)))
 	return nil
 }

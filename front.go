@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,6 +9,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"chirp/graph"
+	"chirp/internal/domain"
+
+	"chirp/internal/gate"
 )
 
 // front is the HTTP surface: it answers probes from the first moment, and
@@ -20,12 +24,17 @@ type front struct {
 	waiting  atomic.Pointer[string] // why there is no app yet
 	draining atomic.Bool
 	log      *slog.Logger
+
+	unread time.Duration // how long a body may take that no handler reads
 }
 
 // newFront lets pages of the sites in origins use the API.
-func newFront(log *slog.Logger, origins ...string) *front {
-	f := &front{mux: http.NewServeMux(), log: log}
-	f.mux.Handle("/graphql", crossOrigin(origins, http.HandlerFunc(f.graphql)))
+func newFront(log *slog.Logger, origins *graph.Origins) *front {
+	f := &front{mux: http.NewServeMux(), log: log, unread: 10 * time.Second}
+	f.mux.Handle("/graphql", crossOrigin(origins, log, http.HandlerFunc(f.graphql)))
+	for _, probe := range []string{"/healthz", "/readyz", "/metrics"} {
+		f.mux.HandleFunc(probe, methodNotAllowed) // all but those below
+	}
 	f.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "alive") })
 	f.mux.HandleFunc("GET /readyz", f.readyz)
 	f.mux.HandleFunc("GET /metrics", f.metrics)
@@ -34,8 +43,27 @@ func newFront(log *slog.Logger, origins ...string) *front {
 
 // ServeHTTP implements http.Handler.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer served(r.Context())()
 	secure(w.Header())
+	if r.Body != http.NoBody { // net/http reads it to the end before it answers
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(f.unread)) // some writers have none
+	}
+	if r.RequestURI == "*" {
+		wholeServer(w, r)
+		return
+	}
 	f.mux.ServeHTTP(w, r)
+}
+
+// wholeServer answers a request that is about no path: OPTIONS * asks whether
+// the server is there, and there are no others.
+func wholeServer(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodOptions {
+		refuseText(w, http.StatusBadRequest, "BAD_USER_INPUT", "only OPTIONS can be about the whole server; the API is at /graphql")
+		return
+	}
+	w.Header().Set("Allow", "GET, HEAD, OPTIONS, POST")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (f *front) serve(a *app)         { f.app.Store(a) }
@@ -47,19 +75,7 @@ func (f *front) graphql(w http.ResponseWriter, r *http.Request) {
 		a.graphql.ServeHTTP(w, r)
 		return
 	}
-	body, err := json.Marshal(map[string]any{"errors": []any{map[string]any{
-		"message":    "the store is not open yet; try again in a moment",
-		"extensions": map[string]any{"code": "UNAVAILABLE"},
-	}}})
-	if err != nil {
-		f.log.Error("encode an answer", "error", err)
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Retry-After", "1")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	if _, err := w.Write(body); err != nil {
-		f.log.Debug("write an answer", "error", err)
-	}
+	graph.Refuse(w, r, domain.Errorf(domain.Unavailable, "the store is not open yet; try again in a moment"))
 }
 
 // readyz is green when requests sent here will be answered well: the store is
@@ -69,7 +85,11 @@ func (f *front) readyz(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, strings.Join(reasons, "\n"))
 		return
 	}
-	answer(w, http.StatusOK, "ready")
+	lines := []string{"ready"}
+	if a := f.app.Load(); a != nil {
+		lines = append(lines, a.store.Notices()...)
+	}
+	answer(w, http.StatusOK, strings.Join(lines, "\n"))
 }
 
 func (f *front) unready(ctx context.Context) []string {
@@ -77,7 +97,7 @@ func (f *front) unready(ctx context.Context) []string {
 		return []string{"the server is stopping"}
 	}
 	if a := f.app.Load(); a != nil {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		ctx, cancel := context.WithTimeout(gate.Own(ctx), 5*time.Second)
 		defer cancel()
 		return a.unready(ctx)
 	}

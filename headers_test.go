@@ -7,14 +7,28 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"chirp/graph"
 )
 
 // serveFront serves a front without a store: its headers are those of any.
 func serveFront(t *testing.T, origins ...string) string {
 	t.Helper()
-	server := httptest.NewServer(newFront(slog.New(slog.DiscardHandler), origins...))
+	url, _ := serveLoggedFront(t, origins...)
+	return url
+}
+
+// serveLoggedFront is serveFront with the log that it writes.
+func serveLoggedFront(t *testing.T, origins ...string) (url string, log *output) {
+	t.Helper()
+	allowed, err := graph.ParseOrigins(origins)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = &output{}
+	server := httptest.NewServer(newFront(slog.New(slog.NewTextHandler(log, nil)), allowed))
 	t.Cleanup(server.Close)
-	return server.URL
+	return server.URL, log
 }
 
 func fetch(t *testing.T, method, url string, header http.Header) *http.Response {
@@ -88,13 +102,21 @@ func TestPagesOfAllowedSitesMayUseTheAPI(t *testing.T) {
 		{"a file, or a sandboxed page", "null", []string{"https://app.example.com"}, ""},
 		{"a subdomain", "https://a.example.com", []string{"https://*.example.com"}, "https://a.example.com"},
 		{"not a subdomain", "https://a.example.org", []string{"https://*.example.com"}, ""},
+		{"a backslash, where a browser sees the end of the host", `https://evil.example\.example.com`, []string{"https://*.example.com"}, ""},
 		{"any site", "https://evil.example", []string{"*"}, "*"},
+		{"an entry with the port of its scheme", "https://app.example.com", []string{"https://app.example.com:443"}, "https://app.example.com"},
+		{"an entry in upper case", "https://app.example.com", []string{" HTTPS://App.Example.COM"}, "https://app.example.com"},
+		{"an international name", "https://xn--bcher-kva.example", []string{"https://Bücher.example"}, "https://xn--bcher-kva.example"},
+		{"a subdomain of an international name", "https://a.xn--bcher-kva.example", []string{"https://*.bücher.example"}, "https://a.xn--bcher-kva.example"},
+		{"an origin with the port of its scheme", "http://app.example.com:80", []string{"http://app.example.com"}, "http://app.example.com:80"},
+		{"any port", "http://localhost:5173", []string{"http://localhost:*"}, "http://localhost:5173"},
+		{"an IPv6 address", "http://[::1]:5173", []string{"http://[0:0:0:0:0:0:0:1]:5173"}, "http://[::1]:5173"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			url := serveFront(t, c.allowed...) + "/graphql"
 			asked := fetch(t, http.MethodOptions, url, http.Header{
 				"Origin": {c.origin}, "Access-Control-Request-Method": {"POST"},
-				"Access-Control-Request-Headers": {"authorization,chirp-read-after,content-type,x-request-id"},
+				"Access-Control-Request-Headers": {"X-Request-Id, content-type", "authorization,Chirp-Read-After"}, // unsorted, in two headers
 			})
 			sent := fetch(t, http.MethodPost, url, http.Header{"Origin": {c.origin}, "Content-Type": {"application/json"}})
 			for what, h := range map[string]http.Header{"preflight": asked.Header, "request": sent.Header} {

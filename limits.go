@@ -12,18 +12,18 @@ import (
 // limitFlags bound what one request may ask for, and say which documents are
 // taken at all.
 type limitFlags struct {
-	MaxBody       int64 `env:"CHIRP_MAX_BODY" default:"262144" placeholder:"BYTES" help:"Bytes of a request, or of a message on a socket (default ${default})."`
-	MaxTokens     int   `env:"CHIRP_MAX_TOKENS" default:"5000" placeholder:"N" help:"Words of a document (default ${default})."`
-	MaxDepth      int   `env:"CHIRP_MAX_DEPTH" default:"15" placeholder:"N" help:"Fields inside of fields (default ${default})."`
-	MaxAliases    int   `env:"CHIRP_MAX_ALIASES" default:"50" placeholder:"N" help:"Aliases of an operation, with its fragments put in (default ${default})."`
-	MaxMutations  int   `env:"CHIRP_MAX_MUTATIONS" default:"10" placeholder:"N" help:"Mutations of an operation, with its fragments put in (default ${default})."`
-	MaxDirectives int   `env:"CHIRP_MAX_DIRECTIVES" default:"50" placeholder:"N" help:"Directives of an operation, with its fragments put in (default ${default})."`
-	MaxFields     int   `env:"CHIRP_MAX_FIELDS" default:"1000" placeholder:"N" help:"Fields of an operation, with its fragments put in (default ${default})."`
-	MaxPage       int   `env:"CHIRP_MAX_PAGE" default:"100" placeholder:"N" help:"Rows of a page, at most 100 (default ${default})."`
-	MaxCost       int   `env:"CHIRP_MAX_COST" default:"10000" placeholder:"N" help:"Cost of an operation: a field is 1, a list 10 and its rows, a mutation 50, a password 500 (default ${default})."`
+	MaxBody       int64 `env:"CHIRP_MAX_BODY" default:"262144" placeholder:"BYTES" help:"Bytes of a request, or of a message on a socket (default ${default})." for:"serve"`
+	MaxTokens     int   `env:"CHIRP_MAX_TOKENS" default:"5000" placeholder:"N" help:"Words of a document (default ${default})." for:"serve"`
+	MaxDepth      int   `env:"CHIRP_MAX_DEPTH" default:"15" placeholder:"N" help:"Fields inside of fields (default ${default})." for:"serve"`
+	MaxAliases    int   `env:"CHIRP_MAX_ALIASES" default:"50" placeholder:"N" help:"Aliases of an operation, with its fragments put in (default ${default})." for:"serve"`
+	MaxMutations  int   `env:"CHIRP_MAX_MUTATIONS" default:"10" placeholder:"N" help:"Mutations of an operation, with its fragments put in (default ${default})." for:"serve"`
+	MaxDirectives int   `env:"CHIRP_MAX_DIRECTIVES" default:"50" placeholder:"N" help:"Directives of an operation, with its fragments put in (default ${default})." for:"serve"`
+	MaxFields     int   `env:"CHIRP_MAX_FIELDS" default:"1000" placeholder:"N" help:"Fields of an operation, with its fragments put in (default ${default})." for:"serve"`
+	MaxPage       int   `env:"CHIRP_MAX_PAGE" default:"100" placeholder:"N" help:"Rows of a page, at most 100 (default ${default})." for:"serve"`
+	MaxCost       int   `env:"CHIRP_MAX_COST" default:"10000" placeholder:"N" help:"Cost of an operation: a field is 1, a list 10 and its rows, a mutation 50, a password 500 (default ${default})." for:"serve"`
 
-	TrustedDocuments     string `env:"CHIRP_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"JSON object of documents by their ids (sha256:…), which clients may name by documentId."`
-	TrustedDocumentsOnly bool   `env:"CHIRP_TRUSTED_DOCUMENTS_ONLY" help:"Refuse all other documents."`
+	TrustedDocuments     string `env:"CHIRP_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"JSON object of documents by their ids (sha256:…), which clients may name by documentId." for:"serve"`
+	TrustedDocumentsOnly bool   `env:"CHIRP_TRUSTED_DOCUMENTS_ONLY" help:"Refuse all other documents." for:"serve"`
 }
 
 func (f limitFlags) check() error {

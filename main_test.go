@@ -197,12 +197,20 @@ type process struct {
 	status error // how it ended, once ended is closed
 }
 
-var listeningLine = regexp.MustCompile(`msg=listening url=(http://\S+)/graphql`)
+// probeLine is what a server says once it answers probes, before the store is
+// open.
+var probeLine = regexp.MustCompile(`probe=(http://\S+)/readyz`)
 
 // spawn starts the server program with a command line.
 func spawn(t testing.TB, env []string, args ...string) (p *process, listening <-chan string) {
 	t.Helper()
-	p = &process{cmd: exec.Command(os.Args[0], args...), ended: make(chan struct{})}
+	return spawnWith(t, exec.Command(os.Args[0], args...), env)
+}
+
+// spawnWith starts the server program with a command that names it.
+func spawnWith(t testing.TB, cmd *exec.Cmd, env []string) (p *process, listening <-chan string) {
+	t.Helper()
+	p = &process{cmd: cmd, ended: make(chan struct{})}
 	p.cmd.Env = slices.Concat(os.Environ(), []string{asServer + "=1"}, env)
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
@@ -221,7 +229,7 @@ func spawn(t testing.TB, env []string, args ...string) (p *process, listening <-
 		defer close(p.ended)
 		defer close(urls)
 		for lines := bufio.NewScanner(io.TeeReader(stderr, &p.log)); lines.Scan(); {
-			if m := listeningLine.FindStringSubmatch(lines.Text()); m != nil {
+			if m := probeLine.FindStringSubmatch(lines.Text()); m != nil {
 				urls <- m[1]
 			}
 		}

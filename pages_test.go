@@ -13,7 +13,7 @@ func TestPagesBesideTheAPI(t *testing.T) {
 		status       int
 	}{
 		{"/", "script-src 'self'; style-src 'self';", 200},
-		{"/u/Ada", "script-src 'self'; style-src 'self';", 200},
+		{"/@Ada", "script-src 'self'; style-src 'self';", 200},
 		{"/graphiql", "style-src 'self' 'unsafe-inline'", 200},
 		{"/graphiql/", "style-src 'self' 'unsafe-inline'", 200},
 		{"/graphiql/nothing", "default-src 'none'; frame-ancestors 'none'", 404},

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"chirp/graph"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 	"chirp/internal/storage/mongodb"
@@ -167,7 +168,7 @@ func serveMended(t *testing.T, p place) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := newFront(log)
+	front := newFront(log, &graph.Origins{})
 	front.serve(app)
 	server := httptest.NewServer(front)
 	t.Cleanup(func() {

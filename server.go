@@ -18,9 +18,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"chirp/graph"
 	"chirp/internal/auth"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/gate"
+	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb"
 	"chirp/internal/storage/sqlite"
@@ -38,6 +41,7 @@ func main() {
 		fmt.Println("chirp", version())
 		return
 	}
+	takeFileSizeAsError()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	command := run
@@ -80,7 +84,29 @@ type storage interface {
 	Log() eventstore.Log
 	Views() readmodel.Store
 	Credentials() auth.Credentials
+	// Gates returns the numbers of the gates at which callers wait for a
+	// connection, always the same ones.
+	Gates() []gate.Stats
+	// Problems returns the reasons why the store must not be trusted or cannot
+	// be written now, one a line of /readyz. It returns what the store found
+	// when it last looked, without waiting for it.
+	Problems() []string
+	// Notices returns what an operator should mend although everything is
+	// served, one a line, in the same way.
+	Notices() []string
+	// TryWrite writes to the log what nobody will see, to learn whether it takes
+	// appends.
+	TryWrite(ctx context.Context) error
 	Close() error
+}
+
+// newServer makes the HTTP server of a handler, for a readable listener. Every
+// request goes to the handler, because a connection learns from it that somebody
+// has the request.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ConnContext: withConnection, ConnState: betweenRequests, DisableGeneralOptionsHandler: true,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 }
 
 // drainTimeout bounds each step of a graceful stop.
@@ -95,13 +121,17 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", cfg.Addr, err)
 	}
-	front := newFront(log, cfg.AllowedOrigins...)
+	origins, err := graph.ParseOrigins(cfg.AllowedOrigins)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--allowed-origins: %w", err), listener.Close())
+	}
+	front := newFront(log, origins)
 	if err := front.pages(cfg.Introspection); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := &http.Server{Handler: front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-	log.Info("listening", "url", "http://"+listener.Addr().String()+"/graphql")
+	server := newServer(front, log)
+	cfg.home = homePage(listener.Addr())
+	log.Info("opening the store; until then only probes are answered", "probe", cfg.home+"readyz")
 	if cfg.listening != nil {
 		cfg.listening(listener.Addr())
 	}
@@ -109,7 +139,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	defer stop()
 	g, failed := errgroup.WithContext(serving)
 	g.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(readable{listener}); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -117,6 +147,24 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	err = serve(ctx, failed, cfg, front, server, log)
 	server.Close()
 	return errors.Join(err, g.Wait())
+}
+
+// homePage returns the URL at which a browser on this machine has the client.
+func homePage(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+		return "http://localhost:" + port + "/"
+	}
+	return "http://" + addr.String() + "/"
+}
+
+// announce says where the server is, now that it holds the store and serves.
+func announce(cfg config, log *slog.Logger) {
+	attrs := []any{"url", cfg.home + "graphql", "page", cfg.home}
+	if cfg.Introspection {
+		attrs = append(attrs, "graphiql", cfg.home+"graphiql")
+	}
+	log.Info("listening", attrs...)
 }
 
 // serve opens the store, runs everything on it until ctx ends or something
@@ -129,15 +177,12 @@ func serve(ctx, failed context.Context, cfg config, front *front, server *http.S
 	if cfg.documents, err = cfg.Limits.documents(log); err != nil {
 		return err
 	}
-	store, err := openStore(opening, cfg, front, log)
-	if err != nil || store == nil {
+	store, app, err := openApp(opening, cfg, front, log)
+	if err != nil || app == nil {
 		return err
 	}
-	app, err := startApp(opening, cfg, store, log)
-	if err != nil {
-		return errors.Join(err, store.Close())
-	}
 	front.serve(app)
+	announce(cfg, log)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping")
@@ -151,11 +196,45 @@ func serve(ctx, failed context.Context, cfg config, front *front, server *http.S
 	return errors.Join(err, store.Close())
 }
 
+// openApp opens the store of the config and starts everything on it. A store
+// that is lost again meanwhile is opened anew; once ctx has ended there is
+// neither store nor error.
+func openApp(ctx context.Context, cfg config, front *front, log *slog.Logger) (storage, *app, error) {
+	for lost := new(outage.Outage); ; {
+		store, err := openStore(ctx, cfg, front, log)
+		if err != nil || store == nil {
+			return nil, nil, err
+		}
+		app, err := startApp(ctx, cfg, store, log)
+		if err == nil {
+			return store, app, nil
+		}
+		err = errors.Join(err, store.Close())
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, nil
+		case domain.KindOf(err) != domain.Unavailable:
+			return nil, nil, err
+		}
+		tries := lost.Failed(log, "the store was lost at the start, trying again", err)
+		front.waitingFor(err)
+		rest(ctx, tries)
+	}
+}
+
+// rest waits after a number of failed attempts, or until ctx ends.
+func rest(ctx context.Context, tries int) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(outage.Delay(500*time.Millisecond, tries)):
+	}
+}
+
 // openStore opens the store of the config. One that cannot be reached is tried
 // again until ctx ends (then there is neither store nor error); one that
 // answers but cannot be used is an error.
 func openStore(ctx context.Context, cfg config, front *front, log *slog.Logger) (storage, error) {
-	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+	for away := new(outage.Outage); ; {
 		store, err := openOnce(ctx, cfg, log)
 		if err == nil {
 			return store, nil
@@ -166,12 +245,9 @@ func openStore(ctx context.Context, cfg config, front *front, log *slog.Logger) 
 		if domain.KindOf(err) != domain.Unavailable {
 			return nil, err
 		}
-		log.Warn("the store cannot be reached, trying again", "error", err, "wait", wait)
+		tries := away.Failed(log, "the store cannot be reached, trying again", err)
 		front.waitingFor(err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
+		rest(ctx, tries)
 	}
 }
 
@@ -180,7 +256,8 @@ func openStore(ctx context.Context, cfg config, front *front, log *slog.Logger) 
 func openOnce(ctx context.Context, cfg config, log *slog.Logger) (storage, error) {
 	if cfg.MongodbURI != "" {
 		store, err := mongodb.Open(ctx, cfg.MongodbURI, cfg.MongodbDatabase, mongodb.Options{
-			Log: log, Import: cfg.command == "import", Existing: cfg.command != "serve" && cfg.command != "import",
+			Log: log, Import: cfg.command == "import", Existing: cfg.command == "rebuild",
+			ReadOnly: cfg.command == "verify" || cfg.command == "export",
 		})
 		if err != nil {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"chirp/internal/readmodel"
 	"chirp/internal/verify"
 )
 
@@ -36,7 +37,7 @@ func verifyViews(ctx context.Context, cfg config, out io.Writer, progress *progr
 	}
 	began := time.Now()
 	sum, err := verify.Run(ctx, verify.Config{
-		Log: store.Log(), Views: store.Views(), Sample: cfg.Verify.Sample, Seed: seed, MaxReports: maxDifferences,
+		Log: store.Log(), Views: store.Views(), Problems: func() []string { return append(store.Problems(), store.Notices()...) }, Sample: cfg.Verify.Sample, Seed: seed, MaxReports: maxDifferences,
 		Report: func(d verify.Difference) {
 			progress.clear()
 			fmt.Fprintln(out, d)
@@ -44,12 +45,18 @@ func verifyViews(ctx context.Context, cfg config, out io.Writer, progress *progr
 		Progress: progress.show,
 	})
 	progress.clear()
+	if errors.Is(err, readmodel.ErrNoViews) {
+		return errors.New("verify: the views are not made yet; start the server, which makes them, or run chirp rebuild")
+	}
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	printSummary(out, sum, time.Since(began))
 	if cfg.Verify.Sample > 0 {
 		fmt.Fprintf(out, "The lists are those of %d users, drawn by --seed %d.\n", sum.Lists, seed)
+	}
+	if sum.Unsound > 0 {
+		return fmt.Errorf("verify found differences: %d; %d of them are of the log or the store itself: mend those first, or restore a backup, for views can only be made from a sound log", sum.Differences, sum.Unsound)
 	}
 	if sum.Differences > 0 {
 		return fmt.Errorf("verify found differences: %d; views that differ from a sound log are made anew by chirp rebuild", sum.Differences)

@@ -40,6 +40,7 @@ async function against(store, program, flags) {
   await check(`the clients on ${store}`, 'node', ['--test', '--test-timeout=120000', '--test-reporter=spec', ...tests], { cwd: here, env });
   if (!named.length) {
     await check(`the example with Apollo Client on ${store}`, 'node', ['apollo.mjs'], { cwd: path.join(root, 'examples'), env });
+    await check(`the typed example on ${store}`, 'npm', ['run', '--silent', 'typed'], { cwd: path.join(root, 'examples'), env });
     await check(`the example with curl on ${store}`, './curl.sh', [], { cwd: path.join(root, 'examples'), env });
   }
   await server.stop();

@@ -32,6 +32,8 @@ const FEED = gql`
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     }
   }`;
+const VIEWER = gql`
+  query Viewer { viewer { id username } }`;
 const WATCH = gql`
   ${CHIRP}
   subscription Watch($after: String) { feedChirpAdded(after: $after) { cursor node { ...ChirpParts } } }`;
@@ -46,7 +48,7 @@ async function register(name) {
   });
   token = data.registerUser.token;
   console.log(`${data.registerUser.user.username} has an account`);
-  return { ...client, ...data.registerUser.user };
+  return { ...client, ...data.registerUser.user, token };
 }
 
 // post posts a chirp. A client that missed the answer may send it again under the same
@@ -67,21 +69,30 @@ async function readFeed(user, first) {
   return data.feed.edges;
 }
 
-// watch follows a user's feed after a cursor. next() waits for the next chirp.
+// watch follows a user's feed after a cursor. next() waits for the next chirp, or fails
+// when the subscription has ended with an error.
 function watch(user, after) {
   const chirps = [];
-  const waiting = [];
+  let failure;
+  let wake = () => {};
+  const fail = (error) => {
+    failure = error;
+    wake();
+  };
   const subscription = user.apollo.subscribe({ query: WATCH, variables: { after } }).subscribe({
     next({ data, error }) {
-      if (error) throw error;
+      if (error) return fail(error);
       chirps.push(data.feedChirpAdded.node);
-      waiting.shift()?.();
+      wake();
     },
-    error(error) { throw error; },
+    error: fail,
   });
   return {
     async next() {
-      if (chirps.length === 0) await new Promise((resolve) => waiting.push(resolve));
+      while (chirps.length === 0) {
+        if (failure) throw failure;
+        await new Promise((resolve) => { wake = resolve; });
+      }
       return chirps.shift();
     },
     end: () => subscription.unsubscribe(),
@@ -119,5 +130,21 @@ await post(alice, 'Live again');
 assert.equal((await live.next()).content, 'Live again');
 console.log('the subscription went on where it was cut, without a gap and without a duplicate');
 
+// A session that has ended is renewed where that is possible, and else ends what waits for
+// it. A token that the server does not know stands for one that has expired.
+let token = 'expired';
+const renewing = chirpClient({ url, token: () => token, renew: async () => { token = bob.token; } });
+assert.equal((await renewing.apollo.query({ query: VIEWER })).data.viewer.username, bob.username);
+token = 'expired';
+const renewed = watch(renewing, feed[0].cursor);
+assert.equal((await renewed.next()).content, 'Seen live');
+renewed.end();
+const asked = [];
+const over = chirpClient({ url, token: () => 'expired', ended: () => asked.push('log in') });
+await assert.rejects(watch(over).next(), /4403/);
+assert.deepEqual(asked, ['log in']);
+console.log('a session was renewed, and another ended with the advice to log in');
+
 live.end();
+await Promise.all([renewing.close(), over.close()]);
 await Promise.all([alice.close(), bob.close()]);

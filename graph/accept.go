@@ -10,9 +10,8 @@ import (
 )
 
 // Media types of our answers. The first two are those of the GraphQL over HTTP
-// specification: with mediaJSON, status 200 says no more than that the request
-// was understood; with mediaGraphQL, other statuses tell intermediaries what
-// came of it. The others give responses as they come.
+// specification, and are for one JSON document; the others are for responses as
+// they come.
 const (
 	mediaJSON      = "application/json"
 	mediaGraphQL   = "application/graphql-response+json"
@@ -71,9 +70,21 @@ func (a accepted) best(among ...string) string {
 	return ""
 }
 
-// mediaOf gives the media type for an answer that is one JSON document, empty
-// if a request takes none.
-func mediaOf(r *http.Request) string { return acceptedBy(r).best(mediaJSON, mediaGraphQL) }
+// document returns the media type for an answer of a status that is one JSON
+// document. A client that takes mediaJSON and not mediaGraphQL, one from before
+// the specification, gets mediaJSON with data only: by the other type it can
+// tell a refusal of this server from one of a proxy on the way.
+func (a accepted) document(status int) string {
+	media := a.best(mediaJSON, mediaGraphQL)
+	switch {
+	case media == "":
+		return mediaJSON
+	case status >= http.StatusMultipleChoices && !slices.Contains(a, mediaGraphQL):
+		return mediaGraphQL
+	default:
+		return media
+	}
+}
 
 // mediaRange is one of the ranges that an Accept header names.
 type mediaRange struct {
@@ -139,7 +150,7 @@ func bestRange(ranges []mediaRange, media string) int {
 // closer the range describes it.
 func (r mediaRange) specificity(media string) int {
 	charset := r.params["charset"]
-	if charset != "" && !strings.EqualFold(charset, "utf-8") {
+	if !isUTF8(charset) {
 		return 0
 	}
 	switch {
@@ -158,4 +169,10 @@ func (r mediaRange) specificity(media string) int {
 	default:
 		return 0
 	}
+}
+
+// isUTF8 reports whether a charset parameter means UTF-8, as none does. Many
+// clients leave out the hyphen.
+func isUTF8(charset string) bool {
+	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }

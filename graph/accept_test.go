@@ -54,7 +54,7 @@ func TestAnswerIsOfTheMediaTypeWantedMost(t *testing.T) {
 		{"a subscription of the better stream", "text/event-stream;q=0.5, multipart/mixed;subscriptionSpec=1.0;q=0.6", watch, inMultipart, 200},
 		{"a subscription by a wildcard", "*/*", watch, inJSON, 400},
 		{"a subscription of a later multipart protocol", "multipart/mixed;subscriptionSpec=2.0, */*", watch, inJSON, 400},
-		{"a refused query", apollo, `{ nope }`, inGraphQL, 400},
+		{"a refused query", apollo, `{ nope }`, inGraphQL, 422},
 		{"a refused query as events", "text/event-stream", `{ nope }`, inEvents, 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestMethodsThatFitAndThoseThatDoNot(t *testing.T) {
 		{"PATCH", `{ __typename }`, "text/html", 405, all},
 		{"OPTIONS", ``, "", 204, all},
 		{"HEAD", `{ __typename }`, "", 200, ""},
-		{"HEAD", ``, "", 400, ""},
+		{"HEAD", ``, "", 422, ""},
 		{"HEAD", logIn, "", 405, "POST"},
 		{"HEAD", watch, "text/event-stream", 405, "GET, POST"},
 		{"GET", logIn, "", 405, "POST"},
@@ -122,8 +122,8 @@ func TestPostReadsItsBodyOnly(t *testing.T) {
 		t.Errorf("with parameters in the URL: got %s, want the answer to the body", got.body)
 	}
 	target = "?query=" + url.QueryEscape(`{ __typename }`)
-	if got := w.raw("POST", target, "application/json", `{}`, nil); got.status != http.StatusBadRequest {
-		t.Errorf("with the query in the URL: got %d %s, want 400", got.status, got.body)
+	if got := w.raw("POST", target, "application/json", `{}`, nil); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("with the query in the URL: got %d %s, want 422", got.status, got.body)
 	}
 	compressed := http.Header{"Content-Encoding": {"gzip"}}
 	if got := w.raw("POST", "", "application/json", "\x1f\x8b", compressed); got.status != http.StatusUnsupportedMediaType || got.header.Get("Accept-Encoding") != "identity" {

@@ -32,16 +32,14 @@ func (r *Resolver) author(ctx context.Context, c *model.Chirp) (*model.User, err
 		user := userOf(u, c.Since)
 		return &user, err
 	}
-	l, err := look(ctx, c.Since)
-	if err != nil {
-		return nil, err
-	}
-	p, ok, err := l.profiles.load(ctx, c.AuthorKey)
-	if err == nil && !ok {
-		err = fmt.Errorf("chirp %s is by user %d, who has no profile", c.ID, c.AuthorKey)
-	}
-	user := profileUser(p)
-	return &user, err
+	return look(ctx, c.Since, func(l *lens) (*model.User, error) {
+		p, ok, err := l.profiles.load(ctx, c.AuthorKey)
+		if err == nil && !ok {
+			err = fmt.Errorf("chirp %s is by user %d, who has no profile", c.ID, c.AuthorKey)
+		}
+		user := profileUser(p)
+		return &user, err
+	})
 }
 
 // chirpByID gives the chirp with an id, nil if there is none.
@@ -50,24 +48,20 @@ func chirpByID(ctx context.Context, id string) (*model.Chirp, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := look(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	c, err := l.Chirp(ctx, chirp)
-	return orNull(rowChirp(c), err)
+	return look(ctx, 0, func(l *lens) (*model.Chirp, error) {
+		c, err := l.Chirp(ctx, chirp)
+		return orNull(rowChirp(c), err)
+	})
 }
 
 func feed(ctx context.Context, viewer domain.UserID, p query.Page) (*model.ChirpConnection, error) {
-	l, err := look(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := l.Feed(ctx, viewer, p)
-	if err != nil {
-		return nil, err
-	}
-	return chirpConnection(l, rows), nil
+	return look(ctx, 0, func(l *lens) (*model.ChirpConnection, error) {
+		rows, err := l.Feed(ctx, viewer, p)
+		if err != nil {
+			return nil, err
+		}
+		return chirpConnection(l, rows), nil
+	})
 }
 
 // watchFeed gives what is added to a viewer's feed after a cursor, or from now
@@ -87,6 +81,7 @@ func (r *Resolver) watchFeed(ctx context.Context, viewer domain.UserID, after *s
 		start = subscription.After(position)
 	}
 	return push(ctx, r, r.hub.Feed(ctx, viewer, start), func(i subscription.Item) (*model.ChirpEdge, error) {
-		return &model.ChirpEdge{Node: itemChirp(i), Cursor: reader.Cursor(i.Position)}, nil
+		event := domain.HashEvent(domain.ChirpStream(i.Chirp), i.PostedAt)
+		return &model.ChirpEdge{Node: itemChirp(i), Cursor: reader.Cursor(i.Position, event)}, nil
 	}), nil
 }

@@ -33,7 +33,7 @@ func corpus() []hostile {
 	documents("GRAPHQL_PARSE_FAILED", unparsable())
 	documents("BAD_USER_INPUT", pages())
 	add("BAD_USER_INPUT", envelopes())
-	add("GRAPHQL_VALIDATION_FAILED", variables())
+	add("BAD_USER_INPUT", variables())
 	return all
 }
 
@@ -191,7 +191,6 @@ func invalidDocuments() map[string]string {
 		"a selection on what has none":         `{ viewer { ` + repeat(450, `id{id} `) + `} }`,
 		"no selection where one must be":       `{ ` + repeat(900, `viewer `) + `}`,
 		"wrong values":                         `{ ` + repeat(300, `feed(first: "x") { edges { cursor } } `) + `}`,
-		"nothing":                              ``,
 		"wrong values of 100 kB":               `{ a: feed(first: "` + strings.Repeat("x", 100_000) + `") { edges { cursor } } b: feed(first: "` + strings.Repeat("y", 100_000) + `") { edges { cursor } } }`,
 		"no operation":                         `fragment f on User { id }`,
 		"schema in schema":                     `{ __schema { types { ` + nest(100, `fields { type { `, `name`, `} } `) + `} } }`,
@@ -215,6 +214,8 @@ func conflicts() map[string]string {
 
 func unparsable() map[string]string {
 	return map[string]string{
+		"nothing":                        ``,
+		"nothing but a comment":          `# {`,
 		"depth beyond what is parsed":    nest(1500, `{a`, ``, `}`),
 		"an open string of 200 kB":       `{ user(username: "` + strings.Repeat("x", 200_000),
 		"an unexpected string of 200 kB": `{ "` + strings.Repeat("x", 200_000) + `" }`,

@@ -73,7 +73,6 @@ type pricer struct {
 	limits      Limits
 	variables   map[string]any
 	fragments   map[string]price
-	path        ast.Path
 	introspects bool
 	refused     *gqlerror.Error
 }
@@ -106,8 +105,6 @@ func (p *pricer) fragment(s *ast.FragmentSpread) price {
 }
 
 func (p *pricer) field(f *ast.Field) price {
-	p.path = append(p.path, ast.PathName(f.Alias))
-	defer func() { p.path = p.path[:len(p.path)-1] }()
 	inside := p.selections(f.SelectionSet)
 	if f.Name != "__typename" && (strings.HasPrefix(f.Name, "__") || strings.HasPrefix(f.ObjectDefinition.Name, "__")) {
 		p.introspects = true
@@ -135,8 +132,8 @@ func isPage(f *ast.Field) bool {
 	return f.Definition != nil && f.Definition.Arguments.ForName("first") != nil
 }
 
-// rows is how often a field may give what is inside of it. A page's length must
-// be within the limit.
+// rows is how often a field may give what is inside of it. A page has one
+// length, which must be within the limit.
 func (p *pricer) rows(f *ast.Field) int {
 	if !isPage(f) {
 		return 1
@@ -144,14 +141,17 @@ func (p *pricer) rows(f *ast.Field) int {
 	rows := 0
 	for _, name := range []string{"first", "last"} {
 		n, given := p.number(f, name)
-		if !given {
+		switch {
+		case !given:
 			continue
-		}
-		if n < 1 || n > p.limits.Page {
-			p.refusePage(f, name)
+		case rows > 0:
+			p.refusePage(f, "first and last are both given; leave one of them out")
+			return 1
+		case n < 1 || n > p.limits.Page:
+			p.refusePage(f, fmt.Sprintf("%s is %.40s, it must be 1 to %d", name, fmt.Sprint(p.argument(f, name)), p.limits.Page))
 			return 1
 		}
-		rows = max(rows, n)
+		rows = n
 	}
 	if rows == 0 {
 		return min(query.Page{}.Size(), p.limits.Page)
@@ -159,17 +159,16 @@ func (p *pricer) rows(f *ast.Field) int {
 	return rows
 }
 
-// number gives an argument that is a number, -1 for one that has too many
-// digits. What is no number is left to who reads the argument.
+// number returns an argument that is a number, -1 for one that cannot be read:
+// coerced Ints and validated literals are plain digits, so none should come.
 func (p *pricer) number(f *ast.Field, name string) (n int, given bool) {
 	value := p.argument(f, name)
 	if value == nil {
 		return 0, false
 	}
-	text := fmt.Sprint(value)
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(fmt.Sprint(value))
 	if err != nil {
-		return -1, strings.Trim(text, "-0123456789") == ""
+		return -1, true
 	}
 	return n, true
 }
@@ -192,12 +191,11 @@ func (p *pricer) argument(f *ast.Field, name string) any {
 	return nil
 }
 
-func (p *pricer) refusePage(f *ast.Field, name string) {
+func (p *pricer) refusePage(f *ast.Field, message string) {
 	if p.refused != nil {
 		return
 	}
-	p.refused = refusal(domain.Invalid, fmt.Sprintf("%s is %.40s, it must be 1 to %d", name, fmt.Sprint(p.argument(f, name)), p.limits.Page))
-	p.refused.Path = append(ast.Path{}, p.path...)
+	p.refused = refusal(domain.Invalid, message)
 	p.refused.Locations = []gqlerror.Location{{Line: f.Position.Line, Column: f.Position.Column}}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"chirp/graph/model"
 	"chirp/internal/domain"
+	"chirp/internal/strictjson"
 )
 
 // hash is the SHA-256 of a document's text.
@@ -48,9 +49,12 @@ type Documents struct{ byHash map[hash]*document }
 // without it. Every document must be valid and within the limits; an error
 // names the id.
 func ReadDocuments(manifest []byte, limits Limits) (*Documents, error) {
+	if why := malformed(manifest); why != "" {
+		return nil, errors.New("the manifest " + why)
+	}
 	var texts map[string]string
-	if err := json.Unmarshal(manifest, &texts); err != nil {
-		return nil, fmt.Errorf("the manifest is not a JSON object of texts by their ids: %w", err)
+	if err := strictjson.Unmarshal(manifest, &texts); err != nil {
+		return nil, fmt.Errorf("the manifest must be a JSON object of texts by their ids: it %w", err)
 	}
 	v := newValidator(limits.withDefaults(), true)
 	trusted := &Documents{byHash: make(map[hash]*document, len(texts))}
@@ -58,6 +62,9 @@ func ReadDocuments(manifest []byte, limits Limits) (*Documents, error) {
 		want, ok := parseHash(strings.TrimPrefix(id, hashPrefix))
 		if !ok {
 			return nil, fmt.Errorf("document %.80q: the id is not %s and 64 hexadecimal digits", id, hashPrefix)
+		}
+		if trusted.byHash[want] != nil {
+			return nil, fmt.Errorf("document %s: the id is there twice", id)
 		}
 		if got := hash(sha256.Sum256([]byte(text))); got != want {
 			return nil, fmt.Errorf("document %s: the text has the SHA-256 %x", id, got)
@@ -208,7 +215,7 @@ func namedBy(p *graphql.RawParams) (id hash, named bool, err error) {
 	text, _ := persisted["sha256Hash"].(string)
 	id, ok := parseHash(text)
 	switch {
-	case fmt.Sprint(persisted["version"]) != "1":
+	case persisted["version"] != json.Number("1"):
 		return id, true, errors.New("extensions.persistedQuery.version must be 1")
 	case !ok:
 		return id, true, errors.New("extensions.persistedQuery.sha256Hash must be 64 hexadecimal digits")
@@ -216,37 +223,6 @@ func namedBy(p *graphql.RawParams) (id hash, named bool, err error) {
 		return id, true, errors.New("extensions.persistedQuery.sha256Hash is not that of the query")
 	}
 	return id, true, nil
-}
-
-// withDocumentID puts a documentId where the step looks for it.
-func withDocumentID(extensions map[string]any, id *string) map[string]any {
-	if id == nil {
-		return extensions
-	}
-	if extensions == nil {
-		extensions = map[string]any{}
-	}
-	extensions[documentKey] = *id
-	return extensions
-}
-
-// moveDocumentID does the same for the payload of a socket's subscribe message,
-// which was checked.
-func moveDocumentID(payload json.RawMessage) json.RawMessage {
-	var request struct {
-		DocumentID *string                    `json:"documentId"`
-		Extensions map[string]json.RawMessage `json:"extensions"`
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(payload, &request) != nil || request.DocumentID == nil || json.Unmarshal(payload, &members) != nil {
-		return payload
-	}
-	if request.Extensions == nil {
-		request.Extensions = map[string]json.RawMessage{}
-	}
-	request.Extensions[documentKey] = encode(*request.DocumentID)
-	members["extensions"] = encode(request.Extensions)
-	return encode(members)
 }
 
 // foundDocuments is gqlgen's cache of documents: it has, for each operation,

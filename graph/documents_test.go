@@ -127,16 +127,22 @@ func TestOnlyTrustedDocumentsAreTakenWhereThatIsSet(t *testing.T) {
 
 func TestManifestThatCannotBeTrustedNamesTheDocument(t *testing.T) {
 	manifest := func(id, text string) string { return marshal(map[string]string{idOf(byName): byName, id: text}) }
+	const halfEscaped = `{ user(username: "\uD83D") { id } }`
 	const unknown, deep = `{ nobody { id } }`, `{ viewer { followers { edges { node { id } } } } }`
 	for _, c := range []struct {
 		name, manifest, says string
 	}{
-		{"no JSON", `nonsense`, "is not a JSON object"},
-		{"a list", `[]`, "is not a JSON object"},
-		{"a text that is none", `{"` + idOf(byName) + `": 1}`, "is not a JSON object"},
+		{"no JSON", `nonsense`, "must be a JSON object"},
+		{"a list", `[]`, "must be a JSON object"},
+		{"a text that is none", `{"` + idOf(byName) + `": 1}`, "must be a JSON object"},
+		{"an id twice", `{"` + idOf(byName) + `": "{ nope }", "` + idOf(byName) + `": ` + marshal(byName) + `}`, "twice"},
+		{"an id twice, once without its prefix", manifest(idOf(byName)[7:], byName), "twice"},
+		{"something after it", manifest(idOf("x"), "x") + "}", "something after"},
 		{"an id that is none", manifest("feed", byName), `document "feed": the id is not sha256: and 64 hexadecimal digits`},
 		{"another text's id", manifest(idOf("x"), byName), "document " + idOf("x") + ": the text has the SHA-256 " + idOf(byName)[7:]},
 		{"a text that does not parse", manifest(idOf("{"), "{"), "document " + idOf("{") + ": Expected Name"},
+		{"a text that escapes half a character", manifest(idOf(halfEscaped), halfEscaped), "document " + idOf(halfEscaped) + `: Invalid Unicode escape sequence: \uD83D`},
+		{"half a character in the JSON", `{"` + idOf("{ a(b: \"\uFFFD\") }") + `": "{ a(b: \"\ud83d\") }"}`, "the manifest is not valid UTF-8, or escapes half a character"},
 		{"an unknown field", manifest(idOf(unknown), unknown), "document " + idOf(unknown) + `: Cannot query field "nobody"`},
 		{"beyond the limits", manifest(idOf(deep), deep), "document " + idOf(deep) + ": the operation has fields more than 3 deep"},
 	} {

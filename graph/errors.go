@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"chirp/graph/model"
@@ -52,8 +50,8 @@ func code(kind domain.Kind) model.ErrorCode {
 	}
 }
 
-// fault is an error that a resolver returned, as opposed to one that gqlgen
-// made of the client's input.
+// fault is an error that a resolver returned, as opposed to one about an
+// operation that is not executed.
 type fault struct{ error }
 
 // Unwrap gives the resolver's error.
@@ -62,8 +60,7 @@ func (f fault) Unwrap() error { return f.error }
 // presenter makes of errors what the client is told.
 type presenter struct{ log *slog.Logger }
 
-// markFaults is a field middleware that lets present tell a resolver's errors
-// from gqlgen's own.
+// markFaults is a field middleware that lets tell know a resolver's errors.
 func markFaults(ctx context.Context, next graphql.Resolver) (any, error) {
 	v, err := next(ctx)
 	if err != nil {
@@ -72,12 +69,12 @@ func markFaults(ctx context.Context, next graphql.Resolver) (any, error) {
 	return v, err
 }
 
-// present keeps the path and the place, and of the error what the client may
+// tell keeps the place, and of the error what the client may
 // know: the message and code of a *domain.Error, and for a fault of ours an id
 // under which the log has it.
-func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
+func (p presenter) tell(ctx context.Context, err error) *gqlerror.Error {
 	told := graphql.DefaultErrorPresenter(ctx, err)
-	told = &gqlerror.Error{Message: told.Message, Path: told.Path, Locations: told.Locations, Extensions: told.Extensions}
+	told = &gqlerror.Error{Message: told.Message, Path: responsePath(ctx), Locations: told.Locations, Extensions: told.Extensions}
 	var known *domain.Error
 	switch {
 	case errors.As(err, &known) && known.Kind != domain.Internal:
@@ -90,14 +87,12 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		told.Message = "this took too long; try again"
 		setCode(told, domain.Unavailable)
-	case errors.As(err, new(fault)) || errors.As(err, new(panicked)) || errors.Is(err, graphql.ErrInvalidNull):
+	case errors.As(err, new(fault)) || told.Extensions["code"] == nil:
+		// What gqlgen says by itself once input was judged is a fault too.
 		told.Message = p.mask(ctx, err, told)
 		setCode(told, domain.Internal)
-	case told.Extensions["code"] == nil:
-		setCode(told, domain.Invalid)
 	}
 	told.Message = shorten(told.Message, maxMessage)
-	told.Path = shortPath(told.Path)
 	return told
 }
 
@@ -113,21 +108,12 @@ func shorten(text string, most int) string {
 	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
 }
 
-// shortPath cuts the names in a path: where variables are wrong, it has the
-// client's.
-func shortPath(path ast.Path) ast.Path {
-	short := slices.Clone(path)
-	for i, step := range short {
-		if name, ok := step.(ast.PathName); ok {
-			short[i] = ast.PathName(shorten(string(name), maxName))
-		}
-	}
-	return short
-}
-
 func setCode(e *gqlerror.Error, kind domain.Kind) {
 	e.Extensions = map[string]any{"code": string(code(kind))}
 }
+
+// internalMessage begins what a client is told of a fault; an id follows.
+const internalMessage = "internal error, id "
 
 // mask writes a fault to the log and gives the text that stands for it.
 func (p presenter) mask(ctx context.Context, err error, told *gqlerror.Error) string {
@@ -141,7 +127,7 @@ func (p presenter) mask(ctx context.Context, err error, told *gqlerror.Error) st
 		attrs = append(attrs, slog.String("stack", broken.stack))
 	}
 	p.log.LogAttrs(ctx, slog.LevelError, "internal error", attrs...)
-	return "internal error, id " + id
+	return internalMessage + id
 }
 
 // panicked is a panic that was recovered.

@@ -1,7 +1,9 @@
 package graph
 
 import (
+	"bytes"
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -47,30 +49,38 @@ func FuzzDocument(f *testing.F) {
 	})
 }
 
-// FuzzSubscribePayload checks payloads of a socket's subscribe message. What is
-// taken can be decoded, with its documentId where the step looks for it.
-func FuzzSubscribePayload(f *testing.F) {
+// FuzzWire checks requests by POST and in a socket's subscribe message. What
+// is taken is taken by both, and passed on to gqlgen as the same request, with
+// its documentId where the step looks for it.
+func FuzzWire(f *testing.F) {
 	f.Add([]byte(`{"query":"{ __typename }","operationName":"A","variables":{"a":[1]},"extensions":{"b":null}}`))
-	f.Add([]byte(`{"documentId":"sha256:00","extensions":{"persistedQuery":{"version":1}}}`))
-	f.Add([]byte(`{"DocumentId":"x","documentid":"y"}`))
-	f.Add([]byte(`{"documentId":null,"query":"\ud83d\ude00"}`))
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		if malformed(payload) != "" || !json.Valid(payload) || checkPayload(payload) != "" {
+	f.Add([]byte(`{"documentId":"sha256:00","extensions":{"persistedQuery":{"version":1},"documentId":"x"}}`))
+	f.Add([]byte(`{"DocumentId":"x","documentid":"y","query":"{a}","Query":"{b}","headers":{"X":["y"]}}`))
+	f.Add([]byte(`{"documentId":null,"query":"\ud83d\ude00","variables":{"n":1e400}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		wire, bad := decodeWire("the body", text)
+		if bad != nil {
 			return
 		}
-		var request struct {
-			DocumentID *string `json:"documentId"`
+		want, bad := wire.params()
+		written, badOnSocket := wire.payload()
+		if (bad == nil) != (badOnSocket == nil) {
+			t.Fatalf("by POST: %v, on a socket: %v", bad, badOnSocket)
 		}
-		moved := moveDocumentID(payload)
-		var params graphql.RawParams
-		if err := json.Unmarshal(moved, &params); err != nil {
-			t.Fatalf("%s became %s: %v", payload, moved, err)
+		if bad != nil {
+			return
 		}
-		if err := json.Unmarshal(payload, &request); err != nil {
-			t.Fatal(err)
+		var got graphql.RawParams
+		d := json.NewDecoder(bytes.NewReader(written))
+		d.UseNumber()
+		if err := d.Decode(&got); err != nil {
+			t.Fatalf("%s became %s: %v", text, written, err)
 		}
-		if id := request.DocumentID; id != nil && params.Extensions[documentKey] != *id {
-			t.Fatalf("%s became %s, want the documentId among the extensions", payload, moved)
+		if !reflect.DeepEqual(&got, want) {
+			t.Fatalf("%s became %+v, want %+v", text, got, want)
+		}
+		if id := wire.DocumentID; id != nil && got.Extensions[documentKey] != *id || id == nil && got.Extensions[documentKey] != nil {
+			t.Fatalf("%s became %s, want its documentId among the extensions and no other", text, written)
 		}
 	})
 }

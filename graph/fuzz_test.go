@@ -38,6 +38,7 @@ func FuzzRequest(f *testing.F) {
 
 func checkAnswer(t *testing.T, body []byte) {
 	t.Helper()
+	checkPaths(t, string(body))
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		t.Fatalf("got %.500q: %v", body, err)

@@ -6,13 +6,11 @@ package graph
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler"
-	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/99designs/gqlgen/graphql/executor"
 
 	"chirp/graph/generated"
 	"chirp/internal/auth"
@@ -43,7 +41,8 @@ type Config struct {
 	// proxy sets.
 	ClientIP func(*http.Request) string
 	// AllowedOrigins are the sites, such as https://app.example.com, whose pages
-	// may use the API besides the server's own. A star stands for anything.
+	// may use the API besides the server's own, as ParseOrigins takes them. If
+	// one of them is wrong, no other site may.
 	AllowedOrigins []string
 	// Documents are trusted, and clients may name them by their documentId.
 	Documents *Documents
@@ -58,7 +57,9 @@ type Config struct {
 type Handler struct {
 	clientIP func(*http.Request) string
 	tokens   *auth.Tokens
-	server   *handler.Server
+	exec     contained
+	sockets  socketTransport
+	http     httpTransport
 	present  graphql.ErrorPresenterFunc
 	streams  *streams
 }
@@ -76,17 +77,18 @@ func New(cfg Config) *Handler {
 	p := presenter{log: cfg.Logger}
 	h := &Handler{clientIP: cfg.ClientIP, tokens: cfg.Auth.Tokens, present: p.present, streams: newStreams()}
 	resolvers := &Resolver{commands: cfg.Commands, hub: cfg.Hub, auth: cfg.Auth, views: views, present: p.present, passwords: !cfg.PasswordsOff}
-	h.server = newServer(cfg, resolvers, p)
+	h.exec = contained{newExecutor(cfg, resolvers, p), p.present}
 	quotas := newQuotas(cfg.Limits)
-	h.server.AddTransport(socketTransport{limits: cfg.Limits, tokens: h.tokens, streams: h.streams, quotas: quotas, origin: originCheck(cfg.AllowedOrigins)})
-	h.server.AddTransport(httpTransport{limits: cfg.Limits,
-		live: live{limits: cfg.Limits, tokens: h.tokens, streams: h.streams, quotas: quotas, present: p.present}})
+	h.sockets = socketTransport{limits: cfg.Limits, tokens: h.tokens, streams: h.streams, quotas: quotas, origins: allowedOrigins(cfg), present: p.present}
+	h.http = httpTransport{limits: cfg.Limits,
+		live: live{limits: cfg.Limits, tokens: h.tokens, streams: h.streams, quotas: quotas, present: p.present}}
 	return h
 }
 
-func newServer(cfg Config, r *Resolver, p presenter) *handler.Server {
-	es := generated.NewExecutableSchema(generated.Config{Schema: schema(), Resolvers: r})
-	s := handler.New(es)
+func newExecutor(cfg Config, r *Resolver, p presenter) *executor.Executor {
+	types := schema()
+	es := generated.NewExecutableSchema(generated.Config{Schema: types, Resolvers: r})
+	s := executor.New(es)
 	s.SetErrorPresenter(p.present)
 	s.SetRecoverFunc(recovered)
 	s.SetQueryCache(foundDocuments{})
@@ -94,40 +96,49 @@ func newServer(cfg Config, r *Resolver, p presenter) *handler.Server {
 		validator: newValidator(cfg.Limits, cfg.Introspection), kept: newCache(),
 		trusted: cfg.Documents, trustedOnly: cfg.DocumentsOnly,
 	})
+	s.Use(inputStep{coercer{types, inputScalars()}})
 	s.Use(costStep{limits: cfg.Limits, introspection: cfg.Introspection})
 	throttle := newThrottle(cfg.RateLimit, time.Now)
 	s.Use(charge{throttle})
+	s.AroundRootFields(containRoot)
 	s.AroundOperations(watchEnd)
 	s.AroundResponses(addRest)
+	s.AroundResponses(throttle.tellCost)
 	s.AroundResponses(r.respond)
+	s.AroundRootFields(afterMutation)
 	s.AroundFields(markFaults)
 	s.AroundFields(throttle.field)
 	return s
 }
 
-// schema is the API's without @defer: a view is closed when its response is
-// complete, and not every transport can send the rest later.
-func schema() *ast.Schema {
-	s := *generated.NewExecutableSchema(generated.Config{}).Schema()
-	s.Directives = maps.Clone(s.Directives)
-	delete(s.Directives, "defer")
-	return &s
-}
-
 // ServeHTTP implements http.Handler. A caller whose token is not good is told
 // so and never served as an anonymous one. Sockets bring their token later.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w := &answerWriter{ResponseWriter: rw}
+	defer func() {
+		if v := recover(); v != nil {
+			h.contain(w, r, v)
+		}
+	}()
 	c, err := newCall(r, h.clientIP)
 	w.Header().Set(requestIDHeader, c.id)
 	ctx := withCall(r.Context(), c)
+	if n := len(r.Header.Values("Authorization")); err == nil && n > 1 {
+		err = domain.Errorf(domain.Unauthenticated, "the request has the header Authorization %d times", n)
+	}
 	if err == nil && !asksForSocket(r) {
 		ctx, err = auth.Authenticate(ctx, h.tokens, r.Header.Get("Authorization"))
 	}
 	if err != nil {
-		refuse(w, r, &domain.Error{Kind: domain.KindOf(err), Msg: h.present(ctx, fault{err}).Message})
+		Refuse(w, r, &domain.Error{Kind: domain.KindOf(err), Msg: h.present(ctx, fault{err}).Message})
 		return
 	}
-	h.server.ServeHTTP(w, r.WithContext(ctx))
+	r = r.WithContext(graphql.StartOperationTrace(ctx))
+	if asksForSocket(r) {
+		h.sockets.serve(w, r, onSocket{h.exec})
+		return
+	}
+	h.http.serve(w, r, h.exec)
 }
 
 // Drain closes every socket with code 1001 and a reason, ends every event

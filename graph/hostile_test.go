@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -42,6 +43,24 @@ func (w *world) serve(body string) (answered *httptest.ResponseRecorder, took ti
 	return answered, took, after.TotalAlloc - before.TotalAlloc
 }
 
+// bodyAs serves a request of a user's by POST, and returns what was answered.
+func (w *world) bodyAs(token, body string) answer {
+	w.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	got := httptest.NewRecorder()
+	w.handler.ServeHTTP(got, r)
+	a := answer{body: got.Body.String(), status: got.Code}
+	checkPaths(w.t, a.body)
+	if err := json.Unmarshal(got.Body.Bytes(), &a); err != nil {
+		w.t.Fatalf("answer %d %.200q: %v", a.status, a.body, err)
+	}
+	return a
+}
+
 // heap is what is in use after a collection.
 func heap() int64 {
 	runtime.GC()
@@ -60,6 +79,7 @@ func TestHostileRequestsAreRefusedShortly(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got, took, allocated := w.serve(c.body)
 			answer := got.Body.String()
+			checkPaths(t, answer)
 			if !strings.Contains(answer, `"code":"`+c.code+`"`) || strings.Contains(answer, `"data"`) {
 				t.Errorf("got %.500s, want %s and no data", answer, c.code)
 			}

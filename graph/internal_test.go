@@ -110,7 +110,7 @@ func TestOneCallerThatGoesDoesNotFailTheOthers(t *testing.T) {
 }
 
 func TestBucketsForgetWhoCalledLongestAgo(t *testing.T) {
-	b, now := newBuckets(0.1), time.Now()
+	b, now := newBuckets(0.1, burstSeconds), time.Now()
 	take := func(name string) bool { return b.take(name, 1, now) == 0 }
 	if !take("first") || take("first") {
 		t.Fatal("a bucket of one gave none or two")

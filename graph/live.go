@@ -64,14 +64,14 @@ func (l live) serve(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 	defer end(nil)
 	remove, err := l.streams.add(end)
 	if err != nil {
-		refuse(w, r, err)
+		Refuse(w, r, err)
 		return
 	}
 	defer remove()
 	if oc.Operation.Operation == ast.Subscription {
 		release, err := l.quotas.admit(ctx)
 		if err != nil {
-			refuse(w, r, err)
+			Refuse(w, r, err)
 			return
 		}
 		defer release()
@@ -80,6 +80,11 @@ func (l live) serve(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 	if body.begin() != nil {
 		return
 	}
+	defer func() {
+		if v := recover(); v != nil && body.write(body.fail(l.present(ctx, recovered(ctx, v)))) == nil {
+			body.end()
+		}
+	}()
 	responses, ctx := exec.DispatchOperation(ctx, oc)
 	if l.run(ctx, end, body, responses, r.Header.Get("Authorization")) {
 		body.end()
@@ -106,7 +111,7 @@ func (l live) run(ctx context.Context, end context.CancelCauseFunc, body *liveWr
 			}
 			err = body.write(body.next(response))
 		case <-ticker.C:
-			if bad := auth.StillGood(l.tokens, authorization); bad != nil {
+			if bad := guard(ctx, func() error { return auth.StillGood(l.tokens, authorization) }); bad != nil {
 				end(bad)
 			}
 			err = body.write(body.beat())
@@ -143,7 +148,7 @@ func (l live) pull(ctx context.Context, responses graphql.ResponseHandler) (resu
 	pulling.Go(func() {
 		defer close(out)
 		for {
-			response, last := l.pullOne(ctx, responses)
+			response := responses(ctx)
 			if response == nil {
 				return // also soon after ctx ends
 			}
@@ -151,24 +156,9 @@ func (l live) pull(ctx context.Context, responses graphql.ResponseHandler) (resu
 			case out <- response:
 			case <-ctx.Done():
 			}
-			if last {
-				return
-			}
 		}
 	})
 	return out, pulling.Wait
-}
-
-// pullOne gives the next response, nil if there is none; last if it is about a
-// panic.
-func (l live) pullOne(ctx context.Context, responses graphql.ResponseHandler) (response *graphql.Response, last bool) {
-	defer func() {
-		if v := recover(); v != nil {
-			last = true
-			response = &graphql.Response{Errors: gqlerror.List{l.present(ctx, recovered(ctx, v))}}
-		}
-	}()
-	return responses(ctx), false
 }
 
 // farewell says why a stream was ended from this side, if it was. It is false

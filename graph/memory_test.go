@@ -93,6 +93,18 @@ func (l *memoryLog) ReadAll(_ context.Context, after domain.Position, limit int)
 	return slices.Clone(rest[:min(limit, len(rest))]), nil
 }
 
+func (l *memoryLog) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	hashes := make(map[domain.Position]domain.EventHash)
+	for _, at := range positions {
+		if at > 0 && int(at) <= len(l.events) {
+			hashes[at] = l.events[at-1].Hash()
+		}
+	}
+	return hashes, nil
+}
+
 func (l *memoryLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
 	return l.tail.Follow(ctx, after, l.ReadAll)
 }
@@ -140,7 +152,9 @@ func (c *memoryCredentials) Credential(_ context.Context, user domain.UserID) (s
 type spyViews struct {
 	readmodel.Store
 	open, opened, reads atomic.Int64
+	most                atomic.Int64 // that were open at once
 	failure             atomic.Pointer[error]
+	explode             atomic.Bool // makes reads of timelines panic
 }
 
 func (v *spyViews) fail(err error) { v.failure.Store(&err) }
@@ -153,8 +167,13 @@ func (v *spyViews) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.open.Add(1)
 	v.opened.Add(1)
+	for now := v.open.Add(1); ; {
+		most := v.most.Load()
+		if now <= most || v.most.CompareAndSwap(most, now) {
+			break
+		}
+	}
 	return &spySnapshot{Snapshot: s, spy: v}, nil
 }
 
@@ -208,6 +227,9 @@ func (s *spySnapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w 
 }
 
 func (s *spySnapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+	if s.spy.explode.Load() {
+		panic(secret)
+	}
 	return s.read().Timeline(ctx, owner, w)
 }
 

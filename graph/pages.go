@@ -27,15 +27,17 @@ func pageOf[T, C any](ctx context.Context, u *model.User,
 	read func(*query.Reader, context.Context, readmodel.UserKey, query.Page) (query.Connection[T], error),
 	p query.Page, connect func(*lens, query.Connection[T]) *C,
 ) (*C, error) {
-	profile, l, err := profileOf(ctx, u)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := read(l.Reader, ctx, profile.Key, p)
-	if err != nil {
-		return nil, fmt.Errorf("list of user %s: %w", u.ID, err)
-	}
-	return connect(l, rows), nil
+	return look(ctx, u.Since, func(l *lens) (*C, error) {
+		profile, err := l.profile(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := read(l.Reader, ctx, profile.Key, p)
+		if err != nil {
+			return nil, fmt.Errorf("list of user %s: %w", u.ID, err)
+		}
+		return connect(l, rows), nil
+	})
 }
 
 func userConnection(l *lens, c query.Connection[readmodel.Profile]) *model.UserConnection {

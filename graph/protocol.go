@@ -29,6 +29,7 @@ const (
 	closeInitTimeout   = 4408
 	closeDuplicateID   = 4409
 	closeTooManyInits  = 4429
+	closeInternal      = 4500
 )
 
 // closing is why a socket is closed.
@@ -74,11 +75,8 @@ func (p *protocol) receive(message []byte) (forward, reply []byte, bad *closing)
 		Type    string          `json:"type"`
 		Payload json.RawMessage `json:"payload"`
 	}
-	if why := malformed(message); why != "" {
-		return nil, nil, badRequest("the message %s", why)
-	}
-	if err := json.Unmarshal(message, &f); err != nil {
-		return nil, nil, badRequest("the message is not a JSON object with a type")
+	if why := decodeStrictly("the message", message, &f); why != nil {
+		return nil, nil, badRequest("%s", why.message)
 	}
 	id, _ := f.ID.(string)
 	if p.legacy {
@@ -118,9 +116,13 @@ func (p *protocol) initiate(payload json.RawMessage) (forward, reply []byte, bad
 	}
 	p.initiated = true
 	if isNull(payload) {
-		payload = nil
+		return encode(frame{Type: "connection_init"}), nil, nil
 	}
-	return encode(frame{Type: "connection_init", Payload: payload}), nil, nil
+	var members map[string]any
+	if why := decodeStrictly("the payload of connection_init", payload, &members); why != nil {
+		return nil, nil, badRequest("%s", why.message)
+	}
+	return encode(frame{Type: "connection_init", Payload: encode(members)}), nil, nil
 }
 
 func (p *protocol) subscribe(id string, payload json.RawMessage) (forward, reply []byte, bad *closing) {
@@ -130,8 +132,8 @@ func (p *protocol) subscribe(id string, payload json.RawMessage) (forward, reply
 	if id == "" {
 		return nil, nil, badRequest("subscribe needs an id")
 	}
-	if why := checkPayload(payload); why != "" {
-		return nil, nil, badRequest("%s", why)
+	if !isObject(payload) {
+		return nil, nil, badRequest("the payload of subscribe is not an object")
 	}
 	former := p.inner[id]
 	if former != "" && !p.legacy {
@@ -142,14 +144,39 @@ func (p *protocol) subscribe(id string, payload json.RawMessage) (forward, reply
 			fmt.Sprintf("this socket has %d operations under way, which is the most; complete one first", p.maxOperations))})
 		return nil, p.encode(frame{ID: id, Type: "error", Payload: errs}), nil
 	}
+	payload, reply, bad = p.request(id, payload)
+	if payload == nil {
+		if former != "" && bad == nil { // it gives way to what replaces it, whatever comes of that
+			delete(p.inner, id)
+			forward = encode(frame{ID: former, Type: "complete"})
+		}
+		return forward, reply, bad
+	}
 	p.count++
 	inner := strconv.FormatUint(p.count, 10) + ":" + id
 	p.inner[id], p.running[inner] = inner, true
-	forward = encode(frame{ID: inner, Type: "subscribe", Payload: moveDocumentID(payload)})
+	forward = encode(frame{ID: inner, Type: "subscribe", Payload: payload})
 	if former != "" { // in graphql-ws an operation replaces one of the same id
 		forward, p.held = encode(frame{ID: former, Type: "complete"}), forward
 	}
 	return forward, nil, nil
+}
+
+// request is the payload of a subscribe message as gqlgen is to read it. One
+// without a query breaks the protocol; where anything else in it is wrong, the
+// operation fails and the socket stays.
+func (p *protocol) request(id string, payload json.RawMessage) (request json.RawMessage, reply []byte, bad *closing) {
+	wire, why := decodeWire("the payload of subscribe", payload)
+	if why == nil && !wire.namesDocument() {
+		return nil, nil, badRequest("the payload of subscribe has no query")
+	}
+	if why == nil {
+		request, why = wire.payload()
+	}
+	if why != nil {
+		return nil, p.encode(frame{ID: id, Type: "error", Payload: encode([]any{refusal(domain.Invalid, why.message)})}), nil
+	}
+	return request, nil, nil
 }
 
 // takeHeld gives what is to be passed on to gqlgen before anything else, if
@@ -168,27 +195,6 @@ func (p *protocol) encode(f frame) []byte {
 		f = toLegacy(f)
 	}
 	return encode(f)
-}
-
-// checkPayload says what is wrong with the payload of a subscribe message.
-func checkPayload(payload json.RawMessage) string {
-	var request struct {
-		Query         *string        `json:"query"`
-		DocumentID    *string        `json:"documentId"`
-		OperationName *string        `json:"operationName"`
-		Variables     map[string]any `json:"variables"`
-		Extensions    map[string]any `json:"extensions"`
-	}
-	if !isObject(payload) {
-		return "the payload of subscribe is not an object"
-	}
-	if err := json.Unmarshal(payload, &request); err != nil {
-		return "the payload of subscribe needs query, documentId and operationName as text, variables and extensions as objects"
-	}
-	if request.Query == nil && request.DocumentID == nil && request.Extensions["persistedQuery"] == nil {
-		return "the payload of subscribe has no query"
-	}
-	return ""
 }
 
 // send gives the form in which a message of gqlgen's goes to the client, nil

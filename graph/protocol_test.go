@@ -31,7 +31,6 @@ func TestSocketIsClosedForBreakingTheProtocol(t *testing.T) {
 		{"a type of the server's", true, text(`{"id":"a","type":"next","payload":{}}`), 4400},
 		{"subscribe without an id", true, text(`{"type":"subscribe","payload":{"query":"{ __typename }"}}`), 4400},
 		{"subscribe without a query", true, text(`{"id":"a","type":"subscribe","payload":{}}`), 4400},
-		{"variables are no object", true, text(`{"id":"a","type":"subscribe","payload":{"query":"{ __typename }","variables":1}}`), 4400},
 		{"an id twice", true, func(c *wire) { text(watch)(c); text(watch)(c) }, 4409},
 		{"a message too large", true, text(`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 1<<20) + `"}}`), 1009},
 	} {

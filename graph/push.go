@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -56,15 +55,14 @@ func (e *ending) take() *gqlerror.Error {
 	return why
 }
 
-// respond gives each response a scope of its own, and tells the client why a
-// subscription ended by itself: on a socket by an error message, elsewhere by
-// one more response.
+// respond gives each response a scope of its own, and tells the client by one
+// more response why a subscription ended by itself.
 func (r *Resolver) respond(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	c, _ := callFrom(ctx)
 	viewer, _ := auth.Caller(ctx)
 	end, pushed := ctx.Value(endingKey{}).(*ending)
 	s := &scope{views: r.views, viewer: viewer, after: c.after, pushed: pushed}
-	defer s.close()
+	defer func() { _ = s.close(ctx) }() // fails only with ctx, and then the view goes with its last user
 	resp := next(withScope(ctx, s))
 	if resp != nil && pushed {
 		// gqlgen writes the next response into the same memory, which may be
@@ -78,11 +76,7 @@ func (r *Resolver) respond(ctx context.Context, next graphql.ResponseHandler) *g
 	if why == nil {
 		return nil
 	}
-	if socketFrom(ctx) == nil {
-		return &graphql.Response{Errors: gqlerror.List{why}}
-	}
-	transport.AddSubscriptionError(ctx, why)
-	return nil
+	return &graphql.Response{Errors: gqlerror.List{why}}
 }
 
 // push sends what a sequence gives to gqlgen, until it ends or ctx does. A
@@ -99,7 +93,7 @@ func push[T, M any](ctx context.Context, r *Resolver, items iter.Seq2[T, error],
 		defer close(out)
 		err := guard(ctx, func() error { return pour(ctx, items, convert, out) })
 		if err != nil && ctx.Err() == nil {
-			end.set(r.present(ctx, fault{err}))
+			end.set(withoutPath(r.present(ctx, fault{err})))
 		}
 	})
 	return out

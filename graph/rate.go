@@ -31,6 +31,15 @@ const (
 	accountShare  = 0.4 // the same by each account, whatever the addresses
 )
 
+// How many seconds' worth of a rate may be used at once. An address has more
+// passwords, so that a test suite that registers its users one after the other,
+// or a class that begins behind one address, is not refused; but still fewer at
+// once than an account has.
+const (
+	burstSeconds         = 5
+	passwordBurstSeconds = 15
+)
+
 // buckets gives each caller a token bucket.
 type buckets struct {
 	limit rate.Limit
@@ -40,11 +49,11 @@ type buckets struct {
 	byName *simplelru.LRU[string, *rate.Limiter]
 }
 
-// newBuckets refills each bucket at a rate, up to five seconds' worth and at
+// newBuckets refills each bucket at a rate, up to some seconds' worth and at
 // least one.
-func newBuckets(perSecond float64) *buckets {
+func newBuckets(perSecond, seconds float64) *buckets {
 	byName, _ := simplelru.NewLRU[string, *rate.Limiter](maxBuckets, nil) // fails only for no size
-	return &buckets{limit: rate.Limit(perSecond), burst: max(1, int(5*perSecond)), byName: byName}
+	return &buckets{limit: rate.Limit(perSecond), burst: max(1, int(seconds*perSecond)), byName: byName}
 }
 
 // take takes n tokens from a caller's bucket, or all that it can hold. If there
@@ -82,8 +91,8 @@ func newThrottle(perSecond float64, now func() time.Time) *throttle {
 		return nil
 	}
 	return &throttle{
-		commands: newBuckets(perSecond), costs: newBuckets(perSecond * costShare),
-		passwords: newBuckets(perSecond * passwordShare), accounts: newBuckets(perSecond * accountShare),
+		commands: newBuckets(perSecond, burstSeconds), costs: newBuckets(perSecond*costShare, burstSeconds),
+		passwords: newBuckets(perSecond*passwordShare, passwordBurstSeconds), accounts: newBuckets(perSecond*accountShare, burstSeconds),
 		now: now,
 	}
 }
@@ -164,6 +173,9 @@ func (c charge) MutateOperationContext(ctx context.Context, oc *graphql.Operatio
 	}
 	err := refusal(domain.RateLimited, tooMany(wait))
 	hint(err, wait)
+	if asksForCost(oc) {
+		err.Extensions[costExtension] = c.cost(ctx, oc)
+	}
 	return err
 }
 
@@ -182,7 +194,11 @@ func limited(wait time.Duration) error {
 }
 
 func tooMany(wait time.Duration) string {
-	return "too many calls; try again in " + strconv.Itoa(wholeSeconds(wait)) + " s"
+	seconds := wholeSeconds(wait)
+	if seconds == 1 {
+		return "too many calls; try again in 1 second"
+	}
+	return "too many calls; try again in " + strconv.Itoa(seconds) + " seconds"
 }
 
 func wholeSeconds(d time.Duration) int {

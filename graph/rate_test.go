@@ -18,7 +18,7 @@ func TestMutationsAreLimitedByCaller(t *testing.T) {
 		w.must(ada.token, postOnce, nil)
 	}
 	got := w.ask(ada.token, postOnce, nil)
-	if got.code() != "RATE_LIMITED" || got.Errors[0].Message != "too many calls; try again in 3 s" {
+	if got.code() != "RATE_LIMITED" || got.Errors[0].Message != "too many calls; try again in 3 seconds" {
 		t.Errorf("the third: got %s, want RATE_LIMITED and when to try again", got.body)
 	}
 	if after := got.Errors[0].Extensions["retryAfter"]; after != 3.0 || got.header.Get("Retry-After") != "3" {
@@ -38,13 +38,14 @@ func TestEachMutationOfAnOperationCounts(t *testing.T) {
 
 func TestPasswordsAreLimitedByAddress(t *testing.T) {
 	w := newWorld(t, func(c *graph.Config) {
-		c.RateLimit = 2 // a burst of 1 for passwords, and of 4 for one account
+		c.RateLimit = 1 // a burst of 1 for passwords
 		c.ClientIP = func(r *http.Request) string { return r.Header.Get("Test-Address") }
 	})
 	ada := w.person("ada")
+	accounts := 0 // another one each time, for an account has a limit of its own
 	logIn := func(token, address string) string {
-		return w.send(token, `mutation { logIn(input: {username: "nobody", password: "a password"}) { token } }`, nil,
-			http.Header{"Test-Address": {address}}).code()
+		accounts++
+		return w.send(token, logIns(fmt.Sprint("nobody", accounts), 1), nil, http.Header{"Test-Address": {address}}).code()
 	}
 	for _, c := range []struct{ name, token, address, want string }{
 		{"the first", "", "192.0.2.1", "UNAUTHENTICATED"},
@@ -92,7 +93,7 @@ func (a answer) codes(into map[string]int) {
 
 func TestSixtyAliasesOfLogInAreSixtyAttempts(t *testing.T) {
 	w := newWorld(t, func(c *graph.Config) {
-		c.RateLimit = 2.5 // by address a burst of 1 and 0.25 a second
+		c.RateLimit = 1.2 // by address a burst of 1 and 0.12 a second
 		c.ClientIP = func(r *http.Request) string { return r.Header.Get("Test-Address") }
 	})
 	w.person("ada")
@@ -162,5 +163,14 @@ func TestOperationsAreChargedByTheirCost(t *testing.T) {
 		if got := ask(bob.token, cheap); got.code() != "" {
 			t.Fatalf("what costs little: got %s, want it served", got.body)
 		}
+	}
+}
+
+// TestATestSuiteMayRegisterItsUsers registers as many as an end-to-end suite
+// does, at the default rate, from one address.
+func TestATestSuiteMayRegisterItsUsers(t *testing.T) {
+	w := newWorld(t, func(c *graph.Config) { c.RateLimit = 20 })
+	for i := range 25 {
+		w.must("", fmt.Sprintf(`mutation { registerUser(input: {username: "user%d", password: "a password"}) { token } }`, i), nil)
 	}
 }

@@ -8,25 +8,21 @@ import (
 )
 
 func recentChirps(ctx context.Context, p query.Page) (*model.ChirpConnection, error) {
-	l, err := look(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := l.RecentChirps(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return chirpConnection(l, rows), nil
+	return look(ctx, 0, func(l *lens) (*model.ChirpConnection, error) {
+		rows, err := l.RecentChirps(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		return chirpConnection(l, rows), nil
+	})
 }
 
 func recentUsers(ctx context.Context, p query.Page) (*model.UserConnection, error) {
-	l, err := look(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := l.RecentUsers(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return userConnection(l, rows), nil
+	return look(ctx, 0, func(l *lens) (*model.UserConnection, error) {
+		rows, err := l.RecentUsers(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		return userConnection(l, rows), nil
+	})
 }

@@ -51,6 +51,9 @@ func newCall(r *http.Request, clientIP func(*http.Request) string) (call, error)
 	if header == "" {
 		return c, nil
 	}
+	if n := len(r.Header.Values(readAfterHeader)); n > 1 {
+		return c, domain.Errorf(domain.Invalid, "the request has the header %s %d times", readAfterHeader, n)
+	}
 	var err error
 	if c.after, err = domain.ParsePosition(header); err != nil {
 		err = domain.Errorf(domain.Invalid, "the header %s: %v", readAfterHeader, err)

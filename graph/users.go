@@ -21,29 +21,24 @@ func profileUser(p readmodel.Profile) model.User {
 	return model.User{ID: string(p.ID), Username: string(p.Username), JoinedAt: p.JoinedAt, Profile: &p}
 }
 
-// profileOf gives a user's profile, and the view that it is to be seen in.
-func profileOf(ctx context.Context, u *model.User) (readmodel.Profile, *lens, error) {
-	l, err := look(ctx, u.Since)
-	if err != nil {
-		return readmodel.Profile{}, nil, err
-	}
+// profile returns a user's profile as a view shows it.
+func (l *lens) profile(ctx context.Context, u *model.User) (readmodel.Profile, error) {
 	if u.Profile != nil {
-		return *u.Profile, l, nil
+		return *u.Profile, nil
 	}
 	p, ok, err := l.byID.load(ctx, domain.UserID(u.ID))
 	if err == nil && !ok {
 		err = domain.Errorf(domain.NotYetVisible, "user %s is not visible yet; try again", u.ID)
 	}
-	return p, l, err
+	return p, err
 }
 
-// knownProfile is profileOf for what needs the profile alone.
+// knownProfile returns a user's profile, from a view only if it is not known.
 func knownProfile(ctx context.Context, u *model.User) (readmodel.Profile, error) {
 	if u.Profile != nil {
 		return *u.Profile, nil
 	}
-	p, _, err := profileOf(ctx, u)
-	return p, err
+	return look(ctx, u.Since, func(l *lens) (readmodel.Profile, error) { return l.profile(ctx, u) })
 }
 
 // viewerFollows says whether the caller follows a user.
@@ -51,12 +46,14 @@ func viewerFollows(ctx context.Context, u *model.User) (bool, error) {
 	if _, ok := auth.Caller(ctx); !ok {
 		return false, nil
 	}
-	p, l, err := profileOf(ctx, u)
-	if err != nil {
-		return false, err
-	}
-	follows, _, err := l.follows.load(ctx, p.Key)
-	return follows, err
+	return look(ctx, u.Since, func(l *lens) (bool, error) {
+		p, err := l.profile(ctx, u)
+		if err != nil {
+			return false, err
+		}
+		follows, _, err := l.follows.load(ctx, p.Key)
+		return follows, err
+	})
 }
 
 // userByID gives the user with an id, nil if there is none.
@@ -65,12 +62,10 @@ func userByID(ctx context.Context, id string) (*model.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := look(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	p, err := l.Profile(ctx, user)
-	return orNull(profileUser(p), err)
+	return look(ctx, 0, func(l *lens) (*model.User, error) {
+		p, err := l.Profile(ctx, user)
+		return orNull(profileUser(p), err)
+	})
 }
 
 // userByName gives the user with a name, nil if there is none.
@@ -79,12 +74,10 @@ func userByName(ctx context.Context, username string) (*model.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := look(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	p, err := l.ProfileByName(ctx, name)
-	return orNull(profileUser(p), err)
+	return look(ctx, 0, func(l *lens) (*model.User, error) {
+		p, err := l.ProfileByName(ctx, name)
+		return orNull(profileUser(p), err)
+	})
 }
 
 // orNull makes of NotFound that there is nothing.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -37,6 +38,7 @@ func newValidator(limits Limits, suggestions bool) *validator {
 		set.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
 	}
 	v := &validator{schema: schema(), limits: limits}
+	v.rules = append(v.rules, literalRule(coercer{v.schema, inputScalars()}))
 	for name, rule := range set.GetInner() {
 		v.rules = append(v.rules, core.Rule{Name: name, RuleFunc: rule})
 	}
@@ -44,11 +46,21 @@ func newValidator(limits Limits, suggestions bool) *validator {
 	return v
 }
 
-// document parses and validates a text. Every error has its code, and is short.
+// document parses and validates a text. Every error has its code, is short, and
+// its columns count Unicode code points.
 func (v *validator) document(text string) (*ast.QueryDocument, gqlerror.List) {
+	text = lineFeeds(text)
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, v.limits.Tokens)
 	if err != nil {
-		return nil, gqlerror.List{v.unparsed(err)}
+		return nil, gqlerror.List{v.unparsed(text, err)}
+	}
+	if err := halfCharacter(text); err != nil {
+		return nil, gqlerror.List{err}
+	}
+	if len(doc.Operations) == 0 && len(doc.Fragments) == 0 {
+		err := gqlerror.Errorf("the document is empty")
+		errcode.Set(err, string(model.ErrorCodeGraphqlParseFailed))
+		return nil, gqlerror.List{err}
 	}
 	if len(doc.Operations) == 0 {
 		return nil, gqlerror.List{invalid("the document has no operation")}
@@ -57,19 +69,33 @@ func (v *validator) document(text string) (*ast.QueryDocument, gqlerror.List) {
 		return nil, gqlerror.List{err}
 	}
 	if errs := v.check(doc); len(errs) > 0 {
+		relocate(text, errs...)
 		return nil, errs
+	}
+	if len(doc.Operations) > 1 {
+		v.forgetDefaults(doc)
 	}
 	return doc, nil
 }
 
-func (v *validator) unparsed(err error) *gqlerror.Error {
+func (v *validator) unparsed(text string, err error) *gqlerror.Error {
 	told := gqlerror.WrapIfUnwrapped(err)
 	if strings.HasPrefix(told.Message, "exceeded token limit") {
 		return tooMuch("tokens", v.limits.Tokens, "the document has more than %d words")
 	}
-	told = &gqlerror.Error{Message: shorten(told.Message, maxMessage), Locations: told.Locations}
-	errcode.Set(told, string(model.ErrorCodeGraphqlParseFailed))
+	if len(told.Locations) > 0 {
+		told = cmp.Or(lexed(text, told.Locations[0]), told)
+	}
+	told = unparsable(told.Message, told.Locations...)
+	relocate(text, told)
 	return told
+}
+
+// unparsable is the error about a text that is no document.
+func unparsable(message string, places ...gqlerror.Location) *gqlerror.Error {
+	err := &gqlerror.Error{Message: shorten(message, maxMessage), Locations: places}
+	errcode.Set(err, string(model.ErrorCodeGraphqlParseFailed))
+	return err
 }
 
 func invalid(message string) *gqlerror.Error {

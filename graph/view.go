@@ -5,16 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"chirp/internal/domain"
 	"chirp/internal/query"
 	"chirp/internal/readmodel"
 )
 
-// openTimeout bounds the opening of a view for many responses at once.
-const openTimeout = 10 * time.Second
-
+// errReadBroken is what others get when the one who reads for them panics.
 var errReadBroken = errors.New("a read did not finish")
 
 // view is one reading of the read model with the loaders over it.
@@ -50,93 +50,41 @@ func (v *view) readByID(ctx context.Context, ids []domain.UserID) (map[domain.Us
 	return found, nil
 }
 
-// views opens views, and lets responses that are pushed at the same time for
-// the same position share one: many subscribers of one chirp then read its
-// author once.
-type views struct {
-	queries *query.Service
-
-	mu     sync.Mutex
-	shared map[domain.Position]*sharedView
-}
-
-type sharedView struct {
-	opened chan struct{}
-	view   *view
-	err    error
-	users  int // guarded by views.mu
-}
-
-func newViews(queries *query.Service) *views {
-	return &views{queries: queries, shared: map[domain.Position]*sharedView{}}
-}
-
-// share gives a view of at least a position, and what to call when it is no
-// longer needed. The first caller opens it and the last one closes it.
-func (s *views) share(ctx context.Context, at domain.Position) (*view, func(), error) {
-	s.mu.Lock()
-	entry := s.shared[at]
-	first := entry == nil
-	if first {
-		entry = &sharedView{opened: make(chan struct{}), err: errReadBroken}
-		s.shared[at] = entry
-	}
-	entry.users++
-	s.mu.Unlock()
-	release := func() { s.release(at, entry) }
-	if first {
-		// One subscriber's going must not fail the others.
-		s.openShared(context.WithoutCancel(ctx), at, entry)
-	}
-	select {
-	case <-entry.opened:
-	case <-ctx.Done():
-		release()
-		return nil, nil, ctx.Err()
-	}
-	if entry.err != nil {
-		release()
-		return nil, nil, entry.err
-	}
-	return entry.view, release, nil
-}
-
-func (s *views) openShared(ctx context.Context, at domain.Position, entry *sharedView) {
-	defer close(entry.opened)
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	entry.view, entry.err = s.open(ctx, at)
-}
-
-func (s *views) release(at domain.Position, entry *sharedView) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if entry.users--; entry.users > 0 {
-		return
-	}
-	delete(s.shared, at)
-	if entry.view != nil {
-		entry.view.Close()
-	}
-}
-
 // scope is what the resolvers of one response share: the view that they read
-// from, opened when the first of them needs it, and who is asking.
+// from, opened when the first of them needs it, and who is asking. A response
+// has one view at most. It gives an older one back before it opens a newer one,
+// because the store has only so many: responses that kept one while they wait
+// for another would wait for each other.
 type scope struct {
 	views  *views
 	viewer domain.UserID
 	after  domain.Position // what the client wants to see at least
 	pushed bool            // the response is one of a subscription
 
+	opening sync.Mutex // held while a view is opened
+
 	mu      sync.Mutex
-	current *lens
-	closers []func()
+	current *lens // nil if none is open
+	refused *refusedView
 }
 
-// lens is a view as one caller sees it.
+// refusedView is a view that could not be opened. The fields of one response
+// are told so one after the other; each of them waiting for as long again would
+// take minutes.
+type refusedView struct {
+	since domain.Position
+	err   error
+}
+
+// lens is a view as one response sees it.
 type lens struct {
 	*view
 	follows *loader[readmodel.UserKey, bool]
+
+	giveBack func()
+	users    int           // guarded by scope.mu
+	retired  bool          // no one else may begin to use it; guarded by scope.mu
+	gone     chan struct{} // closed when the view was given back
 }
 
 type scopeKey struct{}
@@ -145,32 +93,98 @@ func withScope(ctx context.Context, s *scope) context.Context {
 	return context.WithValue(ctx, scopeKey{}, s)
 }
 
-// look gives the response's view, which shows at least a position. Resolvers
-// below a mutation name the mutation's own, and get a view of their own if the
-// one that is open is older.
-func look(ctx context.Context, since domain.Position) (*lens, error) {
+// look calls read with the response's view, which shows at least a position.
+// Resolvers below a mutation name the mutation's own. The view stays open until
+// read returns; read must not look again.
+func look[T any](ctx context.Context, since domain.Position, read func(*lens) (T, error)) (T, error) {
+	var none T
 	s, ok := ctx.Value(scopeKey{}).(*scope)
 	if !ok {
-		return nil, errors.New("a resolver ran outside of a response")
+		return none, errors.New("a resolver ran outside of a response")
 	}
-	return s.look(ctx, max(since, s.after))
+	l, err := s.use(ctx, max(since, s.after))
+	if err != nil {
+		return none, err
+	}
+	defer s.leave(l)
+	return read(l)
 }
 
-func (s *scope) look(ctx context.Context, since domain.Position) (*lens, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current != nil && s.current.Checkpoint() >= since {
-		return s.current, nil
+// use returns a lens that shows at least a position, which the caller leaves.
+func (s *scope) use(ctx context.Context, since domain.Position) (*lens, error) {
+	if l, err := s.join(since); l != nil || err != nil {
+		return l, err
 	}
-	v, closer, err := s.open(ctx, since)
-	if err != nil {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if l, err := s.join(since); l != nil || err != nil { // another field has opened it meanwhile
+		return l, err
+	}
+	if err := s.close(ctx); err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, closer)
-	s.current = &lens{view: v, follows: newLoader(func(ctx context.Context, keys []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
-		return followsOf(ctx, v, s.viewer, keys)
-	})}
+	v, giveBack, err := s.open(ctx, since)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		if ctx.Err() == nil {
+			s.refused = &refusedView{since, err}
+		}
+		return nil, err
+	}
+	s.current = &lens{view: v, giveBack: giveBack, users: 1, gone: make(chan struct{}), follows: newLoader(s.followsIn(v))}
 	return s.current, nil
+}
+
+// join returns the lens that is there, with one more user, or nil if there is
+// none that shows a position.
+func (s *scope) join(since domain.Position) (*lens, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.current != nil && s.current.Checkpoint() >= since:
+		s.current.users++
+		return s.current, nil
+	case s.refused != nil && since >= s.refused.since:
+		return nil, s.refused.err
+	default:
+		return nil, nil
+	}
+}
+
+func (s *scope) leave(l *lens) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.users--; l.users == 0 && l.retired {
+		l.end()
+	}
+}
+
+// close gives the view back, as soon as none of the response's fields reads
+// from it any more, and waits for that.
+func (s *scope) close(ctx context.Context) error {
+	s.mu.Lock()
+	l := s.current
+	if s.current = nil; l != nil {
+		if l.retired = true; l.users == 0 {
+			l.end()
+		}
+	}
+	s.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	select {
+	case <-l.gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *lens) end() {
+	l.giveBack()
+	close(l.gone)
 }
 
 func (s *scope) open(ctx context.Context, since domain.Position) (*view, func(), error) {
@@ -184,14 +198,20 @@ func (s *scope) open(ctx context.Context, since domain.Position) (*view, func(),
 	return v, v.Close, nil
 }
 
-// close ends the views of a response that is complete.
-func (s *scope) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, closer := range s.closers {
-		closer()
+// afterMutation gives the view back when a mutation and what is asked below it
+// are done: the next one may wait for its turn to write, or to hash a password.
+func afterMutation(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	answer := next(ctx)
+	if s, ok := ctx.Value(scopeKey{}).(*scope); ok && graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
+		_ = s.close(ctx) // fails only with ctx, and then the view goes with its last user
 	}
-	s.current, s.closers = nil, nil
+	return answer
+}
+
+func (s *scope) followsIn(v *view) func(context.Context, []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
+	return func(ctx context.Context, keys []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
+		return followsOf(ctx, v, s.viewer, keys)
+	}
 }
 
 // followsOf says which of some users the viewer follows. An anonymous viewer,

@@ -35,8 +35,8 @@ type socket struct {
 	release func()
 
 	mu      sync.Mutex
-	verify  func() error // says whether the caller's token is still good
-	expires *time.Timer  // ends the socket with its token, if it has one
+	verify  func() *closing // why the caller's token is good no more, nil while it is
+	expires *time.Timer     // ends the socket with its token, if it has one
 	queue   [][]byte
 	waiting int           // bytes in queue
 	end     *closing      // set once
@@ -51,7 +51,7 @@ var _ transport.WebsocketConn = (*socket)(nil)
 func newSocket(ws *websocket.Conn, limits Limits, authorization string) *socket {
 	s := &socket{
 		ws: ws, rules: newProtocol(limits.SocketOperations, ws.Subprotocol() == legacySubprotocol), limits: limits, authorization: authorization,
-		verify: func() error { return nil },
+		verify: func() *closing { return nil },
 		wake:   make(chan struct{}, 1), written: make(chan struct{}),
 	}
 	_ = ws.SetReadDeadline(time.Now().Add(limits.SocketInit))
@@ -299,7 +299,7 @@ func (s *socket) keepAlive() {
 
 // watchToken ends the socket when the caller's token expires, and before if
 // verify finds it good no more.
-func (s *socket) watchToken(ctx context.Context, verify func() error) {
+func (s *socket) watchToken(ctx context.Context, verify func() *closing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.verify = verify
@@ -320,8 +320,8 @@ func (s *socket) tick() {
 	s.mu.Lock()
 	verify := s.verify
 	s.mu.Unlock()
-	if err := verify(); err != nil {
-		s.begin(closing{closeForbidden, clip(err.Error())})
+	if why := verify(); why != nil {
+		s.begin(*why)
 		return
 	}
 	s.keepAlive()

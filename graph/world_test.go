@@ -47,6 +47,7 @@ type world struct {
 	server   *httptest.Server
 	logged   *buffer
 	skew     atomic.Int64 // added to the tokens' clock
+	broken   atomic.Bool  // makes that clock panic
 	stop     func()       // ends projector and hub
 }
 
@@ -72,7 +73,12 @@ func (b *buffer) String() string {
 func newWorld(t testing.TB, change ...func(*graph.Config)) *world {
 	t.Helper()
 	w := &world{t: t, log: &memoryLog{}, views: &spyViews{Store: readmodeltest.NewMemory()}, logged: &buffer{}}
-	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
+	now := func() time.Time {
+		if w.broken.Load() {
+			panic(secret)
+		}
+		return time.Now().Add(time.Duration(w.skew.Load()))
+	}
 	tokens, err := auth.NewTokens([]byte("a secret of at least 32 bytes, ok"), now)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +88,7 @@ func newWorld(t testing.TB, change ...func(*graph.Config)) *world {
 	newID := func() [16]byte { return uuid.Must(uuid.NewV7()) }
 	w.commands = &command.Handler{Events: w.log, Now: time.Now, NewID: newID,
 		SaveCredential: func(context.Context, domain.UserID, string) error { return nil }}
-	queries := &query.Service{Views: w.views, Head: w.head}
+	queries := &query.Service{Views: w.views, Head: w.head, Hashes: w.log.Hashes}
 	w.hub = subscription.New(subscription.Config{Follow: w.recorded, Await: w.views.Await, Read: w.readFeed(queries)})
 	w.start()
 	cfg := graph.Config{
@@ -227,6 +233,8 @@ type answer struct {
 		Locations  []any          `json:"locations"`
 		Extensions map[string]any `json:"extensions"`
 	} `json:"errors"`
+	Extensions map[string]any `json:"extensions"`
+
 	status int
 	header http.Header
 	body   string
@@ -315,6 +323,7 @@ func (w *world) do(r *http.Request) answer {
 	if err := json.Unmarshal(body, &a); err != nil {
 		w.t.Fatalf("answer %d %.200q: %v", a.status, body, err)
 	}
+	checkPaths(w.t, a.body)
 	return a
 }
 

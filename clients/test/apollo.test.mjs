@@ -9,6 +9,8 @@ import { filter, firstValueFrom, tap } from 'rxjs';
 import WebSocket from 'ws';
 import { newest, pair, post, register, texts, until, url, wsUrl } from '../lib/chirp.mjs';
 
+globalThis.WebSocket ??= WebSocket; // Apollo's link looks for the browser's own when an operation fails
+
 const stops = [];
 after(() => Promise.all(stops.map((stop) => stop())));
 
@@ -127,6 +129,20 @@ test('a refused command gives its code, and leaves the others their answers', as
   assert.equal(data.done.chirp.content, 'done');
   assert.equal(data.not, null);
   assert.deepEqual(error.errors.map((e) => e.path), [['not']]);
+});
+
+test('a token that is not good, and an operation that is not valid, give their codes', async () => {
+  const { author } = await pair();
+  for (const [user, query, code] of [
+    [{ authorization: 'Bearer nonsense' }, gql`{ viewer { id } }`, 'UNAUTHENTICATED'],
+    [author, gql`{ nope }`, 'GRAPHQL_VALIDATION_FAILED'],
+    [author, gql`{ viewer { id } node(id: "nonsense") { id } }`, 'BAD_USER_INPUT'],
+  ]) {
+    const { data, error } = await client(user).query({ query, errorPolicy: 'all' });
+    assert.ok(CombinedGraphQLErrors.is(error), String(error));
+    assert.equal(error.errors[0].extensions.code, code);
+    assert.equal(data?.viewer?.id, code === 'BAD_USER_INPUT' ? author.id : undefined);
+  }
 });
 
 for (const [name, live] of [['graphql-ws', true], ['multipart', false]]) {

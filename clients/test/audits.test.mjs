@@ -15,17 +15,43 @@ const folder = mkdtempSync(path.join(tmpdir(), 'chirp-audits-'));
 symlinkSync(packages, path.join(folder, 'node_modules'));
 after(() => rmSync(folder, { recursive: true }));
 
+function start(program, ...args) {
+  copyFileSync(path.join(tools, program), path.join(folder, program));
+  return run('node', [program, ...args], { cwd: folder });
+}
+
 // audit runs a program until its end, and wants its total.
 async function audit(program, total, ...args) {
-  copyFileSync(path.join(tools, program), path.join(folder, program));
-  const { code, text } = await run('node', [program, ...args], { cwd: folder });
+  const { code, text } = await start(program, ...args);
   assert.match(text, new RegExp(`^TOTAL: ${total}$`, 'm'));
   assert.equal(code, 0);
 }
 
 const skip = (program) => !existsSync(path.join(tools, program)) && `${program} is not in ${tools}: NOT AUDITED`;
 
-test('GraphQL over HTTP: 61 of 61', { skip: skip('audit.mjs') }, () => audit('audit.mjs', '61/61', url));
+// Where the older audits of GraphQL over HTTP want what the specification no longer
+// does, by the audits' ids: 22, which leaves 39 of 61. They are of a draft from before it said 422 and from when a
+// client that accepts only application/json was to get 200 whatever came of its request;
+// graphql-over-http.test.mjs has the newer sentences. Each of these is a MAY or a SHOULD.
+const NOT_WELL_FORMED = '400 for parameters that are missing or of the wrong kind; now "If the request is not a well-formed GraphQL-over-HTTP request, status code 422 SHOULD be used"';
+const LEGACY = '200 for application/json; now "If the GraphQL response does not contain the data entry then the server MUST reply with an appropriate 4xx or 5xx status code", whatever the media type';
+const DIFFERENCES = {
+  // No query; a misspelt one; a query, operationName, variables and extensions of four
+  // wrong kinds each.
+  ...Object.fromEntries(['423L', '3E3A', ...['LKJ', '6C0', '476', '58B'].flatMap((id) => [0, 1, 2, 3].map((n) => id + n))].map((id) => [id, NOT_WELL_FORMED])),
+  '572B': LEGACY,
+  'FDE2': LEGACY,
+  '7B9B': LEGACY,
+  '86EE': '400 for a variable that cannot be coerced (and is not used); now "If the request does not pass GraphQL validation, status code 422 SHOULD be used"',
+};
+
+test('GraphQL over HTTP: the older audits, but for what is explained', { skip: skip('audit.mjs') }, async () => {
+  const { text } = await start('audit.mjs', url);
+  const failed = [...text.matchAll(/^FAIL (\S+) (.*)$/gm)];
+  assert.deepEqual(failed.map(([, id]) => id).sort(), Object.keys(DIFFERENCES).sort(), failed.map(([line]) => line).join('\n'));
+  for (const [line] of failed) assert.doesNotMatch(line, / MUST /);
+  assert.match(text, new RegExp(`^TOTAL: ${61 - failed.length}/61$`, 'm'));
+});
 
 test('graphql-transport-ws: 29 of 29', { skip: skip('ws-protocol.mjs') }, async () => {
   const { reader, author } = await pair();

@@ -89,6 +89,19 @@ test('a refused command gives its code', async () => {
   assert.equal(error.graphQLErrors[0].extensions.code, 'BAD_USER_INPUT');
 });
 
+test('a token that is not good, and an operation that is not valid, give their codes', async () => {
+  const { author } = await pair();
+  for (const [user, query, code] of [
+    [{ authorization: 'Bearer nonsense' }, gql`{ viewer { id } }`, 'UNAUTHENTICATED'],
+    [author, gql`{ nope }`, 'GRAPHQL_VALIDATION_FAILED'],
+    [author, gql`{ viewer { id } node(id: "nonsense") { id } }`, 'BAD_USER_INPUT'],
+  ]) {
+    const { data, error } = await client(user).query(query, {}).toPromise();
+    assert.equal(error.graphQLErrors[0]?.extensions.code, code, String(error));
+    assert.equal(data?.viewer?.id, code === 'BAD_USER_INPUT' ? author.id : undefined);
+  }
+});
+
 for (const [name, live] of [['graphql-ws', true], ['its own fetch', false]]) {
   test(`a subscription by ${name} gets every event, in order`, async () => {
     const { reader, author } = await pair();

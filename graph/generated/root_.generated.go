@@ -785,8 +785,8 @@ type Chirp implements Node {
   """
   author: User!
   """
-  The text: 1 to 280 Unicode code points, with newlines as the only control
-  characters.
+  The text, in Unicode's normal form C: 1 to 280 code points, with newlines as the
+  only control characters.
   """
   content: String!
   """
@@ -829,8 +829,11 @@ A chirp to post.
 """
 input PostChirpInput {
   """
-  The text. White space at its ends is taken off, line ends become newlines, and
-  then it must have 1 to 280 Unicode code points.
+  The text. CRLF becomes a newline, the characters take Unicode's normal form C
+  (NFC), and white space at the ends is taken off. Then it must have 1 to 280 code
+  points and no control character but newlines. One character must be visible: white
+  space, format characters, fillers and combining marks alone are none. No more than
+  30 combining marks may follow each other, counted in normal form KD.
   """
   content: String!
   """
@@ -871,7 +874,7 @@ extend type Query {
 extend type Mutation {
   """
   Posts a chirp as the caller. Codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + ` for a text
-  that is empty or too long; ` + "`" + `CONFLICT` + "`" + `.
+  that breaks a rule of ` + "`" + `PostChirpInput.content` + "`" + `; ` + "`" + `CONFLICT` + "`" + `.
   """
   postChirp(
     """
@@ -889,6 +892,8 @@ it is for people, and may change.
 enum ErrorCode {
   """
   The input breaks a rule, which the message names. Sending it again cannot help.
+  Variables that do not fit their types are such input, and nothing is executed then;
+  the message says which, and where within it: ` + "`" + `$input.content` + "`" + `.
   """
   BAD_USER_INPUT
   """
@@ -925,12 +930,15 @@ enum ErrorCode {
   """
   NOT_YET_VISIBLE
   """
-  The cursor is not one that this server gave out. Start again without it.
+  The cursor is not one that this server gave out, or a backup was restored since, and
+  has undone what it refers to. Start again without it.
   """
   CURSOR_INVALID
   """
   Too many calls, too much asked for in a short time, or a subscriber too slow. Try
-  again later: in ` + "`" + `extensions.retryAfter` + "`" + ` seconds, if it is there.
+  again later: in ` + "`" + `extensions.retryAfter` + "`" + ` seconds, if it is there. A request with
+  ` + "`" + `"extensions": {"cost": true}` + "`" + `, or with the header ` + "`" + `Chirp-Cost: 1` + "`" + `, is told in
+  ` + "`" + `extensions.cost` + "`" + ` what its operation costs and what is left to its caller.
   """
   RATE_LIMITED
   """
@@ -943,11 +951,12 @@ enum ErrorCode {
   """
   INTERNAL
   """
-  The document is not GraphQL.
+  The document is not GraphQL. In ` + "`" + `locations` + "`" + `, lines end with LF, CRLF or CR, and
+  a column is a Unicode code point, here and for the codes below.
   """
   GRAPHQL_PARSE_FAILED
   """
-  The document or its variables do not fit the schema.
+  The document does not fit the schema.
   """
   GRAPHQL_VALIDATION_FAILED
   """

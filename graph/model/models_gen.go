@@ -82,8 +82,11 @@ type PageInfo struct {
 
 // A chirp to post.
 type PostChirpInput struct {
-	// The text. White space at its ends is taken off, line ends become newlines, and
-	// then it must have 1 to 280 Unicode code points.
+	// The text. CRLF becomes a newline, the characters take Unicode's normal form C
+	// (NFC), and white space at the ends is taken off. Then it must have 1 to 280 code
+	// points and no control character but newlines. One character must be visible: white
+	// space, format characters, fillers and combining marks alone are none. No more than
+	// 30 combining marks may follow each other, counted in normal form KD.
 	Content string `json:"content"`
 	// A name of the client's choosing for this one command, 1 to 64 printable
 	// characters. Sending the command again under the same name posts nothing and
@@ -169,6 +172,8 @@ type ErrorCode string
 
 const (
 	// The input breaks a rule, which the message names. Sending it again cannot help.
+	// Variables that do not fit their types are such input, and nothing is executed then;
+	// the message says which, and where within it: `$input.content`.
 	ErrorCodeBadUserInput ErrorCode = "BAD_USER_INPUT"
 	// What the input names does not exist.
 	ErrorCodeNotFound ErrorCode = "NOT_FOUND"
@@ -187,19 +192,23 @@ const (
 	ErrorCodeForbidden ErrorCode = "FORBIDDEN"
 	// The server has not caught up with the position in `Chirp-Read-After`. Try again.
 	ErrorCodeNotYetVisible ErrorCode = "NOT_YET_VISIBLE"
-	// The cursor is not one that this server gave out. Start again without it.
+	// The cursor is not one that this server gave out, or a backup was restored since, and
+	// has undone what it refers to. Start again without it.
 	ErrorCodeCursorInvalid ErrorCode = "CURSOR_INVALID"
 	// Too many calls, too much asked for in a short time, or a subscriber too slow. Try
-	// again later: in `extensions.retryAfter` seconds, if it is there.
+	// again later: in `extensions.retryAfter` seconds, if it is there. A request with
+	// `"extensions": {"cost": true}`, or with the header `Chirp-Cost: 1`, is told in
+	// `extensions.cost` what its operation costs and what is left to its caller.
 	ErrorCodeRateLimited ErrorCode = "RATE_LIMITED"
 	// The server cannot answer now, and it is not the client's fault. Try again later; a
 	// mutation under the same `commandId`, for it may have been done.
 	ErrorCodeUnavailable ErrorCode = "UNAVAILABLE"
 	// A fault of the server's. The message has an id under which its log says more.
 	ErrorCodeInternal ErrorCode = "INTERNAL"
-	// The document is not GraphQL.
+	// The document is not GraphQL. In `locations`, lines end with LF, CRLF or CR, and
+	// a column is a Unicode code point, here and for the codes below.
 	ErrorCodeGraphqlParseFailed ErrorCode = "GRAPHQL_PARSE_FAILED"
-	// The document or its variables do not fit the schema.
+	// The document does not fit the schema.
 	ErrorCodeGraphqlValidationFailed ErrorCode = "GRAPHQL_VALIDATION_FAILED"
 	// The document or operation asks for too much at once. `extensions.limit` says of
 	// what (`tokens`, `depth`, `aliases`, `mutations`, `directives`, `fields`,

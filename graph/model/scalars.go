@@ -30,7 +30,7 @@ func MarshalDateTime(t time.Time) graphql.Marshaler {
 func UnmarshalDateTime(v any) (time.Time, error) {
 	s, ok := v.(string)
 	if !ok {
-		return time.Time{}, domain.Errorf(domain.Invalid, "a DateTime is RFC 3339 text, not a %s", kind(v))
+		return time.Time{}, domain.Errorf(domain.Invalid, "a DateTime is RFC 3339 text, not %s", Kind(v))
 	}
 	t, err := time.Parse(dateTime, s)
 	if err != nil || t.Format(dateTime) != s {
@@ -55,7 +55,7 @@ func UnmarshalPosition(v any) (domain.Position, error) {
 	case json.Number, int, int64:
 		return domain.ParsePosition(fmt.Sprint(v))
 	default:
-		return 0, domain.Errorf(domain.Invalid, "a Position is a decimal string, not a %s", kind(v))
+		return 0, domain.Errorf(domain.Invalid, "a Position is a decimal string, not %s", Kind(v))
 	}
 }
 
@@ -66,7 +66,7 @@ func MarshalString(s string) graphql.Marshaler { return graphql.MarshalString(s)
 func UnmarshalString(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", domain.Errorf(domain.Invalid, "a String is text, not a %s", kind(v))
+		return "", domain.Errorf(domain.Invalid, "a String is text, not %s", Kind(v))
 	}
 	return s, nil
 }
@@ -85,8 +85,9 @@ func UnmarshalID(v any) (string, error) {
 		if _, err := v.Int64(); err == nil {
 			return v.String(), nil
 		}
+		return "", domain.Errorf(domain.Invalid, "an ID is text or a whole number of 64 bits, not %.40s", v)
 	}
-	return "", domain.Errorf(domain.Invalid, "an ID is text, not a %s", kind(v))
+	return "", domain.Errorf(domain.Invalid, "an ID is text or a whole number, not %s", Kind(v))
 }
 
 // MarshalInt writes the scalar Int.
@@ -104,7 +105,7 @@ func UnmarshalInt(v any) (int, error) {
 	case json.Number:
 		n, err = wholeNumber(v)
 	default:
-		return 0, domain.Errorf(domain.Invalid, "an Int is a number, not a %s", kind(v))
+		return 0, domain.Errorf(domain.Invalid, "an Int is a number, not %s", Kind(v))
 	}
 	if err != nil || n != int64(int32(n)) {
 		return 0, domain.Errorf(domain.Invalid, "%.40q is not a whole number of 32 bits", fmt.Sprint(v))
@@ -125,20 +126,20 @@ func wholeNumber(v json.Number) (int64, error) {
 	return int64(f), err
 }
 
-// kind names what a JSON value is.
-func kind(v any) string {
+// Kind names what a JSON value is, with its article: "a string", "null".
+func Kind(v any) string {
 	switch v.(type) {
 	case nil:
 		return "null"
 	case bool:
-		return "boolean"
+		return "a boolean"
 	case string:
-		return "string"
+		return "a string"
 	case json.Number, int, int64, float64:
-		return "number"
+		return "a number"
 	case []any:
-		return "list"
+		return "a list"
 	default:
-		return "object"
+		return "an object"
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -227,11 +228,16 @@ func TestReadRefuses(t *testing.T) {
 		"no format":                    {replaced(whole, 1, `"format":1,`, ``), "format 0"},
 		"no epoch":                     {replaced(whole, 1, `an-epoch`, ``), "line 1"},
 		"a negative head":              {replaced(whole, 1, `"head":4`, `"head":-1`), "line 1"},
-		"the header alone":             {lines[0], "cut off"},
+		"the header alone":             {lines[0], "after line 1, with its header, before the first event"},
 		"an event short":               {whole[:len(whole)-len(lines[4])], "after line 4"},
 		"a line cut off":               {whole[:len(whole)-30], "line 5"},
+		"half a character":             {replaced(whole, 3, `"version":2`, `"version":2,"x":"\ud83d"`), "line 3: malformed: the line"},
 		"malformed JSON":               {replaced(whole, 3, `"version":2`, `"version":`), "line 3"},
 		"a field that is not known":    {replaced(whole, 3, `"version":2`, `"version":2,"more":1`), "line 3"},
+		"a field in another case":      {replaced(whole, 3, `"version":2`, `"Version":2`), "line 3"},
+		"a field twice":                {replaced(whole, 3, `"version":2`, `"version":1,"version":2`), "line 3"},
+		"data with a member twice":     {replaced(whole, 2, `{"n":1}`, `{"n":1,"n":2}`), "line 2"},
+		"a header with its head twice": {replaced(whole, 1, `"head":4`, `"head":4,"head":3`), "no export"},
 		"two objects in a line":        {replaced(whole, 3, "\n", "{}\n"), "line 3"},
 		"an empty line":                {replaced(whole, 3, "\n", "\n\n"), "line 4"},
 		"a gap":                        {strings.Join(slices.Delete(slices.Clone(lines), 2, 3), ""), "line 3"},
@@ -252,6 +258,8 @@ func TestReadRefuses(t *testing.T) {
 		"credentials unannounced":      {smallHeader + smallSecrets + smallEvents, "line 2"},
 		"a credential short":           {replaced(secret, 4, `{"user":"user_b","hash":"h"}`+"\n", ""), "line 4"},
 		"credentials cut off":          {smallSecretHeader + `{"user":"user_a","hash":"h"}` + "\n", "after line 2"},
+		"a credential cut off":         {smallSecretHeader + `{"user":"user_a","ha`, "line 2: malformed, amid the credentials"},
+		"cut off after credentials":    {smallSecretHeader + smallSecrets, "with the end of the credentials, before the first event"},
 		"credentials out of order":     {replaced(secret, 4, "user_b", "user_A"), "line 4"},
 		"a credential without a hash":  {replaced(secret, 4, `,"hash":"h"`, ""), "line 4"},
 		"a secret after credentials":   {replaced(secret, 4, `{"user":"user_b","hash":"h"}`, `{"tokenSecret":"AAAA"}`), "line 4"},
@@ -341,5 +349,62 @@ func TestWriteTellsOfItsProgress(t *testing.T) {
 	}})
 	if want := []domain.Position{1000, 2000, 2500}; err != nil || !slices.Equal(told, want) {
 		t.Errorf("Progress: got %v, error %v; want %v", told, err, want)
+	}
+}
+
+// brokenLog says one thing of its end and gives other events.
+type brokenLog struct {
+	fixedLog
+	heads []eventstore.Head // one after the other, the last again and again
+	asked *int
+}
+
+func (l brokenLog) Head(context.Context) (eventstore.Head, error) {
+	head := l.heads[min(*l.asked, len(l.heads)-1)]
+	*l.asked++
+	return head, nil
+}
+
+func (l brokenLog) ReadAll(_ context.Context, after domain.Position, limit int) (some []eventstore.Event, err error) {
+	for _, e := range l.events {
+		if e.Position > after && len(some) < limit {
+			some = append(some, e)
+		}
+	}
+	return some, nil
+}
+
+func TestWriteFailsUnlessItWroteTheWholeLog(t *testing.T) {
+	at := func(epoch string, positions ...domain.Position) (heads []eventstore.Head) {
+		for _, p := range positions {
+			heads = append(heads, eventstore.Head{Epoch: epoch, Position: p})
+		}
+		return heads
+	}
+	whole := smallLog().events // 4 of them
+	for name, c := range map[string]struct {
+		heads  []eventstore.Head
+		events []eventstore.Event
+		says   string // empty if it is to succeed
+	}{
+		"the whole log":                       {at("e", 4), whole, ""},
+		"an event was appended meanwhile":     {at("e", 3, 4), whole, ""},
+		"the first was appended meanwhile":    {at("e", 0, 4), whole, ""},
+		"it says that it is empty and is not": {at("e", 0), whole, "ends at 0, and has an event at position 1"},
+		"an event is missing":                 {at("e", 4), slices.Delete(slices.Clone(whole), 1, 2), "position 3 in the place of 2"},
+		"the first is missing":                {at("e", 4), whole[1:], "position 2 in the place of 1"},
+		"the last is missing":                 {at("e", 4), whole[:3], "short of its head 4"},
+		"all are missing":                     {at("e", 4), nil, "short of its head 4"},
+		"it is emptied while it is read":      {at("e", 4, 0), whole, "was replaced while it was read"},
+		"it is replaced while it is read":     {append(at("e", 4), at("other", 4)...), whole, "was replaced while it was read"},
+		"an event comes twice":                {at("e", 4), slices.Insert(slices.Clone(whole), 2, whole[1]), "position 2 in the place of 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked int
+			_, err := archive.Write(t.Context(), io.Discard, archive.Source{Log: brokenLog{fixedLog{events: c.events}, c.heads, &asked}})
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("Write: got error %v, want %q", err, c.says)
+			}
+		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"chirp/internal/auth"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/strictjson"
 )
 
 const (
@@ -49,7 +49,7 @@ func NewReader(in io.Reader) (*Reader, error) {
 		return nil, err
 	} else if line == nil {
 		return nil, domain.Errorf(domain.Invalid, "the file is empty")
-	} else if err := json.Unmarshal(line, &h); err != nil || h.Chirp != "log" {
+	} else if err := strictjson.Unmarshal(line, &h); err != nil || h.Chirp != "log" {
 		return nil, domain.Errorf(domain.Invalid, "the file is no export of a log: its first line is %.60q", line)
 	}
 	switch {
@@ -88,13 +88,8 @@ func (r *Reader) errorf(format string, args ...any) error {
 
 // decode reads a line that has these fields and no others.
 func (r *Reader) decode(line []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return r.errorf("malformed: %v", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return r.errorf("malformed: something follows the object")
+	if err := strictjson.UnmarshalKnown(line, into); err != nil {
+		return r.errorf("malformed: the line %v", err)
 	}
 	return nil
 }
@@ -150,8 +145,8 @@ func (r *Reader) secret() (secretLine, error) {
 		return secretLine{}, err
 	}
 	var s secretLine
-	if err := r.decode(line, &s); err != nil {
-		return secretLine{}, err
+	if err := strictjson.UnmarshalKnown(line, &s); err != nil {
+		return secretLine{}, r.errorf("malformed, amid the credentials: the line %v", err)
 	}
 	kinds := 0
 	for _, is := range []bool{s.TokenSecret != nil, s.User != "" || s.Hash != "", s.Credentials != nil} {
@@ -204,7 +199,7 @@ func (r *Reader) events(sequence *eventstore.Sequence) ([]eventstore.Event, erro
 		case err != nil:
 			return nil, err
 		case line == nil:
-			return nil, domain.Errorf(domain.Invalid, "the file ends after line %d with the event at position %d, it should go on to %d: it is cut off", r.line, sequence.Last(), r.Header.Head)
+			return nil, domain.Errorf(domain.Invalid, "the file ends after line %d, %s; it should go on to the event at position %d: it is cut off", r.line, r.reached(sequence.Last()), r.Header.Head)
 		}
 		var e eventLine
 		if err := r.decode(line, &e); err != nil {
@@ -216,6 +211,17 @@ func (r *Reader) events(sequence *eventstore.Sequence) ([]eventstore.Event, erro
 		events = append(events, e.event())
 	}
 	return events, nil
+}
+
+// reached says how far the archive was read.
+func (r *Reader) reached(last domain.Position) string {
+	switch {
+	case last > 0:
+		return fmt.Sprintf("with the event at position %d", last)
+	case r.Header.Credentials:
+		return "with the end of the credentials, before the first event"
+	}
+	return "with its header, before the first event"
 }
 
 func (r *Reader) end(sequence *eventstore.Sequence) error {

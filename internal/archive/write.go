@@ -27,9 +27,11 @@ const readEvents = 1000
 
 // Write writes the archive of a log as it is when Write begins; what is
 // appended meanwhile is left out. The log may be in use. The same log gives the
-// same bytes every time.
+// same bytes every time. Write returns an error unless it has written every
+// event from position 1 to the head that the header announces, of a log that
+// was the same one in the end.
 func Write(ctx context.Context, w io.Writer, s Source) (Header, error) {
-	head, err := s.Log.Head(ctx)
+	head, err := readHead(ctx, s.Log)
 	if err != nil {
 		return Header{}, err
 	}
@@ -46,7 +48,31 @@ func Write(ctx context.Context, w io.Writer, s Source) (Header, error) {
 	if err := out.events(ctx, s, h.Head); err != nil {
 		return Header{}, err
 	}
+	end, err := s.Log.Head(ctx)
+	switch {
+	case err != nil:
+		return Header{}, err
+	case end.Epoch != h.Epoch || end.Position < h.Head:
+		return Header{}, domain.Errorf(domain.Invalid, "the log was replaced while it was read: it ended at %d, and now ends at %d", h.Head, end.Position)
+	}
 	return h, out.out.Flush()
+}
+
+// readHead reads where the log ends. It believes that a log is empty only if
+// there is no event to read either.
+func readHead(ctx context.Context, log eventstore.Log) (eventstore.Head, error) {
+	head, err := log.Head(ctx)
+	if err != nil || head.Position > 0 {
+		return head, err
+	}
+	events, err := log.ReadAll(ctx, 0, 1)
+	if err != nil || len(events) == 0 {
+		return head, err
+	}
+	if head, err = log.Head(ctx); err == nil && head.Position < events[0].Position { // else the first was just appended
+		err = domain.Errorf(domain.Invalid, "the log says that it ends at %d, and has an event at position %d", head.Position, events[0].Position)
+	}
+	return head, err
 }
 
 type writer struct {
@@ -87,6 +113,7 @@ func (w *writer) credentials(ctx context.Context, c auth.Credentials) error {
 	return w.json(secretLine{Credentials: &n})
 }
 
+// events writes the events from position 1 to the head, each of them.
 func (w *writer) events(ctx context.Context, s Source, head domain.Position) error {
 	for at := domain.Position(0); at < head; {
 		events, err := s.Log.ReadAll(ctx, at, int(min(readEvents, head-at)))
@@ -97,11 +124,13 @@ func (w *writer) events(ctx context.Context, s Source, head domain.Position) err
 			return fmt.Errorf("the log ends at %d, short of its head %d", at, head)
 		}
 		for _, e := range events {
+			if at++; e.Position != at || at > head {
+				return fmt.Errorf("the log has position %d in the place of %d, with its head at %d", e.Position, at, head)
+			}
 			if err := w.event(e); err != nil {
 				return fmt.Errorf("event %d: %w", e.Position, err)
 			}
 		}
-		at = events[len(events)-1].Position
 		if s.Progress != nil {
 			s.Progress(at, head)
 		}

@@ -1,7 +1,12 @@
 package auth
 
+import "context"
+
 // TakeTurn takes one of the turns that Passwords gives, until it is released.
 func TakeTurn(p *Passwords) (release func()) {
-	p.turns <- struct{}{}
-	return func() { <-p.turns }
+	release, err := p.turns.Enter(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return release
 }

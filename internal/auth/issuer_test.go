@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +81,8 @@ func TestOutsideTokensThatAreNotGood(t *testing.T) {
 		{"about nobody", key.Sign(t, good, change{"sub": nil}), "not valid"},
 		{"about a subject of 256 bytes", key.Sign(t, good, change{"sub": strings.Repeat("x", 256)}), "not valid"},
 		{"about a subject with a NUL", key.Sign(t, good, change{"sub": "a\x00"}), "not valid"},
+		{"about a subject with half a character", key.Sign(t, good, change{"sub": json.RawMessage(`"ada\ud83d"`)}), "not valid"},
+		{"about a subject that begins with the other half", key.Sign(t, good, change{"sub": json.RawMessage(`"\udc00ada"`)}), "not valid"},
 		{"signed by a stranger's key of that name", stranger.Sign(t, good), "not valid"},
 		{"signed by the RSA key that names the EC one", authtest.Key{ID: "e1", Method: key.Method, Private: key.Private}.Sign(t, good), "not valid"},
 		{"signed in a way that the key is not for", authtest.Key{ID: "r1", Method: jwt.SigningMethodPS256, Private: key.Private}.Sign(t, good), "not valid"},

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"chirp/internal/domain"
+	"chirp/internal/gate"
 )
 
 // What new hashes are made with. A stored hash carries its own parameters, so
@@ -29,13 +30,17 @@ const (
 // that does not get its turn within five seconds gives an error of kind
 // Unavailable.
 type Passwords struct {
-	turns chan struct{}
+	turns *gate.Gate
 }
 
 // NewPasswords lets at most so many hashes, and at least one, run at once.
 func NewPasswords(concurrent int) *Passwords {
-	return &Passwords{turns: make(chan struct{}, max(1, concurrent))}
+	return &Passwords{turns: gate.NewPatient("passwords", concurrent, 0, passwordWait)}
 }
+
+// Stats returns how many hashes run, how many calls wait for their turn, and
+// how many have waited in vain.
+func (p *Passwords) Stats() gate.Stats { return p.turns.Stats() }
 
 // Hash gives a password's hash in the PHC string format, with a salt of its
 // own. A password of a length that is not allowed is Invalid.
@@ -88,15 +93,13 @@ func (p *Passwords) Verify(ctx context.Context, stored, password string) (bool, 
 // derive waits for a turn and computes a key of the length that h has, which
 // cannot be interrupted.
 func (p *Passwords) derive(ctx context.Context, h hash, password string) ([]byte, error) {
-	timeout := time.NewTimer(passwordWait)
-	defer timeout.Stop()
-	select {
-	case p.turns <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait to hash a password: %w", ctx.Err())
-	case <-timeout.C:
-		return nil, domain.Errorf(domain.Unavailable, "too many passwords are being checked; try again in a few seconds")
+	leave, err := p.turns.Enter(ctx)
+	switch {
+	case domain.KindOf(err) == domain.Unavailable:
+		return nil, &domain.Error{Kind: domain.Unavailable, Msg: "too many passwords are being checked; try again in a few seconds", RetryAfter: passwordWait}
+	case err != nil:
+		return nil, fmt.Errorf("wait to hash a password: %w", err)
 	}
-	defer func() { <-p.turns }()
+	defer leave()
 	return argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.lanes, uint32(len(h.key))), nil
 }

@@ -133,6 +133,9 @@ func (t *Tokens) readOwn(token string) (Bearer, error) {
 	if len(token) > maxToken {
 		return Bearer{}, domain.Errorf(domain.Unauthenticated, "the token is too long to be one of ours; log in again")
 	}
+	if !readOneWay(token) {
+		return Bearer{}, invalidToken()
+	}
 	var claims jwt.RegisteredClaims
 	_, err := t.parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return t.secret, nil })
 	if errors.Is(err, jwt.ErrTokenExpired) {

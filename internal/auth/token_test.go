@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,40 @@ func TestVerifyRefusesOtherSignatures(t *testing.T) {
 				t.Errorf("got user %q beside the error", got)
 			}
 		})
+	}
+}
+
+// signedText is a token of claims as they are written here, with a good
+// signature.
+func signedText(t *testing.T, header, claims string) string {
+	t.Helper()
+	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+	signature, err := jwt.SigningMethodHS256.Sign(text, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+func TestATokenWithTwoReadingsIsNotGood(t *testing.T) {
+	tokens := tokensAt(t, secret, noon)
+	const header = `{"alg":"HS256","typ":"JWT"}`
+	good := `{"iss":"chirp","aud":["chirp"],"sub":"` + string(ann) + `","iat":1740830400,"exp":1740834000}`
+	for _, c := range []struct{ name, header, claims string }{
+		{"two subjects", header, strings.Replace(good, `"sub"`, `"sub":"`+string(bob)+`","sub"`, 1)},
+		{"a Sub besides", header, strings.Replace(good, `"sub"`, `"Sub":"`+string(bob)+`","sub"`, 1)},
+		{"a Sub in its place", header, strings.Replace(good, `"sub"`, `"Sub"`, 1)},
+		{"a ſub besides", header, strings.Replace(good, `"sub"`, `"ſub":"`+string(bob)+`","sub"`, 1)},
+		{"two times to expire", header, strings.Replace(good, `"exp"`, `"exp":1,"exp"`, 1)},
+		{"an EXP besides", header, strings.Replace(good, `"exp"`, `"EXP":1840834000,"exp"`, 1)},
+		{"two methods", `{"alg":"none","alg":"HS256"}`, good},
+		{"something after the claims", header, good + "}"},
+	} {
+		_, err := tokens.Verify(signedText(t, c.header, c.claims))
+		wantKind(t, c.name, err, domain.Unauthenticated)
+	}
+	if got, err := tokens.Verify(signedText(t, header, good)); err != nil || got != ann {
+		t.Errorf("as it should be: got %s, %v, want %s", got, err, ann)
 	}
 }
 

@@ -174,19 +174,35 @@ func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.C
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
 	pause := firstPause
+	inDoubt := false
 	for n := 1; ; n++ {
 		commit, err := h.Events.Append(ctx, a)
 		if err == nil {
 			return commit, nil
 		}
+		inDoubt = inDoubt || !errors.Is(err, eventstore.ErrNotAppended)
 		if !unknown(err) {
 			return eventstore.Commit{}, fmt.Errorf("append %s: %w", a.Streams[0].Stream, err)
 		}
 		if n == maxAppends || !sleep(ctx, pause) {
-			return eventstore.Commit{}, fmt.Errorf("%w (append %s: %w)", domain.Errorf(domain.Unavailable,
-				"it is not known whether this was done; to repeat it with commandId %q is safe and will tell", a.Command.ID), a.Streams[0].Stream, err)
+			return eventstore.Commit{}, fmt.Errorf("%w (append %s: %w)", outcome(a, inDoubt, err), a.Streams[0].Stream, err)
 		}
 		pause *= 2
+	}
+}
+
+// outcome is what a caller is told of an append that never succeeded, and failed
+// with err in the end. It is in doubt if any of its attempts may have happened.
+func outcome(a eventstore.Append, inDoubt bool, err error) error {
+	var reason *domain.Error
+	switch {
+	case inDoubt:
+		return domain.Errorf(domain.Unavailable,
+			"it is not known whether this was done; to repeat it with commandId %q is safe and will tell", a.Command.ID)
+	case errors.As(err, &reason):
+		return domain.Errorf(domain.Unavailable, "nothing was done, try again later: %s", reason.Msg)
+	default:
+		return domain.Errorf(domain.Unavailable, "nothing was done, for the store did not answer in time; try again later")
 	}
 }
 

@@ -119,6 +119,29 @@ func TestALongOutageEndsAsUnavailable(t *testing.T) {
 	})
 }
 
+func TestAnAppendThatCertainlyFailedIsToldAsOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers []error // the last one again and again
+		want    string
+	}{
+		"nothing was appended":                       {[]error{eventstore.NotAppended(outage())}, "nothing was done, try again later: the store is away"},
+		"nothing was, for want of time":              {[]error{eventstore.NotAppended(context.DeadlineExceeded)}, "nothing was done, for the store did not answer in time"},
+		"one attempt may have been, the others none": {[]error{outage(), eventstore.NotAppended(outage())}, "it is not known whether this was done"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachCommand(t, func(t *testing.T, w *world, call func(context.Context, command.Meta) (bool, error)) {
+				w.log.before = func(n int, _ eventstore.Append) error { return c.answers[min(n, len(c.answers))-1] }
+				_, err := call(t.Context(), as(""))
+				wantKind(t, "in the outage", err, domain.Unavailable)
+				var told *domain.Error
+				if !errors.As(err, &told) || !strings.HasPrefix(told.Msg, c.want) {
+					t.Errorf("got message %v, want %q", told, c.want)
+				}
+			})
+		})
+	}
+}
+
 func TestACallThatEndsInAnOutageSaysSo(t *testing.T) {
 	eachCommand(t, func(t *testing.T, w *world, call func(context.Context, command.Meta) (bool, error)) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -10,6 +10,25 @@ import (
 	"chirp/internal/eventstore"
 )
 
+// TestWhatANewerVersionWroteIsLeftToIt loads streams whose last event this
+// program cannot read.
+func TestWhatANewerVersionWroteIsLeftToIt(t *testing.T) {
+	w := newWorld()
+	ctx := t.Context()
+	ann, bob := w.register(t, "ann"), w.register(t, "bob")
+	follow := command.FollowUser{Follower: ann.ID, Followee: string(bob.ID)}
+	if _, err := w.FollowUser(ctx, follow); err != nil {
+		t.Fatal(err)
+	}
+	w.log.events[w.head()-1].Type = "user.followed.v2"
+	before := w.head()
+	_, err := w.FollowUser(ctx, follow)
+	wantKind(t, "FollowUser", err, domain.Unavailable)
+	_, err = w.UnfollowUser(ctx, command.UnfollowUser(follow))
+	wantKind(t, "UnfollowUser", err, domain.Unavailable)
+	w.wantAppended(t, before)
+}
+
 func TestFollowAndUnfollow(t *testing.T) {
 	w := newWorld()
 	ctx := t.Context()

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"chirp/internal/domain"
@@ -9,7 +10,8 @@ import (
 )
 
 // load gives a stream's events as aggregates want them, with the stream's
-// version.
+// version. A stream with an event of a newer version cannot be decided on here,
+// which is kind Unavailable.
 func (h *Handler) load(ctx context.Context, stream domain.StreamID) (events []domain.Event, version int64, err error) {
 	stored, err := h.Events.Load(ctx, stream)
 	if err != nil {
@@ -26,6 +28,10 @@ func decodeAll(stored []eventstore.Event) ([]domain.Event, error) {
 	events := make([]domain.Event, len(stored))
 	for i, s := range stored {
 		e, err := domain.DecodeEvent(s.Type, s.Data)
+		if errors.As(err, new(*domain.UnknownEventError)) {
+			return nil, fmt.Errorf("%w: event %d: %w", domain.Errorf(domain.Unavailable,
+				"this was changed by a newer version of the server, which this server cannot read; try again"), s.Position, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("event %d: %w", s.Position, err)
 		}

@@ -120,6 +120,10 @@ func (m *memory) ReadAll(context.Context, domain.Position, int) ([]eventstore.Ev
 	return nil, errors.New("no command reads the whole log")
 }
 
+func (m *memory) Hashes(context.Context, []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	return nil, errors.New("no command looks at hashes")
+}
+
 func (m *memory) Follow(context.Context, domain.Position) iter.Seq2[[]eventstore.Event, error] {
 	return func(yield func([]eventstore.Event, error) bool) {
 		yield(nil, errors.New("no command follows the log"))

@@ -3,12 +3,14 @@
 // feed. All is done by commands, as users do it: nothing else knows of the demo.
 //
 // Whom it makes, who follows whom, and what everybody has posted is the same each
-// time; when it was, counts back from now.
+// time; when it was, counts back from now. Each thing that was done has a command
+// id, by which a filling that was cut off is taken up again.
 package demo
 
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -16,6 +18,7 @@ import (
 
 	"chirp/internal/command"
 	"chirp/internal/domain"
+	"chirp/internal/eventstore"
 )
 
 // Username is that of one of the people, who follows many.
@@ -31,9 +34,9 @@ type Config struct {
 	Commands *command.Handler
 	// SaveCredential keeps the password of a user of the past.
 	SaveCredential func(ctx context.Context, user domain.UserID, password string) error
-	// Pause waits between a post and the next. By default it is 10 to 30
-	// seconds.
-	Pause  func(ctx context.Context)
+	// Pause waits before a post, of which so many went before. By default it
+	// is 2 seconds, then 5, and from then on 10 to 30.
+	Pause  func(ctx context.Context, posted int)
 	Logger *slog.Logger
 }
 
@@ -49,9 +52,43 @@ type Network struct {
 const seed = 1812
 
 // Fill makes the people, their follows and what they have posted in the last
-// days. A store that is not empty is refused and left as it is. A filling that
-// ends with an error leaves what it has done, and the store is then not empty.
+// days. Three things might happen:
+//
+//  1. The store is empty: all is done.
+//  2. The demo began the store: what a filling that was cut off has left out is
+//     done, for the same time, and nothing is done twice.
+//  3. The store has other events: a Conflict, and it is left as it is.
 func Fill(ctx context.Context, cfg Config) (*Network, error) {
+	n, err := newNetwork(cfg)
+	if err != nil {
+		return nil, err
+	}
+	past := n.past(cfg.Commands.Now())
+	first, err := n.first(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case first == nil:
+		err = n.fill(ctx, past)
+	case first.Actor != past[0].actor(n):
+		err = n.refuse(ctx)
+	case first.CommandID != past[0].id: // an older program's demo, which had no command ids
+		err = n.meet(ctx)
+	default:
+		err = n.goOn(ctx, past, first.RecordedAt.Sub(past[0].when))
+	}
+	switch domain.KindOf(err) {
+	case domain.UsernameTaken, domain.NotFound: // others came before the people did
+		err = n.refuse(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	n.random = rand.New(rand.NewPCG(seed, uint64(cfg.Commands.Now().UnixNano())))
+	return n, nil
+}
+
+func newNetwork(cfg Config) (*Network, error) {
 	people, err := parsePeople(peopleText)
 	if err != nil {
 		return nil, err
@@ -63,21 +100,80 @@ func Fill(ctx context.Context, cfg Config) (*Network, error) {
 	if cfg.Pause == nil {
 		cfg.Pause = pause
 	}
-	n := &Network{Config: cfg, people: people, lines: lines, random: rand.New(rand.NewPCG(seed, seed))}
-	head, err := cfg.Commands.Events.Head(ctx)
+	return &Network{Config: cfg, people: people, lines: lines, random: rand.New(rand.NewPCG(seed, seed))}, nil
+}
+
+// first returns the store's first event, nil if it is empty.
+func (n *Network) first(ctx context.Context) (*eventstore.Event, error) {
+	head, err := n.Commands.Events.Head(ctx)
+	if err != nil || head.Position == 0 {
+		return nil, wrapped("look whether the store is empty", err)
+	}
+	events, err := n.Commands.Events.ReadAll(ctx, 0, 1)
+	if err == nil && len(events) == 0 {
+		err = errors.New("the first event is missing")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("look whether the store is empty: %w", err)
+		return nil, wrapped("look whose the store is", err)
 	}
-	if head.Position > 0 {
-		return nil, domain.Errorf(domain.Conflict, "--demo is for an empty store, and this one has %d events; "+
-			"leave --demo out to go on with what is there, or name an empty store, for example with --data chirp-demo", head.Position)
+	return &events[0], nil
+}
+
+func wrapped(doing string, err error) error {
+	if err == nil {
+		return nil
 	}
-	for _, d := range n.past(cfg.Commands.Now()) {
-		if err := d.do(ctx, n.at(d.when)); err != nil {
-			return nil, fmt.Errorf("fill the store with the demo: %w", err)
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func (n *Network) refuse(ctx context.Context) error {
+	head, err := n.Commands.Events.Head(ctx)
+	if err != nil {
+		return wrapped("look whether the store is empty", err)
+	}
+	return domain.Errorf(domain.Conflict, "--demo is for an empty store, or one that it has filled, and this one has %d events of others; "+
+		"leave --demo out to go on with what is there, or name an empty store by another --data or --mongodb-database", head.Position)
+}
+
+// fill does what is in the past and was not done.
+func (n *Network) fill(ctx context.Context, past []deed) error {
+	for _, d := range past {
+		err := d.do(ctx, n.at(d.when))
+		if err != nil && domain.KindOf(err) != domain.AlreadyFollowing { // a visitor may have done that
+			return wrapped("fill the store with the demo", err)
 		}
 	}
-	return n, nil
+	return nil
+}
+
+// goOn takes up a filling that began so much earlier, unless it was complete.
+func (n *Network) goOn(ctx context.Context, past []deed, earlier time.Duration) error {
+	switch err := n.meet(ctx); {
+	case err == nil:
+		last := past[len(past)-1]
+		_, done, err := n.Commands.Events.Committed(ctx, eventstore.CommandKey{Actor: last.actor(n), ID: last.id})
+		if done || err != nil {
+			return wrapped("look whether the demo is complete", err)
+		}
+	case domain.KindOf(err) != domain.NotFound:
+		return err
+	}
+	for i := range past {
+		past[i].when = past[i].when.Add(earlier)
+	}
+	return n.fill(ctx, past)
+}
+
+// meet finds the people in the store. If one is missing, the error is NotFound.
+func (n *Network) meet(ctx context.Context) error {
+	for i := range n.people {
+		user, err := n.Commands.FindUser(ctx, n.people[i].name)
+		if err != nil {
+			return wrapped("find "+n.people[i].name, err)
+		}
+		n.people[i].id = user.ID
+	}
+	return nil
 }
 
 // at gives a handler of commands at a moment in the past.
@@ -98,14 +194,16 @@ func (n *Network) id(when time.Time) (id [16]byte) {
 // Run posts now and then until ctx ends. What the store cannot take now is left
 // out.
 func (n *Network) Run(ctx context.Context) error {
-	for n.Pause(ctx); ctx.Err() == nil; n.Pause(ctx) {
+	for posted := 0; ; posted++ {
+		if n.Pause(ctx, posted); ctx.Err() != nil {
+			return nil
+		}
 		author, text := n.next()
 		_, err := n.Commands.PostChirp(ctx, command.PostChirp{Author: author, Content: text})
 		if err != nil && ctx.Err() == nil {
 			n.Logger.Warn("the demo could not post", "error", err)
 		}
 	}
-	return nil
 }
 
 // next gives what is posted next, by somebody who cares for it.
@@ -120,8 +218,12 @@ func (n *Network) next() (domain.UserID, string) {
 	return authors[n.random.IntN(len(authors))], l.text(n.random)
 }
 
-func pause(ctx context.Context) {
-	timer := time.NewTimer(10*time.Second + rand.N(20*time.Second))
+func pause(ctx context.Context, posted int) {
+	wait := 10*time.Second + rand.N(20*time.Second)
+	if soon := []time.Duration{2 * time.Second, 5 * time.Second}; posted < len(soon) {
+		wait = soon[posted] // who has just opened the page sees how it comes in
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -2,9 +2,11 @@ package demo_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,13 +89,155 @@ func TestFillIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-func TestFillRefusesAStoreThatIsNotEmpty(t *testing.T) {
+func TestFillRefusesTheStoreOfOthers(t *testing.T) {
+	for name, before := range map[string][]command.RegisterUser{
+		"of another":                       {{Username: "Ann", Password: "a password"}},
+		"of one with a name of the demo's": {{Username: "HarbourBell", Password: "a password"}, {Username: "Ann", Password: "a password"}},
+		"of one who knows its command ids": {{Meta: command.Meta{CommandID: "demo/register"}, Username: "Ann", Password: "a password"}},
+		"where the second name is taken":   {{Meta: command.Meta{CommandID: "demo/register"}, Username: "HarbourBell", Password: "a password"}, {Username: "Maren_K", Password: "a password"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.cfg.Commands.SaveCredential = w.cfg.SaveCredential
+			for _, c := range before {
+				if _, err := w.cfg.Commands.RegisterUser(t.Context(), c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n := len(w.events())
+			_, err := demo.Fill(t.Context(), w.cfg)
+			if domain.KindOf(err) != domain.Conflict || !strings.Contains(err.Error(), "leave --demo out") || len(w.events()) != n {
+				t.Errorf("got error %v and %d events, want a conflict and %d", err, len(w.events()), n)
+			}
+		})
+	}
+}
+
+func TestFillGoesOnAsTheDemoThatTheStoreIs(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
 	before := len(w.events())
-	_, err := demo.Fill(t.Context(), w.cfg)
-	if domain.KindOf(err) != domain.Conflict || len(w.events()) != before {
-		t.Errorf("got error %v and %d events, want a conflict and %d", err, len(w.events()), before)
+	w.cfg.Commands.Now = func() time.Time { return now.Add(100 * time.Hour) }
+	for range 2 {
+		w.fill()
+	}
+	if after := len(w.events()); after != before || len(w.passwords) != 25 {
+		t.Errorf("got %d events and %d passwords, want %d and 25", after, len(w.passwords), before)
+	}
+}
+
+// failing is a log that fails after some appends, as in a process that is killed
+// before the next one.
+type failing struct {
+	eventstore.Log
+	left int
+}
+
+var errKilled = errors.New("killed")
+
+func (f *failing) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	if f.left--; f.left < 0 {
+		return eventstore.Commit{}, errKilled
+	}
+	return f.Log.Append(ctx, a)
+}
+
+func TestFillTakesUpAFillingThatWasCutOff(t *testing.T) {
+	whole := newWorld(t)
+	whole.fill()
+	want := facts(whole.events())
+	for _, cuts := range [][]int{{1}, {2, 3}, {24}, {25, 1, 1}, {60, 150}, {300}, {len(want) - 26}} {
+		t.Run(fmt.Sprint(cuts), func(t *testing.T) {
+			w := newWorld(t)
+			w.cfg.Commands.Now = func() time.Time { return now }
+			for _, appends := range cuts {
+				cfg := w.cfg
+				cfg.Commands = &command.Handler{Events: &failing{w.log, appends}, Now: w.cfg.Commands.Now, NewID: w.cfg.Commands.NewID}
+				if _, err := demo.Fill(t.Context(), cfg); !errors.Is(err, errKilled) && appends < len(want)-26 {
+					t.Fatalf("Fill: got error %v, want it killed", err)
+				}
+				w.cfg.Commands.Now = func() time.Time { return now.Add(3 * time.Hour) }
+			}
+			w.fill()
+			if got := facts(w.events()); !slices.Equal(got, want) {
+				t.Errorf("got %d facts, want the %d of a filling in one go, at the same times", len(got), len(want))
+			}
+			w.fill()
+			if got := len(w.events()); got != len(want) {
+				t.Errorf("got %d events after another start, want %d", got, len(want))
+			}
+		})
+	}
+}
+
+// facts are events without the ids, which depend on how often the filling
+// began: who did what, and when.
+func facts(events []eventstore.Event) []string {
+	names, told := map[string]string{}, make([]string, len(events))
+	for i, e := range events {
+		event, err := domain.DecodeEvent(e.Type, e.Data)
+		if err != nil {
+			return nil
+		}
+		if u, ok := event.(domain.UserRegistered); ok {
+			names[string(u.UserID)] = string(u.Username)
+		}
+		told[i] = fmt.Sprint(e.RecordedAt, e.Type, names[e.Actor], e.CommandID)
+	}
+	slices.Sort(told)
+	return told
+}
+
+func TestFillTakesUpAnOlderProgramsDemo(t *testing.T) {
+	whole, w := newWorld(t), newWorld(t)
+	whole.fill()
+	var older []eventstore.Event
+	for _, e := range whole.events() {
+		e.CommandID = uuid.NewString()
+		older = append(older, e)
+	}
+	w.restore(older)
+	n := w.fill()
+	if got := len(w.events()); got != len(older) {
+		t.Errorf("got %d events, want the %d that were there", got, len(older))
+	}
+	ctx, end := context.WithCancel(t.Context())
+	n.Pause = func(_ context.Context, posted int) {
+		if posted == 3 {
+			end()
+		}
+	}
+	if err := n.Run(ctx); err != nil || len(w.events()) != len(older)+3 {
+		t.Errorf("Run: got error %v and %d events, want 3 more", err, len(w.events()))
+	}
+}
+
+// restore writes events as they are.
+func (w *world) restore(events []eventstore.Event) {
+	w.Helper()
+	for _, e := range events {
+		head, err := w.log.Load(w.Context(), e.Stream)
+		if err != nil {
+			w.Fatal(err)
+		}
+		_, err = w.log.Append(w.Context(), eventstore.Append{
+			Streams:    []eventstore.StreamAppend{{Stream: e.Stream, Expected: int64(len(head)), Events: []eventstore.NewEvent{{Type: e.Type, Data: e.Data}}}},
+			Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: e.Actor, ID: e.CommandID}, Fingerprint: "x"},
+			RecordedAt: e.RecordedAt,
+		})
+		if err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+func TestTheFirstPostsComeSoon(t *testing.T) {
+	w := newWorld(t)
+	n := w.fill()
+	began := time.Now()
+	n.Pause(t.Context(), 0)
+	if took := time.Since(began); took > 9*time.Second {
+		t.Errorf("the first post came after %s, want it within the first seconds", took)
 	}
 }
 
@@ -102,7 +246,7 @@ func TestRunGoesOnPosting(t *testing.T) {
 	w := newWorld(t)
 	ctx, end := context.WithCancel(t.Context())
 	pauses := 0
-	w.cfg.Pause = func(context.Context) {
+	w.cfg.Pause = func(context.Context, int) {
 		if pauses++; pauses > 40 {
 			end()
 		}

@@ -3,17 +3,34 @@ package demo
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"chirp/internal/command"
+	"chirp/internal/domain"
 )
 
-// deed is what somebody did at a moment.
+// deed is what one of the people did at a moment.
 type deed struct {
 	when time.Time
+	who  int    // among the people
+	id   string // the command's, unique with the actor
 	do   func(ctx context.Context, h *command.Handler) error
+}
+
+// registration is the command id of everyone's first deed.
+const registration = "demo/register"
+
+// actor is who the log says did it. Before the person is known, that of any
+// deed but a registration is empty.
+func (d deed) actor(n *Network) string {
+	if d.id == registration {
+		return domain.Username(n.people[d.who].name).Folded()
+	}
+	return string(n.people[d.who].id)
 }
 
 const (
@@ -23,9 +40,11 @@ const (
 )
 
 // past gives what all have done until now, in its order: everybody has come,
-// soon followed some of the others, and then posted.
+// soon followed some of the others, and then posted. Times are in milliseconds,
+// as in the log, so that those of another filling differ by the same.
 func (n *Network) past(now time.Time) []deed {
 	var deeds []deed
+	now = now.Truncate(time.Millisecond)
 	came := make([]time.Time, len(n.people))
 	for i := range n.people {
 		came[i] = now.Add(-settled - time.Duration(len(n.people)-i)*16*time.Hour - n.upTo(12*time.Hour))
@@ -42,7 +61,7 @@ func (n *Network) past(now time.Time) []deed {
 	for i, p := range n.people {
 		for k, text := range p.texts {
 			// Each has posted at even distances, more or less, up to now.
-			step := settled / time.Duration(len(p.texts))
+			step := (settled / time.Duration(len(p.texts))).Truncate(time.Millisecond)
 			when := now.Add(-settled + time.Duration(k)*step + n.upTo(step-time.Minute))
 			deeds = append(deeds, n.posts(i, text, when))
 		}
@@ -53,7 +72,7 @@ func (n *Network) past(now time.Time) []deed {
 
 // upTo gives a time from 0 up to a limit.
 func (n *Network) upTo(limit time.Duration) time.Duration {
-	return time.Duration(n.random.Int64N(int64(limit)))
+	return time.Duration(n.random.Int64N(int64(limit))).Truncate(time.Millisecond)
 }
 
 // likes says whether somebody follows somebody: everybody follows the first,
@@ -67,26 +86,29 @@ func (n *Network) likes(followee int, a, b person) bool {
 }
 
 func (n *Network) registers(i int, when time.Time) deed {
-	return deed{when, func(ctx context.Context, h *command.Handler) error {
-		r, err := h.RegisterUser(ctx, command.RegisterUser{Username: n.people[i].name, Password: Password})
+	return deed{when, i, registration, func(ctx context.Context, h *command.Handler) error {
+		r, err := h.RegisterUser(ctx, command.RegisterUser{Meta: command.Meta{CommandID: registration}, Username: n.people[i].name, Password: Password})
 		n.people[i].id = r.User.ID
 		return err
 	}}
 }
 
 func (n *Network) follows(follower, followee int, when time.Time) deed {
-	return deed{when, func(ctx context.Context, h *command.Handler) error {
-		_, err := h.FollowUser(ctx, command.FollowUser{Follower: n.people[follower].id, Followee: string(n.people[followee].id)})
+	id := "demo/follow/" + n.people[followee].name
+	return deed{when, follower, id, func(ctx context.Context, h *command.Handler) error {
+		_, err := h.FollowUser(ctx, command.FollowUser{Meta: command.Meta{CommandID: id},
+			Follower: n.people[follower].id, Followee: string(n.people[followee].id)})
 		return err
 	}}
 }
 
 func (n *Network) posts(author int, text string, when time.Time) deed {
-	return deed{when, func(ctx context.Context, h *command.Handler) error {
+	id := fmt.Sprintf("demo/post/%.16x", sha256.Sum256([]byte(text))) // another text is another post
+	return deed{when, author, id, func(ctx context.Context, h *command.Handler) error {
 		if n.people[author].id == "" {
 			return errors.New("a post before its author's registration")
 		}
-		_, err := h.PostChirp(ctx, command.PostChirp{Author: n.people[author].id, Content: text})
+		_, err := h.PostChirp(ctx, command.PostChirp{Meta: command.Meta{CommandID: id}, Author: n.people[author].id, Content: text})
 		return err
 	}}
 }

@@ -3,6 +3,8 @@ package domain
 import (
 	"encoding/json"
 	"fmt"
+
+	strictjson "github.com/go-json-experiment/json"
 )
 
 // Event is a fact about Chirp's world. Its wire name and its JSON are kept for
@@ -140,9 +142,12 @@ type stored interface {
 	hasIDs() bool
 }
 
+// decode reads an event whose members have exactly the names they are written
+// by, each once: an imported log cannot mean one thing to one reader and
+// another thing to another.
 func decode[E stored](wireName string, data []byte) (Event, error) {
 	var e E
-	if err := json.Unmarshal(data, &e); err != nil {
+	if err := strictjson.Unmarshal(data, &e); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", wireName, err)
 	}
 	if !e.hasIDs() {

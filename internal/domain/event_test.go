@@ -94,6 +94,9 @@ func TestDecodeEventRefuses(t *testing.T) {
 		{"a chirp without an id", "chirp.posted.v1", `{"authorId": "x", "content": "hi"}`},
 		{"a follow of nobody", "user.followed.v1", `{"followerId": "x"}`},
 		{"an unfollow by nobody", "user.unfollowed.v1", `{"followeeId": "x"}`},
+		{"a member twice", "chirp.posted.v1", `{"chirpId":"chirp_a","authorId":"user_a","authorId":"user_b","content":"x"}`},
+		{"members in another case", "chirp.posted.v1", `{"chirpID":"chirp_a","authorId":"user_a","content":"x"}`},
+		{"something after it", "chirp.posted.v1", `{"chirpId":"chirp_a","authorId":"user_a","content":"x"}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if e, err := domain.DecodeEvent(c.wire, []byte(c.data)); err == nil {
@@ -141,4 +144,17 @@ func FuzzDecodeEvent(f *testing.F) {
 			t.Fatalf("DecodeEvent of %s: got %#v, error %v; want %#v", encoded, again, err, event)
 		}
 	})
+}
+
+func TestChirpsOlderThanARuleAreRead(t *testing.T) {
+	for _, content := range []string{"\u200b", "", "a" + strings.Repeat("\u0300\u034f", 279), "\x00", strings.Repeat("x", 281)} {
+		name, data, err := domain.EncodeEvent(domain.ChirpPosted{ChirpID: "chirp_01h455vb4pex5vsknk084sn02q", AuthorID: ann, Content: domain.Content(content)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := domain.DecodeEvent(name, data)
+		if posted, ok := got.(domain.ChirpPosted); err != nil || !ok || string(posted.Content) != content {
+			t.Errorf("%+q: got %+v, error %v; want it as it was posted", content, got, err)
+		}
+	}
 }

@@ -34,20 +34,24 @@ func notUsernameRune(r rune) bool {
 // Folded gives the form in which names are compared: without regard to case.
 func (u Username) Folded() string { return strings.ToLower(string(u)) }
 
-// Content is the text of a chirp: valid UTF-8 in normal form C, line ends as
-// \n, no white space at its ends, 1 to 280 code points, and no control
-// character but the newline.
+// Content is the text of a chirp: valid UTF-8 in Unicode's normal form C, line
+// ends as \n, no white space at its ends, 1 to 280 code points with one to see
+// among them, at most 30 combining marks in a row, and no control character but
+// the newline. Chirps in the log that are older than a rule may break it.
 type Content string
 
 // ParseContent brings a text into the form of Content, or says which rule it
-// breaks.
+// breaks. The web client does the same before it sends one.
 func ParseContent(s string) (Content, error) {
 	if !utf8.ValidString(s) {
 		return "", Errorf(Invalid, "content is not valid UTF-8; send it in that encoding")
 	}
-	s = strings.TrimSpace(norm.NFC.String(strings.ReplaceAll(s, "\r\n", "\n")))
-	if s == "" {
-		return "", Errorf(Invalid, "content is empty; write at least one character that is not white space")
+	if tooManyMarks(s) {
+		return "", Errorf(Invalid, "content has more than %d combining marks in a row", MaxMarks)
+	}
+	s = strings.TrimSpace(normal(norm.NFC, strings.ReplaceAll(s, "\r\n", "\n")))
+	if !strings.ContainsFunc(s, func(r rune) bool { return !invisible(r) || unicode.IsControl(r) && r != '\n' }) {
+		return "", Errorf(Invalid, "content is empty; write at least one character that can be seen")
 	}
 	if n := utf8.RuneCountInString(s); n > MaxContent {
 		return "", Errorf(Invalid, "content has %d code points, at most %d are allowed", n, MaxContent)

@@ -131,11 +131,11 @@ func TestParseContentGives(t *testing.T) {
 		{"no white space at the ends", "\u3000\u00a0 \t\r\n a \u2003\n", "a"},
 		{"white space within", "a \u3000 b", "a \u3000 b"},
 		{"an emoji joined by zero-width joiners", family, family},
-		{"a zero-width joiner alone", "\u200d", "\u200d"},
-		{"a lone combining mark", "\u0301", "\u0301"},
+		{"30 combining marks", "a" + strings.Repeat("\u0323", 30), "\u1ea1" + strings.Repeat("\u0323", 29)},
+		{"an invisible character at the end", "a\u200b", "a\u200b"},
 		{"right-to-left text", "שלום \u200fx", "שלום \u200fx"},
 		{"the replacement character", "\ufffd", "\ufffd"},
-		{"the last code point", "\U0010ffff", "\U0010ffff"},
+		{"the last code point that may be a character", "\U0010fffd", "\U0010fffd"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got, err := domain.ParseContent(c.in); err != nil || string(got) != c.want {
@@ -150,7 +150,12 @@ func TestParseContentRefuses(t *testing.T) {
 		{"empty", "", "empty"},
 		{"white space only", " \t\r\n\u3000\u2028", "empty"},
 		{"281 code points", strings.Repeat("x", 281), "281 code points"},
-		{"281 combining marks that stay", "x" + strings.Repeat("\u20dd", 280), "code points"},
+		{"281 combining marks that stay", "x" + strings.Repeat("\u20dd", 280), "combining marks in a row"},
+		{"31 combining marks", "a" + strings.Repeat("\u0300", 31), "more than 30 combining marks in a row"},
+		{"31 combining marks of which one composes", "\u00e9" + strings.Repeat("\u0300", 30), "more than 30 combining marks in a row"},
+		{"zero-width characters only", "\u200b\u200d\ufeff", "empty"},
+		{"fillers and blanks only", "\u3164 \u2800\u00ad", "empty"},
+		{"lone marks only", "\u0301\u0301", "empty"},
 		{"281 code points after composing", strings.Repeat("e\u0301", 281), "281 code points"},
 		{"a lone CR", "a\rb", "U+000D"},
 		{"a CR before a CRLF", "a\r\r\nb", "U+000D"},
@@ -191,7 +196,7 @@ func FuzzParseContent(f *testing.F) {
 		}
 		n := utf8.RuneCountInString(string(c))
 		if n < 1 || n > domain.MaxContent || strings.TrimSpace(string(c)) != string(c) || !norm.NFC.IsNormalString(string(c)) ||
-			!utf8.ValidString(string(c)) || strings.ContainsAny(string(c), "\r\x00\u0085") {
+			!utf8.ValidString(string(c)) || strings.Count(string(c), "\u034f") != strings.Count(s, "\u034f") || strings.ContainsAny(string(c), "\r\x00\u0085") {
 			t.Fatalf("ParseContent %q: got %q, which breaks a rule", s, c)
 		}
 		if again, err := domain.ParseContent(string(c)); err != nil || again != c {

@@ -33,7 +33,8 @@ type Log interface {
 	//     is a *ConflictError, which is ErrConflict.
 	//
 	// An error of kind Unavailable, or of ctx, leaves it open whether the
-	// append happened. Calling again with the same command key settles it.
+	// append happened, unless it is ErrNotAppended: then nothing was written,
+	// nor will be. Calling again with the same command key settles it.
 	Append(ctx context.Context, a Append) (Commit, error)
 
 	// Committed finds the commit that a command key made. The bool is false
@@ -55,6 +56,11 @@ type Log interface {
 	// iteration begins anew at after. A position beyond the head is refused
 	// with an error of kind CursorInvalid.
 	Follow(ctx context.Context, after domain.Position) iter.Seq2[[]Event, error]
+
+	// Hashes returns the hashes of the events at some positions, leaving out
+	// those at which there is no event. It tells whether somebody who knows an
+	// event at a position means the one that is there now.
+	Hashes(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 
 	// Head says which log this is and where it ends.
 	Head(ctx context.Context) (Head, error)
@@ -95,6 +101,9 @@ type Event struct {
 	// Command is set on the first event of an append, and on no other.
 	Command *CommandMark
 }
+
+// Hash returns what tells the event from every other one.
+func (e Event) Hash() domain.EventHash { return domain.HashEvent(e.Stream, e.RecordedAt) }
 
 // CommandMark is what the first event of an append carries of its command, so
 // that a repeat of it is known wherever the events are.
@@ -172,6 +181,24 @@ var ErrConflict = errors.New("stream is at another version")
 
 // ErrCommandReused says that a command key was used for another command.
 var ErrCommandReused = errors.New("command id was used for another command")
+
+// ErrNotAppended is what an error is when the store knows that the append which
+// returned it wrote nothing, and never will. See NotAppended.
+var ErrNotAppended = errors.New("nothing was appended")
+
+// NotAppended makes an error an ErrNotAppended. Its text, kind and chain stay
+// as they are.
+func NotAppended(err error) error {
+	if err == nil || errors.Is(err, ErrNotAppended) {
+		return err
+	}
+	return &notAppended{err}
+}
+
+type notAppended struct{ error }
+
+func (e *notAppended) Unwrap() error        { return e.error }
+func (e *notAppended) Is(target error) bool { return target == ErrNotAppended }
 
 // ConflictError is the ErrConflict of one stream.
 type ConflictError struct {

@@ -35,6 +35,7 @@ type fold struct {
 	users     users
 	from      readmodel.Checkpoint
 	to        domain.Position
+	hash      domain.EventHash // of the event at to
 	// deliveries is at least the number of timeline entries and marks that the
 	// batch writes or removes.
 	deliveries int64
@@ -62,7 +63,7 @@ type pair struct {
 
 func newFold(u users, threshold int64, from readmodel.Checkpoint) *fold {
 	return &fold{
-		threshold: threshold, users: u, from: from, to: from.Position,
+		threshold: threshold, users: u, from: from, to: from.Position, hash: from.Event,
 		isIn:   make(map[*readmodel.Profile]bool),
 		pairOf: make(map[[2]readmodel.UserKey]*pair),
 	}
@@ -144,7 +145,7 @@ func (f *fold) add(e event) {
 	case domain.UserUnfollowed:
 		f.follow(e, f.users[fact.FollowerID], f.users[fact.FolloweeID], false)
 	}
-	f.to = e.Position
+	f.to, f.hash = e.Position, e.Hash()
 }
 
 func (f *fold) register(e event, fact domain.UserRegistered) {
@@ -217,7 +218,7 @@ func (f *fold) change(p *readmodel.Profile) {
 
 // batch gives the net effect of the events taken.
 func (f *fold) batch() readmodel.Batch {
-	b := readmodel.Batch{From: f.from, To: readmodel.Checkpoint{Position: f.to}}
+	b := readmodel.Batch{From: f.from, To: readmodel.Checkpoint{Position: f.to, Event: f.hash}}
 	for _, p := range f.changed {
 		b.Profiles = append(b.Profiles, *p)
 	}

@@ -69,6 +69,18 @@ func (l *memoryLog) ReadAll(_ context.Context, after domain.Position, limit int)
 	return slices.Clone(later[:min(limit, len(later))]), nil
 }
 
+func (l *memoryLog) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	hashes := make(map[domain.Position]domain.EventHash)
+	for _, at := range positions {
+		if at > 0 && int(at) <= len(l.events) {
+			hashes[at] = l.events[at-1].Hash()
+		}
+	}
+	return hashes, nil
+}
+
 func (l *memoryLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
 	return l.tail.Follow(ctx, after, l.ReadAll)
 }

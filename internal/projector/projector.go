@@ -14,6 +14,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 )
 
@@ -34,8 +35,14 @@ type Config struct {
 	MaxEvents     int
 	MaxDeliveries int
 	// RetryDelay is the pause after a failure; it doubles with each further
-	// one. Default: 100 ms.
+	// one, up to 2 s. Default: 100 ms.
 	RetryDelay time.Duration
+	// LookAgain is how long a projector that halted waits before it tries the
+	// event again; it doubles each time, up to six times as long. Default: 5 s.
+	LookAgain time.Duration
+	// YieldAfter is how long a projector that can apply nothing keeps the lease
+	// before it lets another one try. Default: 10 s.
+	YieldAfter time.Duration
 	// Committed is called after each commit that moved the checkpoint to
 	// another position, before the next batch is begun; it must not block.
 	// It may be nil.
@@ -46,8 +53,9 @@ type Config struct {
 
 const (
 	maxTries   = 5               // for an event that cannot be applied
-	maxDelay   = 2 * time.Second // between tries
+	maxStalls  = 3               // of a batch, before its events are applied one by one
 	leaveDelay = 2 * time.Second // to give the lease up at the end
+	calmAfter  = 2 * time.Second // of following a log that has nothing new
 )
 
 var (
@@ -55,6 +63,9 @@ var (
 	errLeaseLost = errors.New("the lease is lost")
 	// errTurned ends a session whose generation serves no more.
 	errTurned = errors.New("another generation of the views serves")
+	// errYield ends a session that gets nowhere, so that another projector,
+	// whose surroundings may be well, can try.
+	errYield = errors.New("it could apply nothing for a while")
 )
 
 // Projector keeps the views in step with the log. New makes one.
@@ -64,12 +75,19 @@ type Projector struct {
 	mu    sync.Mutex
 	state State
 
+	asking  outage.Outage // of the lease
+	working outage.Outage // of the log and the views
+
 	// The rest belongs to the goroutine of Run.
-	serving  int             // the generation of the last session
-	warned   bool            // about its threshold
-	single   domain.Position // up to here, apply events one by one
-	errors   int             // since the last commit, of any kind
-	failures int             // since the last commit, that waiting may not mend
+	serving   int             // the generation of the last session
+	warned    bool            // about its threshold
+	single    domain.Position // up to here, apply events one by one
+	stalls    int             // of batches since the last commit
+	suspect   domain.Position // the event that could not be applied
+	failures  int             // how often
+	looks     int             // since the halt
+	halted    *outage.Outage  // of the looks at the event since then
+	waitingOn string          // the holder of the lease that was logged last
 }
 
 // New makes a projector, which does nothing before Run.
@@ -86,6 +104,12 @@ func New(cfg Config) *Projector {
 	if cfg.RetryDelay <= 0 {
 		cfg.RetryDelay = 100 * time.Millisecond
 	}
+	if cfg.LookAgain <= 0 {
+		cfg.LookAgain = 5 * time.Second
+	}
+	if cfg.YieldAfter <= 0 {
+		cfg.YieldAfter = 10 * time.Second
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -95,8 +119,14 @@ func New(cfg Config) *Projector {
 // State describes the projector as it is now. It may be called at any time.
 func (p *Projector) State() State {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.state
+	s := p.state
+	p.mu.Unlock()
+	for _, o := range []*outage.Outage{&p.working, &p.asking} {
+		if report, ongoing := o.Now(); ongoing {
+			s.Outage = &report
+		}
+	}
+	return s
 }
 
 func (p *Projector) setState(change func(*State)) {
@@ -106,10 +136,13 @@ func (p *Projector) setState(change func(*State)) {
 }
 
 // Run keeps the views in step until ctx ends, and then gives the lease up and
-// returns nil. It rides out outages. An event that cannot be applied is tried
-// again a few times; then the projector halts before it, says so in State and
-// in the log, leaves the lease to others, and Run waits for the end of ctx. The
-// only error it returns is ErrOtherLog.
+// returns nil. Whatever its surroundings do, it tries again, for ever and at
+// most 2 s apart. An event that cannot be applied is tried again a few times;
+// then the projector halts before it, says so in State and in the log, and
+// leaves the lease to others. It looks again now and then, and goes on when the
+// event can be applied or another projector has moved past it. Views of another
+// log are left as they are, and looked at again like everything else: a log that
+// was replaced under a server may be put back.
 func (p *Projector) Run(ctx context.Context) error {
 	watchCtx, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
@@ -118,23 +151,19 @@ func (p *Projector) Run(ctx context.Context) error {
 	defer stop()
 
 	for ctx.Err() == nil {
-		held, err := p.cfg.Views.Lease(ctx, p.cfg.Holder, p.cfg.LeaseTTL)
-		if err != nil && ctx.Err() == nil {
-			p.cfg.Logger.Warn("projector: cannot ask for the lease", "error", err)
-		}
-		if !held {
-			pause(ctx, p.cfg.LeaseTTL/4)
+		if !p.ask(ctx) {
+			p.rest(ctx)
 			continue
 		}
-		err = p.lead(ctx)
+		err := p.lead(ctx)
 		p.leave(ctx)
 		var failed *Failure
 		switch {
-		case errors.Is(err, ErrOtherLog):
-			return err
 		case errors.As(err, &failed):
 			p.halt(failed)
-			<-ctx.Done()
+			p.rest(ctx)
+		case errors.Is(err, errYield):
+			pause(ctx, min(p.cfg.LeaseTTL/2, outage.Longest))
 		case ctx.Err() == nil:
 			p.cfg.Logger.Info("projector: on standby", "reason", err)
 			pause(ctx, p.cfg.RetryDelay)
@@ -152,46 +181,65 @@ func (p *Projector) lead(ctx context.Context) error {
 	defer renewal.Wait()
 	defer cancel(nil)
 
-	for {
+	for began := time.Now(); ; {
 		err := p.session(ctx)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		}
-		if errors.Is(err, readmodel.ErrFenced) && p.turned(ctx) || errors.Is(err, errTurned) {
+		case errors.Is(err, readmodel.ErrFenced) && p.turned(ctx), errors.Is(err, errTurned):
 			continue
-		}
-		if errors.Is(err, readmodel.ErrHeld) { // others are about to serve
+		case errors.Is(err, readmodel.ErrHeld): // others are about to serve
 			pause(ctx, p.cfg.RetryDelay)
 			continue
+		case errors.Is(err, readmodel.ErrFenced):
+			return err
 		}
-		var failed *Failure
-		if !errors.As(err, &failed) {
-			failed = &Failure{Position: p.State().Position + 1, Err: err}
-			failed.through = failed.Position
+		wait, err := p.failed(err)
+		if err != nil {
+			return err
 		}
-		p.errors++
-		switch {
-		case errors.Is(err, ErrOtherLog), errors.Is(err, readmodel.ErrFenced):
-			return failed.Err
-		case transient(err):
-		default:
-			p.failures++
-			p.single = failed.through
-			if p.failures >= maxTries && failed.through == failed.Position {
-				return failed
-			}
+		if report, ongoing := p.working.Now(); ongoing && time.Since(began) >= p.cfg.YieldAfter && time.Since(report.Since) >= p.cfg.YieldAfter {
+			return errYield
 		}
-		wait := min(p.cfg.RetryDelay<<min(p.errors-1, 10), maxDelay)
-		p.cfg.Logger.Warn("projector: will try again", "error", err, "in", wait)
 		pause(ctx, wait)
 	}
 }
 
-// transient says whether waiting mends an error: an outage, or a store's own
-// time limit.
-func transient(err error) bool {
-	return domain.KindOf(err) == domain.Unavailable ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+// failed notes an error that ended a session. It returns the pause before the
+// next one or, when an event was tried often enough, the *Failure to halt for.
+func (p *Projector) failed(err error) (time.Duration, error) {
+	var failed *Failure
+	if errors.As(err, &failed) {
+		return p.blame(failed)
+	}
+	var stalled *stall
+	if errors.As(err, &stalled) {
+		// While the log and the views can be read it may be that the store has
+		// no room for so much at once.
+		if p.stalls++; p.stalls == maxStalls {
+			p.single = stalled.through
+		}
+	}
+	tries := p.working.Failed(p.cfg.Logger, "projector: will try again", err)
+	return outage.Delay(p.cfg.RetryDelay, tries), nil
+}
+
+// blame counts the failures of an event. Only its own count: neither those of
+// other events nor outages in between.
+func (p *Projector) blame(f *Failure) (time.Duration, error) {
+	if f.through != f.Position { // to find out which of them it is
+		p.single = f.through
+		return 0, nil
+	}
+	if f.Position != p.suspect {
+		p.suspect, p.failures = f.Position, 0
+	}
+	p.failures++
+	if p.failures >= maxTries {
+		return 0, f
+	}
+	p.cfg.Logger.Warn("projector: an event cannot be applied, will try again", "position", f.Position, "type", f.Type, "error", f.Err)
+	return outage.Delay(p.cfg.RetryDelay, p.failures), nil
 }
 
 // session opens the views and follows the log from their checkpoint until the
@@ -209,10 +257,7 @@ func (p *Projector) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if head, err = p.cfg.Log.Head(ctx); err != nil { // again: others may have applied what came since
-		return err
-	}
-	if err := checkLog(generation, head.Epoch, head.Position); err != nil {
+	if head, err = checkLog(ctx, p.cfg.Log, generation); err != nil { // after the views: others may have applied what came since
 		return err
 	}
 	p.begin(generation, head.Position)
@@ -221,6 +266,10 @@ func (p *Projector) session(ctx context.Context) error {
 	watch.Go(func() { p.watchServing(ctx, end) })
 	defer watch.Wait()
 	defer end(nil)
+	if generation.Checkpoint.Position >= head.Position {
+		calm := time.AfterFunc(calmAfter, func() { p.working.Ended(p.cfg.Logger, "projector: goes on") })
+		defer calm.Stop()
+	}
 	s := &session{
 		log: p.cfg.Log, writer: writer, threshold: generation.Threshold, at: generation.Checkpoint,
 		users: make(users), single: p.single, applied: p.applied,
@@ -232,11 +281,12 @@ func (p *Projector) session(ctx context.Context) error {
 	return errTurned
 }
 
-// turned says whether another generation serves than that of the session.
+// turned says whether another generation serves than that of the session, or
+// should.
 func (p *Projector) turned(ctx context.Context) bool {
 	snapshot, err := p.cfg.Views.Snapshot(ctx)
 	if err != nil {
-		return false
+		return errors.Is(err, readmodel.ErrUnfit) || errors.Is(err, readmodel.ErrNoViews)
 	}
 	defer snapshot.Close()
 	return snapshot.Generation().Number != p.serving
@@ -265,62 +315,75 @@ func (p *Projector) begin(g readmodel.Generation, head domain.Position) {
 		p.cfg.Logger.Warn("projector: the views keep their celebrity threshold until they are rebuilt",
 			"threshold", g.Threshold, "configured", p.cfg.Threshold)
 	}
-	if p.State().Phase != Active {
-		p.cfg.Logger.Info("projector: active", "position", g.Checkpoint.Position, "head", head)
+	at := g.Checkpoint.Position
+	passed, phase := p.at(at, head)
+	if passed || phase == Standby {
+		p.cfg.Logger.Log(context.Background(), p.level(), "projector: active", "position", at, "head", head)
 	}
 	p.setState(func(s *State) {
-		*s = State{Phase: Active, Position: g.Checkpoint.Position, Head: head}
+		if s.Position = at; s.Phase != Halted {
+			s.Phase = Active
+		}
 	})
+}
+
+// level is that of a change of phase: in an outage, which is logged, one that
+// yields and takes up the lease by turns is no news.
+func (p *Projector) level() slog.Level {
+	if _, ongoing := p.working.Now(); ongoing {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// at notes where the views and the log are. It reports whether the projector
+// had halted at an event that the views show by now, which ends the halt, and
+// the phase before that.
+func (p *Projector) at(position, head domain.Position) (passed bool, phase Phase) {
+	p.setState(func(s *State) {
+		phase = s.Phase
+		s.Position, s.Head = max(s.Position, position), max(s.Head, head)
+		if s.Failure != nil && position >= s.Failure.Position {
+			passed, s.Phase, s.Failure = true, Standby, nil
+		}
+	})
+	if passed {
+		p.cfg.Logger.Info("projector: the views are past the event that it halted at", "position", position)
+	}
+	return passed, phase
 }
 
 // applied notes a commit.
 func (p *Projector) applied(at readmodel.Checkpoint) {
-	p.errors, p.failures = 0, 0
-	moved := false
-	p.setState(func(s *State) {
-		moved = s.Position != at.Position
-		s.Position, s.Head = at.Position, max(s.Head, at.Position)
-	})
-	if moved && p.cfg.Committed != nil {
+	p.stalls = 0
+	if at.Position >= p.suspect {
+		p.failures = 0
+	}
+	p.working.Ended(p.cfg.Logger, "projector: goes on")
+	before := p.State().Position
+	if passed, _ := p.at(at.Position, at.Position); passed {
+		p.looks = 0
+		p.setState(func(s *State) { s.Phase = Active })
+	}
+	if before != at.Position && p.cfg.Committed != nil {
 		p.cfg.Committed(at.Position)
 	}
 }
 
-// halt notes that the projector gave up.
+// halt notes that the projector gave up on an event.
 func (p *Projector) halt(f *Failure) {
-	p.setState(func(s *State) { s.Phase, s.Failure = Halted, f })
+	again := false
+	p.setState(func(s *State) {
+		again = s.Phase == Halted && s.Failure.Position == f.Position
+		s.Phase, s.Failure = Halted, f
+	})
+	if again {
+		p.halted.Failed(p.cfg.Logger, "projector: the event still cannot be applied", f.Err, "position", f.Position, "type", f.Type)
+		return
+	}
+	p.looks, p.halted = 0, new(outage.Outage)
 	p.cfg.Logger.Error("projector: halted; the views stay as they are before this event",
 		"position", f.Position, "type", f.Type, "error", f.Err)
-}
-
-// keepLease renews the lease, and ends the session when it is lost or cannot
-// be renewed in time.
-func (p *Projector) keepLease(ctx context.Context, lose context.CancelCauseFunc) {
-	renewed := time.Now()
-	for pause(ctx, p.cfg.LeaseTTL/4) {
-		asked := time.Now()
-		askCtx, cancel := context.WithTimeout(ctx, p.cfg.LeaseTTL/2)
-		held, err := p.cfg.Views.Lease(askCtx, p.cfg.Holder, p.cfg.LeaseTTL)
-		cancel()
-		switch {
-		case err == nil && held:
-			renewed = asked
-		case err == nil || time.Since(renewed) > p.cfg.LeaseTTL:
-			lose(errLeaseLost)
-			return
-		}
-	}
-}
-
-// leave gives the lease up, so that another projector need not wait for its
-// end.
-func (p *Projector) leave(ctx context.Context) {
-	p.setState(func(s *State) { s.Phase = Standby })
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveDelay)
-	defer cancel()
-	if err := p.cfg.Views.Release(ctx, p.cfg.Holder); err != nil {
-		p.cfg.Logger.Warn("projector: the lease could not be given up and will run out", "error", err)
-	}
 }
 
 // watch keeps State's head current, and its position while others move it.
@@ -335,9 +398,18 @@ func (p *Projector) watch(ctx context.Context) {
 		if snapshot, err := p.cfg.Views.Snapshot(ctx); err == nil {
 			at := snapshot.Generation().Checkpoint.Position
 			snapshot.Close()
-			p.setState(func(s *State) { s.Position = max(s.Position, at) })
+			p.seen(at)
 		}
 	}
+}
+
+// seen notes where another projector has brought the views, which means that
+// what kept this one from its work is over.
+func (p *Projector) seen(at domain.Position) {
+	if at > p.State().Position {
+		p.working.Ended(p.cfg.Logger, "projector: another server goes on")
+	}
+	p.at(at, at)
 }
 
 // pause waits, and says whether ctx is still alive.

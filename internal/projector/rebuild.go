@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 )
 
@@ -85,17 +86,23 @@ func Rebuild(ctx context.Context, cfg Config, rc RebuildConfig) error {
 		switch {
 		case errors.Is(err, readmodel.ErrFenced):
 			return ErrOtherRebuild
-		case tries >= 2*maxTries:
-			return err
-		case transient(err):
-			cfg.Logger.Warn("rebuild: will try again", "error", err)
-			pause(ctx, min(cfg.RetryDelay<<tries, maxDelay))
 		case errors.As(err, &failed) && failed.through != failed.Position:
 			r.single = failed.through // to find out which of them it is
-		default:
+		case final(err), tries >= 2*maxTries:
 			return err
+		default:
+			cfg.Logger.Warn("rebuild: will try again", "error", err)
+			pause(ctx, outage.Delay(cfg.RetryDelay, tries))
 		}
 	}
+}
+
+// final reports whether trying again cannot help a rebuild: an event is to
+// blame, or it was told what is wrong and that only a person can mend it.
+func final(err error) bool {
+	kind := domain.KindOf(err)
+	return errors.As(err, new(*Failure)) || errors.Is(err, ErrOtherLog) || errors.Is(err, ErrOtherRebuild) ||
+		kind != domain.Internal && kind != domain.Unavailable
 }
 
 // rebuild is one call of Rebuild.
@@ -163,10 +170,10 @@ func (r *rebuild) open(ctx context.Context) (readmodel.Generation, error) {
 	if err != nil {
 		return none, err
 	}
-	if head, err = r.cfg.Log.Head(ctx); err != nil { // again: others may have applied what came since
-		return none, err
-	}
-	if err := errors.Join(checkLog(served, head.Epoch, head.Position), checkLog(g, head.Epoch, head.Position)); err != nil {
+	// The log after the views, for others may have applied what came since.
+	head, unlikeServed := checkLog(ctx, r.cfg.Log, served)
+	_, unlikeBuilt := checkLog(ctx, r.cfg.Log, g)
+	if err := errors.Join(unlikeServed, unlikeBuilt); err != nil {
 		return none, err
 	}
 	if r.began {
@@ -220,9 +227,9 @@ func (r *rebuild) switchOver(ctx context.Context, at domain.Position) (bool, err
 		return false, nil
 	}
 	err := r.builder.Switch(ctx)
-	for tries := 1; err != nil && transient(err) && ctx.Err() == nil && tries < maxTries; tries++ {
+	for tries := 1; domain.KindOf(err) == domain.Unavailable && ctx.Err() == nil && tries < maxTries; tries++ {
 		// To begin anew is no way out: the switch may have been made.
-		pause(ctx, min(r.cfg.RetryDelay<<tries, maxDelay))
+		pause(ctx, outage.Delay(r.cfg.RetryDelay, tries+1))
 		err = r.builder.Switch(ctx)
 	}
 	switch {

@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"chirp/internal/domain"
@@ -33,14 +34,15 @@ type session struct {
 }
 
 // run follows the log from the checkpoint on until something fails, ctx ends
-// or before says that it is enough. A failure that one event, or a few, brought
-// about is a *Failure.
+// or before says that it is enough. What one event, or one of a few, brings
+// about is a *Failure; any other error at which events were not applied is a
+// *stall.
 func (s *session) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	// Room for about as many events as a batch has, for the time it is applied.
 	batches := make(chan batch, max(1, s.maxEvents/1000))
 	var reader sync.WaitGroup
-	from := s.at.Position
+	from := s.at
 	reader.Go(func() { s.read(ctx, from, batches) })
 	defer reader.Wait()
 	defer cancel()
@@ -72,8 +74,8 @@ type batch struct {
 }
 
 // read follows the log and decodes, while the batch before is being applied.
-func (s *session) read(ctx context.Context, from domain.Position, out chan<- batch) {
-	for stored, err := range s.log.Follow(ctx, from) {
+func (s *session) read(ctx context.Context, from readmodel.Checkpoint, out chan<- batch) {
+	for stored, err := range eventstore.FollowSame(ctx, s.log, from.Position, from.Event) {
 		select {
 		case out <- batch{events: decode(stored), err: err}:
 		case <-ctx.Done():
@@ -152,7 +154,10 @@ func (s *session) step(ctx context.Context, events []event) (int, error) {
 	}
 	events = events[:min(len(events), limit)]
 	if err := s.load(ctx, events); err != nil {
-		return 0, failure(events, err)
+		return 0, fmt.Errorf("read the profiles of event %d: %w", events[0].Position, err)
+	}
+	if events[0].Position != s.at.Position+1 {
+		return 0, fmt.Errorf("the log gave event %d after position %d", events[0].Position, s.at.Position)
 	}
 	f := newFold(s.users, s.threshold, s.at)
 	n, err := f.take(events, int64(s.maxDeliveries))
@@ -165,7 +170,7 @@ func (s *session) step(ctx context.Context, events []event) (int, error) {
 		err = s.apply(ctx, f.batch())
 	}
 	if err != nil {
-		return 0, failure(events[:n], err)
+		return 0, unapplied(events[:n], err)
 	}
 	return n, nil
 }

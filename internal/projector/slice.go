@@ -59,7 +59,7 @@ func (s *session) sliceEnd(ctx context.Context, b readmodel.Batch) (domain.Posit
 
 // slice gives the part of a batch that is about a range, without its rows.
 func slice(b readmodel.Batch, r readmodel.Range) readmodel.Batch {
-	part := readmodel.Batch{To: readmodel.Checkpoint{Position: b.From.Position, Partial: r.Through}}
+	part := readmodel.Batch{To: readmodel.Checkpoint{Position: b.From.Position, Partial: r.Through, Event: b.From.Event}}
 	for _, f := range b.FanOuts {
 		part.FanOuts = []readmodel.FanOut{{Chirp: f.Chirp, Author: f.Author, Range: r}}
 	}

@@ -2,8 +2,10 @@ package query_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,59 +14,78 @@ import (
 	"chirp/internal/readmodel/readmodeltest"
 )
 
-// readerOf opens a reading of empty views of a log with the head given.
-func readerOf(t testing.TB, epoch string, head func() (domain.Position, error)) *query.Reader {
+// history is what a log says of the events at positions.
+type history func(domain.Position) (event domain.EventHash, found bool)
+
+func (h history) hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	found := make(map[domain.Position]domain.EventHash)
+	for _, p := range positions {
+		if event, is := h(p); is {
+			found[p] = event
+		}
+	}
+	return found, nil
+}
+
+// upTo is the history of a log that ends at a position.
+func upTo(head domain.Position) history {
+	return func(p domain.Position) (domain.EventHash, bool) { return hash(p), p > 0 && p <= head }
+}
+
+func hash(p domain.Position) domain.EventHash { return domain.EventHash(p * 0x1234567) }
+
+// readerOf opens a reading of empty views of a log.
+func readerOf(t testing.TB, epoch string, h history) *query.Reader {
 	t.Helper()
 	store := readmodeltest.NewMemory()
 	if _, err := store.Serving(context.Background(), epoch, 1); err != nil {
 		t.Fatal(err)
 	}
-	s := &query.Service{Views: store, Head: func(context.Context) (domain.Position, error) { return head() }}
-	return open(t, s, 0)
-}
-
-func headAt(p domain.Position) func() (domain.Position, error) {
-	return func() (domain.Position, error) { return p, nil }
+	return open(t, &query.Service{Views: store, Hashes: h.hashes}, 0)
 }
 
 func TestCursor(t *testing.T) {
-	r := readerOf(t, "one", headAt(math.MaxInt64))
-	again := readerOf(t, "one", headAt(math.MaxInt64))
+	r := readerOf(t, "one", upTo(math.MaxInt64))
+	again := readerOf(t, "one", upTo(math.MaxInt64))
 	for _, p := range []domain.Position{1, 2, 255, 256, 1 << 40, math.MaxInt64} {
-		c := r.Cursor(p)
+		c := r.Cursor(p, hash(p))
 		if got, err := r.ParseCursor(t.Context(), c); err != nil || got != p {
 			t.Errorf("the cursor of %d gave %d, %v", p, got, err)
 		}
-		if got := again.Cursor(p); got != c {
+		if got := again.Cursor(p, hash(p)); got != c {
 			t.Errorf("another reading gave the cursor %q for %d, want %q", got, p, c)
 		}
 	}
 }
 
 func TestCursorRefused(t *testing.T) {
-	r := readerOf(t, "one", headAt(10))
-	good := r.Cursor(10)
-	tests := map[string]string{
-		"another log's":              readerOf(t, "two", headAt(10)).Cursor(10),
-		"beyond the head":            r.Cursor(11),
-		"position 0":                 r.Cursor(0),
-		"a negative position":        r.Cursor(-1),
-		"empty":                      "",
-		"too short":                  good[:len(good)-1],
-		"too long":                   good + "A",
-		"padded":                     good + "=",
-		"with a line end":            good[:5] + "\n" + good[5:],
-		"a line end for a character": good[:5] + "\n" + good[6:],
-		"no base64":                  strings.Repeat("!", len(good)),
-		"a number":                   "10",
-		"huge":                       strings.Repeat(good, 1000),
+	r := readerOf(t, "one", upTo(10))
+	good := r.Cursor(10, hash(10))
+	tests := map[string]struct{ cursor, why string }{
+		"another log's":              {readerOf(t, "two", upTo(10)).Cursor(10, hash(10)), "not given out by this server"},
+		"of another history":         {r.Cursor(10, hash(9)), "before a backup was restored"},
+		"without an event":           {r.Cursor(10, 0), "before a backup was restored"},
+		"beyond the head":            {r.Cursor(11, hash(11)), "beyond the end of the log"},
+		"position 0":                 {r.Cursor(0, 0), "not given out"},
+		"a negative position":        {r.Cursor(-1, hash(-1)), "not given out"},
+		"of an earlier version":      {base64.RawURLEncoding.EncodeToString(slices.Concat([]byte{1}, make([]byte, 16))), "earlier version"},
+		"of a later version":         {base64.RawURLEncoding.EncodeToString(slices.Concat([]byte{3}, make([]byte, 24))), "not given out"},
+		"empty":                      {"", "not given out"},
+		"too short":                  {good[:len(good)-1], "not given out"},
+		"too long":                   {good + "A", "not given out"},
+		"padded":                     {good + "=", "not given out"},
+		"with a line end":            {good[:5] + "\n" + good[5:], "not given out"},
+		"a line end for a character": {good[:5] + "\n" + good[6:], "not given out"},
+		"no base64":                  {strings.Repeat("!", len(good)), "not given out"},
+		"a number":                   {"10", "not given out"},
+		"huge":                       {strings.Repeat(good, 1000), "not given out"},
 	}
-	for name, cursor := range tests {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			p, err := r.ParseCursor(t.Context(), cursor)
+			p, err := r.ParseCursor(t.Context(), test.cursor)
 			wantKind(t, err, domain.CursorInvalid)
-			if p != 0 || err == nil || !strings.Contains(err.Error(), "start again without it") || len(err.Error()) > 200 {
-				t.Errorf("got %d, %v; want no position and what to do, shortly", p, err)
+			if p != 0 || err == nil || !strings.Contains(err.Error(), test.why) || !strings.Contains(err.Error(), "start again without it") || len(err.Error()) > 200 {
+				t.Errorf("got %d, %v; want no position, %q and what to do, shortly", p, err, test.why)
 			}
 		})
 	}
@@ -81,23 +102,32 @@ func TestCursorRefused(t *testing.T) {
 	})
 }
 
-func TestCursorNeedsTheHeadOnlyBeyondTheCheckpoint(t *testing.T) {
+// Neither an outage nor a log that is behind the views says anything of a
+// cursor.
+func TestCursorThatCannotBeCheckedIsNotRefused(t *testing.T) {
 	away := errors.New("away")
 	w := newWorld(t)
 	w.register()
-	s := &query.Service{Views: w.store, Head: func(context.Context) (domain.Position, error) { return 0, away }}
+	s := w.service()
 	r := open(t, s, 0)
-	if p, err := r.ParseCursor(t.Context(), r.Cursor(1)); err != nil || p != 1 {
-		t.Errorf("a cursor at the checkpoint gave %d, %v", p, err)
+	cursor := w.cursor(r, 1)
+	if p, err := r.ParseCursor(t.Context(), cursor); err != nil || p != 1 {
+		t.Errorf("the cursor gave %d, %v", p, err)
 	}
-	if _, err := r.ParseCursor(t.Context(), r.Cursor(2)); !errors.Is(err, away) {
-		t.Errorf("a cursor beyond it gave %v, want %v", err, away)
+	s.Hashes = upTo(0).hashes
+	_, err := open(t, s, 0).ParseCursor(t.Context(), cursor)
+	wantKind(t, err, domain.Unavailable)
+	s.Hashes = func(context.Context, []domain.Position) (map[domain.Position]domain.EventHash, error) {
+		return nil, away
+	}
+	if _, err := open(t, s, 0).ParseCursor(t.Context(), cursor); !errors.Is(err, away) {
+		t.Errorf("without the log it gave %v, want %v", err, away)
 	}
 }
 
 func FuzzParseCursor(f *testing.F) {
-	r := readerOf(f, "one", headAt(math.MaxInt64))
-	for _, s := range []string{"", r.Cursor(1), r.Cursor(-1), r.Cursor(math.MaxInt64), r.Cursor(7) + "\n", "AAAAAAAAAAAAAAAAAAAAAAA", "\xff\xfe"} {
+	r := readerOf(f, "one", upTo(math.MaxInt64))
+	for _, s := range []string{"", r.Cursor(1, hash(1)), r.Cursor(-1, 0), r.Cursor(math.MaxInt64, hash(math.MaxInt64)), r.Cursor(7, hash(7)) + "\n", "AAAAAAAAAAAAAAAAAAAAAAA", "\xff\xfe"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -105,8 +135,8 @@ func FuzzParseCursor(f *testing.F) {
 		switch {
 		case err != nil && (p != 0 || domain.KindOf(err) != domain.CursorInvalid):
 			t.Errorf("%q gave %d and the error %v", s, p, err)
-		case err == nil && (p < 1 || r.Cursor(p) != s):
-			t.Errorf("%q gave position %d, whose cursor is %q", s, p, r.Cursor(p))
+		case err == nil && (p < 1 || r.Cursor(p, hash(p)) != s):
+			t.Errorf("%q gave position %d, whose cursor is %q", s, p, r.Cursor(p, hash(p)))
 		}
 	})
 }

@@ -117,7 +117,7 @@ func chirpAt(c readmodel.Chirp) domain.Position { return c.Position }
 func (r *Reader) chirps(rows []readmodel.Chirp, around Around) Connection[readmodel.Chirp] {
 	edges := make([]Edge[readmodel.Chirp], len(rows))
 	for i, c := range rows {
-		edges[i] = Edge[readmodel.Chirp]{Node: c, Cursor: r.Cursor(c.Position)}
+		edges[i] = Edge[readmodel.Chirp]{Node: c, Cursor: r.Cursor(c.Position, domain.HashEvent(domain.ChirpStream(c.ID), c.PostedAt))}
 	}
 	return Connection[readmodel.Chirp]{Edges: edges, Around: around}
 }

@@ -63,15 +63,20 @@ func (r *Reader) Follows(ctx context.Context, follower readmodel.UserKey, follow
 
 func followAt(f readmodel.Follow) domain.Position { return f.Since }
 
-// profiles makes a page of the users at one end of some follows.
+// profiles makes a page of the users at one end of some follows. The views
+// don't know the follows' hashes, so they come from the log.
 func (r *Reader) profiles(ctx context.Context, rows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey, around Around) (Connection[readmodel.Profile], error) {
-	keys := make([]readmodel.UserKey, len(rows))
+	keys, since := make([]readmodel.UserKey, len(rows)), make([]domain.Position, len(rows))
 	for i, f := range rows {
-		keys[i] = end(f)
+		keys[i], since[i] = end(f), f.Since
 	}
 	users, err := r.ProfilesByKey(ctx, keys)
 	if err != nil {
 		return Connection[readmodel.Profile]{}, err
+	}
+	hashes, err := r.hashes(ctx, since)
+	if err != nil {
+		return Connection[readmodel.Profile]{}, fmt.Errorf("read the hashes of %d follows: %w", len(since), err)
 	}
 	edges := make([]Edge[readmodel.Profile], len(rows))
 	for i, f := range rows {
@@ -79,7 +84,7 @@ func (r *Reader) profiles(ctx context.Context, rows []readmodel.Follow, end func
 		if !ok {
 			return Connection[readmodel.Profile]{}, fmt.Errorf("the follow at position %d is of user %d, who has no profile", f.Since, keys[i])
 		}
-		edges[i] = Edge[readmodel.Profile]{Node: user, Cursor: r.Cursor(f.Since)}
+		edges[i] = Edge[readmodel.Profile]{Node: user, Cursor: r.Cursor(f.Since, hashes[f.Since])}
 	}
 	return Connection[readmodel.Profile]{Edges: edges, Around: around}, nil
 }

@@ -82,7 +82,7 @@ func TestPagesAreRelays(t *testing.T) {
 			if at == 0 {
 				return 0, ""
 			}
-			return at, r.Cursor(at)
+			return at, w.cursor(r, at)
 		}
 		for _, u := range users {
 			for name, l := range lists(w, r, u) {
@@ -169,8 +169,8 @@ func TestAPageCountedFromTheEndCostsNoMore(t *testing.T) {
 	defer r.Close()
 	for name, p := range map[string]query.Page{
 		"the end":        {Last: new(2)},
-		"before a chirp": {Last: new(2), Before: r.Cursor(posted[1])},
-		"after a chirp":  {First: new(2), After: r.Cursor(posted[3])},
+		"before a chirp": {Last: new(2), Before: w.cursor(r, posted[1])},
+		"after a chirp":  {First: new(2), After: w.cursor(r, posted[3])},
 	} {
 		v.reads = 0
 		c, err := r.Feed(t.Context(), userID(ann), p)

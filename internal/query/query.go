@@ -27,6 +27,9 @@ type Service struct {
 	Views readmodel.Store
 	// Head gives the position of the last event in the log.
 	Head func(ctx context.Context) (domain.Position, error)
+	// Hashes returns the hashes of the events at some positions of the log,
+	// leaving out those at which there is none.
+	Hashes func(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 	// ReadAfterTimeout is how long Open waits for a position, 2 s if zero.
 	ReadAfterTimeout time.Duration
 }
@@ -99,7 +102,7 @@ func (s *Service) snapshot(ctx context.Context) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the views: %w", err)
 	}
-	return &Reader{views: views, generation: views.Generation(), head: s.Head}, nil
+	return &Reader{views: views, generation: views.Generation(), hashes: s.Hashes}, nil
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -118,7 +121,7 @@ func pause(ctx context.Context, d time.Duration) {
 type Reader struct {
 	views      readmodel.Snapshot
 	generation readmodel.Generation
-	head       func(ctx context.Context) (domain.Position, error)
+	hashes     func(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 }
 
 // Checkpoint is the position up to which the reading is complete.

@@ -37,7 +37,8 @@ func (r *Reader) RecentUsers(ctx context.Context, p Page) (Connection[readmodel.
 	}
 	edges := make([]Edge[readmodel.Profile], len(rows))
 	for i, u := range rows {
-		edges[i] = Edge[readmodel.Profile]{Node: u, Cursor: r.Cursor(registeredAt(u))}
+		registered := domain.HashEvent(domain.UserStream(u.ID), u.JoinedAt)
+		edges[i] = Edge[readmodel.Profile]{Node: u, Cursor: r.Cursor(registeredAt(u), registered)}
 	}
 	return Connection[readmodel.Profile]{Edges: edges, Around: around}, nil
 }

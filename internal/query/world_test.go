@@ -27,6 +27,8 @@ type world struct {
 	t     tester
 	store *readmodeltest.Memory
 	at    domain.Position
+	// hashes are those of the events, by position.
+	hashes map[domain.Position]domain.EventHash
 
 	chirps  []readmodel.Chirp // oldest first
 	follows []readmodel.Follow
@@ -34,7 +36,8 @@ type world struct {
 }
 
 func newWorld(t tester) *world {
-	w := &world{t: t, store: readmodeltest.NewMemory(), pull: make(map[readmodel.UserKey]bool)}
+	w := &world{t: t, store: readmodeltest.NewMemory(), pull: make(map[readmodel.UserKey]bool),
+		hashes: make(map[domain.Position]domain.EventHash)}
 	if _, err := w.store.Serving(context.Background(), epoch, 1); err != nil {
 		t.Fatalf("open the views: %v", err)
 	}
@@ -46,8 +49,35 @@ func (w *world) event(b readmodel.Batch) domain.Position {
 	w.t.Helper()
 	w.at++
 	b.To.Position = w.at
+	w.hashes[w.at] = hashOf(w.at, b)
 	w.apply(b)
 	return w.at
+}
+
+// hashOf is the hash of the event that a batch is of.
+func hashOf(at domain.Position, b readmodel.Batch) domain.EventHash {
+	switch {
+	case len(b.Chirps) == 1:
+		return domain.HashEvent(domain.ChirpStream(b.Chirps[0].ID), b.Chirps[0].PostedAt)
+	case len(b.Profiles) == 1:
+		return domain.HashEvent(domain.UserStream(b.Profiles[0].ID), b.Profiles[0].JoinedAt)
+	default:
+		return domain.HashEvent("follow", time.Unix(int64(at), 0))
+	}
+}
+
+// cursor is that of the event at a position.
+func (w *world) cursor(r *query.Reader, p domain.Position) string { return r.Cursor(p, w.hashes[p]) }
+
+// hashesOf is the log's.
+func (w *world) hashesOf(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	found := make(map[domain.Position]domain.EventHash)
+	for _, p := range positions {
+		if h, is := w.hashes[p]; is {
+			found[p] = h
+		}
+	}
+	return found, nil
 }
 
 func (w *world) apply(b readmodel.Batch) {
@@ -134,7 +164,8 @@ func (w *world) feed(viewer readmodel.UserKey) []readmodel.Chirp {
 
 // service answers from the world, whose log ends where its views do.
 func (w *world) service() *query.Service {
-	return &query.Service{Views: w.store, Head: func(context.Context) (domain.Position, error) { return w.at, nil }}
+	head := func(context.Context) (domain.Position, error) { return w.at, nil }
+	return &query.Service{Views: w.store, Head: head, Hashes: w.hashesOf}
 }
 
 func (w *world) open() *query.Reader {

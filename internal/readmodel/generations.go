@@ -14,6 +14,9 @@ var ErrBehind = errors.New("the generation is behind the one that serves")
 // moment. Nothing of the batch was applied; it may be tried again.
 var ErrHeld = errors.New("the views are held for those that are about to take over")
 
+// LongestHold is the longest that a builder may hold the serving generation.
+const LongestHold = 10 * time.Second
+
 // Generations is the part of a Store that replaces the views while they serve.
 // A generation is built beside the serving one, out of the readers' sight; then
 // it serves, at one stroke, and the old one is dropped once nobody can be
@@ -49,8 +52,10 @@ type Builder interface {
 	// Hold keeps the serving generation at the checkpoint that it then has for
 	// so long, by the store's own clock: its writers' Apply gives ErrHeld. It is
 	// for a builder that a projector at work outruns, who can be level with it
-	// before the hold ends. d is at most an hour; a later call replaces an earlier one. On a builder
-	// whose generation serves already it does nothing.
+	// before the hold ends. d is at most LongestHold; a later call replaces an
+	// earlier one. A hold that ends seconds further ahead than that is void: the
+	// clock was ahead when it was written. On a builder whose generation serves
+	// already it does nothing.
 	Hold(ctx context.Context, d time.Duration) error
 
 	// Switch makes the generation serve in place of the one that does. It

@@ -86,6 +86,10 @@ type Checkpoint struct {
 	// event at Position+1 is about has been worked through. 0 means that
 	// nothing of it was applied.
 	Partial domain.Position
+	// Event is the hash of the event at Position, by which views of another
+	// history of the log are told from those of this one. It is 0 at position
+	// 0, and in views from before it was kept.
+	Event domain.EventHash
 }
 
 // Generation describes one generation of the views. Its Epoch and Threshold
@@ -100,13 +104,26 @@ type Generation struct {
 	Checkpoint Checkpoint
 }
 
-// Errors of the contract. An outage is a *domain.Error of kind Unavailable.
+// Errors of the contract. Whatever comes from the store's surroundings (the
+// network, the disk, permissions, limits of the system, error codes that a
+// store has never heard of) is a *domain.Error of kind Unavailable.
 var (
 	// ErrFenced says that the checkpoint was not where the batch began:
 	// another projector has written. Nothing of the batch was applied.
 	ErrFenced = errors.New("another projector has moved the checkpoint")
+	// ErrDoesNotFit says that a batch's change does not fit the views: a row
+	// that must be new is there, one to be removed is not, a value breaks a
+	// constraint, or a row or the transaction is larger than the store takes.
+	// The same batch will not fit later. Nothing of it was applied.
+	ErrDoesNotFit = errors.New("the change does not fit the views")
+	// ErrUnfit says that the serving generation cannot go on: it is not of this
+	// log and its history, or a part of it is gone. Serving begins another one.
+	ErrUnfit = errors.New("the serving views cannot go on")
 	// ErrNotFound says that there is no such row.
 	ErrNotFound = errors.New("not in the read model")
+	// ErrNoViews says that there are no views yet: nothing has called Serving,
+	// as after an import without a server. It is of kind Unavailable.
+	ErrNoViews error = &domain.Error{Kind: domain.Unavailable, Msg: "the read model is being set up; try again in a moment"}
 )
 
 // Store holds the views, one generation of which serves.
@@ -114,8 +131,7 @@ type Store interface {
 	// Snapshot opens the serving generation as it is at one moment. Whatever
 	// is read through it belongs together. The caller closes it soon (a store
 	// may give it up after a minute) and may use it from many goroutines.
-	// Before the first Serving there is none, which is an error of kind
-	// Unavailable.
+	// Before the first Serving there is none, which is ErrNoViews.
 	Snapshot(ctx context.Context) (Snapshot, error)
 
 	// Await waits until the serving generation's checkpoint is beyond a
@@ -128,16 +144,29 @@ type Store interface {
 	// Serving opens the serving generation for a projector. The first call on
 	// an empty store creates generation 1 for the epoch and threshold given;
 	// otherwise they are only compared by the caller, who finds the stored ones
-	// in Generation.
+	// in Generation. A store whose serving generation is unfit (ErrUnfit) begins
+	// another one in its place, under a number that none had before; it may
+	// leave that to the next opening where nothing can make it so meanwhile.
 	Serving(ctx context.Context, epoch string, threshold int64) (Writer, error)
 
 	// Lease takes or renews the right to project for a while, as one holder:
 	// true when the holder has it until ttl from now, by the store's own clock.
-	// A store that only one process can open always says true.
+	// A lease that ends seconds further ahead than it was given for is void: that
+	// clock was ahead when it was written. A store that only one process can
+	// open always says true.
 	Lease(ctx context.Context, holder string, ttl time.Duration) (bool, error)
 
 	// Release gives the lease up at once, if the holder has it.
 	Release(ctx context.Context, holder string) error
+}
+
+// LeaseHolder is the part of a Store that several processes share which names
+// who has the lease.
+type LeaseHolder interface {
+	// LeaseHolder returns who had the lease when Lease was last asked for it
+	// here, and until when by the store's own clock. The holder is empty before
+	// that.
+	LeaseHolder() (holder string, until time.Time)
 }
 
 // Snapshot reads one generation at one moment. Reads of a single row give
@@ -225,9 +254,11 @@ type Writer interface {
 
 	// Apply makes a batch's changes in one transaction together with moving
 	// the checkpoint from From to To. It gives ErrFenced and changes nothing
-	// when the checkpoint is not at From. A change that does not fit the rows
-	// that are there (a follow that exists already, one to remove that does
-	// not) is an error and nothing is applied.
+	// when the checkpoint is not at From, and ErrDoesNotFit, which changes
+	// nothing either, when a change does not fit: a follow that exists already,
+	// one to remove that does not, a chirp that the store cannot hold. A
+	// projector halts for that error alone, so a store never returns it for
+	// anything that might pass without the batch being another one.
 	Apply(ctx context.Context, b Batch) error
 }
 

@@ -24,7 +24,7 @@ func (h *Hub) Feed(ctx context.Context, viewer domain.UserID, from Start) iter.S
 	return func(yield func(Item, error) bool) {
 		h.feeds.Add(1)
 		defer h.feeds.Add(-1)
-		within, stop := h.within(ctx)
+		within, stop := h.subscribed(ctx)
 		defer stop()
 		f := feed{hub: h, viewer: viewer, place: from.after, now: from.now, yield: yield}
 		if err := reason(ctx, within, f.run(within)); err != nil {

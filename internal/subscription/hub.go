@@ -7,8 +7,10 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 )
 
 // Hub connects subscribers to the log. Run must be running for anything to
@@ -18,15 +20,21 @@ type Hub struct {
 	feeds    atomic.Int64
 	catchUps atomic.Uint64
 	dropped  atomic.Uint64
+	outage   outage.Outage
 
 	// life ends with Close; every subscription and Run live within it.
 	life context.Context
 	end  context.CancelCauseFunc
-	// started is closed once position is known.
+	// started is closed once position is known for the first time.
 	started chan struct{}
+	start   sync.Once
 
 	mu sync.Mutex
-	// position is that of the last event handed out, -1 before the start.
+	// history ends, and another one begins, when the log was put back to an
+	// earlier state; every subscription lives within one.
+	history context.Context
+	undo    context.CancelCauseFunc
+	// position is that of the last event handed out, -1 while it is not known.
 	position domain.Position
 	recent   ring
 	// authors has for each author those who are live and follow it.
@@ -41,8 +49,9 @@ type Hub struct {
 func New(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
 	life, end := context.WithCancelCause(context.Background())
+	history, undo := context.WithCancelCause(life)
 	return &Hub{
-		cfg: cfg, life: life, end: end,
+		cfg: cfg, life: life, end: end, history: history, undo: undo,
 		started: make(chan struct{}), position: -1,
 		recent:   ring{events: make([]Recorded, cfg.Recent)},
 		authors:  make(map[domain.UserID][]*subscriber),
@@ -56,28 +65,38 @@ func New(cfg Config) *Hub {
 func (h *Hub) Close() { h.end(ErrShuttingDown) }
 
 // Run follows the log from the views' checkpoint and hands out what becomes
-// visible, until ctx ends (its error) or the hub is closed (nil). It rides out
-// errors of the log and the views, trying again ever more slowly, and misses
-// nothing by that. It is called once; when it returns, the hub is closed.
+// visible, until ctx ends (its error) or the hub is closed (nil). Whatever error
+// the log or the views give, it tries again, for ever and at most 2 s apart, and
+// misses nothing by that. When the log was put back to an earlier state, it ends
+// all subscriptions with ErrUndone and begins anew. It is called once; when it
+// returns, the hub is closed.
 func (h *Hub) Run(ctx context.Context) error {
 	defer h.Close()
 	within, stop := h.within(ctx)
 	defer stop()
-	var wait backoff
 	for within.Err() == nil {
-		before := h.at()
 		err := h.follow(within)
 		if within.Err() != nil {
 			break
 		}
-		if h.at() > before {
-			wait = backoff{}
+		if domain.KindOf(err) == domain.CursorInvalid {
+			h.restart()
 		}
-		h.cfg.Logger.Warn("the live hub lost the log and tries again", "position", h.at(), "error", err)
-		wait.pause(within)
+		tries := h.outage.Failed(h.cfg.Logger, "the live hub lost the log and tries again", err, "position", h.at())
+		pause(within, outage.Delay(firstPause, tries))
 	}
 	return ctx.Err()
 }
+
+const (
+	// firstPause is the pause after the hub's first failure.
+	firstPause = 50 * time.Millisecond
+	// calmAfter is how long the hub follows a log that has nothing new before
+	// an outage is over.
+	calmAfter = 2 * time.Second
+)
+
+func (h *Hub) calm() { h.outage.Ended(h.cfg.Logger, "the live hub follows the log again") }
 
 // within ties a context to the hub's life.
 func (h *Hub) within(ctx context.Context) (context.Context, func()) {
@@ -87,6 +106,27 @@ func (h *Hub) within(ctx context.Context) (context.Context, func()) {
 	}
 	stop := context.AfterFunc(h.life, func() { cancel(ErrShuttingDown) })
 	return ctx, func() { stop(); cancel(nil) }
+}
+
+// subscribed ties a subscription's context to the hub's life and to the log's
+// history.
+func (h *Hub) subscribed(ctx context.Context) (context.Context, func()) {
+	h.mu.Lock()
+	history := h.history
+	h.mu.Unlock()
+	ctx, stopLife := h.within(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(history, func() { cancel(context.Cause(history)) })
+	return ctx, func() { stop(); cancel(nil); stopLife() }
+}
+
+// restart begins anew at the views' checkpoint, which is another history's.
+func (h *Hub) restart() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.undo(ErrUndone)
+	h.history, h.undo = context.WithCancelCause(h.life)
+	h.position, h.recent.kept = -1, 0
 }
 
 func (h *Hub) at() domain.Position {
@@ -101,18 +141,22 @@ func (h *Hub) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	idle := time.AfterFunc(calmAfter, h.calm)
+	defer idle.Stop()
 	for batch, err := range h.cfg.Follow(ctx, after) {
+		idle.Stop()
 		if err != nil {
 			return fmt.Errorf("follow the log after position %d: %w", h.at(), err)
 		}
 		if err := h.release(ctx, batch); err != nil {
 			return err
 		}
+		h.calm()
 	}
 	return errors.New("the log's tail ended")
 }
 
-// begin finds where to follow from: the first time the views' checkpoint, for
+// begin finds where to follow from: at first the views' checkpoint, for
 // what is visible by then is read and not pushed.
 func (h *Hub) begin(ctx context.Context) (domain.Position, error) {
 	if at := h.at(); at >= 0 {
@@ -125,7 +169,7 @@ func (h *Hub) begin(ctx context.Context) (domain.Position, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.position = checkpoint
-	close(h.started)
+	h.start.Do(func() { close(h.started) })
 	return checkpoint, nil
 }
 
@@ -240,7 +284,7 @@ func (h *Hub) attach(viewer domain.UserID, reading Reading, given domain.Positio
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.recent.reaches(reading.Through, h.position) {
+	if h.position < 0 || !h.recent.reaches(reading.Through, h.position) {
 		return nil
 	}
 	h.viewers[viewer] = append(h.viewers[viewer], s)
@@ -322,9 +366,13 @@ func (h *Hub) Stats() Stats {
 	for _, list := range h.watchers {
 		profiles += len(list)
 	}
-	return Stats{
+	stats := Stats{
 		Feeds: int(h.feeds.Load()), Profiles: profiles,
 		Authors: len(h.authors), Position: max(h.position, 0),
 		CatchUps: h.catchUps.Load(), Dropped: h.dropped.Load(),
 	}
+	if report, ongoing := h.outage.Now(); ongoing {
+		stats.Outage = &report
+	}
+	return stats
 }

@@ -1,9 +1,12 @@
 package subscription_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,4 +151,67 @@ func TestErrorsCanBeTold(t *testing.T) {
 			t.Errorf("%v is of kind %d, want %d", err, got, want)
 		}
 	}
+}
+
+// Events of a newer version come without what they say.
+func TestHubPassesOverWhatItCannotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		h := w.hub(t, subscription.Config{})
+		w.follow(ann, bob)
+		live := connect(t, h, ann, subscription.Now(), nil)
+		wantItems(t, live)
+		w.happen(nil)
+		p := w.post(bob)
+		w.record(nil)
+		w.record(nil)
+		w.show()
+		q := w.post(bob)
+		wantItems(t, live, p, q)
+		late := connect(t, h, ann, subscription.After(p), nil)
+		wantItems(t, late, q)
+		w.happen(nil)
+		if stats := h.Stats(); stats.Outage != nil {
+			t.Errorf("Stats: got the outage %+v, want none", stats.Outage)
+		}
+		synctest.Wait()
+		if at := h.Stats().Position; at != domain.Position(len(w.events)) {
+			t.Errorf("the hub is at %d, want %d", at, len(w.events))
+		}
+	})
+}
+
+func TestHubTellsOfAnOutageUntilItIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		w := newWorld()
+		h := w.hub(t, subscription.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		w.follow(ann, bob)
+		synctest.Wait()
+		broken := errors.New("broken")
+		w.change(func() { w.outage = broken })
+		w.post(bob)
+		time.Sleep(150 * time.Second)
+		stats := h.Stats()
+		if stats.Outage == nil || !errors.Is(stats.Outage.Err, broken) || time.Since(stats.Outage.Since) < 140*time.Second || stats.Outage.Tries < 70 {
+			t.Errorf("Stats in an outage: got %+v, want one of more than two minutes, tried each 2 s", stats.Outage)
+		}
+		w.change(func() { w.outage = nil })
+		time.Sleep(5 * time.Second)
+		if stats := h.Stats(); stats.Outage != nil || stats.Position != 2 {
+			t.Errorf("Stats after the outage: got %+v at %d, want none, at 2", stats.Outage, stats.Position)
+		}
+		w.change(func() { w.outage = broken }) // with nothing to be read
+		time.Sleep(5 * time.Second)
+		w.happen(nil) // wakes what follows
+		time.Sleep(20 * time.Second)
+		w.change(func() { w.outage = nil })
+		time.Sleep(10 * time.Second)
+		if stats := h.Stats(); stats.Outage != nil {
+			t.Errorf("Stats of an idle hub after an outage: got %+v, want none", stats.Outage)
+		}
+		if n := strings.Count(log.String(), "lost the log"); n > 5 {
+			t.Errorf("two outages are logged in %d lines, want one a minute:\n%s", n, log.String())
+		}
+	})
 }

@@ -22,7 +22,7 @@ type watcher struct {
 // starts no goroutine, and cannot be too slow, since it keeps one position.
 func (h *Hub) Profile(ctx context.Context, user domain.UserID) iter.Seq2[domain.Position, error] {
 	return func(yield func(domain.Position, error) bool) {
-		within, stop := h.within(ctx)
+		within, stop := h.subscribed(ctx)
 		defer stop()
 		err := h.profile(within, user, func(p domain.Position) bool { return yield(p, nil) })
 		if err := reason(ctx, within, err); err != nil {
@@ -59,7 +59,7 @@ func (h *Hub) listen(user domain.UserID) *watcher {
 	notify(w.wake)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w.latest.Store(int64(h.position))
+	w.latest.Store(int64(max(h.position, 0)))
 	h.watchers[user] = append(h.watchers[user], w)
 	return w
 }

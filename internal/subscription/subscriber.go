@@ -103,7 +103,12 @@ type backoff struct {
 func (b *backoff) pause(ctx context.Context) {
 	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
 	b.next = min(max(2*b.next, shortest), longest)
-	timer := time.NewTimer(b.next/2 + rand.N(b.next/2))
+	pause(ctx, b.next/2+rand.N(b.next/2))
+}
+
+// pause waits for a while or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -36,9 +36,12 @@ import (
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 )
 
-// Recorded is an event as the log has it.
+// Recorded is an event as the log has it. Event is nil for one that this program
+// cannot read, most likely of a newer version: the hub passes it over, and what
+// it did is found by those who read the views.
 type Recorded struct {
 	Position domain.Position
 	At       time.Time
@@ -69,7 +72,9 @@ type Reading struct {
 // required; a zero number takes its default.
 type Config struct {
 	// Follow gives every event of the log after a position, each once, in
-	// order, in batches of at least one: first the past, then live.
+	// order, in batches of at least one: first the past, then live. It ends with
+	// an error of kind CursorInvalid when the log has not the event at the
+	// position, or no longer the one that was given last.
 	Follow func(ctx context.Context, after domain.Position) iter.Seq2[[]Recorded, error]
 	// Await waits until the views' checkpoint is beyond a position, and gives
 	// the checkpoint. Any checkpoint is beyond position -1.
@@ -113,7 +118,7 @@ func orElse[N int | domain.Position | time.Duration](n, otherwise N) N {
 	return n
 }
 
-// Why a subscription ends that its subscriber did not end. Both can be told to
+// Why a subscription ends that its subscriber did not end. All can be told to
 // the client.
 var (
 	// ErrTooSlow ends a feed subscription that cannot keep up.
@@ -122,6 +127,10 @@ var (
 	// ErrShuttingDown ends every subscription when the hub closes.
 	ErrShuttingDown = domain.Errorf(domain.Unavailable,
 		"the server is shutting down; subscribe again after the last cursor")
+	// ErrUndone ends every subscription when the log was put back to an earlier
+	// state under the running server. The cursor tells what that means for each.
+	ErrUndone = domain.Errorf(domain.Unavailable,
+		"the log was put back to an earlier state, as from a backup; subscribe again after the last cursor")
 )
 
 // Start is where a feed subscription begins.
@@ -146,6 +155,8 @@ type Stats struct {
 	Authors int
 	// Position is that of the last event handed out.
 	Position domain.Position
+	// Outage is why the hub cannot go on at the moment, nil if it can.
+	Outage *outage.Report
 	// CatchUps counts how often a live subscriber was moved back to catch-up
 	// reading, and Dropped how many were ended with ErrTooSlow, since the start.
 	CatchUps uint64

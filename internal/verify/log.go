@@ -7,7 +7,11 @@ import (
 	"chirp/internal/eventstore"
 )
 
-const theLog = "the log"
+// What a difference may be about, other than a user.
+const (
+	theLog   = "the log"
+	theStore = "the store"
+)
 
 // addAll folds the events up to a position, checks them, and says how many
 // they were.

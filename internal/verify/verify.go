@@ -26,6 +26,9 @@ import (
 type Config struct {
 	Log   eventstore.Log
 	Views readmodel.Store
+	// Problems returns what the store itself finds wrong; each of them is a
+	// difference. It may be nil.
+	Problems func() []string
 	// Sample is the number of users, drawn by Seed, whose lists are compared:
 	// chirps, follows and timeline. 0 is all. Profiles and the log are checked
 	// in full all the same.
@@ -77,6 +80,9 @@ type Summary struct {
 	Partial string
 	// Differences counts all, reported or not.
 	Differences int64
+	// Unsound counts those of them that are of the log or the store itself,
+	// which no rebuild of the views mends.
+	Unsound int64
 }
 
 const (
@@ -114,6 +120,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		return r.sum, err
 	}
 	r.fold.finish()
+	r.reportProblems()
 	r.sum.Head = head.Position
 	r.sum.Users, r.sum.Chirps, r.sum.Follows = int64(len(r.fold.order)), r.fold.chirps, r.fold.follows
 	return r.sum, nil
@@ -131,8 +138,22 @@ type run struct {
 
 func (r *run) report(d Difference) {
 	r.sum.Differences++
+	if d.Whose == theLog || d.Whose == theStore {
+		r.sum.Unsound++
+	}
 	if r.sum.Differences <= int64(r.cfg.MaxReports) && r.cfg.Report != nil {
 		r.cfg.Report(d)
+	}
+}
+
+// reportProblems reports what the store finds wrong, in the end, when it has
+// been read.
+func (r *run) reportProblems() {
+	if r.cfg.Problems == nil {
+		return
+	}
+	for _, p := range r.cfg.Problems() {
+		r.report(Difference{"soundness", theStore, "no problem", p})
 	}
 }
 

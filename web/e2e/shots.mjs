@@ -35,7 +35,10 @@ export async function shots(browser, server) {
     for (const colorScheme of ['light', 'dark']) {
       const options = { viewport, colorScheme, deviceScaleFactor: 1 };
       const stranger = await Visitor.come(browser, server.url, options);
-      const take = (visitor, name) => visitor.page.screenshot({ path: `${folder}${name}-${size}-${colorScheme}.png` });
+      const take = async (visitor, name) => {
+        await visitor.still();
+        await visitor.page.screenshot({ path: `${folder}${name}-${size}-${colorScheme}.png` });
+      };
       await strangers(stranger, take);
       await stranger.context.close();
       const viewer = await Visitor.come(browser, server.url, options);
@@ -83,7 +86,6 @@ async function screens(visitor, people, take) {
   await people.juno.post(second);
   await page.getByRole('button', { name: '2 new chirps' }).waitFor();
   await page.getByLabel('Write a chirp').fill(`${'A long thought that goes on. '.repeat(9)}And on, and on, and on.`);
-  await page.locator('.pill').evaluate((pill) => Promise.all(pill.getAnimations().map((each) => each.finished)));
   await take(visitor, 'home-pill');
   await page.getByLabel('Write a chirp').fill(own);
   await page.getByRole('button', { name: 'Chirp', exact: true }).click();

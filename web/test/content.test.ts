@@ -1,5 +1,26 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { judge, MAX_CONTENT } from '../src/text/content';
+
+interface Vector {
+  name: string;
+  text: string;
+  kept: string | null;
+  count?: number;
+  problem?: string;
+}
+
+// What the server's tests say of the same texts.
+const vectors = JSON.parse(readFileSync(new URL('../../internal/domain/testdata/content/vectors.json', import.meta.url), 'utf8')) as Vector[];
+
+describe("judge agrees with the server's tests", () => {
+  it.each(vectors.map((v) => [v.name, v] as const))('%s', (_, { text, kept, count, problem }) => {
+    const got = judge(text);
+    expect(got.problem === 'invisible' ? 'empty' : got.problem).toBe(problem ?? null);
+    if (kept === null) return;
+    expect(got).toMatchObject({ text: kept, count });
+  });
+});
 
 describe('judge counts as the server does', () => {
   const family = '👩‍👩‍👧'; // five code points, of which two join the others
@@ -27,6 +48,8 @@ describe('judge tells the problem', () => {
     ['none in several lines', 'a\nb\r\nc', null],
     ['too long', 'x'.repeat(MAX_CONTENT + 1), 'long'],
     ['empty', ' \n\t ', 'empty'],
+    ['nothing to see', '\u200b\u3164', 'invisible'],
+    ['an accent upon accents', `a${'\u0300'.repeat(31)}`, 'marks'],
     ['a tab within', 'a\tb', 'control'],
     ['a lone carriage return within', 'a\rb', 'control'],
     ['a control character of the second block within', 'a\u0085b', 'control'],

@@ -183,13 +183,16 @@ func appendSettles(t testing.TB, open Open) {
 	const n = 100
 	for i := range n {
 		a := command(fmt.Sprint(i), to(domain.StreamID(fmt.Sprintf("s:%d", i)), 0, 2))
-		first, err := appendAndCancel(guarded(t), log, a, i%10)
-		if err == nil && first.Repeated {
+		first, firstErr := appendAndCancel(guarded(t), log, a, i%10)
+		if firstErr == nil && first.Repeated {
 			t.Fatalf("Append: got Repeated for a first commit")
 		}
 		second, err := log.Append(guarded(t), a)
 		if err != nil {
 			t.Fatalf("Append again: %v", err)
+		}
+		if errors.Is(firstErr, eventstore.ErrNotAppended) && second.Repeated {
+			t.Fatalf("Append: got ErrNotAppended for what was appended")
 		}
 		if len(first.Events) > 0 {
 			wantEvents(t, "Append again", second.Events, first.Events)

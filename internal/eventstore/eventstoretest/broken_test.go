@@ -24,6 +24,7 @@ type (
 	showsLate       struct{ eventstore.Log }
 	loadsLittle     struct{ eventstore.Log }
 	interrupted     struct{ eventstore.Log }
+	falselyCertain  struct{ eventstore.Log }
 	showsLaterFirst struct{ eventstore.Log }
 	neverRepeated   struct{ eventstore.Log }
 	findsNothing    struct{ eventstore.Log }
@@ -36,6 +37,7 @@ type (
 	readsInclusive  struct{ eventstore.Log }
 	failsToRead     struct{ eventstore.Log }
 	emptyWhenEnded  struct{ eventstore.Log }
+	hashesAnything  struct{ eventstore.Log }
 	newEpochs       struct{ eventstore.Log }
 	sameEpoch       struct{ eventstore.Log }
 )
@@ -96,6 +98,12 @@ func (l interrupted) Append(ctx context.Context, a eventstore.Append) (eventstor
 		return eventstore.Commit{}, ctx.Err()
 	}
 	return c, err
+}
+
+// Append is that of interrupted, and claims to know that nothing was written.
+func (l falselyCertain) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	c, err := interrupted(l).Append(ctx, a)
+	return c, eventstore.NotAppended(err)
 }
 
 func (l showsLaterFirst) ReadAll(ctx context.Context, after domain.Position, limit int) (events, error) {
@@ -174,6 +182,16 @@ func (l newEpochs) Head(ctx context.Context) (eventstore.Head, error) {
 	head, err := l.Log.Head(ctx)
 	head.Epoch = uuid.NewString()
 	return head, err
+}
+
+func (l hashesAnything) Hashes(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	hashes, err := l.Log.Hashes(ctx, positions)
+	for _, at := range positions {
+		if hashes[at] == 0 {
+			hashes[at] = domain.EventHash(at)
+		}
+	}
+	return hashes, err
 }
 
 func (l sameEpoch) Head(ctx context.Context) (eventstore.Head, error) {

@@ -200,6 +200,18 @@ func (m *memory) ReadAll(_ context.Context, after domain.Position, limit int) ([
 	return slices.Clone(m.events[from:min(from+limit, len(m.events))]), nil
 }
 
+func (m *memory) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	hashes := make(map[domain.Position]domain.EventHash)
+	for _, at := range positions {
+		if at > 0 && int(at) <= len(m.events) {
+			hashes[at] = m.events[at-1].Hash()
+		}
+	}
+	return hashes, nil
+}
+
 func (m *memory) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
 	return func(yield func([]eventstore.Event, error) bool) {
 		if head, _ := m.Head(ctx); after > head.Position {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ func readCases() []Case {
 		{"data keep their meaning", keepsData},
 		{"load gives one stream in version order", loadsOneStream},
 		{"read all gives at most the limit of those after a position", readsWindows},
+		{"hashes are those of the events that are there", givesHashes},
 		{"a read whose context has ended does not pass for an empty log", readsAfterEnd},
 		{"head keeps the epoch and tells logs apart", headIsStable},
 	}
@@ -133,6 +136,26 @@ func readsWindows(t testing.TB, open Open) {
 			t.Fatalf("ReadAll after %d: %v", c.after, err)
 		}
 		wantEvents(t, fmt.Sprintf("ReadAll after %d, at most %d", c.after, c.limit), got, all[c.first:c.last])
+	}
+}
+
+func givesHashes(t testing.TB, open Open) {
+	log := open(t)
+	events := slices.Concat(mustAppend(t, log, command("one", to("s", 0, 2), to("t", 0, 1))).Events, mustAppend(t, log, command("two", to("s", 2, 1))).Events)
+	for _, positions := range [][]domain.Position{nil, {3}, {1, 2, 3, 4}, {4, 2, 2}, {5}, {-1, 0, 1, 1 << 40}} {
+		got, err := log.Hashes(guarded(t), positions)
+		if err != nil {
+			t.Fatalf("Hashes of %v: %v", positions, err)
+		}
+		want := map[domain.Position]domain.EventHash{}
+		for _, p := range positions {
+			if p > 0 && int(p) <= len(events) {
+				want[p] = domain.HashEvent(events[p-1].Stream, events[p-1].RecordedAt)
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("Hashes of %v: got %v, want %v", positions, got, want)
+		}
 	}
 }
 

@@ -206,7 +206,7 @@ func checkHold(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1)})
 	before := one.look(1, 2)
 	b := other.build(99)
-	other.ok("Hold", b.Hold(other.ctx, time.Minute))
+	other.ok("Hold", b.Hold(other.ctx, readmodel.LongestHold))
 	if err := one.writer.Apply(one.ctx, nextProfile(10)); !errors.Is(err, readmodel.ErrHeld) {
 		one.Errorf("Apply to what is held gave %v, want ErrHeld", err)
 	}
@@ -215,7 +215,7 @@ func checkHold(one, other *world) {
 	}
 	other.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1, 2)})
 	other.ok("Switch", b.Switch(other.ctx))
-	other.ok("Hold by what serves", b.Hold(other.ctx, time.Minute))
+	other.ok("Hold by what serves", b.Hold(other.ctx, readmodel.LongestHold))
 	one.turned(other.generation().Number)
 	if err := one.writer.Apply(one.ctx, nextProfile(10)); !errors.Is(err, readmodel.ErrFenced) {
 		one.Errorf("Apply to what was held and serves no more gave %v, want ErrFenced", err)
@@ -227,7 +227,7 @@ func checkHold(one, other *world) {
 func checkHoldEnds(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1)})
 	b := other.build(99)
-	other.ok("Hold", b.Hold(other.ctx, time.Hour))
+	other.ok("Hold", b.Hold(other.ctx, readmodel.LongestHold))
 	other.ok("Hold for less", b.Hold(other.ctx, 300*time.Millisecond))
 	err := one.writer.Apply(one.ctx, nextProfile(10))
 	for held := 0; errors.Is(err, readmodel.ErrHeld) && one.ctx.Err() == nil; held++ {

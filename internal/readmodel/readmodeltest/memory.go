@@ -58,7 +58,7 @@ func (m *Memory) Snapshot(context.Context) (readmodel.Snapshot, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.state == nil {
-		return nil, domain.Errorf(domain.Unavailable, "there are no views yet")
+		return nil, readmodel.ErrNoViews
 	}
 	return snapshot{m.state}, nil
 }
@@ -116,6 +116,13 @@ func (m *Memory) Lease(_ context.Context, holder string, ttl time.Duration) (boo
 		m.holder, m.until = holder, now.Add(ttl)
 	}
 	return m.holder == holder, nil
+}
+
+// LeaseHolder implements readmodel.LeaseHolder.
+func (m *Memory) LeaseHolder() (string, time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.holder, m.until
 }
 
 // Release implements readmodel.Store.
@@ -203,7 +210,7 @@ func (w writer) Apply(_ context.Context, b readmodel.Batch) error {
 	next := target.clone()
 	next.generation.Checkpoint = b.To
 	if err := errors.Join(next.rows(b), next.deliveries(b)); err != nil {
-		return fmt.Errorf("apply a batch through %d: %w", b.To.Position, err)
+		return fmt.Errorf("apply a batch through %d: %w: %w", b.To.Position, readmodel.ErrDoesNotFit, err)
 	}
 	if serving {
 		w.m.replace(next)

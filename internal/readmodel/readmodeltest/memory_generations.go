@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"chirp/internal/domain"
 	"chirp/internal/readmodel"
 )
 
@@ -14,7 +13,7 @@ func (m *Memory) Build(_ context.Context, epoch string, threshold int64) (readmo
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.state == nil {
-		return nil, domain.Errorf(domain.Unavailable, "there are no views yet")
+		return nil, readmodel.ErrNoViews
 	}
 	if b := m.building; b == nil || b.generation.Epoch != epoch || b.generation.Threshold != threshold {
 		m.building = m.create(epoch, threshold)

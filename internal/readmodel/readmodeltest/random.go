@@ -88,8 +88,12 @@ func (r *round) compare(t *rapid.T) {
 		}
 	}
 	r.compareRecent(t, w)
-	k := rapid.SampledFrom(r.users).Draw(t, "key")
-	after, limit := w.After, w.Limit
+	for _, k := range r.users {
+		r.compareThrough(t, k, w.After, w.Limit)
+	}
+}
+
+func (r *round) compareThrough(t *rapid.T, k readmodel.UserKey, after domain.Position, limit int) {
 	for name, through := range map[string]func(readmodel.Writer) (domain.Position, error){
 		"FollowersThrough": func(w readmodel.Writer) (domain.Position, error) { return w.FollowersThrough(r.ctx, k, after, limit) },
 		"PushedThrough":    func(w readmodel.Writer) (domain.Position, error) { return w.PushedThrough(r.ctx, k, after, limit) },

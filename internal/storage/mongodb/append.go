@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 )
 
@@ -13,6 +14,9 @@ type pending struct {
 	append eventstore.Append
 	docs   []document
 	bytes  int
+	// inDoubt says that a commit of it was attempted, and nobody knows what came
+	// of it.
+	inDoubt bool
 	// done receives the outcome, once.
 	done chan outcome
 }
@@ -45,20 +49,29 @@ func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commi
 		return eventstore.Commit{}, err
 	}
 	op := "append to " + string(a.Streams[0].Stream)
+	if l.readOnly {
+		return eventstore.Commit{}, domain.Errorf(domain.Invalid, "%s: the database is opened for reading only", op)
+	}
+	if err := l.guard.refusal(); err != nil {
+		return eventstore.Commit{}, eventstore.NotAppended(fmt.Errorf("%s: %w", op, err))
+	}
 	waiting, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
 	defer cancel()
 	if settled, o := l.settleStale(waiting, p); settled {
-		return o.commit, translate(ctx, op, o.err)
+		return answer(ctx, op, o)
 	}
 	if !l.queue.add(p) {
-		return eventstore.Commit{}, unavailable(op, errClosed)
+		return eventstore.Commit{}, eventstore.NotAppended(unavailable(op, errClosed))
 	}
 	select {
 	case o := <-p.done:
-		return o.commit, translate(ctx, op, o.err)
+		return answer(ctx, op, o)
 	case <-waiting.Done():
-		l.queue.remove(p)
-		return eventstore.Commit{}, translate(ctx, op, context.Cause(waiting))
+		o := outcome{err: context.Cause(waiting)}
+		if l.queue.remove(p) {
+			o.err = eventstore.NotAppended(o.err)
+		}
+		return answer(ctx, op, o)
 	}
 }
 
@@ -81,7 +94,7 @@ func (l *Log) settleStale(ctx context.Context, p *pending) (bool, outcome) {
 			return err
 		})
 		if err != nil {
-			return true, outcome{err: err}
+			return true, outcome{err: eventstore.NotAppended(err)}
 		}
 		if actual < s.Expected {
 			return true, l.settleRepeat(ctx, p, &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual})

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"chirp/internal/gate"
 )
 
 // retryPause is how long the worker waits after a failure that will pass.
@@ -17,7 +19,7 @@ const conflictPause = 300 * time.Microsecond
 func (l *Log) work() {
 	defer close(l.done)
 	for l.queue.wait() {
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		ctx, cancel := context.WithTimeout(gate.Own(context.Background()), answerTimeout)
 		l.commitNext(ctx)
 		cancel()
 	}
@@ -25,12 +27,21 @@ func (l *Log) work() {
 
 // commitNext waits for this server's turn and then commits what has gathered.
 func (l *Log) commitNext(ctx context.Context) {
+	if refused := l.guard.refusal(); refused != nil {
+		finish(l.queue.take(), outcome{err: refused})
+		return
+	}
 	t, err := l.beginInTurn(ctx, false)
+	if refused := l.guard.explains(ctx, err); refused != nil {
+		finish(l.queue.take(), outcome{err: refused})
+		return
+	}
 	if err != nil {
-		l.logger.Warn("appends wait for the database", "error", err)
+		l.waits.Failed(l.logger, "appends wait for the database", err)
 		pause(ctx, retryPause)
 		return
 	}
+	l.waits.Ended(l.logger, "appends go on")
 	l.commit(ctx, t, l.queue.take())
 }
 
@@ -45,6 +56,11 @@ func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 	for careful := false; ; {
 		left, err := l.attempt(ctx, t, group, careful)
 		if group = left; err == nil {
+			return
+		}
+		if refused := l.guard.explains(ctx, err); refused != nil {
+			l.turns.pass(ctx)
+			finish(group, outcome{err: refused})
 			return
 		}
 		switch {
@@ -65,6 +81,10 @@ func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 			return
 		}
 		if t, err = l.beginInTurn(ctx, careful); err != nil {
+			if refused := l.guard.explains(ctx, err); refused != nil {
+				finish(group, outcome{err: refused})
+				return
+			}
 			finish(group, outcome{err: fmt.Errorf("%w: %w", errNoAnswer, err)})
 			return
 		}
@@ -108,15 +128,12 @@ func (l *Log) fail(ctx context.Context, group []*pending, err error) {
 	for i := range group {
 		t, err := l.beginInTurn(ctx, true)
 		if err != nil {
+			if refused := l.guard.explains(ctx, err); refused != nil {
+				err = refused
+			}
 			finish(group[i:], outcome{err: err})
 			return
 		}
 		l.commit(ctx, t, group[i:i+1])
-	}
-}
-
-func finish(group []*pending, o outcome) {
-	for _, p := range group {
-		p.done <- o
 	}
 }

@@ -35,13 +35,16 @@ func (q *queue) add(p *pending) bool {
 	return true
 }
 
-// remove takes an append out whose caller has given up, if it is still there.
-func (q *queue) remove(p *pending) {
+// remove takes an append out whose caller has given up, and reports whether it
+// was still there.
+func (q *queue) remove(p *pending) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if i := slices.Index(q.waiting, p); i >= 0 {
+	i := slices.Index(q.waiting, p)
+	if i >= 0 {
 		q.waiting = slices.Delete(q.waiting, i, i+1)
 	}
+	return i >= 0
 }
 
 // close refuses further appends.

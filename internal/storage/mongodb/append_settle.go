@@ -10,6 +10,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/gate"
 )
 
 // branches is how many conditions one query joins with $or.
@@ -36,6 +37,7 @@ func (l *Log) settle(inside context.Context, group []*pending) ([]*pending, erro
 		case conflict != nil:
 			p.done <- outcome{err: conflict}
 		default:
+			p.inDoubt = false // an attempt that might have been committed was not
 			writable = append(writable, p)
 		}
 	}
@@ -121,10 +123,13 @@ func (p *pending) conflict(moved map[domain.StreamID]int64) error {
 // It was seen inside a transaction, and so may not be safe from a rollback for
 // another moment.
 func (l *Log) answerRepeat(p *pending) {
-	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	ctx, cancel := context.WithTimeout(gate.Own(context.Background()), answerTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
 		o := l.settleRepeat(ctx, p, errNoAnswer)
+		if o.err == nil { // it may be one of this process that was not confirmed
+			o.err = <-l.guard.stand(ctx)
+		}
 		if !errors.Is(o.err, errNoAnswer) {
 			p.done <- o
 			return

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
-	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/xoptions"
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
@@ -25,6 +24,7 @@ const abortTimeout = time.Second
 // commits in the order of the positions and leaves no gap.
 type transaction struct {
 	session *mongo.Session
+	beside  context.Context // does not carry the session
 	inside  context.Context // carries the session
 	after   domain.Position // the last event's
 }
@@ -49,11 +49,15 @@ func (l *Log) begin(ctx context.Context, look bool) (*transaction, lastEvent, er
 	if err := l.session.StartTransaction(options.Transaction().SetReadConcern(readconcern.Local())); err != nil {
 		return nil, lastEvent{}, err
 	}
-	t := &transaction{session: l.session, inside: mongo.NewSessionContext(ctx, l.session), after: l.end}
+	l.sessions.transactions.began(l.session)
+	t := &transaction{session: l.session, beside: ctx, inside: mongo.NewSessionContext(ctx, l.session), after: l.end}
 	if !look && l.end >= 0 {
 		return t, lastEvent{}, nil
 	}
 	last, err := readLast(t.inside, l.events)
+	if err == nil {
+		err = last.fit(l.guard.furthest())
+	}
 	if err != nil {
 		t.abort()
 		return nil, last, fmt.Errorf("read the end of the log: %w", err)
@@ -71,29 +75,6 @@ func (t *transaction) abort() {
 	}
 }
 
-// lastEvent is what is needed to know of the last event of the log.
-type lastEvent struct {
-	position domain.Position // 0 in an empty log
-	turn     int64           // the ticket with which it was appended, if any
-}
-
-func readLast(ctx context.Context, events *mongo.Collection) (lastEvent, error) {
-	newest := options.FindOne().SetSort(bson.D{{Key: "_id", Value: -1}}).SetProjection(bson.D{{Key: "turn", Value: 1}, {Key: importingField, Value: 1}})
-	raw, err := events.FindOne(ctx, bson.D{}, newest).Raw()
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return lastEvent{}, nil
-	}
-	if err != nil {
-		return lastEvent{}, err
-	}
-	if bsoncore.Document(raw).Lookup(importingField).Type != 0 {
-		return lastEvent{}, errImporting
-	}
-	position, _ := bsoncore.Document(raw).Lookup("_id").AsInt64OK()
-	turn, _ := bsoncore.Document(raw).Lookup("turn").AsInt64OK()
-	return lastEvent{position: domain.Position(position), turn: turn}, nil
-}
-
 // write inserts a group's events and commits them. An error of a unique index
 // is errPositionTaken if it is about a position.
 func (l *Log) write(t *transaction, ticket int64, group []*pending) error {
@@ -102,19 +83,39 @@ func (l *Log) write(t *transaction, ticket int64, group []*pending) error {
 		d.setPosition(t.after + 1 + domain.Position(i))
 	}
 	docs[len(docs)-1] = docs[len(docs)-1].withTurn(ticket)
-	if _, err := l.events.InsertMany(t.inside, docs); err != nil {
+	if err := l.insert(t.inside, docs); err != nil {
 		if onPosition(err) || hasCode(err, codeWriteConflict) {
 			return fmt.Errorf("%w: %w", errPositionTaken, err)
 		}
 		return fmt.Errorf("insert events: %w", err)
 	}
+	stand := l.guard.stand(t.beside)
 	l.changes.appending(t.after + domain.Position(len(docs)))
-	if err := commitTransaction(t); err != nil {
+	err := committing(t, group)
+	if err == nil {
+		l.sessions.transactions.committed(t.session)
+		l.sessions.saw(t.session)
+		err = standing(group, stand)
+	}
+	if err != nil {
+		l.end = -1
 		l.changes.appended(nil)
 		return fmt.Errorf("commit: %w", err)
 	}
-	l.sessions.saw(t.session)
 	return nil
+}
+
+// insert inserts events into the collection that this process has opened, and
+// makes none.
+func (l *Log) insert(inside context.Context, docs []document) error {
+	o := options.InsertMany()
+	if pin := l.guard.pin(); pin != nil {
+		if err := xoptions.SetInternalInsertManyOptions(o, "addCommandFields", pin); err != nil {
+			return err
+		}
+	}
+	_, err := l.events.InsertMany(inside, docs, o)
+	return err
 }
 
 // onPosition says whether the unique index on _id was in the way.
@@ -132,14 +133,16 @@ func onPosition(err error) bool {
 	return false
 }
 
-// commitTransaction commits, and asks again as long as the answer is lost.
-func commitTransaction(t *transaction) error {
-	for {
+// commitTransaction commits, and asks again as long as the answer is lost. An
+// error is certain if no answer was lost and the server rejected the commit.
+func commitTransaction(t *transaction) (certain bool, err error) {
+	for certain = true; ; {
 		err := t.session.CommitTransaction(t.inside)
 		var labeled mongo.LabeledError
 		unknown := errors.As(err, &labeled) && labeled.HasErrorLabel("UnknownTransactionCommitResult")
+		certain = certain && rejected(err)
 		if err == nil || !unknown || t.inside.Err() != nil {
-			return err
+			return certain, err
 		}
 		pause(t.inside, retryPause)
 	}
@@ -155,6 +158,7 @@ func (l *Log) deliver(after domain.Position, group []*pending) {
 		p.done <- outcome{commit: eventstore.Commit{Events: events, Fingerprint: p.append.Command.Fingerprint}}
 	}
 	l.end = after
+	l.guard.reached(after)
 	l.changes.appended(all)
 }
 

@@ -3,12 +3,14 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/xoptions"
 
 	"chirp/internal/auth"
 	"chirp/internal/domain"
@@ -19,6 +21,7 @@ import (
 // was saved as unconfirmedSince.
 type credentials struct {
 	sessions *sessions
+	guard    *guard
 	users    *mongo.Collection
 	secrets  *mongo.Collection
 }
@@ -26,35 +29,79 @@ type credentials struct {
 // secretID is the id of the token secret's document.
 const secretID = "token"
 
+// run calls f unless credentials are lost. An f that fails because the
+// collection of the credentials is another one than it was, as pin makes it, is
+// called again if that turns out to be right.
+func (c *credentials) run(ctx context.Context, f func(ctx context.Context, pin bson.D) error) error {
+	for again := false; ; again = true {
+		if err := c.guard.keptRefusal(); err != nil {
+			return err
+		}
+		pin, _ := c.guard.keptPin()
+		err := c.sessions.run(ctx, func(ctx context.Context) error { return f(ctx, pin) })
+		if !hasCode(err, codeCollectionUUIDMismatch) {
+			return err
+		}
+		c.guard.check(ctx)
+		if again && c.guard.keptRefusal() == nil {
+			return fmt.Errorf("%w: %w", errUnkept, err)
+		}
+	}
+}
+
+// pinned adds to the options of a command that it is for one collection alone.
+func pinned[T any](o T, pin bson.D, set func(T, string, any) error) T {
+	if pin != nil {
+		_ = set(o, "addCommandFields", pin) // fails for another name or type only
+	}
+	return o
+}
+
 func (c *credentials) SaveCredential(ctx context.Context, user domain.UserID, hash string, at time.Time) error {
 	set := bson.D{{Key: "$set", Value: bson.D{{Key: "hash", Value: hash}, {Key: "unconfirmedSince", Value: at}}}}
-	return translate(ctx, "save a credential", c.upsert(ctx, c.users, string(user), set))
+	return translate(ctx, "save a credential", c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		return upsert(ctx, c.users, string(user), set, pin)
+	}))
 }
 
 // upsert changes a document, or makes it. Of several calls that find it
 // missing at once all but one may be told that it is there.
-func (c *credentials) upsert(ctx context.Context, in *mongo.Collection, id string, change bson.D) error {
-	return c.sessions.run(ctx, func(ctx context.Context) error {
-		for {
-			_, err := in.UpdateByID(ctx, id, change, options.UpdateOne().SetUpsert(true))
-			if !hasCode(err, codeDuplicateKey) {
-				return err
-			}
+func upsert(ctx context.Context, in *mongo.Collection, id string, change, pin bson.D) error {
+	for {
+		_, err := in.UpdateByID(ctx, id, change, pinned(options.UpdateOne().SetUpsert(true), pin, xoptions.SetInternalUpdateOneOptions))
+		if !hasCode(err, codeDuplicateKey) {
+			return err
 		}
-	})
+	}
 }
 
+// Credential reads a credential that must be there beside the user's: if both
+// are missing, credentials may be lost.
 func (c *credentials) Credential(ctx context.Context, user domain.UserID) (string, error) {
-	var row struct {
-		Hash string `bson:"hash"`
-	}
-	err := c.sessions.run(ctx, func(ctx context.Context) error {
-		return c.users.FindOne(ctx, bson.D{{Key: "_id", Value: string(user)}}).Decode(&row)
+	_, other := c.guard.keptPin()
+	var rows []credentialRow
+	err := c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		cursor, err := c.users.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{string(user), other}}}}}, pinned(options.Find(), pin, xoptions.SetInternalFindOptions))
+		if err != nil {
+			return err
+		}
+		return cursor.All(ctx, &rows)
 	})
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return "", auth.ErrNoCredential
+	if err != nil {
+		return "", translate(ctx, "read a credential", err)
 	}
-	return row.Hash, translate(ctx, "read a credential", err)
+	for _, r := range rows {
+		if r.User == string(user) {
+			return r.Hash, nil
+		}
+	}
+	if len(rows) == 0 && other != "" {
+		c.guard.check(ctx)
+		if err := c.guard.keptRefusal(); err != nil {
+			return "", translate(ctx, "read a credential", err)
+		}
+	}
+	return "", auth.ErrNoCredential
 }
 
 func (c *credentials) Unconfirmed(ctx context.Context, before time.Time, limit int) ([]domain.UserID, error) {
@@ -64,9 +111,9 @@ func (c *credentials) Unconfirmed(ctx context.Context, before time.Time, limit i
 	var rows []struct {
 		User string `bson:"_id"`
 	}
-	err := c.sessions.run(ctx, func(ctx context.Context) error {
+	err := c.run(ctx, func(ctx context.Context, pin bson.D) error {
 		cursor, err := c.users.Find(ctx, bson.D{{Key: "unconfirmedSince", Value: bson.D{{Key: "$lt", Value: before}}}},
-			options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "unconfirmedSince", Value: 1}}).SetLimit(int64(limit)))
+			pinned(options.Find(), pin, xoptions.SetInternalFindOptions).SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "unconfirmedSince", Value: 1}}).SetLimit(int64(limit)))
 		if err != nil {
 			return err
 		}
@@ -81,15 +128,15 @@ func (c *credentials) Unconfirmed(ctx context.Context, before time.Time, limit i
 
 func (c *credentials) ConfirmCredential(ctx context.Context, user domain.UserID) error {
 	confirmed := bson.D{{Key: "$unset", Value: bson.D{{Key: "unconfirmedSince", Value: 1}}}}
-	return translate(ctx, "confirm a credential", c.sessions.run(ctx, func(ctx context.Context) error {
-		_, err := c.users.UpdateByID(ctx, string(user), confirmed)
+	return translate(ctx, "confirm a credential", c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		_, err := c.users.UpdateByID(ctx, string(user), confirmed, pinned(options.UpdateOne(), pin, xoptions.SetInternalUpdateOneOptions))
 		return err
 	}))
 }
 
 func (c *credentials) DeleteCredential(ctx context.Context, user domain.UserID) error {
-	return translate(ctx, "delete a credential", c.sessions.run(ctx, func(ctx context.Context) error {
-		_, err := c.users.DeleteOne(ctx, bson.D{{Key: "_id", Value: string(user)}})
+	return translate(ctx, "delete a credential", c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		_, err := c.users.DeleteOne(ctx, bson.D{{Key: "_id", Value: string(user)}}, pinned(options.DeleteOne(), pin, xoptions.SetInternalDeleteOneOptions))
 		return err
 	}))
 }
@@ -98,14 +145,14 @@ func (c *credentials) Secret(ctx context.Context, proposed []byte) ([]byte, erro
 	const op = "read the token secret"
 	if len(proposed) > 0 {
 		keep := bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "secret", Value: proposed}}}}
-		if err := c.upsert(ctx, c.secrets, secretID, keep); err != nil {
+		if err := c.run(ctx, func(ctx context.Context, _ bson.D) error { return upsert(ctx, c.secrets, secretID, keep, nil) }); err != nil {
 			return nil, translate(ctx, op, err)
 		}
 	}
 	var row struct {
 		Secret []byte `bson:"secret"`
 	}
-	err := c.sessions.run(ctx, func(ctx context.Context) error {
+	err := c.run(ctx, func(ctx context.Context, _ bson.D) error {
 		return c.secrets.FindOne(ctx, bson.D{{Key: "_id", Value: secretID}}).Decode(&row)
 	})
 	if errors.Is(err, mongo.ErrNoDocuments) {
@@ -146,9 +193,9 @@ type credentialRow struct {
 }
 
 func (c *credentials) after(ctx context.Context, user string) (rows []credentialRow, err error) {
-	err = c.sessions.run(ctx, func(ctx context.Context) error {
+	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
 		cursor, err := c.users.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: user}}}},
-			options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(allBatch).SetBatchSize(allBatch+1))
+			pinned(options.Find(), pin, xoptions.SetInternalFindOptions).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(allBatch).SetBatchSize(allBatch+1))
 		if err != nil {
 			return err
 		}
@@ -177,7 +224,7 @@ func (c *credentials) Restore(ctx context.Context, secret []byte, restored []aut
 		return nil
 	}
 	set := bson.D{{Key: "$set", Value: bson.D{{Key: "secret", Value: secret}}}}
-	return translate(ctx, op, c.upsert(ctx, c.secrets, secretID, set))
+	return translate(ctx, op, c.sessions.run(ctx, func(ctx context.Context) error { return upsert(ctx, c.secrets, secretID, set, nil) }))
 }
 
 func (c *credentials) Discard(ctx context.Context) error {

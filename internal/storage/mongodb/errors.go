@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"syscall"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/auth"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"chirp/internal/domain"
+	"chirp/internal/readmodel"
 )
 
 // Error codes of the server that this package acts on.
@@ -19,6 +23,10 @@ const (
 	codeNamespaceExists      = 48
 	codeAuthenticationFailed = 18
 	codeNoReplicationEnabled = 76
+	codeAtlas                = 8000 // whatever the hosted service refuses
+
+	codeUnauthorized           = 13
+	codeCollectionUUIDMismatch = 361
 )
 
 // passingCodes are the server errors that end by themselves: elections,
@@ -56,9 +64,48 @@ var passingCodes = []int{
 	13436, // NotPrimaryOrSecondary
 }
 
-// passing says whether the same call may well succeed a little later: the
-// server cannot be reached, has no primary, is slow, or another transaction
-// was in the way. Everything else is a mistake of ours or of the set-up.
+// ourCodes are the server errors that this program brings about: a command that
+// is wrong, or a value that does not fit. Every other code, known or not, is of
+// the surroundings: rights, quotas, limits, the set-up.
+var ourCodes = []int{
+	2,     // BadValue
+	9,     // FailedToParse
+	14,    // TypeMismatch
+	17,    // ProtocolError
+	22,    // InvalidBSON
+	28,    // PathNotViable
+	40,    // ConflictingUpdateOperators
+	52,    // DollarPrefixedFieldName
+	56,    // EmptyFieldName
+	57,    // DottedFieldName
+	66,    // ImmutableField
+	72,    // InvalidOptions
+	73,    // InvalidNamespace
+	168,   // InvalidPipelineOperator
+	10334, // BSONObjectTooLarge
+	11000, // DuplicateKey
+	17280, // KeyTooLong
+	17419, // an update makes a document too large
+	40414, // a field is missing in a command
+	40415, // a field in a command is unknown
+}
+
+// misfitCodes are those of changes that do not fit the rows that are there, or
+// the store.
+var misfitCodes = []int{
+	11000, // DuplicateKey
+	121,   // DocumentValidationFailure
+	257,   // TransactionTooLarge
+	388,   // TransactionTooLargeForCache
+	10334, // BSONObjectTooLarge
+	17280, // KeyTooLong
+	17419, // an update makes a document too large
+	17420, // an upsert makes a document too large
+}
+
+// passing says whether the same call may well succeed a moment later, so that
+// it is worth trying again within it: the server cannot be reached, has no
+// primary, is slow, or another transaction was in the way.
 func passing(err error) bool {
 	if err == nil || refused(err) {
 		return false
@@ -85,8 +132,48 @@ func passing(err error) bool {
 	return errors.As(err, &server) && slices.ContainsFunc(passingCodes, server.HasErrorCode)
 }
 
+// surroundings reports whether an error comes from the server, the network or
+// the system, and not from what this program asked for. Only what is known to
+// be ours is not.
+func surroundings(err error) bool {
+	if passing(err) || refused(err) {
+		return true
+	}
+	var server mongo.ServerError
+	if errors.As(err, &server) {
+		return !slices.ContainsFunc(ourCodes, server.HasErrorCode)
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.As(err, new(*auth.Error)) || errors.As(err, new(syscall.Errno))
+}
+
 // refused says whether the server turned our user or password down.
-func refused(err error) bool { return hasCode(err, codeAuthenticationFailed) }
+func refused(err error) bool {
+	return hasCode(err, codeAuthenticationFailed) || hasCode(err, codeAtlas) && errors.As(err, new(*auth.Error))
+}
+
+// setUpCodes are those of a server that cannot be used as it is set up, or not
+// with the rights of this user. At the start they are told at once; a server
+// that runs has seen it work and waits.
+var setUpCodes = []int{
+	13,  // Unauthorized
+	20,  // IllegalOperation, such as a transaction without a replica set
+	59,  // CommandNotFound
+	67,  // CannotCreateIndex
+	85,  // IndexOptionsConflict
+	86,  // IndexKeySpecsConflict
+	115, // CommandNotSupported
+}
+
+// unfit makes an error of setUpCodes, which no waiting mends at the start, one
+// of kind Invalid.
+func unfit(err error) error {
+	var server mongo.ServerError
+	if !errors.As(err, &server) || !slices.ContainsFunc(setUpCodes, server.HasErrorCode) {
+		return err
+	}
+	return domain.Errorf(domain.Invalid, "MongoDB cannot be used as it is set up, or not by the user of the URI: %v", server)
+}
 
 // hasCode says whether the server answered with an error code.
 func hasCode(err error, code int) bool {
@@ -95,8 +182,8 @@ func hasCode(err error, code int) bool {
 }
 
 // translate turns an error of the driver into one of the contracts': ctx's own
-// error when ctx has ended, kind Unavailable when trying again may help, and
-// otherwise the error itself. op says what was being done.
+// error when ctx has ended, kind Unavailable when it comes from the
+// surroundings, and otherwise the error itself. op says what was being done.
 func translate(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
@@ -104,7 +191,7 @@ func translate(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", op, context.Cause(ctx))
 	}
-	if passing(err) {
+	if domain.KindOf(err) == domain.Internal && !errors.Is(err, readmodel.ErrDoesNotFit) && surroundings(err) {
 		return unavailable(op, err)
 	}
 	return fmt.Errorf("%s: %w", op, err)

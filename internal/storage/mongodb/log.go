@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/outage"
 )
 
 // The names of the unique indexes of the events.
@@ -33,6 +35,8 @@ type Log struct {
 	logger    *slog.Logger
 	sessions  *sessions
 	abandoned *abandoned
+	guard     *guard
+	readOnly  bool
 	queue     queue
 	turns     turns
 	// end is where the log ends if this process wrote it last and a majority
@@ -40,19 +44,21 @@ type Log struct {
 	end     domain.Position
 	session *mongo.Session // of the worker's transactions
 	done    chan struct{}  // closed when the last group was committed
+	waits   outage.Outage  // of the worker, in which no transaction begins
 	// background holds what goes on after a group's outcome is known.
 	background sync.WaitGroup
 }
 
 // newLog opens the log of a database that was prepared, and begins to commit
 // what is appended.
-func newLog(db *mongo.Database, epoch string, s *sessions, c *changes, a *abandoned, logger *slog.Logger) *Log {
+func newLog(db *mongo.Database, epoch string, s *sessions, c *changes, a *abandoned, g *guard, logger *slog.Logger) *Log {
 	l := &Log{
 		events:    db.Collection(eventsCollection),
 		changes:   c,
 		logger:    logger,
 		sessions:  s,
 		abandoned: a,
+		guard:     g,
 		turns:     newTurns(db, a),
 		end:       -1,
 		done:      make(chan struct{}),
@@ -68,19 +74,36 @@ func (l *Log) close() {
 	l.queue.close()
 	<-l.done
 	if l.session != nil {
-		l.session.EndSession(context.Background())
+		ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
+		defer cancel()
+		l.session.EndSession(ctx)
 	}
 	l.background.Wait()
 }
 
-// Head implements eventstore.Log.
+// Head implements eventstore.Log. A log that ends before where it ended once has
+// lost events, and an end that cannot be told is none.
 func (l *Log) Head(ctx context.Context) (eventstore.Head, error) {
+	const op = "read the head of the log"
+	epoch, seen := *l.epoch.Load(), l.guard.furthest()
 	var last lastEvent
 	err := l.sessions.run(ctx, func(ctx context.Context) (err error) {
 		last, err = readLast(ctx, l.events)
 		return err
 	})
-	return eventstore.Head{Epoch: *l.epoch.Load(), Position: last.position}, translate(ctx, "read the head of the log", err)
+	if err == nil {
+		err = lastEvent{position: last.position}.fit(seen)
+	}
+	var d *damage
+	switch {
+	case errors.As(err, &d):
+		l.guard.ask()
+		return eventstore.Head{}, fmt.Errorf("%s: %w", op, distrust(err))
+	case err != nil:
+		return eventstore.Head{}, translate(ctx, op, err)
+	}
+	l.guard.reached(last.position)
+	return eventstore.Head{Epoch: epoch, Position: last.position}, nil
 }
 
 // Load implements eventstore.Log.
@@ -103,8 +126,7 @@ func (l *Log) ReadAll(ctx context.Context, after domain.Position, limit int) ([]
 	if limit <= 0 {
 		return nil, nil
 	}
-	byPosition := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(int32(min(limit, 10_000)))
-	events, err := l.find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: int64(after)}}}}, byPosition)
+	events, err := l.readAfter(ctx, after, limit)
 	if err != nil {
 		return nil, translate(ctx, fmt.Sprintf("read the log after %d", after), err)
 	}
@@ -116,26 +138,67 @@ func (l *Log) ReadAll(ctx context.Context, after domain.Position, limit int) ([]
 	return events, nil
 }
 
-// find gives the events that match, in the order that o asks for.
+// readAfter returns the events after a position, at most limit of them. It
+// passes over strays, and reads on if there was nothing else.
+func (l *Log) readAfter(ctx context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+	byPosition := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(int32(min(limit, 10_000)))
+	for from := any(int64(after)); ; {
+		var events []eventstore.Event
+		var last bson.RawValue
+		read := 0
+		err := l.each(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: from}}}}, byPosition, func(raw bson.Raw) error {
+			read++
+			last = raw.Lookup("_id")
+			return l.addEvent(&events, raw)
+		})
+		if err != nil || len(events) > 0 || read < limit {
+			return events, err
+		}
+		last.Value = bytes.Clone(last.Value)
+		from = last
+	}
+}
+
+// addEvent adds the event of a document, unless that is a stray.
+func (l *Log) addEvent(events *[]eventstore.Event, raw bson.Raw) error {
+	doc := bsoncore.Document(raw)
+	if doc.Lookup(importingField).Type != 0 {
+		return errImporting
+	}
+	if _, ok := eventPosition(doc); !ok {
+		l.guard.passedOver(raw.Lookup("_id"))
+		return nil
+	}
+	e, err := decodeEvent(raw)
+	if err == nil {
+		*events = append(*events, e)
+	}
+	return err
+}
+
+// find gives the events that match, in the order that o asks for. It passes over
+// strays that match.
 func (l *Log) find(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder) ([]eventstore.Event, error) {
 	var events []eventstore.Event
-	err := l.sessions.run(ctx, func(ctx context.Context) error {
-		events = nil
+	err := l.each(ctx, filter, o, func(raw bson.Raw) error { return l.addEvent(&events, raw) })
+	return events, err
+}
+
+// each calls f for every document that matches.
+func (l *Log) each(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder, f func(bson.Raw) error) error {
+	return l.sessions.run(ctx, func(ctx context.Context) error {
 		cursor, err := l.events.Find(ctx, filter, o)
 		if err != nil {
 			return err
 		}
 		defer cursor.Close(context.WithoutCancel(ctx))
 		for cursor.Next(ctx) {
-			e, err := decodeEvent(cursor.Current)
-			if err != nil {
+			if err := f(cursor.Current); err != nil {
 				return err
 			}
-			events = append(events, e)
 		}
 		return cursor.Err()
 	})
-	return events, err
 }
 
 // Committed implements eventstore.Log.
@@ -236,15 +299,18 @@ func (l *Log) readPatiently(ctx context.Context, after domain.Position, limit in
 // ridingOut calls until an answer comes that is not of kind Unavailable, or
 // ctx ends.
 func ridingOut(ctx context.Context, logger *slog.Logger, call func() error) error {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	const firstPause = 50 * time.Millisecond
+	var unread outage.Outage
+	for {
 		err := call()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err == nil || domain.KindOf(err) != domain.Unavailable {
+			unread.Ended(logger, "a follower of the log reads again")
 			return err
 		}
-		logger.Warn("a follower of the log waits for the database", "error", err)
-		pause(ctx, wait)
+		tries := unread.Failed(logger, "a follower of the log waits for the database", err)
+		pause(ctx, outage.Delay(firstPause, tries))
 	}
 }

@@ -2,11 +2,17 @@ package mongodb
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"chirp/internal/domain"
 )
+
+// FirstGap is firstGap of the store's guard.
+func (s *Store) FirstGap(ctx context.Context) (domain.Position, error) { return s.guard.firstGap(ctx) }
 
 // ThroughBSON turns JSON into BSON, has the driver check that, and turns it
 // back.

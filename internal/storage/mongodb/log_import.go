@@ -44,11 +44,16 @@ func (l *Log) Import(ctx context.Context, epoch string, events iter.Seq2[[]event
 	if epoch == "" {
 		return domain.Errorf(domain.Invalid, "import: the epoch is empty")
 	}
+	l.guard.pause()
 	last, err := l.importAll(ctx, epoch, events)
 	if err != nil {
 		return translate(ctx, "import", err)
 	}
 	l.epoch.Store(&epoch)
+	if _, err := l.guard.begin(ctx, epoch); err != nil {
+		return translate(ctx, "look at what was imported", err)
+	}
+	l.guard.check(ctx) // writes down what there must be from now on
 	l.changes.replaced(last)
 	return nil
 }
@@ -195,6 +200,7 @@ func (l *Log) fence(ctx context.Context, epoch string) error {
 		return err
 	}
 	defer session.EndSession(context.WithoutCancel(ctx))
+	l.sessions.transactions.began(session)
 	_, err = session.WithTransaction(ctx, func(inside context.Context) (any, error) {
 		if err := checkEmpty(inside, l.events); err != nil {
 			return nil, err
@@ -205,10 +211,13 @@ func (l *Log) fence(ctx context.Context, epoch string) error {
 		if _, err := l.events.InsertOne(inside, bson.D{{Key: "_id", Value: int64(1)}, {Key: importingField, Value: true}}); err != nil {
 			return nil, err
 		}
-		set := bson.D{{Key: "$set", Value: bson.D{{Key: "epoch", Value: epoch}}}}
+		set := bson.D{{Key: "$set", Value: bson.D{{Key: "epoch", Value: epoch}}}, {Key: "$unset", Value: bson.D{{Key: "first", Value: ""}, {Key: passwordsField, Value: ""}, {Key: secretField, Value: ""}}}}
 		_, err := l.events.Database().Collection(logCollection).UpdateByID(inside, logID, set)
 		return nil, err
 	})
+	if err == nil {
+		l.sessions.transactions.committed(session)
+	}
 	return err
 }
 

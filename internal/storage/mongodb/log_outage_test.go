@@ -49,6 +49,7 @@ func TestFailedAttemptsAreMendedWithinTheAppend(t *testing.T) {
 		"the connection breaks before the commit":  {commands("commitTransaction"), {Key: "closeConnection", Value: true}},
 		"the transaction is gone at the commit":    {commands("commitTransaction"), {Key: "errorCode", Value: 251}, {Key: "errorLabels", Value: bson.A{"TransientTransactionError"}}},
 		"a write conflict":                         {commands("insert"), {Key: "errorCode", Value: 112}, {Key: "errorLabels", Value: bson.A{"TransientTransactionError"}}},
+		"a new primary takes the beginning twice":  {commands("insert"), {Key: "errorCode", Value: 117}},
 		"the primary steps down before the insert": {commands("insert"), {Key: "errorCode", Value: 189}, {Key: "errorLabels", Value: bson.A{"TransientTransactionError"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

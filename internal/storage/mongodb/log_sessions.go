@@ -6,6 +6,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"chirp/internal/gate"
 )
 
 // sessions makes reads see at least what this process has seen or written
@@ -13,7 +15,9 @@ import (
 // was just elected may not know yet that the newest writes are committed, and
 // then answers with an older moment.
 type sessions struct {
-	client *mongo.Client
+	client       *mongo.Client
+	gate         *gate.Gate
+	transactions transactions
 
 	mu      sync.Mutex
 	time    *bson.Timestamp // the newest operation time seen
@@ -21,8 +25,13 @@ type sessions struct {
 }
 
 // run calls f with a context whose session makes the reads in it wait for what
-// was seen. It gives up after answerTimeout.
+// was seen. It gives up after answerTimeout, and f must not call run again.
 func (s *sessions) run(ctx context.Context, f func(ctx context.Context) error) error {
+	leave, err := s.gate.Enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	session, err := s.client.StartSession()

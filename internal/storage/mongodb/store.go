@@ -21,8 +21,8 @@
 //	               which it was appended, or 0; of no meaning to readers
 //
 // (stream, version) is unique, and (actor, commandId) among the first events
-// of appends. The collection "log" has one document, with the log's epoch. For a
-// moment at the end of an import, a document with _id 1 and the field importing
+// of appends. The collection "log" has one document, with the log's epoch and,
+// as first, what identifies its first event. For a moment at the end of an import, a document with _id 1 and the field importing
 // stands in the place of the events (log_import.go).
 package mongodb
 
@@ -45,6 +45,7 @@ import (
 	"chirp/internal/auth"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/gate"
 	"chirp/internal/readmodel"
 )
 
@@ -77,16 +78,21 @@ type Options struct {
 	Import bool
 	// Existing refuses a database that holds no log, and creates nothing in it.
 	Existing bool
+	// ReadOnly is Existing for those who only read, and need no right but to
+	// read the database: nothing is ever written, created or ended.
+	ReadOnly bool
 }
 
 // Store is one database, opened by one process.
 type Store struct {
 	client   *mongo.Client
+	gate     *gate.Gate // what clients wait at for a connection
 	db       *mongo.Database
 	epoch    string
 	options  Options
 	changes  *changes
 	sessions *sessions
+	guard    *guard
 	log      *Log
 	views    *Views
 
@@ -100,8 +106,9 @@ type Store struct {
 //  1. The database is ready: the Store is returned, to be closed by the caller.
 //  2. No server answers, there is no primary, or the replica set was not
 //     initiated: kind Unavailable; trying again may help.
-//  3. The URI is malformed, the password is refused, or the server is no
-//     replica set: kind Invalid, with what to do about it.
+//  3. The URI is malformed, the password is refused, the user has no right to
+//     the database, or the server is no replica set or is set up in a way that
+//     does not do: kind Invalid, with what is wrong.
 //  4. Anything else is an error of another kind.
 func Open(ctx context.Context, uri, database string, o Options) (*Store, error) {
 	if o.Log == nil {
@@ -111,25 +118,48 @@ func Open(ctx context.Context, uri, database string, o Options) (*Store, error) 
 	if o.Import {
 		name += " import"
 	}
-	client, err := dial(uri, database, name)
+	client, connections, err := dial(uri, database, name)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, db: client.Database(database), options: o}
+	s := &Store{client: client, gate: connections, db: client.Database(database), options: o}
+	s.sessions = &sessions{client: client, gate: connections}
+	s.guard = newGuard(s.db, s.sessions, s.guardLogger())
+	s.guard.readOnly = o.ReadOnly
 	if err := s.prepare(ctx, uri); err != nil {
 		_ = client.Disconnect(context.WithoutCancel(ctx))
-		return nil, err
+		return nil, unfit(err)
 	}
-	s.changes = newChanges(s.db, o.Log)
-	s.sessions = &sessions{client: client}
+	s.changes = newChanges(s.db, s.guard, o.Log)
 	a := &abandoned{client: client, app: appName(database), logger: o.Log}
-	s.log = newLog(s.db, s.epoch, s.sessions, s.changes, a, o.Log)
-	s.changes.start(s.log)
+	s.log = newLog(s.db, s.epoch, s.sessions, s.changes, a, s.guard, o.Log)
+	s.views = newViews(s.db, s.sessions, o.Log, s.changes.subscribe)
+	s.watch(a)
+	return s, nil
+}
+
+// guardLogger is where the guard says what it finds. Commands that only read
+// have their own way to say it.
+func (s *Store) guardLogger() *slog.Logger {
+	if s.options.ReadOnly {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.options.Log
+}
+
+// watch starts what goes on in the background. A command that only reads
+// follows nothing, and leaves alone what is none of its business.
+func (s *Store) watch(a *abandoned) {
 	var life context.Context
 	life, s.stop = context.WithCancel(context.Background())
+	s.log.readOnly = s.options.ReadOnly
+	if s.options.ReadOnly {
+		return
+	}
+	s.changes.start(s.log)
 	s.done.Go(func() { a.watch(life) })
-	s.views = newViews(s.db, s.changes.subscribe)
-	return s, nil
+	s.done.Go(func() { s.guard.watch(gate.Own(life)) })
+	s.done.Go(func() { s.guard.watchGaps(gate.Own(life)) })
 }
 
 // Log gives the database's log.
@@ -140,10 +170,22 @@ func (s *Store) Views() readmodel.Store { return s.views }
 
 // Credentials gives the database's password hashes and token secret.
 func (s *Store) Credentials() auth.Credentials {
-	return &credentials{sessions: s.sessions, users: s.db.Collection(credentialsCollection), secrets: s.db.Collection(secretsCollection)}
+	return &credentials{sessions: s.sessions, guard: s.guard, users: s.db.Collection(credentialsCollection), secrets: s.db.Collection(secretsCollection)}
 }
 
-// Close waits for the appends in flight and gives the connections up.
+// Gates returns the numbers of what callers wait at for a connection.
+func (s *Store) Gates() []gate.Stats { return []gate.Stats{s.gate.Stats()} }
+
+// Problems returns the reasons why the store must not be trusted or cannot be
+// written now, none if all is well.
+func (s *Store) Problems() []string { return s.guard.problems() }
+
+// Notices names the documents in the collection of the events that are no
+// events, and are passed over.
+func (s *Store) Notices() []string { return s.guard.notices() }
+
+// Close waits for the appends in flight, ends the transactions that may be open
+// still, and gives the connections up. No other call may be under way.
 func (s *Store) Close() error {
 	s.log.close()
 	s.views.Close()
@@ -152,12 +194,14 @@ func (s *Store) Close() error {
 	s.done.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
+	s.sessions.transactions.end(ctx, s.client, s.options.Log)
 	return s.client.Disconnect(ctx)
 }
 
 // dial makes a client that reads and writes as the contracts want it, whatever
-// the URI says. It connects to nothing yet.
-func dial(uri, database, name string) (*mongo.Client, error) {
+// the URI says, and the gate at which its callers wait for a connection. It
+// connects to nothing yet.
+func dial(uri, database, name string) (*mongo.Client, *gate.Gate, error) {
 	journaled := true
 	o := options.Client().ApplyURI(uri).
 		SetAppName(name).
@@ -170,15 +214,35 @@ func dial(uri, database, name string) (*mongo.Client, error) {
 	client, err := mongo.Connect(o)
 	var lookup *net.DNSError
 	if errors.As(err, &lookup) {
-		return nil, unavailable("connect to MongoDB", err)
+		return nil, nil, unavailable("connect to MongoDB", err)
 	}
 	if err != nil {
-		return nil, domain.Errorf(domain.Invalid, "the MongoDB URI is malformed (%v); write it as mongodb://host:27017/?replicaSet=rs0", err)
+		return nil, nil, domain.Errorf(domain.Invalid, "the MongoDB URI is malformed (%v); write it as mongodb://host:27017/?replicaSet=rs0", err)
 	}
 	if database == "" {
-		return nil, domain.Errorf(domain.Invalid, "the name of the MongoDB database is empty")
+		return nil, nil, domain.Errorf(domain.Invalid, "the name of the MongoDB database is empty")
 	}
-	return client, nil
+	return client, newGate(o.MaxPoolSize), nil
+}
+
+const (
+	// poolSize is how many connections the driver makes if the URI names no
+	// maxPoolSize.
+	poolSize = 100
+	// ownConnections is how many of them clients must leave to the server's own
+	// work: the change stream, the commits, the projector, the live hub.
+	ownConnections = 16
+)
+
+// newGate returns a gate for a pool of connections, whose size may be nil or 0
+// for the driver's default or no limit. Of a small pool clients have one half.
+func newGate(size *uint64) *gate.Gate {
+	connections := poolSize
+	if size != nil && *size > 0 && *size < poolSize {
+		connections = int(*size)
+	}
+	own := min(ownConnections, connections/2)
+	return gate.New("mongodb", connections-own, own)
 }
 
 // appName is how the servers that use a database are known to MongoDB.
@@ -192,31 +256,140 @@ func (s *Store) prepare(ctx context.Context, uri string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 4*answerTimeout)
 	defer cancel()
-	if s.options.Existing {
+	if s.options.Existing || s.options.ReadOnly {
 		if err := s.checkLog(ctx); err != nil {
 			return err
 		}
+	}
+	if s.options.ReadOnly {
+		return s.lookOn(ctx)
+	}
+	if err := s.checkKept(ctx); err != nil {
+		return err
 	}
 	for _, c := range []string{eventsCollection, logCollection, turnsCollection, credentialsCollection, secretsCollection} {
 		if err := s.db.CreateCollection(ctx, c); err != nil && !hasCode(err, codeNamespaceExists) {
 			return translate(ctx, "create collection "+c, err)
 		}
 	}
-	if err := s.createIndexes(ctx); err != nil {
+	if err := s.createIndexes(ctx); hasCode(err, codeDuplicateKey) {
+		if doubles := s.explainDoubles(ctx); doubles != nil {
+			return doubles
+		}
+		return translate(ctx, "create indexes", err)
+	} else if err != nil {
 		return translate(ctx, "create indexes", err)
 	}
 	if err := s.checkImport(ctx); err != nil {
 		return err
 	}
 	var err error
-	s.epoch, err = s.found(ctx)
-	return translate(ctx, "found the log", err)
+	if s.epoch, err = s.found(ctx); err != nil {
+		return translate(ctx, "found the log", err)
+	}
+	return s.guardLog(ctx)
+}
+
+// lookOn is prepare for those who only read.
+func (s *Store) lookOn(ctx context.Context) error {
+	if err := s.checkImport(ctx); err != nil {
+		return err
+	}
+	var row logRow
+	if err := s.db.Collection(logCollection).FindOne(ctx, bson.D{{Key: "_id", Value: logID}}).Decode(&row); err != nil {
+		return translate(ctx, "read the log's epoch", err)
+	}
+	s.epoch = row.Epoch
+	return s.guardLog(ctx)
+}
+
+// guardLog takes what the log rests on into the guard. To a server a log that
+// has lost some of it is none; a command that only reads says what it finds.
+func (s *Store) guardLog(ctx context.Context) error {
+	found, err := s.guard.begin(ctx, s.epoch)
+	switch {
+	case err != nil:
+		return translate(ctx, "look at what the log rests on", err)
+	case s.options.Import:
+		return nil
+	case s.options.ReadOnly && s.guard.base.collection == nil:
+		return domain.Errorf(domain.Invalid, "the database %s has lost its log: the collection %s is gone; %s", s.db.Name(), eventsCollection, adviceRestore)
+	case len(found.lost) > 0 && !s.options.ReadOnly:
+		return domain.Errorf(domain.Invalid, "%v", found.broken(s.db.Name()))
+	}
+	s.guard.saw(found)
+	return nil
+}
+
+// checkKept refuses a database whose log has lost its events, before anything
+// is made in it. An import may fill it again.
+func (s *Store) checkKept(ctx context.Context) error {
+	var row logRow
+	err := s.db.Collection(logCollection).FindOne(ctx, bson.D{{Key: "_id", Value: logID}}).Decode(&row)
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return s.checkNoEvents(ctx)
+	case s.options.Import:
+		return nil
+	}
+	var first firstEvent
+	if err == nil {
+		first, err = s.guard.readFirst(ctx)
+	}
+	if err != nil {
+		return translate(ctx, "look for the first event", err)
+	}
+	if row.First != (firstEvent{}) && first == (firstEvent{}) {
+		return domain.Errorf(domain.Invalid, "the database %s has lost its log: the collection %s lacks the events from the first one on; %s, or, to begin with an empty log, drop the whole database",
+			s.db.Name(), eventsCollection, adviceRestore)
+	}
+	return s.checkCredentials(ctx, row)
+}
+
+// checkCredentials refuses a database that has lost credentials, before their
+// collections are made again.
+func (s *Store) checkCredentials(ctx context.Context, row logRow) error {
+	if row.Passwords == nil && !row.Secret {
+		return nil
+	}
+	var found finding
+	uuids, err := s.guard.collectionUUIDs(ctx)
+	if err == nil {
+		err = s.guard.lookAtKept(ctx, uuids, &found)
+	}
+	if err != nil {
+		return translate(ctx, "look for the credentials", err)
+	}
+	if row.Passwords == nil && uuids[credentialsCollection] == nil {
+		found.unkeptParts = found.unkeptParts[1:] // it is about to be made
+	}
+	if err := found.unkept(s.db.Name()); err != nil {
+		return domain.Errorf(domain.Invalid, "%v", err)
+	}
+	return nil
+}
+
+// checkNoEvents refuses a database that has events, though the document with
+// the epoch of their log is gone.
+func (s *Store) checkNoEvents(ctx context.Context) error {
+	err := s.db.Collection(eventsCollection).FindOne(ctx, append(onlyEvents(), bson.E{Key: importingField, Value: nil})).Err()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil
+	}
+	if err != nil {
+		return translate(ctx, "look for events", err)
+	}
+	return domain.Errorf(domain.Invalid, "the database %s has lost its log: the document of the collection %s is gone, though there are events; %s",
+		s.db.Name(), logCollection, adviceRestore)
 }
 
 // checkLog refuses a database without a log.
 func (s *Store) checkLog(ctx context.Context) error {
 	err := s.db.Collection(logCollection).FindOne(ctx, bson.D{{Key: "_id", Value: logID}}).Err()
 	if errors.Is(err, mongo.ErrNoDocuments) {
+		if err := s.checkNoEvents(ctx); err != nil {
+			return err
+		}
 		return domain.Errorf(domain.Invalid, "the database %s holds no log; name one that a server has used with --mongodb-database", s.db.Name())
 	}
 	return translate(ctx, "look for the log", err)
@@ -228,9 +401,10 @@ func (s *Store) checkImport(ctx context.Context) error {
 	if s.options.Import {
 		return s.checkNoServers(ctx)
 	}
+	var d *damage // which the guard reports
 	if _, err := readLast(ctx, s.db.Collection(eventsCollection)); errors.Is(err, errImporting) {
 		return domain.Errorf(domain.Invalid, "an import into the database %s was broken off at its last step: import the file again", s.db.Name())
-	} else if err != nil {
+	} else if err != nil && !errors.As(err, &d) {
 		return translate(ctx, "look at the log", err)
 	}
 	return nil
@@ -269,9 +443,7 @@ func (s *Store) found(ctx context.Context) (string, error) {
 	if err != nil && !hasCode(err, codeDuplicateKey) {
 		return "", err
 	}
-	var row struct {
-		Epoch string `bson:"epoch"`
-	}
+	var row logRow
 	err = log.FindOne(ctx, id).Decode(&row)
 	return row.Epoch, err
 }

@@ -13,6 +13,8 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/gate"
+	"chirp/internal/outage"
 )
 
 const (
@@ -45,6 +47,7 @@ type changes struct {
 	logger *slog.Logger
 	tail   eventstore.Tail
 	log    *Log
+	guard  *guard
 
 	mu      sync.Mutex
 	waiting map[chan struct{}]bool // who wants to know of checkpoints
@@ -60,20 +63,23 @@ type changes struct {
 	done sync.WaitGroup
 }
 
-func newChanges(db *mongo.Database, logger *slog.Logger) *changes {
-	return &changes{db: db, logger: logger, waiting: map[chan struct{}]bool{}}
+func newChanges(db *mongo.Database, g *guard, logger *slog.Logger) *changes {
+	return &changes{db: db, guard: g, logger: logger, waiting: map[chan struct{}]bool{}}
 }
 
 // start opens the stream. It reads from the log what others append.
 func (c *changes) start(log *Log) {
 	var ctx context.Context
-	ctx, c.stop = context.WithCancel(context.Background())
+	ctx, c.stop = context.WithCancel(gate.Own(context.Background()))
 	c.log = log
 	c.done.Go(func() { c.watch(ctx) })
 	c.done.Go(func() { c.poll(ctx) })
 }
 
 func (c *changes) close() {
+	if c.stop == nil { // it was not started
+		return
+	}
 	c.stop()
 	c.done.Wait()
 }
@@ -182,12 +188,14 @@ func (c *changes) reset(end domain.Position, live bool) {
 
 // watch keeps a stream open until ctx ends.
 func (c *changes) watch(ctx context.Context) {
+	var lost outage.Outage
 	for ctx.Err() == nil {
-		err := c.watchOnce(ctx)
+		err := c.watchOnce(ctx, func() { lost.Ended(c.logger, "the change stream is back") })
 		c.reset(0, false)
+		c.guard.ask()
 		if ctx.Err() == nil {
-			c.logger.Warn("the change stream was lost; followers read the log until it is back", "error", err)
-			pause(ctx, reopenAfter)
+			tries := lost.Failed(c.logger, "the change stream was lost; followers read the log until it is back", err)
+			pause(ctx, outage.Delay(reopenAfter, tries))
 		}
 	}
 }
@@ -195,18 +203,24 @@ func (c *changes) watch(ctx context.Context) {
 var errStreamEnded = errors.New("the server ended the change stream")
 
 // change is what the stream reports: the last event of a group that was
-// appended, or that a checkpoint was written.
+// appended, that a checkpoint was written, or something that the guard should
+// look at.
 type change struct {
-	NS struct {
+	Kind string `bson:"operationType"`
+	NS   struct {
 		Collection string `bson:"coll"`
 	} `bson:"ns"`
 	Key struct {
 		ID bson.RawValue `bson:"_id"`
 	} `bson:"documentKey"`
+	Document struct {
+		Turn *int64 `bson:"turn"`
+	} `bson:"fullDocument"`
 }
 
-// watchOnce follows one stream until it fails.
-func (c *changes) watchOnce(ctx context.Context) error {
+// watchOnce follows one stream until it fails. It calls opened once the stream
+// has answered.
+func (c *changes) watchOnce(ctx context.Context, opened func()) error {
 	stream, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -221,6 +235,7 @@ func (c *changes) watchOnce(ctx context.Context) error {
 		if err := c.deliver(ctx, stream); err != nil {
 			return err
 		}
+		opened()
 		pause(ctx, streamRest)
 	}
 }
@@ -230,11 +245,22 @@ func (c *changes) open(ctx context.Context) (*mongo.ChangeStream, error) {
 	defer cancel()
 	groups := bson.D{{Key: "operationType", Value: "insert"}, {Key: "ns.coll", Value: eventsCollection}, {Key: "fullDocument.turn", Value: exists}}
 	checkpoints := bson.D{{Key: "ns.coll", Value: viewsCollection}}
+	// What is done to the log other than appending to it.
+	guarded := bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: bson.A{eventsCollection, logCollection}}}}, {Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}}
+	kept := bson.A{credentialsCollection, secretsCollection}
+	taken := bson.D{{Key: "operationType", Value: bson.D{{Key: "$in", Value: bson.A{"drop", "rename", "delete"}}}}, {Key: "$or", Value: bson.A{
+		bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: kept}}}}, bson.D{{Key: "to.coll", Value: bson.D{{Key: "$in", Value: append(kept, eventsCollection)}}}}}}}
+	dropped := bson.D{{Key: "operationType", Value: "dropDatabase"}}
+	strays := bson.D{{Key: "ns.coll", Value: eventsCollection}, {Key: "operationType", Value: "insert"}, {Key: "fullDocument.type", Value: nil}}
 	pipeline := mongo.Pipeline{
-		{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{groups, checkpoints}}}}},
-		{{Key: "$project", Value: bson.D{{Key: "ns.coll", Value: 1}, {Key: "documentKey._id", Value: 1}}}},
+		{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{groups, checkpoints, guarded, taken, dropped, strays}}}}},
+		{{Key: "$project", Value: bson.D{{Key: "operationType", Value: 1}, {Key: "ns.coll", Value: 1}, {Key: "documentKey._id", Value: 1}, {Key: "fullDocument.turn", Value: 1}}}},
 	}
-	return c.db.Watch(ctx, pipeline, options.ChangeStream().SetMaxAwaitTime(streamWait))
+	o := options.ChangeStream().SetMaxAwaitTime(streamWait)
+	if c.guard.pin() != nil { // a server that reports dropped indexes
+		o.SetShowExpandedEvents(true)
+	}
+	return c.db.Watch(ctx, pipeline, o)
 }
 
 // deliver waits for the next changes and acts on all that came at once.
@@ -242,17 +268,25 @@ func (c *changes) deliver(ctx context.Context, stream *mongo.ChangeStream) error
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
 	var end domain.Position
-	var checkpoint bool
+	var checkpoint, look bool
 	for stream.TryNext(ctx) {
 		var ch change
 		if err := bson.Unmarshal(stream.Current, &ch); err != nil {
 			return err
 		}
-		if ch.NS.Collection == eventsCollection {
-			position, _ := ch.Key.ID.AsInt64OK()
-			end = domain.Position(position)
-		} else {
+		switch position, ok := ch.Key.ID.Int64OK(); {
+		case ch.NS.Collection == viewsCollection:
 			checkpoint = true
+		case ch.Kind == "insert" && ch.Document.Turn != nil && ok:
+			end = domain.Position(position)
+		default:
+			look = true
+			switch {
+			case ch.Kind == "insert":
+				c.guard.passedOver(ch.Key.ID)
+			case ch.Kind == "delete" && ch.NS.Collection == eventsCollection:
+				c.guard.removed(ch.Key.ID)
+			}
 		}
 		if stream.RemainingBatchLength() == 0 {
 			break
@@ -266,6 +300,9 @@ func (c *changes) deliver(ctx context.Context, stream *mongo.ChangeStream) error
 	}
 	if checkpoint {
 		c.checkpointMoved()
+	}
+	if look {
+		c.guard.ask()
 	}
 	return c.catchUp(ctx, end)
 }

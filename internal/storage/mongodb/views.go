@@ -3,10 +3,12 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
@@ -14,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"chirp/internal/domain"
+	"chirp/internal/gate"
 	"chirp/internal/readmodel"
 )
 
@@ -23,8 +26,11 @@ import (
 // has collections of its own, described at type collections.
 type Views struct {
 	db    *mongo.Database
+	gate  *gate.Gate
 	views *mongo.Collection // primary, majority
 	lease *mongo.Collection
+	// leased is the lease as Lease found it last, nil before that.
+	leased atomic.Pointer[leaseRow]
 	// chunk is how many owners share a timeline document.
 	chunk int
 	// perStep is how many timeline entries one transaction makes when a
@@ -32,13 +38,19 @@ type Views struct {
 	perStep int64
 	onStep  func() // for tests, may be nil
 
+	// apart is set, for tests, on views that belong to no log.
+	apart    bool
+	logger   *slog.Logger
+	examined examined
+
 	// subscribe gives a channel that says, now and then too often, that some
 	// checkpoint may have moved, and a func that ends the subscription.
-	subscribe func() (moved <-chan struct{}, stop func())
-	progress  progress
-	life      context.Context // ends with Close
-	end       context.CancelFunc
-	watchers  sync.WaitGroup
+	subscribe    func() (moved <-chan struct{}, stop func())
+	transactions *transactions
+	progress     progress
+	life         context.Context // ends with Close
+	end          context.CancelFunc
+	watchers     sync.WaitGroup
 }
 
 const (
@@ -52,17 +64,19 @@ const (
 // doc/decisions/2026-11-24_timeline-chunks.md.
 const timelineChunk = 100
 
-var errNoViews = &domain.Error{Kind: domain.Unavailable, Msg: "the read model is being set up; try again in a moment"}
+var errNoViews = readmodel.ErrNoViews
 
 // newViews opens the views of a database. It reads and writes nothing yet.
-func newViews(db *mongo.Database, subscribe func() (moved <-chan struct{}, stop func())) *Views {
+func newViews(db *mongo.Database, s *sessions, logger *slog.Logger, subscribe func() (moved <-chan struct{}, stop func())) *Views {
 	v := &Views{
 		db:        db,
+		gate:      s.gate,
 		views:     db.Collection(viewsCollection, majority()),
 		lease:     db.Collection(leaseCollection, majority()),
 		chunk:     timelineChunk,
 		perStep:   madePerStep,
-		subscribe: subscribe,
+		logger:    logger,
+		subscribe: subscribe, transactions: &s.transactions,
 	}
 	v.life, v.end = context.WithCancel(context.Background())
 	return v
@@ -87,18 +101,14 @@ func majority() *options.CollectionOptionsBuilder {
 // an empty store: whichever writes the generation first decides, and all see
 // what it wrote.
 func (v *Views) Serving(ctx context.Context, epoch string, threshold int64) (readmodel.Writer, error) {
-	const first = 1
-	gen, err := v.serving(ctx)
-	if errors.Is(err, errNoViews) {
-		call, cancel := context.WithTimeout(ctx, createTimeout)
-		defer cancel()
-		if err := v.create(call, first, epoch, threshold); err != nil {
-			return nil, translate(ctx, "create the views", err)
+	call, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	gen, err := v.fit(call)
+	if errors.Is(err, errNoViews) || errors.Is(err, readmodel.ErrUnfit) {
+		if err := v.renew(call, gen, err, epoch, threshold); err != nil {
+			return nil, translate(ctx, "make the views anew", err)
 		}
-		if err := v.serve(call, first); err != nil {
-			return nil, translate(ctx, "create the views", err)
-		}
-		gen, err = v.serving(ctx)
+		gen, err = v.fit(call)
 	}
 	if err != nil {
 		return nil, translate(ctx, "open the views", err)
@@ -108,29 +118,6 @@ func (v *Views) Serving(ctx context.Context, epoch string, threshold int64) (rea
 
 // createTimeout bounds the making of empty collections and their indexes.
 const createTimeout = 30 * time.Second
-
-// create makes a generation's collections, its indexes and, last, the document
-// that stands for it.
-func (v *Views) create(ctx context.Context, number int, epoch string, threshold int64) error {
-	if err := v.collections(number, majority()).create(ctx, forReaders); err != nil {
-		return err
-	}
-	return insertOnce(ctx, v.views, generationRow{Number: int64(number), Epoch: epoch, Threshold: threshold})
-}
-
-// serve names the serving generation of an empty store.
-func (v *Views) serve(ctx context.Context, number int) error {
-	return insertOnce(ctx, v.views, bson.D{{Key: "_id", Value: servingID}, {Key: "generation", Value: int64(number)}, {Key: "last", Value: int64(number)}})
-}
-
-// insertOnce leaves a document alone that is there already.
-func insertOnce(ctx context.Context, c *mongo.Collection, document any) error {
-	_, err := c.InsertOne(ctx, document)
-	if mongo.IsDuplicateKeyError(err) {
-		return nil
-	}
-	return err
-}
 
 // Snapshot implements readmodel.Store.
 func (v *Views) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
@@ -143,11 +130,12 @@ func (v *Views) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 		// Just after an election a primary may not know yet that the newest
 		// writes are committed, and give an older moment.
 		if v.progress.reached(s.gen) {
+			v.progress.turned(s.gen)
 			return s, nil
 		}
 		s.Close()
 		if ctx.Err() != nil || time.Now().After(end) {
-			return nil, translate(ctx, op, errStale)
+			return nil, fmt.Errorf("%s: %w: %w", op, errStale, readmodel.ErrUnfit) // as it is if an earlier state was put back
 		}
 		pause(ctx, staleRetry)
 	}
@@ -158,12 +146,20 @@ const staleRetry = 10 * time.Millisecond
 var errStale = &domain.Error{Kind: domain.Unavailable, Msg: "the database shows an older state than it did before; try again in a moment"}
 
 func (v *Views) openSnapshot(ctx context.Context) (*snapshot, error) {
+	leave, err := v.gate.Enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	session, err := v.db.Client().StartSession(options.Session().SetSnapshot(true))
 	if err != nil {
 		return nil, err
 	}
 	opened := time.Now()
 	gen, err := v.serving(mongo.NewSessionContext(ctx, session))
+	if err == nil {
+		err = v.trusted(ctx, gen)
+	}
 	if err != nil {
 		session.EndSession(ctx)
 		return nil, err

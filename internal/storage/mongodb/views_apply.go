@@ -25,9 +25,6 @@ type application struct {
 	deferred bool
 }
 
-// errMisfit says that a change does not fit the rows that are there.
-var errMisfit = errors.New("the change does not fit the views")
-
 // errAgain says that the next attempt may succeed, for it goes another way.
 var errAgain = errors.New("try again")
 
@@ -62,9 +59,10 @@ func (a *application) moveCheckpoint(ctx context.Context) error {
 		{Key: "_id", Value: int64(a.w.number)},
 		{Key: "position", Value: a.b.From.Position}, {Key: "partial", Value: a.b.From.Partial},
 		{Key: "retired", Value: nil},
-		{Key: "$expr", Value: bson.D{{Key: "$lte", Value: bson.A{"$held", "$$NOW"}}}}, // null is less
+		{Key: "$expr", Value: over("$held", readmodel.LongestHold.Milliseconds())},
 	}
-	to := bson.D{{Key: "position", Value: a.b.To.Position}, {Key: "partial", Value: a.b.To.Partial}, {Key: "batch", Value: a.id}}
+	to := bson.D{{Key: "position", Value: a.b.To.Position}, {Key: "partial", Value: a.b.To.Partial},
+		{Key: "event", Value: a.b.To.Event}, {Key: "hashedAt", Value: a.b.To.Position}, {Key: "batch", Value: a.id}}
 	moved := a.w.views.FindOneAndUpdate(ctx, from, bson.D{{Key: "$set", Value: to}})
 	if !errors.Is(moved.Err(), mongo.ErrNoDocuments) {
 		return a.checkpointMoved(moved)
@@ -97,7 +95,7 @@ func (a *application) putProfiles(ctx context.Context) error {
 			SetFilter(bson.D{{Key: "_id", Value: row.Key}}).SetUpdate(bson.D{{Key: "$set", Value: row}}))
 	}
 	if err := insert(ctx, a.w.c.profiles, added); err != nil {
-		if errors.Is(err, errMisfit) {
+		if errors.Is(err, readmodel.ErrDoesNotFit) {
 			a.upsert = true
 			return errors.Join(errAgain, err)
 		}
@@ -127,7 +125,7 @@ func (a *application) removeFollows(ctx context.Context) error {
 		return fmt.Errorf("remove follows: %w", err)
 	}
 	if int(removed.DeletedCount) != len(pairs) {
-		return fmt.Errorf("%w: of %d follows to be removed there are %d", errMisfit, len(pairs), removed.DeletedCount)
+		return fmt.Errorf("%w: of %d follows to be removed there are %d", readmodel.ErrDoesNotFit, len(pairs), removed.DeletedCount)
 	}
 	return nil
 }
@@ -247,11 +245,12 @@ func bulk(ctx context.Context, c *mongo.Collection, models []mongo.WriteModel) e
 	return nil
 }
 
-// misfit names the collection that a write failed in, and tells a row that is
-// there already from other failures.
+// misfit names the collection that a write failed in, and tells a change that
+// does not fit from other failures.
 func misfit(c *mongo.Collection, err error) error {
-	if mongo.IsDuplicateKeyError(err) {
-		return fmt.Errorf("write %s: %w: %w", c.Name(), errMisfit, err)
+	var server mongo.ServerError
+	if errors.As(err, &server) && slices.ContainsFunc(misfitCodes, server.HasErrorCode) {
+		return fmt.Errorf("write %s: %w: %w", c.Name(), readmodel.ErrDoesNotFit, err)
 	}
 	return fmt.Errorf("write %s: %w", c.Name(), err)
 }

@@ -52,6 +52,9 @@ func (v *Views) watch() {
 	defer poll.Stop()
 	for {
 		gen, err := v.serving(v.life)
+		if err == nil {
+			err = v.trusted(v.life, gen)
+		}
 		v.progress.saw(gen, err)
 		select {
 		case <-v.life.Done():
@@ -149,6 +152,17 @@ func (p *progress) saw(gen readmodel.Generation, err error) {
 		p.known.failures, p.known.failure = p.known.failures+1, err
 		p.wake()
 	case gen.Number > p.known.generation || gen.Number == p.known.generation && gen.Checkpoint.Position > p.known.position:
+		p.known.generation, p.known.position = gen.Number, gen.Checkpoint.Position
+		p.wake()
+	}
+}
+
+// turned records another generation that serves, for those who wait for a
+// position of the one before.
+func (p *progress) turned(gen readmodel.Generation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known.generation != 0 && gen.Number > p.known.generation {
 		p.known.generation, p.known.position = gen.Number, gen.Checkpoint.Position
 		p.wake()
 	}

@@ -29,11 +29,7 @@ func (v *Views) Build(ctx context.Context, epoch string, threshold int64) (readm
 	const op = "open a generation of the views to build"
 	call, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
-	var number, discarded int
-	err := v.turn(call, func(ctx context.Context) (err error) {
-		number, discarded, err = v.begin(ctx, epoch, threshold)
-		return err
-	})
+	number, discarded, err := v.beginListed(call, epoch, threshold)
 	if err == nil && discarded != 0 {
 		_, err = v.drop(call, discarded)
 	}
@@ -44,6 +40,37 @@ func (v *Views) Build(ctx context.Context, epoch string, threshold int64) (readm
 		return nil, translate(ctx, op, err)
 	}
 	return &builder{writer: v.writer(number)}, nil
+}
+
+// beginListed runs begin in a transaction, which cannot list collections. What
+// was listed before it may be older than the generation that it finds, so one
+// whose collections seem to be gone is discarded only after another look.
+func (v *Views) beginListed(ctx context.Context, epoch string, threshold int64) (number, discarded int, err error) {
+	for known := int64(0); ; {
+		there, err := v.numbered(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		err = v.turn(ctx, func(ctx context.Context) (err error) {
+			number, discarded, err = v.begin(ctx, there, known, epoch, threshold)
+			return err
+		})
+		var unlisted unlistedError
+		if !errors.As(err, &unlisted) {
+			return number, discarded, err
+		}
+		known = int64(unlisted)
+	}
+}
+
+// unlistedError is the number of a generation whose collections were not
+// listed. It had applied something, and so had them, before the next list is
+// made.
+type unlistedError int64
+
+// Error names the generation.
+func (e unlistedError) Error() string {
+	return fmt.Sprintf("the collections of generation %d were not listed", int64(e))
 }
 
 // turn runs a transaction that decides which generation serves or is built,
@@ -61,8 +88,9 @@ func (v *Views) turn(ctx context.Context, run func(ctx context.Context) error) e
 }
 
 // begin finds the generation that is being built or makes its document. It
-// gives the number of the one that was discarded for it, or 0.
-func (v *Views) begin(ctx context.Context, epoch string, threshold int64) (number, discarded int, err error) {
+// gives the number of the one that was discarded for it, or 0. there are the
+// generations that have collections; it is newer than the generation known.
+func (v *Views) begin(ctx context.Context, there map[int64]int, known int64, epoch string, threshold int64) (number, discarded int, err error) {
 	now, err := v.state(ctx)
 	switch {
 	case err != nil:
@@ -72,7 +100,12 @@ func (v *Views) begin(ctx context.Context, epoch string, threshold int64) (numbe
 	}
 	if old, ok := now.building(); ok {
 		if old.Epoch == epoch && old.Threshold == threshold {
-			return int(old.Number), 0, nil
+			var unfit *unfitError
+			if err := v.canGoOn(ctx, old, there); !errors.As(err, &unfit) {
+				return int(old.Number), 0, err
+			} else if unfit.broken && old.Number != known {
+				return 0, 0, unlistedError(old.Number)
+			}
 		}
 		discarded = int(old.Number)
 		_, err := v.views.UpdateByID(ctx, old.Number, bson.D{
@@ -83,12 +116,25 @@ func (v *Views) begin(ctx context.Context, epoch string, threshold int64) (numbe
 			return 0, 0, err
 		}
 	}
-	next := max(now.Last, now.Generation) + 1
+	next := now.next(there)
 	_, err = v.views.UpdateByID(ctx, servingID, bson.D{{Key: "$set", Value: bson.D{{Key: "last", Value: next}}}})
 	if err == nil {
 		_, err = v.views.InsertOne(ctx, generationRow{Number: next, Epoch: epoch, Threshold: threshold, Building: true, Deferred: true})
 	}
 	return int(next), discarded, err
+}
+
+// canGoOn gives an *unfitError for a generation that was being built when its
+// collections were dropped or an older log was put in the place of its own.
+func (v *Views) canGoOn(ctx context.Context, row generationRow, there map[int64]int) error {
+	switch at := row.generation().Checkpoint; {
+	case at == readmodel.Checkpoint{}:
+		return nil
+	case there[row.Number] < len(collections{}.indexed()):
+		return &unfitError{reason: "collections of theirs are gone", broken: true}
+	default:
+		return v.belongs(ctx, row.generation())
+	}
 }
 
 // prepare makes a generation's collections and indexes where they are missing.
@@ -136,8 +182,10 @@ func (v *Views) DropRetired(ctx context.Context, age time.Duration) ([]int, erro
 			return dropped, translate(ctx, op, err)
 		}
 	}
+	orphans, err := v.dropOrphans(call)
+	dropped = append(dropped, orphans...)
 	slices.Sort(dropped)
-	return dropped, nil
+	return dropped, translate(ctx, op, err)
 }
 
 // drop removes a retired generation, and says whether this call was the one

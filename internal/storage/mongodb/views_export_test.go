@@ -16,6 +16,13 @@ func SetChunk(s readmodel.Store, owners int) { s.(*Views).chunk = owners }
 // Database gives the database under the views.
 func Database(s readmodel.Store) *mongo.Database { return s.(*Views).db }
 
+// Apart makes the views of a store belong to no log, so that they can be filled
+// with anything.
+func Apart(s readmodel.Store) readmodel.Store {
+	s.(*Views).apart = true
+	return s
+}
+
 // Learn makes the views believe that a majority has a checkpoint.
 func Learn(s readmodel.Store, generation int, at domain.Position) {
 	s.(*Views).progress.saw(readmodel.Generation{Number: generation, Checkpoint: readmodel.Checkpoint{Position: at}}, nil)

@@ -27,7 +27,7 @@ func stageOn(t *testing.T, set *mongotest.ReplicaSet) *stage {
 			t.Errorf("close the store: %v", err)
 		}
 	})
-	s := &stage{TB: t, store: store.Views()}
+	s := &stage{TB: t, store: mongodb.Apart(store.Views())}
 	if s.writer, err = s.store.Serving(context.Background(), "epoch", 10); err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +97,7 @@ func TestApplyHappensOnceWhenTheServerFails(t *testing.T) {
 		{"a connection cut before the commit", times(2), commands("commitTransaction", cut)},
 		{"a connection cut between the writes", times(1), commands("insert", cut)},
 		{"a conflict between the writes", times(3), commands("insert", conflict, label)},
+		{"a new primary that takes the beginning twice", times(3), commands("insert", bson.E{Key: "errorCode", Value: 117})},
 		{"a conflict at the checkpoint", times(3), commands("update", conflict, label)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

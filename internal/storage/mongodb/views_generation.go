@@ -18,6 +18,10 @@ type generationRow struct {
 	Threshold int64  `bson:"threshold"`
 	Position  int64  `bson:"position"`
 	Partial   int64  `bson:"partial"`
+	// Event is the hash of the event at HashedAt, which is Position unless a
+	// version of the program moved it that knows no hashes.
+	Event    int64 `bson:"event,omitempty"`
+	HashedAt int64 `bson:"hashedAt,omitempty"`
 	// Batch names the Apply that moved the checkpoint last, so that one whose
 	// answer was lost can be told from another projector's.
 	Batch bson.ObjectID `bson:"batch,omitempty"`
@@ -37,10 +41,11 @@ type generationRow struct {
 }
 
 func (r generationRow) generation() readmodel.Generation {
-	return readmodel.Generation{
-		Number: int(r.Number), Epoch: r.Epoch, Threshold: r.Threshold,
-		Checkpoint: readmodel.Checkpoint{Position: domain.Position(r.Position), Partial: domain.Position(r.Partial)},
+	at := readmodel.Checkpoint{Position: domain.Position(r.Position), Partial: domain.Position(r.Partial)}
+	if r.HashedAt == r.Position {
+		at.Event = domain.EventHash(r.Event)
 	}
+	return readmodel.Generation{Number: int(r.Number), Epoch: r.Epoch, Threshold: r.Threshold, Checkpoint: at}
 }
 
 // servingRow is the document that names the generation that serves. Whatever
@@ -78,11 +83,15 @@ func (v *Views) state(ctx context.Context) (state, error) {
 	}
 	defer cursor.Close(ctx)
 	for cursor.Next(ctx) {
-		if name, ok := cursor.Current.Lookup("_id").StringValueOK(); ok && name == servingID {
+		id := cursor.Current.Lookup("_id")
+		if name, ok := id.StringValueOK(); ok && name == servingID {
 			if err := cursor.Decode(&s.servingRow); err != nil {
 				return s, err
 			}
 			continue
+		}
+		if id.Type != bson.TypeInt64 {
+			continue // none of ours
 		}
 		var row generationRow
 		if err := cursor.Decode(&row); err != nil {

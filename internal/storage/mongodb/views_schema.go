@@ -145,26 +145,38 @@ const (
 	forReaders                // that and what queries need
 )
 
+// indexed is a collection and the indexes that it has for either purpose.
+type indexed struct {
+	*mongo.Collection
+	replay, readers []index
+}
+
+func (c collections) indexed() []indexed {
+	pulled := newIndex(pulledIndex, "r", "pull", "e")
+	pulled.Options.SetPartialFilterExpression(bson.D{{Key: "pull", Value: true}})
+	return []indexed{
+		{c.profiles, []index{newIndex(idIndex, "id").unique()}, []index{newIndex(nameIndex, "folded")}},
+		{c.chirps, []index{newIndex(authorIndex, "a", "d", "_id")}, []index{newIndex(idIndex, "id").unique()}},
+		{c.follows, []index{newIndex(followersIndex, "e", "s", "r")}, []index{newIndex(followingIndex, "r", "s", "e"), pulled}},
+		{c.timelines, nil, []index{newIndex(ownerIndex, "o", "p")}},
+	}
+}
+
 // create makes the collections and their indexes, where they are missing.
 // Those of one collection are made in one scan, side by side with the others'.
 func (c collections) create(ctx context.Context, p purpose) error {
-	pulled := index(pulledIndex, "r", "pull", "e")
-	pulled.Options.SetPartialFilterExpression(bson.D{{Key: "pull", Value: true}})
 	var all errgroup.Group
-	for _, of := range []struct {
-		collection      *mongo.Collection
-		replay, readers []mongo.IndexModel
-	}{
-		{c.profiles, []mongo.IndexModel{unique(index(idIndex, "id"))}, []mongo.IndexModel{index(nameIndex, "folded")}},
-		{c.chirps, []mongo.IndexModel{index(authorIndex, "a", "d", "_id")}, []mongo.IndexModel{unique(index(idIndex, "id"))}},
-		{c.follows, []mongo.IndexModel{index(followersIndex, "e", "s", "r")}, []mongo.IndexModel{index(followingIndex, "r", "s", "e"), pulled}},
-		{c.timelines, nil, []mongo.IndexModel{index(ownerIndex, "o", "p")}},
-	} {
-		indexes := of.replay
-		if p == forReaders {
-			indexes = append(indexes, of.readers...)
+	for _, of := range c.indexed() {
+		var models []mongo.IndexModel
+		for _, i := range of.replay {
+			models = append(models, i.IndexModel)
 		}
-		all.Go(func() error { return createIndexed(ctx, of.collection, indexes) })
+		for _, i := range of.readers {
+			if p == forReaders {
+				models = append(models, i.IndexModel)
+			}
+		}
+		all.Go(func() error { return createIndexed(ctx, of.Collection, models) })
 	}
 	return all.Wait()
 }
@@ -193,15 +205,21 @@ func (c collections) drop(ctx context.Context) error {
 	return nil
 }
 
-func index(name string, fields ...string) mongo.IndexModel {
+// index is an index with its name.
+type index struct {
+	mongo.IndexModel
+	name string
+}
+
+func newIndex(name string, fields ...string) index {
 	keys := make(bson.D, len(fields))
 	for i, f := range fields {
 		keys[i] = bson.E{Key: f, Value: int32(1)}
 	}
-	return mongo.IndexModel{Keys: keys, Options: options.Index().SetName(name)}
+	return index{mongo.IndexModel{Keys: keys, Options: options.Index().SetName(name)}, name}
 }
 
-func unique(m mongo.IndexModel) mongo.IndexModel {
-	m.Options.SetUnique(true)
-	return m
+func (i index) unique() index {
+	i.Options.SetUnique(true)
+	return i
 }

@@ -60,6 +60,11 @@ func find[R any](ctx context.Context, s *snapshot, c *mongo.Collection, filter b
 	if s.session == nil {
 		return nil, errSnapshotClosed
 	}
+	leave, err := s.v.gate.Enter(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", c.Name(), err)
+	}
+	defer leave()
 	call, cancel := context.WithTimeout(mongo.NewSessionContext(ctx, s.session), answerTimeout)
 	defer cancel()
 	if time.Since(s.opened) > snapshotLife {
@@ -106,6 +111,11 @@ func (s *snapshot) count(ctx context.Context, c *mongo.Collection, each any) (in
 	if s.session == nil {
 		return 0, errSnapshotClosed
 	}
+	leave, err := s.v.gate.Enter(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", c.Name(), err)
+	}
+	defer leave()
 	call, cancel := context.WithDeadline(mongo.NewSessionContext(ctx, s.session), s.opened.Add(snapshotLife))
 	defer cancel()
 	cursor, err := c.Aggregate(call, mongo.Pipeline{{{Key: "$group", Value: bson.D{

@@ -28,12 +28,12 @@ func openViews(t testing.TB, database string) *mongodb.Store {
 }
 
 func openOne(t testing.TB) readmodel.Store {
-	return openViews(t, mongotest.Database(t)).Views()
+	return mongodb.Apart(openViews(t, mongotest.Database(t)).Views())
 }
 
 func openTwo(t testing.TB) (one, other readmodel.Store) {
 	database := mongotest.Database(t)
-	return openViews(t, database).Views(), openViews(t, database).Views()
+	return mongodb.Apart(openViews(t, database).Views()), mongodb.Apart(openViews(t, database).Views())
 }
 
 func TestReadModel(t *testing.T) { readmodeltest.Run(t, openOne) }

@@ -167,6 +167,7 @@ func (v *Views) transact(ctx context.Context, run func(ctx context.Context) erro
 		return err
 	}
 	defer session.EndSession(context.WithoutCancel(ctx))
+	v.transactions.began(session)
 	err = session.StartTransaction(options.Transaction().
 		SetReadPreference(readpref.Primary()).
 		SetReadConcern(readconcern.Local()).
@@ -181,10 +182,15 @@ func (v *Views) transact(ctx context.Context, run func(ctx context.Context) erro
 		return err
 	}
 	// While the answer to a commit is lost the driver asks again, for until the
-	// server knows, the transaction may be open and in the way of all others.
-	call, cancel := context.WithTimeout(ctx, answerTimeout)
+	// server knows, the transaction may be open and in the way of all others. So
+	// a commit is not given up either because the caller is stopping.
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
-	return session.CommitTransaction(call)
+	if err := session.CommitTransaction(call); err != nil {
+		return err
+	}
+	v.transactions.committed(session)
+	return nil
 }
 
 // confirm waits until what an earlier attempt committed is with a majority. A

@@ -34,23 +34,27 @@ func (c credentials) SaveCredential(ctx context.Context, user domain.UserID, has
 }
 
 func (c credentials) Credential(ctx context.Context, user domain.UserID) (string, error) {
-	if err := c.log.open(); err != nil {
+	leave, err := c.log.enter(ctx)
+	if err != nil {
 		return "", err
 	}
+	defer leave()
 	var hash string
-	err := c.log.stmts.credential.QueryRowContext(ctx, user).Scan(&hash)
+	err = c.log.stmts.credential.QueryRowContext(ctx, user).Scan(&hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", auth.ErrNoCredential
 	}
-	return hash, translate(ctx, "read credential", err)
+	return hash, c.log.translate(ctx, "read credential", err)
 }
 
 func (c credentials) Unconfirmed(ctx context.Context, before time.Time, limit int) ([]domain.UserID, error) {
-	if err := c.log.open(); err != nil {
+	leave, err := c.log.enter(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	users, err := scanUsers(c.log.stmts.stale.QueryContext(ctx, before.UnixMilli(), limit))
-	return users, translate(ctx, "find unconfirmed credentials", err)
+	return users, c.log.translate(ctx, "find unconfirmed credentials", err)
 }
 
 func scanUsers(rows *sql.Rows, err error) ([]domain.UserID, error) {
@@ -89,7 +93,7 @@ func (c credentials) Secret(ctx context.Context, proposed []byte) ([]byte, error
 		}
 		err = c.log.stmts.secret.QueryRowContext(ctx).Scan(&secret)
 	}
-	return secret, translate(ctx, "read the token secret", err)
+	return secret, c.log.translate(ctx, "read the token secret", err)
 }
 
 const allBatch = 1000 // credentials read at a time
@@ -101,7 +105,7 @@ func (c credentials) All(ctx context.Context) iter.Seq2[auth.Credential, error] 
 		for after := domain.UserID(""); ; {
 			batch, err := c.after(ctx, after)
 			if err != nil {
-				yield(auth.Credential{}, translate(ctx, "read all credentials", err))
+				yield(auth.Credential{}, c.log.translate(ctx, "read all credentials", err))
 				return
 			}
 			for _, credential := range batch {
@@ -118,9 +122,11 @@ func (c credentials) All(ctx context.Context) iter.Seq2[auth.Credential, error] 
 }
 
 func (c credentials) after(ctx context.Context, user domain.UserID) ([]auth.Credential, error) {
-	if err := c.log.open(); err != nil {
+	leave, err := c.log.enter(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	rows, err := c.log.read.QueryContext(ctx, allQuery, user, allBatch)
 	if err != nil {
 		return nil, err

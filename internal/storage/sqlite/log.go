@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,8 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/gate"
+	"chirp/internal/outage"
 )
 
 // Log implements eventstore.Log in the file log.db.
@@ -22,15 +25,17 @@ type Log struct {
 	path   string
 	epoch  atomic.Pointer[string] // an import changes it
 	writer *writer                // nil when read-only
+	guard  *guard                 // nil when read-only
 	tail   eventstore.Tail
 	known  atomic.Int64 // the greatest position that was published to the tail
 
-	read  *sql.DB
-	stmts readStmts
+	read    *sql.DB
+	readers *gate.Gate // what a connection of read is waited for at
+	stmts   readStmts
 
 	closing chan struct{} // closed when the log is being closed
-	watched chan struct{} // closed when the watch has ended
-	closed  func() error  // closes once
+	watches sync.WaitGroup
+	closed  func() error // closes once
 }
 
 // readStmts are the statements of the reading pool.
@@ -39,13 +44,15 @@ type readStmts struct {
 	head, stream      *sql.Stmt
 	credential, stale *sql.Stmt
 	secret            *sql.Stmt
+	hashes            *sql.Stmt
 	all               []*sql.Stmt
 }
 
 const (
-	readers      = 8                      // connections of the reading pool
-	watchEvery   = 250 * time.Millisecond // for events that another process appends
-	followPauses = 2 * time.Second        // the longest pause of a follower that cannot read
+	readers     = 8                      // connections of the reading pool for clients
+	ownReaders  = 2                      // more of them for the server itself
+	watchEvery  = 250 * time.Millisecond // for events that another process appends
+	followPause = 10 * time.Millisecond  // the first pause of a follower that cannot read
 )
 
 func openLog(ctx context.Context, dir string, o Options) (*Log, error) {
@@ -54,19 +61,42 @@ func openLog(ctx context.Context, dir string, o Options) (*Log, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, logFile)
-	l := &Log{logger: o.Log, path: path, closing: make(chan struct{}), watched: make(chan struct{})}
+	opened, err := os.Stat(path)
+	if err != nil {
+		return nil, openError(ctx, path, err)
+	}
+	l := &Log{logger: o.Log, path: path, readers: gate.New("log", readers, ownReaders), closing: make(chan struct{})}
 	l.epoch.Store(&epoch)
 	if err := l.openReaders(ctx, path); err != nil {
 		return nil, openError(ctx, path, err)
 	}
 	if !o.ReadOnly {
-		if l.writer, err = openWriter(ctx, path, l.publish); err != nil {
+		if err = l.openWriter(ctx, opened); err != nil {
 			return nil, errors.Join(openError(ctx, path, err), l.closeReaders())
 		}
+		l.watches.Go(func() { l.guard.watch(l.closing) })
 	}
 	l.closed = sync.OnceValue(l.shut)
-	go l.watch()
+	l.watches.Go(l.watch)
 	return l, nil
+}
+
+// openWriter opens what writes to the file, and what guards it. opened is the
+// file as it was before the readers opened it.
+func (l *Log) openWriter(ctx context.Context, opened os.FileInfo) (err error) {
+	if l.guard, err = openGuard(ctx, l.path, opened, l.read, l.logger); err != nil {
+		return err
+	}
+	l.guard.found = l.forget
+	l.writer, err = openWriter(ctx, l.path, l.publish, l.guard)
+	return err
+}
+
+// forget closes the idle connections of the readers: one that was opened while
+// another file was in the place of the log's reads that one.
+func (l *Log) forget() {
+	l.read.SetMaxIdleConns(0)
+	l.read.SetMaxIdleConns(readers + ownReaders)
 }
 
 func (l *Log) openReaders(ctx context.Context, path string) error {
@@ -77,11 +107,12 @@ func (l *Log) openReaders(ctx context.Context, path string) error {
 	if l.read, err = sql.Open("sqlite", name); err != nil {
 		return err
 	}
-	l.read.SetMaxOpenConns(readers)
-	l.read.SetMaxIdleConns(readers)
+	l.read.SetMaxOpenConns(readers + ownReaders)
+	l.read.SetMaxIdleConns(readers + ownReaders)
 	err = prepare(ctx, l.read, &l.stmts.all, map[**sql.Stmt]string{
 		&l.stmts.head: headQuery, &l.stmts.command: commandQuery, &l.stmts.after: afterQuery, &l.stmts.stream: streamQuery,
 		&l.stmts.credential: credentialQuery, &l.stmts.stale: staleQuery, &l.stmts.secret: secretQuery,
+		&l.stmts.hashes: hashesQuery,
 	})
 	if err != nil {
 		return errors.Join(err, l.read.Close())
@@ -102,7 +133,7 @@ func (l *Log) Close() error { return l.closed() }
 
 func (l *Log) shut() error {
 	close(l.closing)
-	<-l.watched
+	l.watches.Wait()
 	var err error
 	if l.writer != nil {
 		err = l.writer.close()
@@ -122,19 +153,25 @@ func (l *Log) publish(events []eventstore.Event) {
 // watch looks for events that another process appended, and makes the
 // followers read them.
 func (l *Log) watch() {
-	defer close(l.watched)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	var unread outage.Outage
 	for {
 		select {
 		case <-l.closing:
 			return
 		case <-tick.C:
 		}
-		head, err := l.Head(context.Background())
+		head, err := l.Head(gate.Own(context.Background()))
+		if errors.Is(err, errLost) { // the guard has said so
+			continue
+		}
 		if err != nil {
-			l.logger.Warn("the log's head cannot be read", "error", err)
-		} else if known := l.known.Load(); int64(head.Position) > known && l.known.CompareAndSwap(known, int64(head.Position)) {
+			unread.Failed(l.logger, "the log's head cannot be read", err)
+			continue
+		}
+		unread.Ended(l.logger, "the log's head can be read again")
+		if known := l.known.Load(); int64(head.Position) > known && l.known.CompareAndSwap(known, int64(head.Position)) {
 			l.tail.Reset()
 		}
 	}
@@ -168,51 +205,94 @@ func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commi
 	return commit, nil
 }
 
-// open gives an error when the log is closed.
+// enter waits for a connection of the reading pool; the caller calls leave when
+// it has read. It returns an error when the log is closed.
+func (l *Log) enter(ctx context.Context) (leave func(), err error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	return l.readers.Enter(ctx)
+}
+
+// open gives an error when the log is closed, or its files are not the ones
+// that were opened.
 func (l *Log) open() error {
 	select {
 	case <-l.closing:
 		return errClosed
 	default:
+	}
+	if l.guard != nil {
+		return l.guard.lost()
+	}
+	return nil
+}
+
+// translate is for errors of reading: those of a file that was overwritten are
+// errLost.
+func (l *Log) translate(ctx context.Context, op string, err error) error {
+	if l.guard != nil && damage(err) {
+		if lost := l.guard.look(); lost != nil {
+			return fmt.Errorf("%s: %w (%w)", op, lost, err)
+		}
+	}
+	return translate(ctx, op, err)
+}
+
+// problems says what is wrong with the log's files.
+func (l *Log) problems() []string {
+	if l.guard == nil {
 		return nil
 	}
+	if problem := l.guard.problem.Load(); problem != nil {
+		return []string{*problem}
+	}
+	return nil
 }
 
 // Committed implements eventstore.Log.
 func (l *Log) Committed(ctx context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
-	if err := l.open(); err != nil {
+	leave, err := l.enter(ctx)
+	if err != nil {
 		return eventstore.Commit{}, false, err
 	}
+	defer leave()
 	c, found, err := l.stmts.find(ctx, key)
-	return c, found, translate(ctx, "find command", err)
+	return c, found, l.translate(ctx, "find command", err)
 }
 
 // Load implements eventstore.Log.
 func (l *Log) Load(ctx context.Context, stream domain.StreamID) ([]eventstore.Event, error) {
-	if err := l.open(); err != nil {
+	leave, err := l.enter(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	events, err := scan(l.stmts.stream.QueryContext(ctx, stream))
-	return events, translate(ctx, "load "+string(stream), err)
+	return events, l.translate(ctx, "load "+string(stream), err)
 }
 
 // ReadAll implements eventstore.Log.
 func (l *Log) ReadAll(ctx context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
-	if err := l.open(); err != nil {
+	leave, err := l.enter(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	events, err := scan(l.stmts.after.QueryContext(ctx, after, limit))
-	return events, translate(ctx, fmt.Sprintf("read the log after %d", after), err)
+	return events, l.translate(ctx, fmt.Sprintf("read the log after %d", after), err)
 }
 
 // Head implements eventstore.Log.
 func (l *Log) Head(ctx context.Context) (eventstore.Head, error) {
 	head := eventstore.Head{Epoch: *l.epoch.Load()}
-	if err := l.open(); err != nil {
+	leave, err := l.enter(ctx)
+	if err != nil {
 		return head, err
 	}
-	err := l.stmts.head.QueryRowContext(ctx).Scan(&head.Position)
-	return head, translate(ctx, "read the log's head", err)
+	defer leave()
+	err = l.stmts.head.QueryRowContext(ctx).Scan(&head.Position)
+	return head, l.translate(ctx, "read the log's head", err)
 }
 
 // Follow implements eventstore.Log.
@@ -233,18 +313,20 @@ func (l *Log) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eve
 // readPatiently is ReadAll for followers: it rides out what makes the file
 // unreadable for a while.
 func (l *Log) readPatiently(ctx context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
-	for pause := 10 * time.Millisecond; ; pause = min(2*pause, followPauses) {
+	var unread outage.Outage
+	for {
 		events, err := l.ReadAll(ctx, after, limit)
 		if domain.KindOf(err) != domain.Unavailable || errors.Is(err, errClosed) {
+			unread.Ended(l.logger, "the log can be read again")
 			return events, err
 		}
-		l.logger.Warn("the log cannot be read, trying again", "error", err, "wait", pause)
+		tries := unread.Failed(l.logger, "the log cannot be read, trying again", err)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-l.closing:
 			return nil, errClosed
-		case <-time.After(pause):
+		case <-time.After(outage.Delay(followPause, tries)):
 		}
 	}
 }

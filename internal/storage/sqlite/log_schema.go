@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -78,6 +80,14 @@ func dsn(path string, pragmas ...string) (string, error) {
 // nothing to one that it refuses.
 func prepareLog(ctx context.Context, dir string, readOnly bool) (epoch string, err error) {
 	path := filepath.Join(dir, logFile)
+	if err := checkKept(dir); err != nil {
+		return "", err
+	}
+	if !readOnly {
+		if err := makeForOwner(dir, path); err != nil {
+			return "", openError(ctx, path, err)
+		}
+	}
 	name, err := dsn(path, "synchronous(FULL)")
 	if err != nil {
 		return "", err
@@ -103,6 +113,31 @@ func prepareLog(ctx context.Context, dir string, readOnly bool) (epoch string, e
 		return "", openError(ctx, path, err)
 	}
 	return epoch, nil
+}
+
+// checkKept refuses a folder that has views but lost the log from which they
+// were made: a new log in its place would look as if nothing had ever been
+// written. A log is made before the first views are.
+func checkKept(dir string) error {
+	path := filepath.Join(dir, logFile)
+	what := "is gone"
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil || info.Size() > 0:
+		return nil // what cannot be looked at is refused by what needs it
+	default:
+		what = "is empty"
+	}
+	made := false
+	err := eachGeneration(dir, func(file string, number int) error {
+		made = made || file == viewsPath(dir, number)
+		return nil
+	})
+	if err != nil || !made {
+		return err
+	}
+	return domain.Errorf(domain.Invalid, "%s %s, though views were made from it; put a copy of it in place, or choose another folder with --data, or, to begin with an empty log, remove the views: rm %s %s",
+		path, what, filepath.Join(dir, servingFile), filepath.Join(dir, "views-*"))
 }
 
 // checkLog says whether the file holds a log; false means that it is empty.

@@ -35,6 +35,7 @@ type writer struct {
 	stop      chan struct{} // closed to stop
 	stopped   chan struct{} // closed when the writer has ended
 	committed func([]eventstore.Event)
+	guard     *guard
 }
 
 // job is a caller's part of a transaction.
@@ -59,14 +60,14 @@ func refusal(err error) bool {
 	return errors.Is(err, eventstore.ErrConflict) || errors.Is(err, eventstore.ErrCommandReused)
 }
 
-func openWriter(ctx context.Context, path string, committed func([]eventstore.Event)) (*writer, error) {
+func openWriter(ctx context.Context, path string, committed func([]eventstore.Event), guard *guard) (*writer, error) {
 	name, err := dsn(path, writerPragmas()...)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
 		queue: make(chan *job, queuedJobs), stop: make(chan struct{}), stopped: make(chan struct{}),
-		committed: committed,
+		committed: committed, guard: guard,
 	}
 	if w.db, err = sql.Open("sqlite", name); err != nil {
 		return nil, err
@@ -82,18 +83,19 @@ func openWriter(ctx context.Context, path string, committed func([]eventstore.Ev
 }
 
 // do queues a job and waits for its outcome. When ctx ends it returns at once;
-// the job may have been run, or yet be, unless it never got into the queue.
+// the job may have been run, or yet be, unless it never got into the queue. An
+// error of a job that certainly wrote nothing is eventstore.ErrNotAppended.
 func (w *writer) do(ctx context.Context, events int, run func(*group) error) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return eventstore.NotAppended(err)
 	}
 	j := &job{ctx: ctx, events: events, run: run, done: make(chan error, 1)}
 	select {
 	case w.queue <- j:
 	case <-w.stop:
-		return errClosed
+		return eventstore.NotAppended(errClosed)
 	case <-ctx.Done():
-		return ctx.Err()
+		return eventstore.NotAppended(ctx.Err())
 	}
 	select {
 	case err := <-j.done:
@@ -105,7 +107,7 @@ func (w *writer) do(ctx context.Context, events int, run func(*group) error) err
 		case err := <-j.done:
 			return err
 		default:
-			return errClosed // queued when the writer had gone
+			return eventstore.NotAppended(errClosed) // queued when the writer had gone
 		}
 	}
 }
@@ -151,8 +153,11 @@ func (w *writer) gather(first *job) []*job {
 func (w *writer) commit(jobs []*job) {
 	g := &group{writeStmts: &w.stmts, conn: w.conn}
 	outcomes := make([]error, len(jobs))
-	err := w.transact(func() error { return g.run(jobs, outcomes) })
-	if err != nil && len(jobs) > 1 && passing(err) == "" {
+	err := w.guard.writing(func() (head *witness, err error) {
+		err = w.transact(func() error { return g.run(jobs, outcomes) })
+		return g.witness(), err
+	})
+	if err != nil && len(jobs) > 1 && passing(err) == "" && !errors.Is(err, errLost) {
 		for i := range jobs {
 			w.commit(jobs[i : i+1])
 		}
@@ -181,6 +186,15 @@ func (g *group) run(jobs []*job, outcomes []error) error {
 	return nil
 }
 
+// witness returns the last event that the group wrote, nil if there is none.
+func (g *group) witness() *witness {
+	if len(g.events) == 0 {
+		return nil
+	}
+	last := g.events[len(g.events)-1]
+	return &witness{last.Position, last.Actor, last.CommandID}
+}
+
 // exec runs a statement that is too rare to be kept prepared.
 func (g *group) exec(query string, args ...any) error {
 	_, err := g.conn.ExecContext(context.Background(), query, args...)
@@ -188,20 +202,30 @@ func (g *group) exec(query string, args ...any) error {
 }
 
 // transact holds the write lock from the start, for what is read inside
-// decides what is written, and another process may write too.
+// decides what is written, and another process may write too. An error before
+// the commit, or of a commit that did not get as far as the sync, undid it all.
 func (w *writer) transact(run func() error) error {
 	if _, err := w.stmts.begin.Exec(); err != nil {
+		return eventstore.NotAppended(err)
+	}
+	if err := run(); err != nil {
+		w.rollback()
+		return eventstore.NotAppended(err)
+	}
+	_, err := w.stmts.commit.Exec()
+	if err == nil {
+		return nil
+	}
+	w.rollback()
+	if inDoubt(err) {
 		return err
 	}
-	err := run()
-	if err == nil {
-		_, err = w.stmts.commit.Exec()
-	}
-	if err != nil {
-		_, _ = w.stmts.rollback.Exec() // SQLite has done it already after some errors
-	}
-	return err
+	return eventstore.NotAppended(err)
 }
+
+// rollback is without effect if SQLite has rolled back already, as it does
+// after some errors.
+func (w *writer) rollback() { _, _ = w.stmts.rollback.Exec() }
 
 // close lets the writer finish what is queued, and closes its connection.
 func (w *writer) close() error {

@@ -17,9 +17,12 @@ const lockFile = "lock"
 func lockFolder(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, domain.Errorf(domain.Invalid, "data folder %s cannot be locked (%v); change the permissions of its files or name another with --data", dir, cause(err))
+		return nil, because(err, domain.Errorf(domain.Invalid, "data folder %s cannot be locked (%v); change the permissions of its files or name another with --data", dir, cause(err)))
 	}
 	locked, err := tryLock(f)
+	if err == nil && locked {
+		err = giveToOwner(dir, f.Name())
+	}
 	if err == nil && locked {
 		err = writePID(f)
 	}

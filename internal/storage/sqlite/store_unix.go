@@ -17,6 +17,13 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
+// unlock gives the lock up and closes the file. To close it would not do: a
+// process that was being started at that moment has the file open until it runs
+// another program.
+func unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // syncFolder makes the entries of a folder survive a power cut.
 func syncFolder(dir string) error {
 	f, err := os.Open(dir)

@@ -18,5 +18,8 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
+// unlock gives the lock up, which ends with the file.
+func unlock(f *os.File) error { return f.Close() }
+
 // syncFolder has nothing to do: NTFS keeps a journal of a folder's entries.
 func syncFolder(string) error { return nil }

@@ -10,9 +10,9 @@
 // built or was left unfinished, one with a lower number has ceased to serve. A
 // file that ceases to serve is touched, so that its time tells its age.
 //
-// Views that cannot be read, or belong to another log, or are ahead of the log
-// because an older copy of it was restored, are thrown away by the server that
-// holds the folder's lock. It makes them anew, as generation 1, from the log.
+// Views that cannot be read, or belong to another log, or to a history of it
+// that was undone when an older copy was restored, are thrown away by the server
+// that holds the folder's lock. It makes them anew, as generation 1, from the log.
 package sqlite
 
 import (
@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"chirp/internal/domain"
-	"chirp/internal/eventstore"
+	"chirp/internal/gate"
 	"chirp/internal/readmodel"
 )
 
@@ -42,44 +42,50 @@ type viewsLimits struct {
 	// wal is the size of the write-ahead log, in bytes, from which readers are
 	// held off for a moment so that it can begin anew.
 	wal int64
+	// holdOff is the longest that readers are held off at a time.
+	holdOff time.Duration
 }
 
 func defaultViewsLimits() viewsLimits {
-	return viewsLimits{room: 65_536, snapshotLife: time.Minute, closeAfter: 90 * time.Second, wal: 64 << 20}
+	return viewsLimits{room: 65_536, snapshotLife: time.Minute, closeAfter: 90 * time.Second, wal: 64 << 20, holdOff: 50 * time.Millisecond}
 }
 
 var (
-	errNoViews    = &domain.Error{Kind: domain.Unavailable, Msg: "the read model is being set up; try again in a moment"}
+	errNoViews    = readmodel.ErrNoViews
 	errUnfitViews = &domain.Error{Kind: domain.Unavailable, Msg: "the read model does not serve; the server on this folder makes it anew when it starts"}
 )
 
 // Views implements readmodel.Store in the files views-N.db of a folder.
 type Views struct {
-	dir     string
-	options Options
-	limits  viewsLimits
-	// head is where the log stands, which the views cannot be ahead of.
-	head     func(context.Context) (eventstore.Head, error)
+	dir      string
+	options  Options
+	limits   viewsLimits
+	log      viewedLog
+	readers  *gate.Gate // what a snapshot's connection is waited for at
 	progress progress
 	watchers sync.WaitGroup
 	closing  chan struct{} // closed with the views
 
+	// intact returns an error while the folder's log is not the one that is
+	// open. It may be nil.
+	intact func() error
+
 	mu      sync.Mutex
-	current *generation // nil when none serves
-	looked  time.Time   // when the file "views" was last read
+	current *generation          // nil when none serves
+	last    readmodel.Generation // what current was last
+	looked  time.Time            // when the file "views" was last read
 	retired map[*generation]*time.Timer
 	built   map[int]*generation // those that Build has opened, by number
 	closed  bool
 }
 
-// openViews opens the views in a folder, which may have none. head is the
-// log's.
-func openViews(ctx context.Context, dir string, o Options, head func(context.Context) (eventstore.Head, error)) (*Views, error) {
-	return openLimitedViews(ctx, dir, o, head, defaultViewsLimits())
+// openViews opens the views of a log in a folder, which may have none.
+func openViews(ctx context.Context, dir string, o Options, log viewedLog) (*Views, error) {
+	return openLimitedViews(ctx, dir, o, log, defaultViewsLimits())
 }
 
-func openLimitedViews(ctx context.Context, dir string, o Options, head func(context.Context) (eventstore.Head, error), limits viewsLimits) (*Views, error) {
-	v := &Views{dir: dir, options: o, limits: limits, head: head, closing: make(chan struct{}),
+func openLimitedViews(ctx context.Context, dir string, o Options, log viewedLog, limits viewsLimits) (*Views, error) {
+	v := &Views{dir: dir, options: o, limits: limits, log: log, readers: gate.New("views", snapshots, ownSnapshots), closing: make(chan struct{}),
 		retired: make(map[*generation]*time.Timer), built: make(map[int]*generation)}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -88,6 +94,7 @@ func openLimitedViews(ctx context.Context, dir string, o Options, head func(cont
 	switch {
 	case !errors.As(err, &unfit):
 	case o.Exclusive:
+		v.last = readmodel.Generation{} // nothing is left whose number must not come again
 		err = errors.Join(v.discard(unfit), v.closeAllRetired(), removeViews(dir))
 	default:
 		err = domain.Errorf(domain.Invalid, "the views in %s do not serve (%s); start the server on this folder once, which makes them anew", dir, unfit.reason)
@@ -115,28 +122,24 @@ func (v *Views) adopt(ctx context.Context) error {
 	if err != nil {
 		return unfit(err)
 	}
-	// The log is asked after the views, so that it cannot be behind by chance.
-	head, err := v.head(ctx)
-	switch {
-	case err != nil:
-		return err
-	case head.Epoch != at.Epoch:
-		return &unfitError{"they were made from another log"}
-	case at.Checkpoint.Position > head.Position:
-		return &unfitError{fmt.Sprintf("they are at position %d and the log ends at %d", at.Checkpoint.Position, head.Position)}
-	}
-	return nil
+	return belongs(ctx, v.log, at)
 }
 
 // look reads which generation serves, and opens it if that has changed.
 func (v *Views) look() error {
 	v.looked = time.Now()
+	if err := v.away(); err != nil {
+		if v.current != nil {
+			return nil
+		}
+		return err
+	}
 	number, err := readServing(v.dir)
 	if err != nil {
 		return err
 	}
 	if v.current != nil && v.current.number == number {
-		return nil
+		return v.current.strayed()
 	}
 	var next *generation
 	var at readmodel.Generation
@@ -152,6 +155,9 @@ func (v *Views) look() error {
 		v.retire(v.current)
 	}
 	v.current = next
+	if next != nil {
+		v.last = at
+	}
 	v.progress.serves(next, at.Checkpoint.Position)
 	return nil
 }
@@ -304,6 +310,7 @@ func (v *Views) begin(epoch string, threshold int64) error {
 		return domain.Errorf(domain.Invalid, "data folder %s is open for reading only; start the server on it once", v.dir)
 	}
 	number, err := nextGeneration(v.dir)
+	number = max(number, v.last.Number+1)
 	if err == nil {
 		err = createGeneration(v.dir, readmodel.Generation{Number: number, Epoch: epoch, Threshold: threshold}, v.limits.room, viewsReadersSchema)
 	}

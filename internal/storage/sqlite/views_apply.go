@@ -17,10 +17,6 @@ import (
 // is read at once lies in two or three volumes.
 const roomPerUser = 16
 
-// longestHold is how long a hold can last. One that lasts longer is of a clock
-// that was set back.
-const longestHold = time.Hour
-
 // Apply implements readmodel.Writer. It is not interrupted by ctx once it has
 // begun, for a batch is bounded and its end is then known.
 func (w *viewsWriter) Apply(ctx context.Context, b readmodel.Batch) error {
@@ -59,9 +55,11 @@ func (g *generation) applyBatch(c *viewsConn, b readmodel.Batch, may func() erro
 	})
 }
 
+// applySteps moves the checkpoint and makes the changes. A hold that ends
+// further ahead than any may last is of a clock that was set back since.
 func (g *generation) applySteps(c *viewsConn, b readmodel.Batch) error {
-	moved, err := c.exec("UPDATE generation SET position = ?, partial = ? WHERE position = ? AND partial = ? AND held - ? NOT BETWEEN 1 AND ?",
-		b.To.Position, b.To.Partial, b.From.Position, b.From.Partial, time.Now().UnixMilli(), longestHold.Milliseconds())
+	moved, err := c.exec("UPDATE generation SET position = ?, partial = ?, event = ? WHERE position = ? AND partial = ? AND held - ? NOT BETWEEN 1 AND ?",
+		b.To.Position, b.To.Partial, b.To.Event, b.From.Position, b.From.Partial, time.Now().UnixMilli(), readmodel.LongestHold.Milliseconds())
 	if err != nil {
 		return err
 	}
@@ -75,7 +73,7 @@ func (g *generation) applySteps(c *viewsConn, b readmodel.Batch) error {
 		putProfiles, addChirps, removeFollows, cleanUp, addFollows, mark, g.deliver,
 	} {
 		if err := step(c, b); err != nil {
-			return err
+			return misfit(err)
 		}
 	}
 	return nil
@@ -117,7 +115,7 @@ func removeFollows(c *viewsConn, b readmodel.Batch) error {
 	for _, f := range b.Unfollows {
 		n, err := c.exec("DELETE FROM follows WHERE follower = ? AND followee = ?", int64(f.Follower), int64(f.Followee))
 		if err == nil && n != 1 {
-			err = errors.New("there is none to remove")
+			err = fmt.Errorf("%w: there is none to remove", readmodel.ErrDoesNotFit)
 		}
 		if err != nil {
 			return fmt.Errorf("follow of %d by %d: %w", f.Followee, f.Follower, err)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"chirp/internal/domain"
-	"chirp/internal/eventstore"
 	"chirp/internal/readmodel"
 )
 
@@ -31,10 +30,6 @@ func (v *Views) Build(ctx context.Context, epoch string, threshold int64) (readm
 	if v.options.ReadOnly {
 		return nil, domain.Errorf(domain.Invalid, "data folder %s is open for reading only", v.dir)
 	}
-	head, err := v.head(ctx)
-	if err != nil {
-		return nil, err
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	current, err := v.servingNow(true)
@@ -45,7 +40,7 @@ func (v *Views) Build(ctx context.Context, epoch string, threshold int64) (readm
 	// second takes it up, or discards it, in the next round.
 	const rounds = 3
 	for range rounds {
-		g, err := v.buildOnce(current.number, readmodel.Generation{Epoch: epoch, Threshold: threshold}, head)
+		g, err := v.buildOnce(ctx, current.number, readmodel.Generation{Epoch: epoch, Threshold: threshold})
 		if err != nil {
 			return nil, translate(ctx, "build the views", err)
 		}
@@ -61,14 +56,14 @@ func (v *Views) Build(ctx context.Context, epoch string, threshold int64) (readm
 // buildOnce takes up the newest unfinished generation that is what is wanted,
 // or makes it, and discards the others. It gives nil if another process had
 // made something else in the meantime.
-func (v *Views) buildOnce(serving int, want readmodel.Generation, head eventstore.Head) (*generation, error) {
+func (v *Views) buildOnce(ctx context.Context, serving int, want readmodel.Generation) (*generation, error) {
 	numbers, last, err := beyond(v.dir, serving)
 	if err != nil {
 		return nil, err
 	}
 	var g *generation
 	for _, number := range slices.Backward(numbers) {
-		if g, err = v.takeUp(number, want, head); g != nil || err != nil {
+		if g, err = v.takeUp(ctx, number, want); g != nil || err != nil {
 			break
 		}
 	}
@@ -76,7 +71,7 @@ func (v *Views) buildOnce(serving int, want readmodel.Generation, head eventstor
 		// The new file is there before the old ones go, so that its number is new.
 		want.Number = last + 1
 		if err = createGeneration(v.dir, want, v.limits.room, ""); err == nil {
-			g, err = v.takeUp(want.Number, want, head)
+			g, err = v.takeUp(ctx, want.Number, want)
 		}
 	}
 	if err != nil || g == nil {
@@ -110,7 +105,7 @@ func beyond(dir string, serving int) (numbers []int, last int, err error) {
 
 // takeUp opens an unfinished generation if it is what is wanted and can go on,
 // and gives nil otherwise.
-func (v *Views) takeUp(number int, want readmodel.Generation, head eventstore.Head) (*generation, error) {
+func (v *Views) takeUp(ctx context.Context, number int, want readmodel.Generation) (*generation, error) {
 	g := v.built[number]
 	if g == nil {
 		opened, err := openBuilding(v.dir, number, v.limits)
@@ -124,9 +119,11 @@ func (v *Views) takeUp(number int, want readmodel.Generation, head eventstore.He
 		g = opened
 	}
 	at, err := g.describe()
-	if err == nil {
-		beyondLog := want.Epoch == head.Epoch && at.Checkpoint.Position > head.Position
-		if at.Epoch == want.Epoch && at.Threshold == want.Threshold && !beyondLog {
+	if err == nil && at.Epoch == want.Epoch && at.Threshold == want.Threshold {
+		if at.Checkpoint != (readmodel.Checkpoint{}) {
+			err = belongs(ctx, v.log, at)
+		}
+		if err == nil {
 			v.built[number] = g
 			return g, nil
 		}

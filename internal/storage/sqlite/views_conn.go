@@ -106,14 +106,14 @@ func (c *viewsConn) close() error {
 
 // viewsPool holds connections, made on demand, up to a number.
 type viewsPool struct {
-	db     *sql.DB
+	open   func() (*viewsConn, error)
 	slots  chan *viewsConn // nil stands for one that is not made yet
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newViewsPool(db *sql.DB, size int) *viewsPool {
-	p := &viewsPool{db: db, slots: make(chan *viewsConn, size), closed: make(chan struct{})}
+func newViewsPool(open func() (*viewsConn, error), size int) *viewsPool {
+	p := &viewsPool{open: open, slots: make(chan *viewsConn, size), closed: make(chan struct{})}
 	for range size {
 		p.slots <- nil
 	}
@@ -136,7 +136,7 @@ func (p *viewsPool) take(ctx context.Context) (*viewsConn, error) {
 		if c != nil {
 			return c, nil
 		}
-		c, err := newViewsConn(p.db)
+		c, err := p.open()
 		if err != nil {
 			p.slots <- nil
 		}

@@ -59,7 +59,7 @@ func writeServing(dir string, number int, replace bool) error {
 		return err
 	}
 	_, err = fmt.Fprintf(f, "%d\n", number)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, giveToOwner(dir, f.Name()), f.Sync(), f.Close())
 	if err == nil {
 		err = place(f.Name(), filepath.Join(dir, servingFile), replace)
 	}

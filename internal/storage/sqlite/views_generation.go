@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,13 +16,15 @@ import (
 )
 
 const (
-	// snapshots is how many may be open at once; more wait for their turn.
+	// snapshots is how many clients may have open at once; more wait for their
+	// turn.
 	snapshots = 16
+	// ownSnapshots is how many more the server may have open for itself.
+	ownSnapshots = 4
 	// closeWithin is how long closing waits for open snapshots.
 	closeWithin = 2 * time.Second
-	// holdOff is the longest that readers are held off at a time.
-	holdOff = 50 * time.Millisecond
-	// retryHoldOff is how long they are then left alone, if it was not enough.
+	// retryHoldOff is how long readers are left alone when holding them off was
+	// not enough.
 	retryHoldOff = time.Second
 )
 
@@ -39,6 +42,10 @@ type generation struct {
 	write  *viewsConn // of the projector, made on demand
 	untidy time.Time  // when holding off the readers failed
 	closed bool
+
+	filesMu sync.Mutex
+	wal     openFile // as it was first seen
+	size    int64    // of the file, when it was last seen
 
 	watchMu sync.Mutex
 	watch   *viewsConn // of Await, made on demand
@@ -76,8 +83,11 @@ func openBuilding(dir string, number int, limits viewsLimits) (*generation, erro
 func openWith(dir string, number int, limits viewsLimits, writerPragmas []string) (*generation, error) {
 	g := &generation{number: number, limits: limits, path: viewsPath(dir, number)}
 	info, err := os.Stat(g.path)
-	if err != nil || info.Size() == 0 {
+	switch {
+	case err == nil && info.Size() == 0, errors.Is(err, fs.ErrNotExist):
 		return nil, &unfitError{fmt.Sprintf("there is no %s", filepath.Base(g.path))}
+	case err != nil: // it may be there, and nothing is discarded for not knowing
+		return nil, fmt.Errorf("look for the views: %w", err)
 	}
 	g.file = info
 	err = g.connect(writerPragmas)
@@ -99,7 +109,7 @@ func (g *generation) connect(writerPragmas []string) error {
 	if g.reads, err = sql.Open("sqlite", name); err != nil {
 		return err
 	}
-	g.readers = newViewsPool(g.reads, snapshots)
+	g.readers = newViewsPool(func() (*viewsConn, error) { return g.connection(g.reads) }, snapshots+ownSnapshots)
 	if writerPragmas == nil {
 		return nil
 	}
@@ -141,7 +151,7 @@ func (g *generation) describe() (readmodel.Generation, error) {
 		return readmodel.Generation{}, errClosed
 	}
 	if g.watch == nil {
-		c, err := newViewsConn(g.reads)
+		c, err := g.connection(g.reads)
 		if err != nil {
 			return readmodel.Generation{}, err
 		}
@@ -161,7 +171,7 @@ func (g *generation) writing(f func(*viewsConn) error) error {
 		return domain.Errorf(domain.Invalid, "%s is open for reading only", g.path)
 	}
 	if g.write == nil {
-		c, err := newViewsConn(g.writes)
+		c, err := g.connection(g.writes)
 		if err != nil {
 			return err
 		}
@@ -178,7 +188,7 @@ func (g *generation) tidy(c *viewsConn) error {
 	if err != nil || info.Size() <= g.limits.wal || time.Since(g.untidy) < retryHoldOff {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), holdOff)
+	ctx, cancel := context.WithTimeout(context.Background(), g.limits.holdOff)
 	defer cancel()
 	all, release := g.readers.takeAll(ctx)
 	defer release()

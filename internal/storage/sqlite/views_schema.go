@@ -16,7 +16,7 @@ const (
 	viewsApplicationID = 0x43685677
 	// viewsFormat changes with the tables: views of another format are made
 	// anew.
-	viewsFormat = 2
+	viewsFormat = 3
 )
 
 // viewsSchema makes the tables. Users and chirps are known by position; times
@@ -36,6 +36,7 @@ CREATE TABLE generation (
 	threshold INTEGER NOT NULL,
 	position  INTEGER NOT NULL,
 	partial   INTEGER NOT NULL,
+	event     INTEGER NOT NULL, -- the hash of the event at the position
 	held      INTEGER NOT NULL DEFAULT 0 -- until when the checkpoint stays
 ) STRICT;
 CREATE TABLE profiles (
@@ -100,7 +101,7 @@ func createGeneration(dir string, g readmodel.Generation, room int64, more strin
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.Close(), fillGeneration(f.Name(), g, room, more))
+	err = errors.Join(f.Close(), giveToOwner(dir, f.Name()), fillGeneration(f.Name(), g, room, more))
 	if err == nil {
 		err = place(f.Name(), path, false)
 	}
@@ -131,7 +132,8 @@ func fillGeneration(path string, g readmodel.Generation, room int64, more string
 	if _, err := tx.Exec("INSERT INTO volumes VALUES (0, ?, 0)", room); err != nil {
 		return err
 	}
-	if _, err := tx.Exec("INSERT INTO generation (number, epoch, threshold, position, partial) VALUES (?, ?, ?, ?, ?)", g.Number, g.Epoch, g.Threshold, g.Checkpoint.Position, g.Checkpoint.Partial); err != nil {
+	if _, err := tx.Exec("INSERT INTO generation (number, epoch, threshold, position, partial, event) VALUES (?, ?, ?, ?, ?, ?)",
+		g.Number, g.Epoch, g.Threshold, g.Checkpoint.Position, g.Checkpoint.Partial, g.Checkpoint.Event); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -140,8 +142,8 @@ func fillGeneration(path string, g readmodel.Generation, room int64, more string
 // readGeneration reads the description of a generation.
 func readGeneration(c *viewsConn) (readmodel.Generation, error) {
 	rows, err := collect(c, func(rows *sql.Rows, g *readmodel.Generation) error {
-		return rows.Scan(&g.Number, &g.Epoch, &g.Threshold, &g.Checkpoint.Position, &g.Checkpoint.Partial)
-	}, "SELECT number, epoch, threshold, position, partial FROM generation")
+		return rows.Scan(&g.Number, &g.Epoch, &g.Threshold, &g.Checkpoint.Position, &g.Checkpoint.Partial, &g.Checkpoint.Event)
+	}, "SELECT number, epoch, threshold, position, partial, event FROM generation")
 	if err == nil && len(rows) != 1 {
 		err = &unfitError{fmt.Sprintf("the file describes %d generations", len(rows))}
 	}

@@ -18,6 +18,7 @@ type viewsSnapshot struct {
 	generation *generation
 	described  readmodel.Generation
 	expiry     *time.Timer
+	leave      func() // gives up the place among the readers
 
 	mu   sync.Mutex
 	conn *viewsConn // nil when closed
@@ -27,6 +28,19 @@ var errSnapshotClosed = &domain.Error{Kind: domain.Unavailable, Msg: "the readin
 
 // Snapshot implements readmodel.Store.
 func (v *Views) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
+	leave, err := v.readers.Enter(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open a snapshot: %w", err)
+	}
+	s, err := v.snapshot(ctx, leave)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (v *Views) snapshot(ctx context.Context, leave func()) (*viewsSnapshot, error) {
 	g, err := v.serving(false)
 	if err != nil {
 		return nil, err
@@ -35,7 +49,7 @@ func (v *Views) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 	if err != nil {
 		return nil, translate(ctx, "open a snapshot", err)
 	}
-	s := &viewsSnapshot{views: v, generation: g, conn: c}
+	s := &viewsSnapshot{views: v, generation: g, conn: c, leave: leave}
 	if _, err = c.exec("BEGIN"); err == nil {
 		s.described, err = readGeneration(c) // the first read fixes the moment
 	}
@@ -69,6 +83,7 @@ func (s *viewsSnapshot) end() {
 		c = nil
 	}
 	s.generation.readers.give(c)
+	s.leave()
 }
 
 // read runs a function with the connection.

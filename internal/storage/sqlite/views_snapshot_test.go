@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/gate"
 	"chirp/internal/readmodel"
 )
 
@@ -27,6 +28,12 @@ func TestSnapshotsWaitForTheirTurn(t *testing.T) {
 	if _, err := v.Snapshot(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a Snapshot too many gave %v, want its context's error", err)
 	}
+	if _, err := v.Snapshot(t.Context()); domain.KindOf(err) != domain.Unavailable {
+		t.Errorf("a Snapshot that waits too long gave %v, want kind Unavailable", err)
+	}
+	own, err := v.Snapshot(gate.Own(t.Context()))
+	wantNil(t, err)
+	own.Close()
 	var next sync.WaitGroup
 	next.Go(func() {
 		if n, err := timelineLength(t, v); n != 5 || err != nil {
@@ -120,6 +127,7 @@ func TestClosedViews(t *testing.T) {
 func TestWriteAheadLogStaysSmall(t *testing.T) {
 	limits := defaultViewsLimits()
 	limits.wal = 256 << 10
+	limits.holdOff = time.Minute // a reader that the machine holds up is waited for
 	v := openTestViewsWith(t, t.TempDir(), Options{Exclusive: true}, limits)
 	w := serveViews(t, v)
 	fillViews(t, w, 1)

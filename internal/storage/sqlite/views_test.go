@@ -52,9 +52,20 @@ func TestViewsAreReplacedBetweenProcesses(t *testing.T) {
 }
 
 // testHead is a log that ends beyond every position of the tests.
-func testHead(context.Context) (eventstore.Head, error) {
-	return eventstore.Head{Epoch: testEpoch, Position: 1 << 61}, nil
+// testLog is a log of which nothing is known but where it ends, and one event.
+type testLog struct {
+	head  eventstore.Head
+	event domain.EventHash // at any position
+	err   error
 }
+
+func (l testLog) Head(context.Context) (eventstore.Head, error) { return l.head, l.err }
+
+func (l testLog) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	return map[domain.Position]domain.EventHash{positions[0]: l.event}, l.err
+}
+
+var endlessLog = testLog{head: eventstore.Head{Epoch: testEpoch, Position: 1 << 61}}
 
 func openTestViews(t testing.TB, dir string, o Options) *Views {
 	t.Helper()
@@ -66,7 +77,7 @@ func openTestViewsWith(t testing.TB, dir string, o Options, limits viewsLimits) 
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	v, err := openLimitedViews(context.Background(), dir, o, testHead, limits)
+	v, err := openLimitedViews(context.Background(), dir, o, endlessLog, limits)
 	if err != nil {
 		t.Fatalf("open the views: %v", err)
 	}
@@ -130,10 +141,8 @@ func TestViewsAreThereAfterAReopening(t *testing.T) {
 	closeViews(t, v)
 
 	// As far as the log, and not beyond it.
-	head := func(context.Context) (eventstore.Head, error) {
-		return eventstore.Head{Epoch: testEpoch, Position: 60}, nil
-	}
-	again, err := openViews(t.Context(), dir, Options{Exclusive: true, Log: slog.New(slog.DiscardHandler)}, head)
+	log := testLog{head: eventstore.Head{Epoch: testEpoch, Position: 60}}
+	again, err := openViews(t.Context(), dir, Options{Exclusive: true, Log: slog.New(slog.DiscardHandler)}, log)
 	if err != nil {
 		t.Fatalf("open the views: %v", err)
 	}
@@ -146,7 +155,7 @@ func TestViewsAreThereAfterAReopening(t *testing.T) {
 func TestViewsThatDoNotServeAreMadeAnew(t *testing.T) {
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, path string)
-		head   eventstore.Head
+		log    testLog
 		reason string // in the warning
 	}{
 		"garbage at the beginning": {damage: overwrite(0, 100), reason: "damaged"},
@@ -172,8 +181,11 @@ func TestViewsThatDoNotServeAreMadeAnew(t *testing.T) {
 		"a choice of nothing": {damage: func(t *testing.T, path string) {
 			wantNil(t, os.WriteFile(filepath.Join(filepath.Dir(path), servingFile), []byte("none\n"), 0o600))
 		}, reason: "not a number"},
-		"of another log":   {head: eventstore.Head{Epoch: "another", Position: 1000}, reason: "another log"},
-		"ahead of the log": {head: eventstore.Head{Epoch: testEpoch, Position: 59}, reason: "at position 60 and the log ends at 59"},
+		"of another log":   {log: testLog{head: eventstore.Head{Epoch: "another", Position: 1000}}, reason: "another log"},
+		"ahead of the log": {log: testLog{head: eventstore.Head{Epoch: testEpoch, Position: 59}}, reason: "at position 60 and the log ends at 59"},
+		"of another history": {damage: func(t *testing.T, path string) {
+			change(t, path, "UPDATE generation SET event = 7")
+		}, log: testLog{head: eventstore.Head{Epoch: testEpoch, Position: 1000}, event: 8}, reason: "at their position 60 the log has another event"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -183,17 +195,16 @@ func TestViewsThatDoNotServeAreMadeAnew(t *testing.T) {
 			if c.damage != nil {
 				c.damage(t, viewsPath(dir, 1))
 			}
-			if c.head == (eventstore.Head{}) {
-				c.head = eventstore.Head{Epoch: testEpoch, Position: 1000}
+			if c.log == (testLog{}) {
+				c.log.head = eventstore.Head{Epoch: testEpoch, Position: 1000}
 			}
-			head := func(context.Context) (eventstore.Head, error) { return c.head, nil }
 
 			// A process without the lock touches nothing.
-			if _, err := openViews(t.Context(), dir, Options{Log: slog.New(slog.DiscardHandler)}, head); domain.KindOf(err) != domain.Invalid || !strings.Contains(err.Error(), "start the server") {
+			if _, err := openViews(t.Context(), dir, Options{Log: slog.New(slog.DiscardHandler)}, c.log); domain.KindOf(err) != domain.Invalid || !strings.Contains(err.Error(), "start the server") {
 				t.Errorf("opening them beside the server gave %v, want one of kind Invalid that says what to do", err)
 			}
 			var warnings bytes.Buffer
-			v, err := openViews(t.Context(), dir, Options{Exclusive: true, Log: slog.New(slog.NewTextHandler(&warnings, nil))}, head)
+			v, err := openViews(t.Context(), dir, Options{Exclusive: true, Log: slog.New(slog.NewTextHandler(&warnings, nil))}, c.log)
 			if err != nil {
 				t.Fatalf("open the views: %v", err)
 			}
@@ -223,9 +234,7 @@ func TestOutagesDoNotDiscardViews(t *testing.T) {
 	fillViews(t, serveViews(t, v), 5)
 	closeViews(t, v)
 	outage := domain.Errorf(domain.Unavailable, "the log cannot be read")
-	_, err := openViews(t.Context(), dir, Options{Exclusive: true, Log: slog.New(slog.DiscardHandler)}, func(context.Context) (eventstore.Head, error) {
-		return eventstore.Head{}, outage
-	})
+	_, err := openViews(t.Context(), dir, Options{Exclusive: true, Log: slog.New(slog.DiscardHandler)}, testLog{err: outage})
 	if !errors.Is(err, outage) {
 		t.Errorf("open gave %v, want the log's error", err)
 	}

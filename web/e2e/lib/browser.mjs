@@ -76,9 +76,18 @@ export class Visitor {
     await this.page.locator(`[data-connection="${state}"]`).waitFor();
   }
 
-  /** What axe finds wrong with the page as it is. */
+  /** Waits until every animation that has an end has reached it. */
+  async still() {
+    await this.page.evaluate(async () => {
+      const ending = () => document.getAnimations().filter((each) => each.playState === 'running' && each.effect.getComputedTiming().endTime < Infinity);
+      for (let running; (running = ending()).length > 0; ) await Promise.allSettled(running.map((each) => each.finished));
+    });
+  }
+
+  /** What axe finds wrong with the page once it is still: text that fades in has too little contrast until it is there. */
   async audit(where) {
     await this.page.evaluate(axe);
+    await this.still();
     const { violations } = await this.page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
     for (const { id, help, nodes } of violations) {
       this.complaints.push(`axe on ${where}: ${id}: ${help}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);

@@ -61,6 +61,17 @@ async function ask(token, query, variables) {
   return answer.data;
 }
 
+// listening waits until the server has a feed's subscription: one without a cursor
+// begins when it is heard, and not when it is sent.
+async function listening() {
+  for (const deadline = Date.now() + patience; Date.now() < deadline; ) {
+    const metrics = await (await fetch(url + '/metrics')).text();
+    if (/^chirp_feed_subscriptions [1-9]/m.test(metrics)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the server has no subscription to a feed');
+}
+
 // open shows GraphiQL, and keeps what it may not do: ask anybody else, or
 // write an error to the console.
 async function open() {
@@ -126,13 +137,10 @@ async function allFromTheServer() {
   const subscribed = page.waitForEvent('websocket').then((socket) => socket.waitForEvent('framesent', { predicate: (f) => f.payload.includes('"subscribe"') }));
   await execute(page);
   await subscribed;
-  const seen = answered(page, 'seen\u00a0live\u00a0in\u00a0GraphiQL').then(() => true);
-  // What is sent is not yet heard, and a subscription without a cursor begins when it is.
-  for (let n = 1; ; n++) {
-    const content = `seen live in GraphiQL ${n}`;
-    await ask(logIn.token, 'mutation($content: String!) { postChirp(input: {content: $content}) { position } }', { content });
-    if (await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, 1_000))])) break;
-  }
+  await listening();
+  const text = 'seen live in GraphiQL';
+  await ask(logIn.token, 'mutation($content: String!) { postChirp(input: {content: $content}) { position } }', { content: text });
+  await answered(page, text.replaceAll(' ', '\u00a0'));
   await picture(page, 'live');
   await page.locator('.graphiql-execute-button').click(); // ends it
 

@@ -37,7 +37,8 @@ function socketOf(authorization) {
   if (!socket || socket.authorization !== authorization) {
     socket?.client.dispose();
     const connectionParams = authorization ? { authorization } : {};
-    socket = { authorization, client: createClient({ url: socketAddress.href, connectionParams, retryAttempts: 3 }) };
+    const shouldRetry = ({ code }) => code !== 4403; // then the token is not good, or no longer, and another is needed
+    socket = { authorization, client: createClient({ url: socketAddress.href, connectionParams, retryAttempts: 3, shouldRetry }) };
   }
   return socket.client;
 }

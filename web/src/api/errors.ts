@@ -24,7 +24,6 @@ const WORDS: Partial<Record<ErrorCode, Explanation>> = {
   FORBIDDEN: { text: 'This is not allowed on this server.', retry: false },
   NOT_YET_VISIBLE: { text: 'The server is catching up with what you just did. Try again in a moment.', retry: true },
   CURSOR_INVALID: { text: 'The list has changed too much to go on here. Load it anew.', retry: true },
-  UNAVAILABLE: { text: 'The server cannot answer right now. Try again in a moment.', retry: true },
 };
 
 const OURS: Explanation = { text: 'Something broke on the server, and it is not your fault. Its log has the details.', retry: true };
@@ -35,16 +34,31 @@ export function explain(error: unknown): Explanation {
   if (code === 'BAD_USER_INPUT' && CombinedGraphQLErrors.is(error)) {
     return { text: sentence(error.errors[0]!.message), retry: false }; // it names the rule that was broken
   }
-  if (code === 'RATE_LIMITED') return tooMuch(error as CombinedGraphQLErrors);
+  if (code === 'RATE_LIMITED') return { text: `That was a lot at once. Try again ${soon(error)}.`, retry: true };
+  if (code === 'UNAVAILABLE') return cannotAnswer(error);
   if (code) return WORDS[code] ?? OURS;
-  if (ServerError.is(error)) return WORDS.UNAVAILABLE!;
+  if (ServerError.is(error)) return cannotAnswer(error);
   return { text: 'The server cannot be reached. Are you online?', retry: true };
 }
 
-function tooMuch(error: CombinedGraphQLErrors): Explanation {
-  const wait = error.errors[0]?.extensions?.retryAfter;
-  const when = typeof wait === 'number' && wait >= 1 ? `in ${Math.ceil(wait)} s` : 'in a moment';
-  return { text: `That was a lot at once. Try again ${when}.`, retry: true };
+function cannotAnswer(error: unknown): Explanation {
+  return { text: `The server cannot answer right now. Try again ${soon(error)}.`, retry: true };
+}
+
+/** When to try again, in words. */
+function soon(error: unknown): string {
+  const seconds = Math.ceil(waitOf(error));
+  if (!(seconds >= 1)) return 'in a moment';
+  return seconds === 1 ? 'in 1 second' : `in ${seconds} seconds`;
+}
+
+// waitOf is how many seconds to wait by the server's word, or that of what stands
+// before it; NaN if there is none.
+function waitOf(error: unknown): number {
+  if (CombinedGraphQLErrors.is(error)) {
+    return Math.max(...error.errors.map(({ extensions }) => Number(extensions?.retryAfter ?? NaN)).filter(Number.isFinite), -1);
+  }
+  return ServerError.is(error) ? Number(error.response.headers.get('retry-after') ?? NaN) : NaN;
 }
 
 function sentence(message: string): string {

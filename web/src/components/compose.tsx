@@ -106,11 +106,15 @@ function isWrong({ problem }: Verdict): boolean {
 const PROBLEMS = {
   control: 'There is a control character in it, maybe a tab. Take it out.',
   broken: 'Half of a character is missing. Delete it and type it again.',
+  marks: 'There are more than 30 accents on one letter. Take some off.',
+  invisible: 'There is nothing in it that can be seen.',
+  empty: null, // which is no news to who has not begun
+  long: null, // which the count says
 };
 
 function Counter({ verdict: { count, problem }, id }: { verdict: Verdict; id: string }) {
   const left = MAX_CONTENT - count;
-  const why = problem === 'control' || problem === 'broken' ? PROBLEMS[problem] : null;
+  const why = problem && PROBLEMS[problem];
   const look = left < 0 ? 'over' : left <= CLOSE ? 'close' : '';
   return (
     <p className="counter" id={id}>

@@ -5,7 +5,11 @@
 export type ErrorCode =
   /** The caller follows that user already. */
   | 'ALREADY_FOLLOWING'
-  /** The input breaks a rule, which the message names. Sending it again cannot help. */
+  /**
+   * The input breaks a rule, which the message names. Sending it again cannot help.
+   * Variables that do not fit their types are such input, and nothing is executed then;
+   * the message says which, and where within it: `$input.content`.
+   */
   | 'BAD_USER_INPUT'
   /**
    * The document or operation asks for too much at once. `extensions.limit` says of
@@ -18,7 +22,10 @@ export type ErrorCode =
    * account already.
    */
   | 'CONFLICT'
-  /** The cursor is not one that this server gave out. Start again without it. */
+  /**
+   * The cursor is not one that this server gave out, or a backup was restored since, and
+   * has undone what it refers to. Start again without it.
+   */
   | 'CURSOR_INVALID'
   /**
    * The `documentId` is not that of a document which this server's owner trusts, or the
@@ -27,9 +34,12 @@ export type ErrorCode =
   | 'DOCUMENT_NOT_TRUSTED'
   /** The caller may not do this, or it is switched off on this server. */
   | 'FORBIDDEN'
-  /** The document is not GraphQL. */
+  /**
+   * The document is not GraphQL. In `locations`, lines end with LF, CRLF or CR, and
+   * a column is a Unicode code point, here and for the codes below.
+   */
   | 'GRAPHQL_PARSE_FAILED'
-  /** The document or its variables do not fit the schema. */
+  /** The document does not fit the schema. */
   | 'GRAPHQL_VALIDATION_FAILED'
   /** A fault of the server's. The message has an id under which its log says more. */
   | 'INTERNAL'
@@ -43,7 +53,9 @@ export type ErrorCode =
   | 'PERSISTED_QUERY_NOT_FOUND'
   /**
    * Too many calls, too much asked for in a short time, or a subscriber too slow. Try
-   * again later: in `extensions.retryAfter` seconds, if it is there.
+   * again later: in `extensions.retryAfter` seconds, if it is there. A request with
+   * `"extensions": {"cost": true}`, or with the header `Chirp-Cost: 1`, is told in
+   * `extensions.cost` what its operation costs and what is left to its caller.
    */
   | 'RATE_LIMITED'
   /** This needs a token and there is none, or the token or the password is not good. */

@@ -34,8 +34,11 @@ export type PostChirpInput = {
    */
   commandId?: string | null | undefined;
   /**
-   * The text. White space at its ends is taken off, line ends become newlines, and
-   * then it must have 1 to 280 Unicode code points.
+   * The text. CRLF becomes a newline, the characters take Unicode's normal form C
+   * (NFC), and white space at the ends is taken off. Then it must have 1 to 280 code
+   * points and no control character but newlines. One character must be visible: white
+   * space, format characters, fillers and combining marks alone are none. No more than
+   * 30 combining marks may follow each other, counted in normal form KD.
    */
   content: string;
 };

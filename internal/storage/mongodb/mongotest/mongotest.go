@@ -125,6 +125,16 @@ func StartPlain(t testing.TB, args ...string) *Node {
 	return n
 }
 
+// Binary returns the path of the mongod that the tests run.
+func Binary(t testing.TB) string {
+	t.Helper()
+	path, err := findBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func findBinary() (string, error) {
 	if path := os.Getenv("CHIRP_TEST_MONGOD"); path != "" {
 		return path, nil

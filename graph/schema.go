@@ -1,0 +1,37 @@
+package graph
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"chirp/graph/generated"
+)
+
+// schema returns the API's with the built-in directives and types of the
+// published specification (September 2025), which the parser mixes with its
+// drafts. Clients check what introspection shows them, and refuse a schema
+// that has a directive in a place that they do not know.
+func schema() *ast.Schema {
+	s := *generated.NewExecutableSchema(generated.Config{}).Schema()
+	s.Directives, s.Types = maps.Clone(s.Directives), maps.Clone(s.Types)
+	// A view is closed when its response is complete, and not every transport
+	// can send the rest later.
+	delete(s.Directives, "defer")
+	s.Directives["deprecated"] = withoutDraft(s.Directives["deprecated"])
+	locations := *s.Types["__DirectiveLocation"]
+	locations.EnumValues = slices.DeleteFunc(slices.Clone(locations.EnumValues),
+		func(v *ast.EnumValueDefinition) bool { return v.Name == string(ast.LocationDirectiveDefinition) })
+	s.Types["__DirectiveLocation"] = &locations
+	return &s
+}
+
+// withoutDraft returns a directive without the places where only the draft has
+// it.
+func withoutDraft(d *ast.DirectiveDefinition) *ast.DirectiveDefinition {
+	published := *d
+	published.Locations = slices.DeleteFunc(slices.Clone(d.Locations),
+		func(l ast.DirectiveLocation) bool { return l == ast.LocationDirectiveDefinition })
+	return &published
+}

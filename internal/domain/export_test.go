@@ -1,0 +1,4 @@
+package domain
+
+// Invisible is invisible, for the tables that the web client has of it.
+var Invisible = invisible

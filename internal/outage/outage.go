@@ -1,0 +1,83 @@
+// Package outage accounts for a failure that is retried until it ends: since
+// when it has lasted, how often was tried, and when that is worth a line in the
+// log. The first failure is, then one a minute with the count, and the end.
+package outage
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// logEvery is the time between two lines about the same outage.
+	logEvery = time.Minute
+	// Longest is the longest pause between two attempts.
+	Longest = 2 * time.Second
+)
+
+// Report describes an outage at one moment.
+type Report struct {
+	// Err is the error of the last attempt.
+	Err error
+	// Since is when the first attempt failed, and Tries how many have failed
+	// since then.
+	Since time.Time
+	Tries int
+}
+
+// Outage is one part's view of its surroundings: either they are well or there
+// is an outage. It may be used by many goroutines. The zero Outage is well.
+type Outage struct {
+	mu     sync.Mutex
+	report Report
+	logged time.Time
+}
+
+// Failed notes an attempt that failed and logs it as a warning if it is time
+// to. args are further attributes of the line. It returns the count of failed
+// attempts, from 1.
+func (o *Outage) Failed(log *slog.Logger, msg string, err error, args ...any) (tries int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	if o.report.Tries == 0 {
+		o.report.Since = now
+	}
+	o.report.Err = err
+	o.report.Tries++
+	if o.logged.IsZero() || now.Sub(o.logged) >= logEvery {
+		args = append(args, "error", err)
+		if o.report.Tries > 1 {
+			args = append(args, "tries", o.report.Tries, "for", now.Sub(o.report.Since).Round(time.Millisecond).String())
+		}
+		o.logged = now
+		log.Warn(msg, args...)
+	}
+	return o.report.Tries
+}
+
+// Ended notes that an attempt succeeded, and logs the end of an outage that
+// lasted for more than one attempt.
+func (o *Outage) Ended(log *slog.Logger, msg string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r := o.report; r.Tries > 1 {
+		log.Info(msg, "tries", r.Tries, "for", time.Since(r.Since).Round(time.Millisecond).String())
+	}
+	o.report, o.logged = Report{}, time.Time{}
+}
+
+// Now returns the outage, and whether there is one.
+func (o *Outage) Now() (Report, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.report, o.report.Tries > 0
+}
+
+// Delay returns the pause after a number of failed attempts: first after one,
+// twice as long after each further one, and Longest at most.
+func Delay(first time.Duration, tries int) time.Duration {
+	const doublings = 10
+	return min(first<<min(max(tries-1, 0), doublings), Longest)
+}

@@ -1,0 +1,67 @@
+package mongodb_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+	"chirp/internal/gate"
+	"chirp/internal/storage/mongodb"
+	"chirp/internal/storage/mongodb/mongotest"
+)
+
+// TestCallersWaitForAConnection takes every connection that clients may have
+// of a small pool, and reads.
+func TestCallersWaitForAConnection(t *testing.T) {
+	uri := mongotest.URI(t)
+	uri += map[bool]string{true: "&", false: "?"}[strings.Contains(uri, "?")] + "maxPoolSize=8"
+	store, err := mongodb.Open(t.Context(), uri, mongotest.Database(t), mongodb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if _, err := mongodb.Apart(store.Views()).Serving(t.Context(), "epoch", 10); err != nil {
+		t.Fatal(err)
+	}
+	view, err := store.Views().Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	for range 4 {
+		if _, err := mongodb.Gate(store).Enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var reading sync.WaitGroup
+	for name, read := range map[string]func(context.Context) error{
+		"Head":       func(ctx context.Context) error { _, err := store.Log().Head(ctx); return err },
+		"Load":       func(ctx context.Context) error { _, err := store.Log().Load(ctx, "user:1"); return err },
+		"Credential": func(ctx context.Context) error { _, err := store.Credentials().Credential(ctx, "user_1"); return err },
+		"Snapshot": func(ctx context.Context) error {
+			s, err := store.Views().Snapshot(ctx)
+			if err == nil {
+				s.Close()
+			}
+			return err
+		},
+		"PullFollowees": func(ctx context.Context) error { _, err := view.PullFollowees(ctx, 1); return err },
+	} {
+		if err := read(gate.Own(t.Context())); err != nil && !errors.Is(err, auth.ErrNoCredential) {
+			t.Errorf("%s of the server's own: got %v, want no error", name, err)
+		}
+		reading.Go(func() {
+			if err := read(t.Context()); domain.KindOf(err) != domain.Unavailable {
+				t.Errorf("%s: got %v, want kind Unavailable", name, err)
+			}
+		})
+	}
+	reading.Wait()
+	if got := mongodb.Gate(store).Stats().Refused; got < 5 {
+		t.Errorf("%d callers were counted as refused, want 5", got)
+	}
+}

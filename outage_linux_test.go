@@ -1,0 +1,73 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestAFileThatCannotBeOpenedHaltsNothing takes from a server, while it runs,
+// what it needs to open files.
+func TestAFileThatCannotBeOpenedHaltsNothing(t *testing.T) {
+	for name, take := range map[string]func(t *testing.T, s *process, dir string) (giveBack func()){
+		"too many files are open": limitFiles,
+		"a folder is in the way":  blockViews,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := launch(t, embedded(dir))
+			ready(t, s.url)
+			users := registerAll(t, s.url, "ann", "bob")
+			must(users[0].at(s.url).follow(t.Context(), users[1].ID, ""))(t)
+			wantInFeed(t, users[1], users[0], "before", s.url)
+			giveBack := take(t, s, dir)
+			must(users[1].at(s.url).post(t.Context(), "meanwhile", ""))(t) // the log is open
+			eventually(t, "readiness names the reason", func() bool {
+				status, body, err := probe(t.Context(), s.url+"/readyz")
+				return err == nil && status == 503 && strings.Contains(body, "the projector has been trying again for ")
+			})
+			if _, err := users[0].at(s.url).page(t.Context(), 1, ""); err != nil && code(err) != "UNAVAILABLE" {
+				t.Errorf("a query meanwhile: got %v, want an answer or UNAVAILABLE", err)
+			}
+			giveBack()
+			wantInFeed(t, users[1], users[0], "after", s.url)
+			wantNotHalted(t, s.url, &s.log)
+			if n := strings.Count(s.log.String(), "projector: will try again"); n != 1 {
+				t.Errorf("the outage is logged %d times, want once", n)
+			}
+		})
+	}
+}
+
+func limitFiles(t *testing.T, s *process, _ string) func() {
+	var before unix.Rlimit
+	if err := unix.Prlimit(s.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
+		t.Fatal(err)
+	}
+	set := func(limit unix.Rlimit) {
+		if err := unix.Prlimit(s.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(unix.Rlimit{Cur: 3, Max: before.Max}) // what is open stays so
+	return func() { set(before) }
+}
+
+func blockViews(t *testing.T, _ *process, dir string) func() {
+	views, aside := filepath.Join(dir, "views"), filepath.Join(dir, "views.aside")
+	do := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(os.Rename(views, aside))
+	do(os.Mkdir(views, 0o700))
+	return func() {
+		do(os.Remove(views))
+		do(os.Rename(aside, views))
+	}
+}
