@@ -70,8 +70,10 @@ func (contained) judged(response *graphql.Response) *graphql.Response {
 	if response.Data != nil && !json.Valid(response.Data) {
 		panic(errNoJSON)
 	}
-	if _, err := json.Marshal([]any{response.Errors, response.Extensions}); err != nil {
-		panic(fmt.Errorf("%w: %w", errNoJSON, err))
+	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
+		if _, err := json.Marshal([]any{response.Errors, response.Extensions}); err != nil {
+			panic(fmt.Errorf("%w: %w", errNoJSON, err))
+		}
 	}
 	return withoutPaths(response)
 }

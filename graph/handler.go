@@ -135,7 +135,7 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	r = r.WithContext(graphql.StartOperationTrace(ctx))
 	if asksForSocket(r) {
-		h.sockets.serve(w, r, onSocket{h.exec})
+		h.sockets.serve(w, r, h.exec)
 		return
 	}
 	h.http.serve(w, r, h.exec)

@@ -1,14 +1,14 @@
 package graph
 
-import "encoding/json"
+import "github.com/vektah/gqlparser/v2/gqlerror"
 
 // legacySubprotocol is that of the npm package subscriptions-transport-ws,
 // which many clients still speak. Its messages are those of
-// graphql-transport-ws by other names, so they are translated. Where it says
-// nothing, the rules of graphql-transport-ws hold.
+// graphql-transport-ws by other names. Where it says nothing, the rules of
+// graphql-transport-ws hold.
 const legacySubprotocol = "graphql-ws"
 
-// fromLegacy gives the type that a message of a client has in
+// fromLegacy returns the type that a message of a client has in
 // graphql-transport-ws, or why to close the socket.
 func fromLegacy(kind string) (string, *closing) {
 	switch kind {
@@ -21,30 +21,32 @@ func fromLegacy(kind string) (string, *closing) {
 	case "connection_terminate":
 		return "", &closing{closeNormal, ""}
 	default:
-		return "", badRequest("the message type %.40q is not one that a client of %s sends", kind, legacySubprotocol)
+		return "", closef(closeBadRequest, "the message type %.40q is not one that a client of %s sends", kind, legacySubprotocol)
 	}
 }
 
-// toLegacy gives the form in which a message goes to the client. An error is
-// one object there, not a list.
-func toLegacy(f frame) frame {
-	switch f.Type {
-	case "next":
-		f.Type = "data"
-	case "error":
-		var errs []json.RawMessage
-		if err := json.Unmarshal(f.Payload, &errs); err == nil && len(errs) > 0 {
-			f.Payload = errs[0]
-		}
+// nextMessage returns the message that carries a response.
+func (s *socket) nextMessage(o *operation, response []byte) []byte {
+	if s.legacy {
+		return encodeMessage("data", o.id, response)
 	}
-	return f
+	return encodeMessage("next", o.id, response)
 }
 
-// lastWords gives a message to write before the close frame, nil for none. In
-// graphql-ws that is where a client looks for the reason.
-func (p *protocol) lastWords(why closing) []byte {
-	if !p.legacy || p.ready() && why.code < closeBadRequest || why.code == closeNormal {
+// errorMessage returns the message that ends an operation with errors, which is
+// one error in graphql-ws.
+func (s *socket) errorMessage(o *operation, errs gqlerror.List) []byte {
+	if s.legacy && len(errs) > 0 {
+		return encodeMessage("error", o.id, encode(errs[0]))
+	}
+	return encodeMessage("error", o.id, encode(errs))
+}
+
+// lastMessage returns what is written before the close frame, nil for nothing.
+// A client of graphql-ws looks there for the reason.
+func (s *socket) lastMessage(why closing) []byte {
+	if !s.legacy || s.ready.Load() && why.code < closeBadRequest || why.code == closeNormal {
 		return nil
 	}
-	return encode(frame{Type: "connection_error", Payload: encode(map[string]string{"message": why.reason})})
+	return encodeMessage("connection_error", "", encode(map[string]string{"message": why.reason}))
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"chirp/internal/auth"
-	"chirp/internal/domain"
 )
 
 // live answers an operation by an HTTP response that stays open, to which each
@@ -95,28 +94,24 @@ func (l live) serve(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 // a reason that the client is then told. It is false if the client has gone, or
 // takes nothing.
 func (l live) run(ctx context.Context, end context.CancelCauseFunc, body *liveWriter, responses graphql.ResponseHandler, authorization string) bool {
-	results, wait := l.pull(ctx, responses)
+	results, wait := pull(ctx, body.format, responses)
 	defer wait()
 	defer end(nil)
 	ticker := time.NewTicker(l.limits.Ping)
 	defer ticker.Stop()
-	expired, stop := expiry(ctx)
-	defer stop()
+	if authorization != "" {
+		watchToken(ctx, l.tokens, authorization, l.limits.Ping, end)
+	}
 	for {
 		var err error
 		select {
-		case response, ok := <-results:
+		case text, ok := <-results:
 			if !ok {
 				return l.farewell(ctx, body)
 			}
-			err = body.write(body.next(response))
+			err = body.write(text)
 		case <-ticker.C:
-			if bad := guard(ctx, func() error { return auth.StillGood(l.tokens, authorization) }); bad != nil {
-				end(bad)
-			}
 			err = body.write(body.beat())
-		case <-expired:
-			end(errExpired())
 		case <-ctx.Done():
 			return l.farewell(ctx, body)
 		}
@@ -126,24 +121,11 @@ func (l live) run(ctx context.Context, end context.CancelCauseFunc, body *liveWr
 	}
 }
 
-func errExpired() error {
-	return domain.Errorf(domain.Unauthenticated, "the token has expired; log in again")
-}
-
-// expiry gives a channel that tells when the caller's token expires, nil for
-// one without.
-func expiry(ctx context.Context) (expired <-chan time.Time, stop func()) {
-	at, ok := auth.Expires(ctx)
-	if !ok {
-		return nil, func() {}
-	}
-	timer := time.NewTimer(time.Until(at))
-	return timer.C, func() { timer.Stop() }
-}
-
-// pull asks for responses in a goroutine of its own; wait is until it is gone.
-func (l live) pull(ctx context.Context, responses graphql.ResponseHandler) (results <-chan *graphql.Response, wait func()) {
-	out := make(chan *graphql.Response)
+// pull asks for responses in a goroutine of its own, and encodes each before it
+// asks for the next one, because gqlgen writes that into the same memory. The
+// function wait returns when the goroutine is gone.
+func pull(ctx context.Context, f format, responses graphql.ResponseHandler) (results <-chan string, wait func()) {
+	out := make(chan string)
 	var pulling sync.WaitGroup
 	pulling.Go(func() {
 		defer close(out)
@@ -153,7 +135,7 @@ func (l live) pull(ctx context.Context, responses graphql.ResponseHandler) (resu
 				return // also soon after ctx ends
 			}
 			select {
-			case out <- response:
+			case out <- f.next(response):
 			case <-ctx.Done():
 			}
 		}

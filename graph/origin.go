@@ -158,3 +158,13 @@ func asciiHost(host string) (string, error) {
 	profile := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
 	return profile.ToASCII(host)
 }
+
+// allowedOrigins are the sites of a config.
+func allowedOrigins(cfg Config) *Origins {
+	origins, err := ParseOrigins(cfg.AllowedOrigins)
+	if err != nil {
+		cfg.Logger.Error("no other site may use the API", "error", err)
+		return &Origins{}
+	}
+	return origins
+}

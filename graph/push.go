@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"iter"
 	"sync"
@@ -64,11 +63,6 @@ func (r *Resolver) respond(ctx context.Context, next graphql.ResponseHandler) *g
 	s := &scope{views: r.views, viewer: viewer, after: c.after, pushed: pushed}
 	defer func() { _ = s.close(ctx) }() // fails only with ctx, and then the view goes with its last user
 	resp := next(withScope(ctx, s))
-	if resp != nil && pushed {
-		// gqlgen writes the next response into the same memory, which may be
-		// while a transport is still writing this one.
-		resp.Data = bytes.Clone(resp.Data)
-	}
 	if resp != nil || !pushed {
 		return resp
 	}
@@ -80,8 +74,8 @@ func (r *Resolver) respond(ctx context.Context, next graphql.ResponseHandler) *g
 }
 
 // push sends what a sequence gives to gqlgen, until it ends or ctx does. A
-// nil model is passed over. It takes the next one only when the client's
-// connection has room for it, so a slow client slows the sequence down.
+// nil model is passed over. It takes the next one only when the
+// transport asks for it, so a slow client slows the sequence down.
 func push[T, M any](ctx context.Context, r *Resolver, items iter.Seq2[T, error], convert func(T) (*M, error)) <-chan *M {
 	out := make(chan *M)
 	end, ok := ctx.Value(endingKey{}).(*ending)
@@ -121,7 +115,6 @@ func pour[T, M any](ctx context.Context, items iter.Seq2[T, error], convert func
 		if m == nil {
 			continue
 		}
-		socketFrom(ctx).room(ctx.Done())
 		select {
 		case out <- m:
 		case <-ctx.Done():

@@ -2,21 +2,20 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/gorilla/websocket"
+	"golang.org/x/net/http/httpguts"
 
 	"chirp/internal/auth"
 	"chirp/internal/domain"
 )
 
-// socketTransport serves GraphQL over WebSocket. The upgrade is made here and
-// handed to gqlgen's transport, which runs the operations; see socket and
-// protocol for the rest.
+// socketTransport serves GraphQL over WebSocket.
 type socketTransport struct {
 	limits  Limits
 	tokens  *auth.Tokens
@@ -54,39 +53,29 @@ func (t socketTransport) serve(w http.ResponseWriter, r *http.Request, exec grap
 		release()
 		return // refuseUpgrade has answered
 	}
-	s := newSocket(ws, t.limits, r.Header.Get("Authorization"))
-	s.release = release
-	defer func() {
-		_ = s.Close()
-		s.release()
-	}()
-	defer func() {
-		if v := recover(); v != nil {
-			s.begin(t.broken(r.Context(), v))
-		}
-	}()
-	remove, err := t.streams.add(func(why error) { s.begin(goingAway(why)) })
-	if err != nil {
-		s.begin(goingAway(err))
-		return
+	s := &socket{
+		outbox: newOutbox(ws, t.limits), api: t, exec: exec, legacy: ws.Subprotocol() == legacySubprotocol,
+		header: r.Header, release: release, operations: map[string]*operation{},
 	}
-	defer remove()
-	if ws.Subprotocol() == "" {
-		s.begin(closing{closeNotAcceptable, "Subprotocol not acceptable"})
-		return
+	s.tick, s.last = s.keepAlive, s.lastMessage
+	defer func() { s.release() }()
+	ws.SetPongHandler(func(string) error { s.alive(); return nil })
+	s.extend(t.limits.SocketInit)
+	go s.run()
+	remove, err := t.streams.add(func(why error) { s.close(goingAway(why)) })
+	switch {
+	case err != nil:
+		s.close(goingAway(err))
+	case ws.Subprotocol() == "":
+		s.close(closing{closeNotAcceptable, "Subprotocol not acceptable"})
 	}
-	ctx := context.WithValue(r.Context(), socketKey{}, s)
-	transport.Websocket{Implementation: upgraded{s}, InitFunc: t.initiateContained}.Do(w, r.WithContext(ctx), exec)
-	select {
-	case <-s.rules.settled():
-	case <-time.After(settleTimeout):
+	if err == nil {
+		defer remove()
 	}
+	s.serve(r.Context())
 }
 
-// settleTimeout bounds the wait for operations that were told to end.
-const settleTimeout = 5 * time.Second
-
-func goingAway(why error) closing { return closing{closeGoingAway, clip(why.Error())} }
+func goingAway(why error) closing { return *closef(closeGoingAway, "%s", why.Error()) }
 
 // checkUpgrade says why a request cannot become a socket, nil if it can.
 func (t socketTransport) checkUpgrade(w http.ResponseWriter, r *http.Request) *badHTTP {
@@ -95,11 +84,11 @@ func (t socketTransport) checkUpgrade(w http.ResponseWriter, r *http.Request) *b
 	case r.Method != http.MethodGet:
 		w.Header().Set("Allow", http.MethodGet)
 		return badf(http.StatusMethodNotAllowed, "a WebSocket is opened by GET, not %.20s", r.Method)
-	case !names(r.Header["Upgrade"], "websocket") || !names(r.Header["Connection"], "upgrade"):
+	case !httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket") || !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
 		return badf(http.StatusUpgradeRequired, "this is a WebSocket request without Upgrade: websocket and Connection: Upgrade; a proxy on the way has probably removed these headers, and must be told to pass them on")
-	case !names(r.Header["Sec-Websocket-Version"], "13"):
+	case !httpguts.HeaderValuesContainsToken(r.Header["Sec-Websocket-Version"], "13"):
 		w.Header().Set("Sec-WebSocket-Version", "13")
 		return badf(http.StatusUpgradeRequired, "Sec-WebSocket-Version must be 13")
 	case foreign:
@@ -109,86 +98,61 @@ func (t socketTransport) checkUpgrade(w http.ResponseWriter, r *http.Request) *b
 	}
 }
 
-// names reports whether a header's list has an element, in any case.
-func names(values []string, element string) bool {
-	for _, value := range values {
-		for part := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(strings.TrimSpace(part), element) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// allowedOrigins are the sites of a config.
-func allowedOrigins(cfg Config) *Origins {
-	origins, err := ParseOrigins(cfg.AllowedOrigins)
-	if err != nil {
-		cfg.Logger.Error("no other site may use the API", "error", err)
-		return &Origins{}
-	}
-	return origins
-}
-
 // refuseUpgrade answers a request that the library cannot upgrade.
 func refuseUpgrade(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	bad := badf(status, "the connection cannot become a WebSocket: %s", strings.TrimPrefix(reason.Error(), "websocket: "))
 	bad.write(w, acceptedBy(r))
 }
 
-// upgraded is a transport.WebsocketImplementation for a socket that is there.
-type upgraded struct{ socket *socket }
-
-// Accept implements transport.WebsocketImplementation.
-func (u upgraded) Accept(http.ResponseWriter, *http.Request, transport.WebsocketAcceptOptions) (transport.WebsocketConn, error) {
-	return u.socket, nil
-}
-
-type socketKey struct{}
-
-// socketFrom gives the socket that an operation came in by, nil if none.
-func socketFrom(ctx context.Context) *socket {
-	s, _ := ctx.Value(socketKey{}).(*socket)
-	return s
-}
-
-// initiate settles who is calling from the authorization in connection_init's
-// payload or else in the upgrade request. The socket looks again from time to
-// time whether the token is good, and ends with it.
-func (t socketTransport) initiate(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
-	s := socketFrom(ctx)
-	header, err := authorization(payload, s.authorization)
+// authenticate finds who is calling from the authorization in connection_init's
+// payload or else in the upgrade request, or returns why to close the socket.
+// The socket ends with the token.
+func (s *socket) authenticate(payload map[string]any) *closing {
+	header, err := authorization(payload, s.header.Get("Authorization"))
 	if err != nil {
-		return forbid(ctx, err)
+		return forbidden(err)
 	}
-	ctx, err = auth.Authenticate(ctx, t.tokens, header)
+	ctx, err := auth.Authenticate(s.ctx, s.api.tokens, header)
 	if err != nil && domain.KindOf(err) != domain.Unauthenticated {
-		err = domain.Errorf(domain.Unavailable, "it cannot be told now whether the token is good; try again")
-		return deny(ctx, closeTryLater, err.Error(), err)
+		return &closing{closeTryLater, "it cannot be told now whether the token is good; try again"}
 	}
 	if at, ends := auth.Expires(ctx); err == nil && ends && !time.Now().Before(at) {
 		err = errExpired() // requests are given some leeway, connections are not
 	}
 	if err != nil {
-		return forbid(ctx, err)
+		return forbidden(err)
 	}
-	release, err := t.quotas.admit(ctx)
+	release, err := s.api.quotas.admit(ctx)
 	if err != nil {
-		return deny(ctx, closeTryLater, err.Error(), err)
+		return closef(closeTryLater, "%s", err.Error())
 	}
 	s.release()
-	s.release = release
+	s.ctx, s.release = ctx, release
 	if header != "" {
-		s.watchToken(ctx, func() *closing { return t.verify(ctx, header) })
+		watchToken(ctx, s.api.tokens, header, s.limits.Ping, func(err error) { s.close(s.unwelcome(ctx, err)) })
 	}
-	return ctx, nil, nil
+	return nil
+}
+
+func forbidden(err error) *closing { return closef(closeForbidden, "Forbidden: %s", err.Error()) }
+
+// unwelcome is why a socket is closed whose caller's token is good no more.
+func (s *socket) unwelcome(ctx context.Context, err error) closing {
+	if errors.As(err, new(panicked)) {
+		return *closef(closeInternal, "%s", s.api.present(ctx, err).Message)
+	}
+	return *closef(closeForbidden, "%s", err.Error())
+}
+
+// broken is why a socket is closed whose own work panicked.
+func (t socketTransport) broken(ctx context.Context, v any) closing {
+	return *closef(closeInternal, "%s", t.present(ctx, recovered(ctx, v)).Message)
 }
 
 // authorization is that of a connection_init payload, or else that of the
 // upgrade request. Clients write the member's name in any case, as a header's,
 // so there must not be two of them.
-func authorization(payload transport.InitPayload, fallback string) (string, error) {
+func authorization(payload map[string]any, fallback string) (string, error) {
 	var given []any
 	for key, value := range payload {
 		if strings.EqualFold(key, "authorization") && value != nil {
@@ -207,13 +171,4 @@ func authorization(payload transport.InitPayload, fallback string) (string, erro
 	default:
 		return "", domain.Errorf(domain.Unauthenticated, "the payload has the authorization %d times", len(given))
 	}
-}
-
-func forbid(ctx context.Context, err error) (context.Context, *transport.InitPayload, error) {
-	return deny(ctx, closeForbidden, "Forbidden: "+err.Error(), err)
-}
-
-func deny(ctx context.Context, code int, reason string, err error) (context.Context, *transport.InitPayload, error) {
-	ctx = transport.AppendCloseReason(ctx, clip(reason))
-	return transport.WithWebsocketCloseCode(ctx, code), nil, err
 }

@@ -289,6 +289,30 @@ func TestSocketIsClosedWhenItsTokenExpires(t *testing.T) {
 	}
 }
 
+func TestASlowIssuerDelaysNoPush(t *testing.T) {
+	w := newWorld(t, func(c *graph.Config) { c.Limits.Ping = 20 * time.Millisecond })
+	ada, bob := w.person("ada"), w.person("bob")
+	w.follow(ada, bob)
+	c := w.socket(t, ada.token)
+	c.subscribe("f", feedAdded)
+	e := w.events(t, ada.token, feedAdded)
+	w.waitForFeeds(2)
+	slow := &issuer{make(chan struct{}, 100), make(chan struct{})}
+	w.slow.Store(slow)
+	defer close(slow.answers)
+	defer w.slow.Store(nil)
+	for range 2 { // one for each connection
+		<-slow.asked
+	}
+	w.post(bob, "meanwhile")
+	if got := c.next("f"); got.at("feedChirpAdded.node.content") != "meanwhile" {
+		t.Errorf("a socket: got %s, want the chirp", got.body)
+	}
+	if name, got := e.next(); name != "next" || got.at("feedChirpAdded.node.content") != "meanwhile" {
+		t.Errorf("events: got %s %s, want the chirp", name, got.body)
+	}
+}
+
 func TestDrainClosesSocketsAndRefusesNewOnes(t *testing.T) {
 	w := newWorld(t)
 	c, idle := w.socket(t, w.person("ada").token), w.dial(t, nil)

@@ -1,9 +1,7 @@
 package graph
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"unicode/utf8"
@@ -118,20 +116,4 @@ func (wire wireParams) params() (*graphql.RawParams, *badHTTP) {
 		p.OperationName = *wire.OperationName
 	}
 	return p, nil
-}
-
-// payload is the request as gqlgen reads it from a socket: written here, with
-// nothing of the client's own text but names and values.
-func (wire wireParams) payload() (json.RawMessage, *badHTTP) {
-	p, bad := wire.params()
-	if bad != nil {
-		return nil, bad
-	}
-	written, err := json.Marshal(map[string]any{
-		"query": p.Query, "operationName": p.OperationName, "variables": p.Variables, "extensions": p.Extensions,
-	})
-	if err != nil {
-		return nil, &badHTTP{http.StatusUnprocessableEntity, fmt.Sprintf("the request cannot be passed on: %v", err)}
-	}
-	return written, nil
 }

@@ -48,7 +48,8 @@ type world struct {
 	logged   *buffer
 	skew     atomic.Int64 // added to the tokens' clock
 	broken   atomic.Bool  // makes that clock panic
-	stop     func()       // ends projector and hub
+	slow     atomic.Pointer[issuer]
+	stop     func() // ends projector and hub
 }
 
 // buffer is a bytes.Buffer for many goroutines.
@@ -69,6 +70,9 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
+// issuer is one that answers late whether a token is good.
+type issuer struct{ asked, answers chan struct{} }
+
 // newWorld starts a world. change may alter the API's config.
 func newWorld(t testing.TB, change ...func(*graph.Config)) *world {
 	t.Helper()
@@ -76,6 +80,10 @@ func newWorld(t testing.TB, change ...func(*graph.Config)) *world {
 	now := func() time.Time {
 		if w.broken.Load() {
 			panic(secret)
+		}
+		if i := w.slow.Load(); i != nil {
+			i.asked <- struct{}{}
+			<-i.answers
 		}
 		return time.Now().Add(time.Duration(w.skew.Load()))
 	}
