@@ -676,53 +676,53 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../../schema/auth.graphqls", Input: `"""
-An account to make.
+Input for ` + "`" + `registerUser` + "`" + `.
 """
 input RegisterUserInput {
   """
-  The name: 1 to 15 of A–Z, a–z, 0–9 and underscore, not used by anybody in any case.
+  The username: 1 to 15 characters from A–Z, a–z, 0–9 and underscore. Usernames are
+  unique regardless of case.
   """
   username: String!
   """
-  The password: 8 to 1,024 bytes. It must be null for a caller with a token of the
-  outside issuer that the server trusts, for whose identity the account is made,
-  and must not be for any other.
+  The password: 8 to 1,024 bytes. Must be null if the caller's token comes from the
+  external issuer that the server trusts, because the new account then belongs to the
+  token's identity. Required otherwise.
   """
   password: String
   """
-  A name of the client's choosing for this one command, 1 to 64 printable
-  characters. Sending the command again under the same name makes no second
-  account and gives the first one again, provided that the password, or the
-  identity, is its.
+  An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+  the mutation again with the same key returns the original account instead of creating
+  a second one, provided that the password or the external identity is the same.
   """
   commandId: String
 }
 
 """
-The account that was made.
+The result of ` + "`" + `registerUser` + "`" + `.
 """
 type RegisterUserPayload {
   """
-  The new user.
+  The user that was created.
   """
   user: User!
   """
-  A token that acts for the user: send it as ` + "`" + `Authorization: Bearer …` + "`" + `. Null for a
-  caller with an outside token, which goes on acting for them.
+  An access token for the new user. Send it as ` + "`" + `Authorization: Bearer …` + "`" + `. Null if the
+  caller registered with an external token, which remains its access token.
   """
   token: String
   """
-  Where the log stands with the account in it.
+  The position in the log at which the account was created.
   """
   position: Position!
 }
 
 """
-Who wants a token.
+Input for ` + "`" + `logIn` + "`" + `.
 """
 input LogInInput {
   """
-  The name, in any case.
+  The username, in any case.
   """
   username: String!
   """
@@ -732,65 +732,72 @@ input LogInInput {
 }
 
 """
-A caller who has proved who it is.
+The result of ` + "`" + `logIn` + "`" + `.
 """
 type LogInPayload {
   """
-  The user.
+  The user that logged in.
   """
   user: User!
   """
-  A token that acts for the user: send it as ` + "`" + `Authorization: Bearer …` + "`" + `.
+  An access token for the user. Send it as ` + "`" + `Authorization: Bearer …` + "`" + `.
   """
   token: String!
 }
 
 extend type Mutation {
   """
-  Makes an account, got into by a password or, for a caller with a token of the
-  outside issuer that the server trusts, by that issuer's tokens. Codes:
-  ` + "`" + `USERNAME_TAKEN` + "`" + `; ` + "`" + `CONFLICT` + "`" + ` if the token's identity has an account already;
-  ` + "`" + `UNAUTHENTICATED` + "`" + ` for a repeated command whose password is not the account's;
-  ` + "`" + `FORBIDDEN` + "`" + ` if passwords are switched off.
+  Creates an account. The user logs in with a password or, if the caller's token comes
+  from the external issuer that the server trusts, with that issuer's tokens. Does not
+  require authentication.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + ` if the username or the password is not valid;
+  ` + "`" + `USERNAME_TAKEN` + "`" + `; ` + "`" + `CONFLICT` + "`" + ` if the token's identity already has an account, or if
+  ` + "`" + `commandId` + "`" + ` was used for another command; ` + "`" + `UNAUTHENTICATED` + "`" + ` if a repeated command has
+  a password other than the account's; ` + "`" + `FORBIDDEN` + "`" + ` if password accounts are disabled on
+  this server.
   """
   registerUser(
     """
-    The account.
+    The account to create.
     """
     input: RegisterUserInput!
   ): RegisterUserPayload
   """
-  Gives a token for a name and a password. If they don't belong together the code
-  is ` + "`" + `UNAUTHENTICATED` + "`" + `, whether or not the name exists; it is ` + "`" + `FORBIDDEN` + "`" + ` if
-  passwords are switched off.
+  Returns an access token in exchange for a username and password. Does not require
+  authentication.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + ` if the username or the password is wrong, without
+  revealing whether the username exists; ` + "`" + `FORBIDDEN` + "`" + ` if password accounts are disabled
+  on this server.
   """
   logIn(
     """
-    Who, and the proof.
+    The credentials.
     """
     input: LogInInput!
   ): LogInPayload
 }
 `, BuiltIn: false},
 	{Name: "../../schema/chirp.graphqls", Input: `"""
-A short text that somebody published. It never changes.
+A chirp: a short text posted by a user. Chirps are immutable.
 """
 type Chirp implements Node {
   """
-  The chirp's id, ` + "`" + `chirp_…` + "`" + `.
+  The chirp's ID, in the form ` + "`" + `chirp_…` + "`" + `.
   """
   id: ID!
   """
-  Who posted it.
+  The user who posted the chirp.
   """
   author: User!
   """
-  The text, in Unicode's normal form C: 1 to 280 code points, with newlines as the
-  only control characters.
+  The text, in Unicode Normalization Form C: 1 to 280 code points. Newlines are the only
+  control characters in it.
   """
   content: String!
   """
-  When it was posted.
+  The time at which the chirp was posted.
   """
   postedAt: DateTime!
 }
@@ -800,17 +807,17 @@ A page of chirps.
 """
 type ChirpConnection {
   """
-  The chirps, each with its cursor.
+  The chirps on the page, each with its cursor.
   """
   edges: [ChirpEdge!]!
   """
-  Where the page begins and ends.
+  Information for requesting the adjacent pages.
   """
   pageInfo: PageInfo!
 }
 
 """
-A chirp's place in a list.
+A chirp in a list, and its cursor.
 """
 type ChirpEdge {
   """
@@ -818,54 +825,57 @@ type ChirpEdge {
   """
   node: Chirp!
   """
-  The place, to be given to ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `. It is opaque, and stays valid, also
-  when the chirp has left the list.
+  An opaque cursor for use as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `. It remains valid even after the chirp
+  is no longer in the list.
   """
   cursor: String!
 }
 
 """
-A chirp to post.
+Input for ` + "`" + `postChirp` + "`" + `.
 """
 input PostChirpInput {
   """
-  The text. CRLF becomes a newline, the characters take Unicode's normal form C
-  (NFC), and white space at the ends is taken off. Then it must have 1 to 280 code
-  points and no control character but newlines. One character must be visible: white
-  space, format characters, fillers and combining marks alone are none. No more than
-  30 combining marks may follow each other, counted in normal form KD.
+  The text of the chirp. The server replaces CRLF with a newline, normalizes the text to
+  Unicode Normalization Form C (NFC) and trims leading and trailing white space. The
+  result must have 1 to 280 code points, no control characters other than newlines, and
+  at least one visible character: white space, format characters, fillers and combining
+  marks do not count as visible. At most 30 combining marks may follow one another,
+  counted in Normalization Form KD (NFKD).
   """
   content: String!
   """
-  A name of the client's choosing for this one command, 1 to 64 printable
-  characters. Sending the command again under the same name posts nothing and
-  gives the first chirp again, so a client that missed the answer may simply retry.
-  The same name with another text is refused with the code ` + "`" + `CONFLICT` + "`" + `.
+  An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+  the mutation again with the same key returns the original chirp instead of posting
+  another one, so a client that did not receive the response can safely retry. If the key
+  was used with a different text, the code is ` + "`" + `CONFLICT` + "`" + `.
   """
   commandId: String
 }
 
 """
-What was posted.
+The result of ` + "`" + `postChirp` + "`" + `.
 """
 type PostChirpPayload {
   """
-  The new chirp.
+  The chirp that was posted.
   """
   chirp: Chirp!
   """
-  Where the log stands with the chirp in it.
+  The position in the log at which the chirp was posted.
   """
   position: Position!
 }
 
 extend type Query {
   """
-  A chirp by its id. Null if there is none.
+  Looks up a chirp by its ID. Null if no such chirp exists.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + ` if the ID is malformed.
   """
   chirp(
     """
-    The id, ` + "`" + `chirp_…` + "`" + `.
+    The chirp's ID, in the form ` + "`" + `chirp_…` + "`" + `.
     """
     id: ID!
   ): Chirp
@@ -873,130 +883,140 @@ extend type Query {
 
 extend type Mutation {
   """
-  Posts a chirp as the caller. Codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + ` for a text
-  that breaks a rule of ` + "`" + `PostChirpInput.content` + "`" + `; ` + "`" + `CONFLICT` + "`" + `.
+  Posts a chirp as the caller.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + ` if the text breaks a rule of
+  ` + "`" + `PostChirpInput.content` + "`" + `; ` + "`" + `CONFLICT` + "`" + ` if ` + "`" + `commandId` + "`" + ` was used for another command.
   """
   postChirp(
     """
-    What to post.
+    The chirp to post.
     """
     input: PostChirpInput!
   ): PostChirpPayload
 }
 `, BuiltIn: false},
 	{Name: "../../schema/error.graphqls", Input: `"""
-What ` + "`" + `extensions.code` + "`" + ` of an error can say. The list is closed; the message beside
-it is for people, and may change.
+The values of ` + "`" + `extensions.code` + "`" + ` in an error. The list is complete: the server sends no
+other code. The error's message is meant for people and may change.
 """
-# eslint-disable-next-line @graphql-eslint/no-unreachable-types -- codes stand in errors, not in data
+# eslint-disable-next-line @graphql-eslint/no-unreachable-types -- codes appear in errors, not in data
 enum ErrorCode {
   """
-  The input breaks a rule, which the message names. Sending it again cannot help.
-  Variables that do not fit their types are such input, and nothing is executed then;
-  the message says which, and where within it: ` + "`" + `$input.content` + "`" + `.
+  The input breaks a rule, which the message names. Sending the same input again fails
+  again. The code also covers variables that do not match their types; in that case
+  nothing is executed, and the message names the variable and the path within it, such
+  as ` + "`" + `$input.content` + "`" + `.
   """
   BAD_USER_INPUT
   """
-  What the input names does not exist.
+  Something that the input refers to does not exist.
   """
   NOT_FOUND
   """
-  The command id was used for another command, or the token's identity has an
-  account already.
+  The command ID was used for another command, or the token's identity already has an
+  account.
   """
   CONFLICT
   """
-  Somebody has that username already, maybe in another case.
+  The username belongs to another user, possibly in a different case.
   """
   USERNAME_TAKEN
   """
-  The caller follows that user already.
+  The caller already follows the user.
   """
   ALREADY_FOLLOWING
   """
-  The caller does not follow that user.
+  The caller does not follow the user.
   """
   NOT_FOLLOWING
   """
-  This needs a token and there is none, or the token or the password is not good.
+  Authentication is required and the request has no token, or the token or password is
+  not valid.
   """
   UNAUTHENTICATED
   """
-  The caller may not do this, or it is switched off on this server.
+  The caller is not allowed to do this, or it is disabled on this server.
   """
   FORBIDDEN
   """
-  The server has not caught up with the position in ` + "`" + `Chirp-Read-After` + "`" + `. Try again.
+  The server has not yet caught up with the position in ` + "`" + `Chirp-Read-After` + "`" + `. Try again.
   """
   NOT_YET_VISIBLE
   """
-  The cursor is not one that this server gave out, or a backup was restored since, and
-  has undone what it refers to. Start again without it.
+  The cursor was not issued by this server, or a backup has since been restored that does
+  not contain what the cursor refers to. Start again without a cursor.
   """
   CURSOR_INVALID
   """
-  Too many calls, too much asked for in a short time, or a subscriber too slow. Try
-  again later: in ` + "`" + `extensions.retryAfter` + "`" + ` seconds, if it is there. A request with
-  ` + "`" + `"extensions": {"cost": true}` + "`" + `, or with the header ` + "`" + `Chirp-Cost: 1` + "`" + `, is told in
-  ` + "`" + `extensions.cost` + "`" + ` what its operation costs and what is left to its caller.
+  The caller made too many requests, requested too much in a short time, or was too slow
+  to consume a subscription. Try again later: after ` + "`" + `extensions.retryAfter` + "`" + ` seconds, if
+  present. A request with ` + "`" + `"extensions": {"cost": true}` + "`" + ` or the header ` + "`" + `Chirp-Cost: 1` + "`" + `
+  receives ` + "`" + `extensions.cost` + "`" + `, which contains the cost of the operation and the caller's
+  remaining budget.
   """
   RATE_LIMITED
   """
-  The server cannot answer now, and it is not the client's fault. Try again later; a
-  mutation under the same ` + "`" + `commandId` + "`" + `, for it may have been done.
+  The server is temporarily unable to respond, through no fault of the client. Try again
+  later. Retry a mutation with the same ` + "`" + `commandId` + "`" + `, because it may have been executed.
   """
   UNAVAILABLE
   """
-  A fault of the server's. The message has an id under which its log says more.
+  An internal server error. The message contains an ID under which the server's log has
+  the details.
   """
   INTERNAL
   """
-  The document is not GraphQL. In ` + "`" + `locations` + "`" + `, lines end with LF, CRLF or CR, and
-  a column is a Unicode code point, here and for the codes below.
+  The document is not syntactically valid. In ` + "`" + `locations` + "`" + `, here and for the codes below,
+  lines end with LF, CRLF or CR, and columns count Unicode code points.
   """
   GRAPHQL_PARSE_FAILED
   """
-  The document does not fit the schema.
+  The document is not valid against the schema.
   """
   GRAPHQL_VALIDATION_FAILED
   """
-  The document or operation asks for too much at once. ` + "`" + `extensions.limit` + "`" + ` says of
-  what (` + "`" + `tokens` + "`" + `, ` + "`" + `depth` + "`" + `, ` + "`" + `aliases` + "`" + `, ` + "`" + `mutations` + "`" + `, ` + "`" + `directives` + "`" + `, ` + "`" + `fields` + "`" + `,
-  ` + "`" + `fragments` + "`" + `, ` + "`" + `cost` + "`" + ` or ` + "`" + `introspection` + "`" + `), and ` + "`" + `extensions.most` + "`" + ` how much is allowed.
+  The document or operation exceeds a limit. ` + "`" + `extensions.limit` + "`" + ` names the limit (` + "`" + `tokens` + "`" + `,
+  ` + "`" + `depth` + "`" + `, ` + "`" + `aliases` + "`" + `, ` + "`" + `mutations` + "`" + `, ` + "`" + `directives` + "`" + `, ` + "`" + `fields` + "`" + `, ` + "`" + `fragments` + "`" + `, ` + "`" + `cost` + "`" + ` or
+  ` + "`" + `introspection` + "`" + `), and ` + "`" + `extensions.most` + "`" + ` is the highest value allowed.
   """
   COMPLEXITY_LIMIT_EXCEEDED
   """
-  The server does not know the document with that hash. Send it along once.
+  The server does not have a document with this hash. Send the request again with the
+  document included.
   """
   PERSISTED_QUERY_NOT_FOUND
   """
-  The ` + "`" + `documentId` + "`" + ` is not that of a document which this server's owner trusts, or the
-  server takes no others.
+  The ` + "`" + `documentId` + "`" + ` is not that of a trusted document, or the server accepts only trusted
+  documents and the request is for another one.
   """
   DOCUMENT_NOT_TRUSTED
 }
 `, BuiltIn: false},
 	{Name: "../../schema/feed.graphqls", Input: `extend type Query {
   """
-  The caller's feed: the chirps of everybody whom the caller follows, newest
-  first. Null, with the code ` + "`" + `UNAUTHENTICATED` + "`" + `, without a token.
+  The caller's feed: the chirps posted by the users that the caller follows, newest
+  first. Requires authentication.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + `; ` + "`" + `CURSOR_INVALID` + "`" + `.
   """
   feed(
     """
-    How many to give, counted from the newest: 1 to 100, and 20 if neither
-    this nor ` + "`" + `last` + "`" + ` is given. Another number is refused, and so are both.
+    Returns the first _n_ items, starting with the newest: 1 to 100. Defaults to 20 if
+    neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given. A number out of range, or both arguments
+    together, is an error with the code ` + "`" + `BAD_USER_INPUT` + "`" + `.
     """
     first: Int
     """
-    A cursor of this list: only what is older is given.
+    Returns only items older than this cursor.
     """
     after: String
     """
-    How many to give, counted from the oldest: 1 to 100.
+    Returns the last _n_ items, ending with the oldest: 1 to 100.
     """
     last: Int
     """
-    A cursor of this list: only what is newer is given.
+    Returns only items newer than this cursor.
     """
     before: String
   ): ChirpConnection
@@ -1004,93 +1024,102 @@ enum ErrorCode {
 
 extend type Subscription {
   """
-  What is added to the caller's feed. It needs a token. A client that cannot keep up
-  is told so by an error, and resumes with the last cursor it was given.
+  Sends each chirp that is added to the caller's feed. Requires authentication. A client
+  that cannot keep up receives an error with the code ` + "`" + `RATE_LIMITED` + "`" + `, and can resume
+  after the last cursor that it received.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `CURSOR_INVALID` + "`" + `; ` + "`" + `RATE_LIMITED` + "`" + `.
   """
   feedChirpAdded(
     """
-    Without it, from now on. With the cursor of the newest edge that the client has,
-    be it from the feed or from here: first everything newer than it, oldest first,
-    and then live, without a gap and without a duplicate.
+    The cursor of the newest edge that the client has, either from ` + "`" + `feed` + "`" + ` or from this
+    subscription. The server first sends all newer edges, oldest first, and then live
+    ones, without gaps or duplicates. If omitted, the subscription starts with the next
+    chirp that is added.
     """
     after: String
   ): ChirpEdge!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/node.graphqls", Input: `"""
-A moment, as RFC 3339 text in UTC with milliseconds: ` + "`" + `2026-01-31T12:00:00.000Z` + "`" + `,
-always in just this form.
+A moment in time, as an RFC 3339 string in UTC with milliseconds, always in the form
+` + "`" + `2026-01-31T12:00:00.000Z` + "`" + `.
 """
 scalar DateTime
   @specifiedBy(url: "https://scalars.graphql.org/andimarek/date-time.html")
 
-# A Position has no @specifiedBy: no public specification knows what it means, and
-# its form is told in full here.
+# Position has no @specifiedBy because no public specification covers it; the description
+# defines its format in full.
 
 """
-A place in the log of everything that happened, as a decimal string: 1 to
-9223372036854775807, or 0 for the place before all events, of the digits 0–9
-without leading zeros. (It has 64 bits, and ` + "`" + `Int` + "`" + ` has 32.) Positions are in the
-order in which things happened and have no gap. Every mutation answers with the position at which its
-effect stands. Send it back in the header ` + "`" + `Chirp-Read-After` + "`" + `, and the query is
-answered once the server has caught up with it, waiting at most two seconds; if
-it has not by then, the code is ` + "`" + `NOT_YET_VISIBLE` + "`" + `.
+A position in the server's event log, as a decimal string without leading zeros: 1 to
+9223372036854775807, or 0 for the position before the first event. (A position has 64
+bits; ` + "`" + `Int` + "`" + ` has only 32.) Positions are consecutive and follow the order in which events
+happened.
+
+Every mutation returns the position at which its effect was recorded. To read your own
+write, send that position in the header ` + "`" + `Chirp-Read-After` + "`" + `: the server responds once it
+has caught up with it. If that takes longer than two seconds, the code is
+` + "`" + `NOT_YET_VISIBLE` + "`" + `.
 """
 scalar Position
 
 """
-A thing with an id of its own, so that a client can refetch it with ` + "`" + `node` + "`" + `.
+An object with a globally unique ID, which clients can refetch with ` + "`" + `node` + "`" + `.
 """
 interface Node {
   """
-  The id. It says what kind of thing it names: ` + "`" + `user_…` + "`" + ` or ` + "`" + `chirp_…` + "`" + `.
+  The object's ID. Its prefix names the type: ` + "`" + `user_…` + "`" + ` or ` + "`" + `chirp_…` + "`" + `.
   """
   id: ID!
 }
 
 """
-Where a page of a list begins and ends, as the Relay Cursor Connections
-Specification has it.
+Information about a page of a list, as defined by the Relay Cursor Connections
+Specification.
 """
 type PageInfo {
   """
-  Whether the list goes on after this page; ask for it with ` + "`" + `after: endCursor` + "`" + `. For
-  a page by ` + "`" + `last` + "`" + ` it is known from ` + "`" + `before` + "`" + `, and false without one.
+  Whether there are more items after this page. To request them, pass ` + "`" + `endCursor` + "`" + ` as
+  ` + "`" + `after` + "`" + `. On a page requested with ` + "`" + `last` + "`" + `, this reports whether there are items at or
+  after the cursor given as ` + "`" + `before` + "`" + `, and is false without one.
   """
   hasNextPage: Boolean!
   """
-  Whether the list goes on before this page; ask for it with ` + "`" + `last` + "`" + ` and
-  ` + "`" + `before: startCursor` + "`" + `. For a page by ` + "`" + `first` + "`" + ` it is known from ` + "`" + `after` + "`" + `, and false
-  without one.
+  Whether there are more items before this page. To request them, pass ` + "`" + `startCursor` + "`" + ` as
+  ` + "`" + `before` + "`" + `, together with ` + "`" + `last` + "`" + `. On a page requested with ` + "`" + `first` + "`" + `, this reports whether
+  there are items at or before the cursor given as ` + "`" + `after` + "`" + `, and is false without one.
   """
   hasPreviousPage: Boolean!
   """
-  The cursor of the first edge. Null on an empty page, which has none.
+  The cursor of the first edge. Null if the page is empty.
   """
   startCursor: String
   """
-  The cursor of the last edge. Null on an empty page, which has none.
+  The cursor of the last edge. Null if the page is empty.
   """
   endCursor: String
 }
 
 """
-What can be asked. Queries change nothing, and need no token unless they say so.
+The root of all queries. Queries change nothing and do not require authentication unless
+their description says so.
 
-Each field here is null when there is no such thing, or when it alone could not be
-answered, so that the others still are; an error then tells which and why. Below
-them nothing is null but where its description says when: all parts of an answer
-are read from one state of one store, and what cannot be read takes the whole field
-with it.
+Each field of this type is null if the object does not exist, or if that field alone
+failed; an error then states why, and the other fields still return their results. Below
+this level, a field is null only where its description says so: everything beneath one
+field is read from a single snapshot, and if any part of it cannot be read, the whole
+field is null.
 """
 type Query {
   """
-  Anything that has an id. Null if there is none; an id of an unknown kind is
-  refused with the code ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  Looks up an object by its ID. Null if no such object exists.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + ` if the ID is malformed or has an unknown prefix.
   """
   node(
     """
-    The id, ` + "`" + `user_…` + "`" + ` or ` + "`" + `chirp_…` + "`" + `.
+    The object's ID, in the form ` + "`" + `user_…` + "`" + ` or ` + "`" + `chirp_…` + "`" + `.
     """
     id: ID!
   ): Node
@@ -1098,153 +1127,168 @@ type Query {
 `, BuiltIn: false},
 	{Name: "../../schema/recent.graphqls", Input: `extend type Query {
   """
-  What anybody has posted, newest first.
+  The chirps of all users, newest first.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + `; ` + "`" + `CURSOR_INVALID` + "`" + `.
   """
   recentChirps(
     """
-    How many to give, counted from the newest: 1 to 100, and 20 if neither
-    this nor ` + "`" + `last` + "`" + ` is given. Another number is refused, and so are both.
+    Returns the first _n_ items, starting with the newest: 1 to 100. Defaults to 20 if
+    neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given. A number out of range, or both arguments
+    together, is an error with the code ` + "`" + `BAD_USER_INPUT` + "`" + `.
     """
     first: Int
     """
-    A cursor of this list: only what is older is given.
+    Returns only items older than this cursor.
     """
     after: String
     """
-    How many to give, counted from the oldest: 1 to 100.
+    Returns the last _n_ items, ending with the oldest: 1 to 100.
     """
     last: Int
     """
-    A cursor of this list: only what is newer is given.
+    Returns only items newer than this cursor.
     """
     before: String
   ): ChirpConnection
   """
-  All users, the newest account first.
+  All users, the most recently registered first.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + `; ` + "`" + `CURSOR_INVALID` + "`" + `.
   """
   recentUsers(
     """
-    How many to give, counted from the newest: 1 to 100, and 20 if neither
-    this nor ` + "`" + `last` + "`" + ` is given. Another number is refused, and so are both.
+    Returns the first _n_ items, starting with the newest: 1 to 100. Defaults to 20 if
+    neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given. A number out of range, or both arguments
+    together, is an error with the code ` + "`" + `BAD_USER_INPUT` + "`" + `.
     """
     first: Int
     """
-    A cursor of this list: only older accounts are given.
+    Returns only items older than this cursor.
     """
     after: String
     """
-    How many to give, counted from the oldest: 1 to 100.
+    Returns the last _n_ items, ending with the oldest: 1 to 100.
     """
     last: Int
     """
-    A cursor of this list: only newer accounts are given.
+    Returns only items newer than this cursor.
     """
     before: String
   ): UserConnection
 }
 `, BuiltIn: false},
 	{Name: "../../schema/user.graphqls", Input: `"""
-Somebody with an account.
+A user: the owner of an account.
 """
 type User implements Node {
   """
-  The user's id, ` + "`" + `user_…` + "`" + `. It never changes.
+  The user's ID, in the form ` + "`" + `user_…` + "`" + `. It never changes.
   """
   id: ID!
   """
-  The name, as its owner wrote it: 1 to 15 of A–Z, a–z, 0–9 and underscore. No two
-  users have names that differ in case only.
+  The username, in the case chosen at registration: 1 to 15 characters from A–Z, a–z,
+  0–9 and underscore. No two usernames differ only in case.
   """
   # eslint-disable-next-line @graphql-eslint/no-typename-prefix
   username: String!
   """
-  When the account was made.
+  The time at which the account was created.
   """
   joinedAt: DateTime!
   """
-  How many users follow this one.
+  The number of users who follow this user.
   """
   followerCount: Int!
   """
-  How many users this one follows.
+  The number of users that this user follows.
   """
   followingCount: Int!
   """
-  How many chirps this user has posted.
+  The number of chirps that this user has posted.
   """
   chirpCount: Int!
   """
-  Whether so many follow this user that new chirps are merged into feeds when they
-  are read, and no longer copied to every follower.
+  Whether this user has so many followers that the server merges the user's new chirps
+  into feeds when they are read, instead of copying each chirp to every follower.
   """
   isCelebrity: Boolean!
   """
-  Whether the caller follows this user; false for a caller without a token.
+  Whether the caller follows this user. False if the caller is anonymous.
   """
   viewerFollows: Boolean!
   """
-  The user's own chirps, newest first.
+  The chirps that this user has posted, newest first.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + `; ` + "`" + `CURSOR_INVALID` + "`" + `.
   """
   chirps(
     """
-    How many to give, counted from the newest: 1 to 100, and 20 if neither
-    this nor ` + "`" + `last` + "`" + ` is given. Another number is refused, and so are both.
+    Returns the first _n_ items, starting with the newest: 1 to 100. Defaults to 20 if
+    neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given. A number out of range, or both arguments
+    together, is an error with the code ` + "`" + `BAD_USER_INPUT` + "`" + `.
     """
     first: Int
     """
-    A cursor of this list: only what is older is given.
+    Returns only items older than this cursor.
     """
     after: String
     """
-    How many to give, counted from the oldest: 1 to 100.
+    Returns the last _n_ items, ending with the oldest: 1 to 100.
     """
     last: Int
     """
-    A cursor of this list: only what is newer is given.
+    Returns only items newer than this cursor.
     """
     before: String
   ): ChirpConnection!
   """
-  Those who follow this user, the newest follow first.
+  The users who follow this user, the most recent follow first.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + `; ` + "`" + `CURSOR_INVALID` + "`" + `.
   """
   followers(
     """
-    How many to give, counted from the newest: 1 to 100, and 20 if neither
-    this nor ` + "`" + `last` + "`" + ` is given. Another number is refused, and so are both.
+    Returns the first _n_ items, starting with the newest: 1 to 100. Defaults to 20 if
+    neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given. A number out of range, or both arguments
+    together, is an error with the code ` + "`" + `BAD_USER_INPUT` + "`" + `.
     """
     first: Int
     """
-    A cursor of this list: only what is older is given.
+    Returns only items older than this cursor.
     """
     after: String
     """
-    How many to give, counted from the oldest: 1 to 100.
+    Returns the last _n_ items, ending with the oldest: 1 to 100.
     """
     last: Int
     """
-    A cursor of this list: only what is newer is given.
+    Returns only items newer than this cursor.
     """
     before: String
   ): UserConnection!
   """
-  Those whom this user follows, the newest follow first.
+  The users that this user follows, the most recent follow first.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + `; ` + "`" + `CURSOR_INVALID` + "`" + `.
   """
   following(
     """
-    How many to give, counted from the newest: 1 to 100, and 20 if neither
-    this nor ` + "`" + `last` + "`" + ` is given. Another number is refused, and so are both.
+    Returns the first _n_ items, starting with the newest: 1 to 100. Defaults to 20 if
+    neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given. A number out of range, or both arguments
+    together, is an error with the code ` + "`" + `BAD_USER_INPUT` + "`" + `.
     """
     first: Int
     """
-    A cursor of this list: only what is older is given.
+    Returns only items older than this cursor.
     """
     after: String
     """
-    How many to give, counted from the oldest: 1 to 100.
+    Returns the last _n_ items, ending with the oldest: 1 to 100.
     """
     last: Int
     """
-    A cursor of this list: only what is newer is given.
+    Returns only items newer than this cursor.
     """
     before: String
   ): UserConnection!
@@ -1255,17 +1299,17 @@ A page of users.
 """
 type UserConnection {
   """
-  The users, each with its cursor.
+  The users on the page, each with its cursor.
   """
   edges: [UserEdge!]!
   """
-  Where the page begins and ends.
+  Information for requesting the adjacent pages.
   """
   pageInfo: PageInfo!
 }
 
 """
-A user's place in a list.
+A user in a list, and its cursor.
 """
 type UserEdge {
   """
@@ -1273,142 +1317,163 @@ type UserEdge {
   """
   node: User!
   """
-  The place, to be given to ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `. It is opaque, and stays valid, also
-  when the user has left the list.
+  An opaque cursor for use as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `. It remains valid even after the user
+  is no longer in the list.
   """
   cursor: String!
 }
 
 """
-Whom to follow.
+Input for ` + "`" + `followUser` + "`" + `.
 """
 input FollowUserInput {
   """
-  The id of the user to follow, ` + "`" + `user_…` + "`" + `. It cannot be the caller's own.
+  The ID of the user to follow, in the form ` + "`" + `user_…` + "`" + `. It must not be the caller's own.
   """
   userId: ID!
   """
-  A name of the client's choosing for this one command, 1 to 64 printable
-  characters. Sending the command again under the same name changes nothing and
-  gives the first answer again, so a client that missed the answer may simply retry.
+  An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+  the mutation again with the same key changes nothing and returns the original result,
+  so a client that did not receive the response can safely retry.
   """
   commandId: String
 }
 
 """
-What a follow did.
+The result of ` + "`" + `followUser` + "`" + `.
 """
 type FollowUserPayload {
   """
-  The id of the relationship between the two users.
+  The ID of the relationship between the caller and the followed user. It stays the same
+  when the caller unfollows the user and follows again.
   """
   relationshipId: ID!
   """
-  The user who is followed now.
+  The user that the caller now follows.
   """
   followee: User!
   """
-  Where the log stands with the follow in it.
+  The position in the log at which the follow was recorded.
   """
   position: Position!
 }
 
 """
-Whom to follow no longer.
+Input for ` + "`" + `unfollowUser` + "`" + `.
 """
 input UnfollowUserInput {
   """
-  The id of the user to follow no longer, ` + "`" + `user_…` + "`" + `.
+  The ID of the user to unfollow, in the form ` + "`" + `user_…` + "`" + `.
   """
   userId: ID!
   """
-  A name of the client's choosing for this one command, 1 to 64 printable
-  characters. Sending the command again under the same name changes nothing and
-  gives the first answer again.
+  An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+  the mutation again with the same key changes nothing and returns the original result,
+  so a client that did not receive the response can safely retry.
   """
   commandId: String
 }
 
 """
-What an unfollow did.
+The result of ` + "`" + `unfollowUser` + "`" + `.
 """
 type UnfollowUserPayload {
   """
-  The id of the relationship between the two users.
+  The ID of the relationship between the caller and the unfollowed user. It stays the
+  same when the caller follows the user again.
   """
   relationshipId: ID!
   """
-  The user who was followed until now.
+  The user that the caller no longer follows.
   """
   followee: User!
   """
-  Where the log stands with the unfollow in it.
+  The position in the log at which the unfollow was recorded.
   """
   position: Position!
 }
 
 extend type Query {
   """
-  The caller. Null without a token.
+  The authenticated user. Null if the request has no token, or if the token's external
+  identity does not have an account yet.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + ` if the token's user does not exist on this server.
   """
   viewer: User
   """
-  A user by exactly one of id and name. Null if there is none.
+  Looks up a user by ID or by username; exactly one of the two is required. Null if no
+  such user exists.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + ` if neither or both are given, or if the ID or the username
+  is malformed.
   """
   user(
     """
-    The id, ` + "`" + `user_…` + "`" + `.
+    The user's ID, in the form ` + "`" + `user_…` + "`" + `.
     """
     id: ID
     """
-    The name, in any case.
+    The username, in any case.
     """
     username: String
   ): User
 }
 
 """
-What can be done. All but ` + "`" + `registerUser` + "`" + ` and ` + "`" + `logIn` + "`" + ` need a token, and act for its
-user.
+The root of all mutations. All of them except ` + "`" + `registerUser` + "`" + ` and ` + "`" + `logIn` + "`" + ` require
+authentication and act on behalf of the authenticated user.
 
-Of several commands in one document each is done or refused by itself, in their
-order. The field of one that was refused is null and an error tells why; the others
-still say what they did. What a field answers is never null otherwise.
+Mutations in one document run in order, and each succeeds or fails on its own. If one
+fails, its field is null and an error states why; the other fields still return their
+results. A mutation that succeeds never returns null.
 """
 type Mutation {
   """
-  Follows a user as the caller. Codes: ` + "`" + `NOT_FOUND` + "`" + `, ` + "`" + `ALREADY_FOLLOWING` + "`" + `, and
-  ` + "`" + `BAD_USER_INPUT` + "`" + ` for following oneself.
+  Follows a user as the caller.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `NOT_FOUND` + "`" + ` if the user does not exist;
+  ` + "`" + `ALREADY_FOLLOWING` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + ` if the ID is malformed or the caller's own;
+  ` + "`" + `CONFLICT` + "`" + ` if ` + "`" + `commandId` + "`" + ` was used for another command.
   """
   followUser(
     """
-    Whom.
+    The user to follow.
     """
     input: FollowUserInput!
   ): FollowUserPayload
   """
-  Ceases to follow a user as the caller. Codes: ` + "`" + `NOT_FOUND` + "`" + `, ` + "`" + `NOT_FOLLOWING` + "`" + `.
+  Unfollows a user as the caller.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `NOT_FOUND` + "`" + ` if the user does not exist;
+  ` + "`" + `NOT_FOLLOWING` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + ` if the ID is malformed; ` + "`" + `CONFLICT` + "`" + ` if ` + "`" + `commandId` + "`" + ` was
+  used for another command.
   """
   unfollowUser(
     """
-    Whom.
+    The user to unfollow.
     """
     input: UnfollowUserInput!
   ): UnfollowUserPayload
 }
 
 """
-What can be watched, over WebSocket (graphql-transport-ws) or server-sent events. What
-comes is never null; a subscription that cannot go on ends with an error.
+The root of all subscriptions, which are served over WebSocket (graphql-transport-ws) and
+server-sent events. Events are never null; a subscription that cannot continue ends with
+an error.
 """
 type Subscription {
   """
-  A user's profile: as it is now, at once, and then whenever it has changed. A
-  client that is slower than the changes gets the latest state, not each one.
+  Sends a user's profile: the current state immediately, and then the new state after each
+  change. A client that is slower than the changes receives the latest state instead of
+  every intermediate one.
+
+  Error codes: ` + "`" + `BAD_USER_INPUT` + "`" + ` if the ID is malformed; ` + "`" + `NOT_FOUND` + "`" + ` if the user does not
+  exist.
   """
   profileUpdated(
     """
-    The user's id, ` + "`" + `user_…` + "`" + `.
+    The ID of the user to watch, in the form ` + "`" + `user_…` + "`" + `.
     """
     userId: ID!
   ): User!

@@ -13,211 +13,220 @@ import (
 
 // A page of chirps.
 type ChirpConnection struct {
-	// The chirps, each with its cursor.
+	// The chirps on the page, each with its cursor.
 	Edges []ChirpEdge `json:"edges"`
-	// Where the page begins and ends.
+	// Information for requesting the adjacent pages.
 	PageInfo PageInfo `json:"pageInfo"`
 }
 
-// A chirp's place in a list.
+// A chirp in a list, and its cursor.
 type ChirpEdge struct {
 	// The chirp.
 	Node Chirp `json:"node"`
-	// The place, to be given to `after` or `before`. It is opaque, and stays valid, also
-	// when the chirp has left the list.
+	// An opaque cursor for use as `after` or `before`. It remains valid even after the chirp
+	// is no longer in the list.
 	Cursor string `json:"cursor"`
 }
 
-// Whom to follow.
+// Input for `followUser`.
 type FollowUserInput struct {
-	// The id of the user to follow, `user_…`. It cannot be the caller's own.
+	// The ID of the user to follow, in the form `user_…`. It must not be the caller's own.
 	UserID string `json:"userId"`
-	// A name of the client's choosing for this one command, 1 to 64 printable
-	// characters. Sending the command again under the same name changes nothing and
-	// gives the first answer again, so a client that missed the answer may simply retry.
+	// An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+	// the mutation again with the same key changes nothing and returns the original result,
+	// so a client that did not receive the response can safely retry.
 	CommandID *string `json:"commandId,omitempty"`
 }
 
-// What a follow did.
+// The result of `followUser`.
 type FollowUserPayload struct {
-	// The id of the relationship between the two users.
+	// The ID of the relationship between the caller and the followed user. It stays the same
+	// when the caller unfollows the user and follows again.
 	RelationshipID string `json:"relationshipId"`
-	// The user who is followed now.
+	// The user that the caller now follows.
 	Followee User `json:"followee"`
-	// Where the log stands with the follow in it.
+	// The position in the log at which the follow was recorded.
 	Position domain.Position `json:"position"`
 }
 
-// Who wants a token.
+// Input for `logIn`.
 type LogInInput struct {
-	// The name, in any case.
+	// The username, in any case.
 	Username string `json:"username"`
 	// The password.
 	Password string `json:"password"`
 }
 
-// A caller who has proved who it is.
+// The result of `logIn`.
 type LogInPayload struct {
-	// The user.
+	// The user that logged in.
 	User User `json:"user"`
-	// A token that acts for the user: send it as `Authorization: Bearer …`.
+	// An access token for the user. Send it as `Authorization: Bearer …`.
 	Token string `json:"token"`
 }
 
-// Where a page of a list begins and ends, as the Relay Cursor Connections
-// Specification has it.
+// Information about a page of a list, as defined by the Relay Cursor Connections
+// Specification.
 type PageInfo struct {
-	// Whether the list goes on after this page; ask for it with `after: endCursor`. For
-	// a page by `last` it is known from `before`, and false without one.
+	// Whether there are more items after this page. To request them, pass `endCursor` as
+	// `after`. On a page requested with `last`, this reports whether there are items at or
+	// after the cursor given as `before`, and is false without one.
 	HasNextPage bool `json:"hasNextPage"`
-	// Whether the list goes on before this page; ask for it with `last` and
-	// `before: startCursor`. For a page by `first` it is known from `after`, and false
-	// without one.
+	// Whether there are more items before this page. To request them, pass `startCursor` as
+	// `before`, together with `last`. On a page requested with `first`, this reports whether
+	// there are items at or before the cursor given as `after`, and is false without one.
 	HasPreviousPage bool `json:"hasPreviousPage"`
-	// The cursor of the first edge. Null on an empty page, which has none.
+	// The cursor of the first edge. Null if the page is empty.
 	StartCursor *string `json:"startCursor,omitempty"`
-	// The cursor of the last edge. Null on an empty page, which has none.
+	// The cursor of the last edge. Null if the page is empty.
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
-// A chirp to post.
+// Input for `postChirp`.
 type PostChirpInput struct {
-	// The text. CRLF becomes a newline, the characters take Unicode's normal form C
-	// (NFC), and white space at the ends is taken off. Then it must have 1 to 280 code
-	// points and no control character but newlines. One character must be visible: white
-	// space, format characters, fillers and combining marks alone are none. No more than
-	// 30 combining marks may follow each other, counted in normal form KD.
+	// The text of the chirp. The server replaces CRLF with a newline, normalizes the text to
+	// Unicode Normalization Form C (NFC) and trims leading and trailing white space. The
+	// result must have 1 to 280 code points, no control characters other than newlines, and
+	// at least one visible character: white space, format characters, fillers and combining
+	// marks do not count as visible. At most 30 combining marks may follow one another,
+	// counted in Normalization Form KD (NFKD).
 	Content string `json:"content"`
-	// A name of the client's choosing for this one command, 1 to 64 printable
-	// characters. Sending the command again under the same name posts nothing and
-	// gives the first chirp again, so a client that missed the answer may simply retry.
-	// The same name with another text is refused with the code `CONFLICT`.
+	// An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+	// the mutation again with the same key returns the original chirp instead of posting
+	// another one, so a client that did not receive the response can safely retry. If the key
+	// was used with a different text, the code is `CONFLICT`.
 	CommandID *string `json:"commandId,omitempty"`
 }
 
-// What was posted.
+// The result of `postChirp`.
 type PostChirpPayload struct {
-	// The new chirp.
+	// The chirp that was posted.
 	Chirp Chirp `json:"chirp"`
-	// Where the log stands with the chirp in it.
+	// The position in the log at which the chirp was posted.
 	Position domain.Position `json:"position"`
 }
 
-// An account to make.
+// Input for `registerUser`.
 type RegisterUserInput struct {
-	// The name: 1 to 15 of A–Z, a–z, 0–9 and underscore, not used by anybody in any case.
+	// The username: 1 to 15 characters from A–Z, a–z, 0–9 and underscore. Usernames are
+	// unique regardless of case.
 	Username string `json:"username"`
-	// The password: 8 to 1,024 bytes. It must be null for a caller with a token of the
-	// outside issuer that the server trusts, for whose identity the account is made,
-	// and must not be for any other.
+	// The password: 8 to 1,024 bytes. Must be null if the caller's token comes from the
+	// external issuer that the server trusts, because the new account then belongs to the
+	// token's identity. Required otherwise.
 	Password *string `json:"password,omitempty"`
-	// A name of the client's choosing for this one command, 1 to 64 printable
-	// characters. Sending the command again under the same name makes no second
-	// account and gives the first one again, provided that the password, or the
-	// identity, is its.
+	// An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+	// the mutation again with the same key returns the original account instead of creating
+	// a second one, provided that the password or the external identity is the same.
 	CommandID *string `json:"commandId,omitempty"`
 }
 
-// The account that was made.
+// The result of `registerUser`.
 type RegisterUserPayload struct {
-	// The new user.
+	// The user that was created.
 	User User `json:"user"`
-	// A token that acts for the user: send it as `Authorization: Bearer …`. Null for a
-	// caller with an outside token, which goes on acting for them.
+	// An access token for the new user. Send it as `Authorization: Bearer …`. Null if the
+	// caller registered with an external token, which remains its access token.
 	Token *string `json:"token,omitempty"`
-	// Where the log stands with the account in it.
+	// The position in the log at which the account was created.
 	Position domain.Position `json:"position"`
 }
 
-// Whom to follow no longer.
+// Input for `unfollowUser`.
 type UnfollowUserInput struct {
-	// The id of the user to follow no longer, `user_…`.
+	// The ID of the user to unfollow, in the form `user_…`.
 	UserID string `json:"userId"`
-	// A name of the client's choosing for this one command, 1 to 64 printable
-	// characters. Sending the command again under the same name changes nothing and
-	// gives the first answer again.
+	// An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+	// the mutation again with the same key changes nothing and returns the original result,
+	// so a client that did not receive the response can safely retry.
 	CommandID *string `json:"commandId,omitempty"`
 }
 
-// What an unfollow did.
+// The result of `unfollowUser`.
 type UnfollowUserPayload struct {
-	// The id of the relationship between the two users.
+	// The ID of the relationship between the caller and the unfollowed user. It stays the
+	// same when the caller follows the user again.
 	RelationshipID string `json:"relationshipId"`
-	// The user who was followed until now.
+	// The user that the caller no longer follows.
 	Followee User `json:"followee"`
-	// Where the log stands with the unfollow in it.
+	// The position in the log at which the unfollow was recorded.
 	Position domain.Position `json:"position"`
 }
 
 // A page of users.
 type UserConnection struct {
-	// The users, each with its cursor.
+	// The users on the page, each with its cursor.
 	Edges []UserEdge `json:"edges"`
-	// Where the page begins and ends.
+	// Information for requesting the adjacent pages.
 	PageInfo PageInfo `json:"pageInfo"`
 }
 
-// A user's place in a list.
+// A user in a list, and its cursor.
 type UserEdge struct {
 	// The user.
 	Node User `json:"node"`
-	// The place, to be given to `after` or `before`. It is opaque, and stays valid, also
-	// when the user has left the list.
+	// An opaque cursor for use as `after` or `before`. It remains valid even after the user
+	// is no longer in the list.
 	Cursor string `json:"cursor"`
 }
 
-// What `extensions.code` of an error can say. The list is closed; the message beside
-// it is for people, and may change.
+// The values of `extensions.code` in an error. The list is complete: the server sends no
+// other code. The error's message is meant for people and may change.
 type ErrorCode string
 
 const (
-	// The input breaks a rule, which the message names. Sending it again cannot help.
-	// Variables that do not fit their types are such input, and nothing is executed then;
-	// the message says which, and where within it: `$input.content`.
+	// The input breaks a rule, which the message names. Sending the same input again fails
+	// again. The code also covers variables that do not match their types; in that case
+	// nothing is executed, and the message names the variable and the path within it, such
+	// as `$input.content`.
 	ErrorCodeBadUserInput ErrorCode = "BAD_USER_INPUT"
-	// What the input names does not exist.
+	// Something that the input refers to does not exist.
 	ErrorCodeNotFound ErrorCode = "NOT_FOUND"
-	// The command id was used for another command, or the token's identity has an
-	// account already.
+	// The command ID was used for another command, or the token's identity already has an
+	// account.
 	ErrorCodeConflict ErrorCode = "CONFLICT"
-	// Somebody has that username already, maybe in another case.
+	// The username belongs to another user, possibly in a different case.
 	ErrorCodeUsernameTaken ErrorCode = "USERNAME_TAKEN"
-	// The caller follows that user already.
+	// The caller already follows the user.
 	ErrorCodeAlreadyFollowing ErrorCode = "ALREADY_FOLLOWING"
-	// The caller does not follow that user.
+	// The caller does not follow the user.
 	ErrorCodeNotFollowing ErrorCode = "NOT_FOLLOWING"
-	// This needs a token and there is none, or the token or the password is not good.
+	// Authentication is required and the request has no token, or the token or password is
+	// not valid.
 	ErrorCodeUnauthenticated ErrorCode = "UNAUTHENTICATED"
-	// The caller may not do this, or it is switched off on this server.
+	// The caller is not allowed to do this, or it is disabled on this server.
 	ErrorCodeForbidden ErrorCode = "FORBIDDEN"
-	// The server has not caught up with the position in `Chirp-Read-After`. Try again.
+	// The server has not yet caught up with the position in `Chirp-Read-After`. Try again.
 	ErrorCodeNotYetVisible ErrorCode = "NOT_YET_VISIBLE"
-	// The cursor is not one that this server gave out, or a backup was restored since, and
-	// has undone what it refers to. Start again without it.
+	// The cursor was not issued by this server, or a backup has since been restored that does
+	// not contain what the cursor refers to. Start again without a cursor.
 	ErrorCodeCursorInvalid ErrorCode = "CURSOR_INVALID"
-	// Too many calls, too much asked for in a short time, or a subscriber too slow. Try
-	// again later: in `extensions.retryAfter` seconds, if it is there. A request with
-	// `"extensions": {"cost": true}`, or with the header `Chirp-Cost: 1`, is told in
-	// `extensions.cost` what its operation costs and what is left to its caller.
+	// The caller made too many requests, requested too much in a short time, or was too slow
+	// to consume a subscription. Try again later: after `extensions.retryAfter` seconds, if
+	// present. A request with `"extensions": {"cost": true}` or the header `Chirp-Cost: 1`
+	// receives `extensions.cost`, which contains the cost of the operation and the caller's
+	// remaining budget.
 	ErrorCodeRateLimited ErrorCode = "RATE_LIMITED"
-	// The server cannot answer now, and it is not the client's fault. Try again later; a
-	// mutation under the same `commandId`, for it may have been done.
+	// The server is temporarily unable to respond, through no fault of the client. Try again
+	// later. Retry a mutation with the same `commandId`, because it may have been executed.
 	ErrorCodeUnavailable ErrorCode = "UNAVAILABLE"
-	// A fault of the server's. The message has an id under which its log says more.
+	// An internal server error. The message contains an ID under which the server's log has
+	// the details.
 	ErrorCodeInternal ErrorCode = "INTERNAL"
-	// The document is not GraphQL. In `locations`, lines end with LF, CRLF or CR, and
-	// a column is a Unicode code point, here and for the codes below.
+	// The document is not syntactically valid. In `locations`, here and for the codes below,
+	// lines end with LF, CRLF or CR, and columns count Unicode code points.
 	ErrorCodeGraphqlParseFailed ErrorCode = "GRAPHQL_PARSE_FAILED"
-	// The document does not fit the schema.
+	// The document is not valid against the schema.
 	ErrorCodeGraphqlValidationFailed ErrorCode = "GRAPHQL_VALIDATION_FAILED"
-	// The document or operation asks for too much at once. `extensions.limit` says of
-	// what (`tokens`, `depth`, `aliases`, `mutations`, `directives`, `fields`,
-	// `fragments`, `cost` or `introspection`), and `extensions.most` how much is allowed.
+	// The document or operation exceeds a limit. `extensions.limit` names the limit (`tokens`,
+	// `depth`, `aliases`, `mutations`, `directives`, `fields`, `fragments`, `cost` or
+	// `introspection`), and `extensions.most` is the highest value allowed.
 	ErrorCodeComplexityLimitExceeded ErrorCode = "COMPLEXITY_LIMIT_EXCEEDED"
-	// The server does not know the document with that hash. Send it along once.
+	// The server does not have a document with this hash. Send the request again with the
+	// document included.
 	ErrorCodePersistedQueryNotFound ErrorCode = "PERSISTED_QUERY_NOT_FOUND"
-	// The `documentId` is not that of a document which this server's owner trusts, or the
-	// server takes no others.
+	// The `documentId` is not that of a trusted document, or the server accepts only trusted
+	// documents and the request is for another one.
 	ErrorCodeDocumentNotTrusted ErrorCode = "DOCUMENT_NOT_TRUSTED"
 )
 

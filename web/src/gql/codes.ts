@@ -1,69 +1,80 @@
 /**
- * What `extensions.code` of an error can say. The list is closed; the message beside
- * it is for people, and may change.
+ * The values of `extensions.code` in an error. The list is complete: the server sends no
+ * other code. The error's message is meant for people and may change.
  */
 export type ErrorCode =
-  /** The caller follows that user already. */
+  /** The caller already follows the user. */
   | 'ALREADY_FOLLOWING'
   /**
-   * The input breaks a rule, which the message names. Sending it again cannot help.
-   * Variables that do not fit their types are such input, and nothing is executed then;
-   * the message says which, and where within it: `$input.content`.
+   * The input breaks a rule, which the message names. Sending the same input again fails
+   * again. The code also covers variables that do not match their types; in that case
+   * nothing is executed, and the message names the variable and the path within it, such
+   * as `$input.content`.
    */
   | 'BAD_USER_INPUT'
   /**
-   * The document or operation asks for too much at once. `extensions.limit` says of
-   * what (`tokens`, `depth`, `aliases`, `mutations`, `directives`, `fields`,
-   * `fragments`, `cost` or `introspection`), and `extensions.most` how much is allowed.
+   * The document or operation exceeds a limit. `extensions.limit` names the limit (`tokens`,
+   * `depth`, `aliases`, `mutations`, `directives`, `fields`, `fragments`, `cost` or
+   * `introspection`), and `extensions.most` is the highest value allowed.
    */
   | 'COMPLEXITY_LIMIT_EXCEEDED'
   /**
-   * The command id was used for another command, or the token's identity has an
-   * account already.
+   * The command ID was used for another command, or the token's identity already has an
+   * account.
    */
   | 'CONFLICT'
   /**
-   * The cursor is not one that this server gave out, or a backup was restored since, and
-   * has undone what it refers to. Start again without it.
+   * The cursor was not issued by this server, or a backup has since been restored that does
+   * not contain what the cursor refers to. Start again without a cursor.
    */
   | 'CURSOR_INVALID'
   /**
-   * The `documentId` is not that of a document which this server's owner trusts, or the
-   * server takes no others.
+   * The `documentId` is not that of a trusted document, or the server accepts only trusted
+   * documents and the request is for another one.
    */
   | 'DOCUMENT_NOT_TRUSTED'
-  /** The caller may not do this, or it is switched off on this server. */
+  /** The caller is not allowed to do this, or it is disabled on this server. */
   | 'FORBIDDEN'
   /**
-   * The document is not GraphQL. In `locations`, lines end with LF, CRLF or CR, and
-   * a column is a Unicode code point, here and for the codes below.
+   * The document is not syntactically valid. In `locations`, here and for the codes below,
+   * lines end with LF, CRLF or CR, and columns count Unicode code points.
    */
   | 'GRAPHQL_PARSE_FAILED'
-  /** The document does not fit the schema. */
+  /** The document is not valid against the schema. */
   | 'GRAPHQL_VALIDATION_FAILED'
-  /** A fault of the server's. The message has an id under which its log says more. */
+  /**
+   * An internal server error. The message contains an ID under which the server's log has
+   * the details.
+   */
   | 'INTERNAL'
-  /** The caller does not follow that user. */
+  /** The caller does not follow the user. */
   | 'NOT_FOLLOWING'
-  /** What the input names does not exist. */
+  /** Something that the input refers to does not exist. */
   | 'NOT_FOUND'
-  /** The server has not caught up with the position in `Chirp-Read-After`. Try again. */
+  /** The server has not yet caught up with the position in `Chirp-Read-After`. Try again. */
   | 'NOT_YET_VISIBLE'
-  /** The server does not know the document with that hash. Send it along once. */
+  /**
+   * The server does not have a document with this hash. Send the request again with the
+   * document included.
+   */
   | 'PERSISTED_QUERY_NOT_FOUND'
   /**
-   * Too many calls, too much asked for in a short time, or a subscriber too slow. Try
-   * again later: in `extensions.retryAfter` seconds, if it is there. A request with
-   * `"extensions": {"cost": true}`, or with the header `Chirp-Cost: 1`, is told in
-   * `extensions.cost` what its operation costs and what is left to its caller.
+   * The caller made too many requests, requested too much in a short time, or was too slow
+   * to consume a subscription. Try again later: after `extensions.retryAfter` seconds, if
+   * present. A request with `"extensions": {"cost": true}` or the header `Chirp-Cost: 1`
+   * receives `extensions.cost`, which contains the cost of the operation and the caller's
+   * remaining budget.
    */
   | 'RATE_LIMITED'
-  /** This needs a token and there is none, or the token or the password is not good. */
+  /**
+   * Authentication is required and the request has no token, or the token or password is
+   * not valid.
+   */
   | 'UNAUTHENTICATED'
   /**
-   * The server cannot answer now, and it is not the client's fault. Try again later; a
-   * mutation under the same `commandId`, for it may have been done.
+   * The server is temporarily unable to respond, through no fault of the client. Try again
+   * later. Retry a mutation with the same `commandId`, because it may have been executed.
    */
   | 'UNAVAILABLE'
-  /** Somebody has that username already, maybe in another case. */
+  /** The username belongs to another user, possibly in a different case. */
   | 'USERNAME_TAKEN';

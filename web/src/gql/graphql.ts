@@ -4,73 +4,76 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
-/** Whom to follow. */
+/** Input for `followUser`. */
 export type FollowUserInput = {
   /**
-   * A name of the client's choosing for this one command, 1 to 64 printable
-   * characters. Sending the command again under the same name changes nothing and
-   * gives the first answer again, so a client that missed the answer may simply retry.
+   * An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+   * the mutation again with the same key changes nothing and returns the original result,
+   * so a client that did not receive the response can safely retry.
    */
   commandId?: string | null | undefined;
-  /** The id of the user to follow, `user_…`. It cannot be the caller's own. */
+  /** The ID of the user to follow, in the form `user_…`. It must not be the caller's own. */
   userId: string | number;
 };
 
-/** Who wants a token. */
+/** Input for `logIn`. */
 export type LogInInput = {
   /** The password. */
   password: string;
-  /** The name, in any case. */
+  /** The username, in any case. */
   username: string;
 };
 
-/** A chirp to post. */
+/** Input for `postChirp`. */
 export type PostChirpInput = {
   /**
-   * A name of the client's choosing for this one command, 1 to 64 printable
-   * characters. Sending the command again under the same name posts nothing and
-   * gives the first chirp again, so a client that missed the answer may simply retry.
-   * The same name with another text is refused with the code `CONFLICT`.
+   * An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+   * the mutation again with the same key returns the original chirp instead of posting
+   * another one, so a client that did not receive the response can safely retry. If the key
+   * was used with a different text, the code is `CONFLICT`.
    */
   commandId?: string | null | undefined;
   /**
-   * The text. CRLF becomes a newline, the characters take Unicode's normal form C
-   * (NFC), and white space at the ends is taken off. Then it must have 1 to 280 code
-   * points and no control character but newlines. One character must be visible: white
-   * space, format characters, fillers and combining marks alone are none. No more than
-   * 30 combining marks may follow each other, counted in normal form KD.
+   * The text of the chirp. The server replaces CRLF with a newline, normalizes the text to
+   * Unicode Normalization Form C (NFC) and trims leading and trailing white space. The
+   * result must have 1 to 280 code points, no control characters other than newlines, and
+   * at least one visible character: white space, format characters, fillers and combining
+   * marks do not count as visible. At most 30 combining marks may follow one another,
+   * counted in Normalization Form KD (NFKD).
    */
   content: string;
 };
 
-/** An account to make. */
+/** Input for `registerUser`. */
 export type RegisterUserInput = {
   /**
-   * A name of the client's choosing for this one command, 1 to 64 printable
-   * characters. Sending the command again under the same name makes no second
-   * account and gives the first one again, provided that the password, or the
-   * identity, is its.
+   * An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+   * the mutation again with the same key returns the original account instead of creating
+   * a second one, provided that the password or the external identity is the same.
    */
   commandId?: string | null | undefined;
   /**
-   * The password: 8 to 1,024 bytes. It must be null for a caller with a token of the
-   * outside issuer that the server trusts, for whose identity the account is made,
-   * and must not be for any other.
+   * The password: 8 to 1,024 bytes. Must be null if the caller's token comes from the
+   * external issuer that the server trusts, because the new account then belongs to the
+   * token's identity. Required otherwise.
    */
   password?: string | null | undefined;
-  /** The name: 1 to 15 of A–Z, a–z, 0–9 and underscore, not used by anybody in any case. */
+  /**
+   * The username: 1 to 15 characters from A–Z, a–z, 0–9 and underscore. Usernames are
+   * unique regardless of case.
+   */
   username: string;
 };
 
-/** Whom to follow no longer. */
+/** Input for `unfollowUser`. */
 export type UnfollowUserInput = {
   /**
-   * A name of the client's choosing for this one command, 1 to 64 printable
-   * characters. Sending the command again under the same name changes nothing and
-   * gives the first answer again.
+   * An idempotency key chosen by the client: 1 to 64 printable ASCII characters. Sending
+   * the mutation again with the same key changes nothing and returns the original result,
+   * so a client that did not receive the response can safely retry.
    */
   commandId?: string | null | undefined;
-  /** The id of the user to follow no longer, `user_…`. */
+  /** The ID of the user to unfollow, in the form `user_…`. */
   userId: string | number;
 };
 
