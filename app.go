@@ -35,8 +35,6 @@ type app struct {
 	metrics   *prometheus.Registry
 	passwords *auth.Passwords
 	lag       lagWatch
-	unread    unreadable // events that the hub passed over
-	lastRead  lastRead   // events that the hub was given last
 	writes    *writeWatch
 	issuer    *auth.Issuer  // of outside tokens, nil if there is none
 	demo      *demo.Network // nil without --demo
@@ -66,7 +64,7 @@ func startApp(ctx context.Context, cfg config, store storage, log *slog.Logger) 
 		Log: store.Log(), Views: store.Views(), Threshold: cfg.CelebrityThreshold,
 		Holder: holder(), Logger: log,
 	})
-	a.hub = subscription.New(subscription.Config{Follow: a.pushed, Await: store.Views().Await, Read: a.readFeed, Logger: log})
+	a.hub = subscription.New(subscription.Config{Log: store.Log(), Views: store.Views(), Queries: a.queries, Logger: log})
 	commands := &command.Handler{Events: events, Now: time.Now, NewID: newID}
 	if cfg.OIDCIssuer != "" {
 		a.issuer = auth.NewIssuer(auth.IssuerConfig{URL: cfg.OIDCIssuer, Audience: cfg.OIDCAudience, Logger: log})

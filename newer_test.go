@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +16,8 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/query"
+	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb/mongotest"
 	"chirp/internal/subscription"
 )
@@ -97,62 +98,14 @@ func TestALeaseFromAClockThatWasAheadIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeReadIsPassedOverByTheHub(t *testing.T) {
-	wireName, data := "user.followed.v1", []byte(`{"followerId": "a", "followeeId": "b", "since": "a newer field"}`)
-	log := &output{}
-	a := &app{log: slog.New(slog.NewTextHandler(log, nil))}
-	a.store = logOnly{log: batchLog{batch: events(
-		wireName, string(data), newerType, `{}`, newerType, `{}`, wireName, `{"followerId": 7}`, "", "", wireName, string(data))}}
-	var got []string
-	for batch, err := range a.pushed(t.Context(), 0) {
-		if err != nil {
-			t.Error(err)
-		}
-		for _, r := range batch {
-			kind := "passed over"
-			if r.Event != nil {
-				kind = r.Event.WireName()
-			}
-			got = append(got, r.Position.String()+" "+kind)
-		}
-	}
-	want := []string{"1 " + wireName, "2 passed over", "3 passed over", "4 passed over", "5 passed over", "6 " + wireName}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if n := strings.Count(log.String(), "cannot be read"); n != 3 {
-		t.Errorf("got %d lines in the log, want one for each of three types:\n%s", n, log)
-	}
-}
-
 // TestReadinessKnowsTheLiveHub lets a hub fail while the views move on.
 func TestReadinessKnowsTheLiveHub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
 		var views atomic.Int64
 		views.Store(1)
-		follow := func(ctx context.Context, after domain.Position) iter.Seq2[[]subscription.Recorded, error] {
-			return func(yield func([]subscription.Recorded, error) bool) {
-				for at := after; ctx.Err() == nil; {
-					switch {
-					case broken.Load():
-						yield(nil, errors.New("a page is damaged"))
-						return
-					case int64(at) < views.Load():
-						at++
-						if !yield([]subscription.Recorded{{Position: at}}, nil) {
-							return
-						}
-					default:
-						time.Sleep(100 * time.Millisecond)
-					}
-				}
-			}
-		}
-		await := func(context.Context, domain.Position) (domain.Position, error) {
-			return domain.Position(views.Load()), nil
-		}
-		a := &app{hub: subscription.New(subscription.Config{Follow: follow, Await: await})}
+		log := &viewsLog{views: &views, broken: &broken}
+		a := &app{hub: subscription.New(subscription.Config{Log: log, Views: log, Queries: &query.Service{Views: log}})}
 		go func() { _ = a.hub.Run(t.Context()) }()
 		pass := func(d time.Duration) {
 			for range int(d / time.Second) {
@@ -185,10 +138,42 @@ func TestReadinessKnowsTheLiveHub(t *testing.T) {
 	})
 }
 
-// events are some events, each given as a type and its data.
-func events(typesAndData ...string) (all []eventstore.Event) {
-	for i := 0; i < len(typesAndData); i += 2 {
-		all = append(all, eventstore.Event{Position: domain.Position(i/2 + 1), Type: typesAndData[i], Data: []byte(typesAndData[i+1])})
+// viewsLog is a log that ends where its views are, while it is not broken. All
+// its events are of one stream and time, and of a type that cannot be read.
+type viewsLog struct {
+	eventstore.Log
+	readmodel.Store
+	views  *atomic.Int64
+	broken *atomic.Bool
+}
+
+func (l *viewsLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
+		for at := after; ctx.Err() == nil; {
+			switch {
+			case l.broken.Load():
+				yield(nil, errors.New("a page is damaged"))
+				return
+			case int64(at) < l.views.Load():
+				at++
+				if !yield([]eventstore.Event{{Position: at, Type: newerType}}, nil) {
+					return
+				}
+			default:
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
 	}
-	return all
+}
+
+func (l *viewsLog) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	hashes := make(map[domain.Position]domain.EventHash)
+	for _, p := range positions {
+		hashes[p] = eventstore.Event{}.Hash()
+	}
+	return hashes, nil
+}
+
+func (l *viewsLog) Await(context.Context, domain.Position) (domain.Position, error) {
+	return domain.Position(l.views.Load()), nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -180,44 +179,4 @@ func serveMended(t *testing.T, p place) (url string) {
 		app.stop()
 	})
 	return server.URL
-}
-
-// batchLog gives one batch.
-type batchLog struct {
-	eventstore.Log
-	batch []eventstore.Event
-}
-
-func (l batchLog) Follow(context.Context, domain.Position) iter.Seq2[[]eventstore.Event, error] {
-	return func(yield func([]eventstore.Event, error) bool) { yield(l.batch, nil) }
-}
-
-type logOnly struct {
-	storage
-	log eventstore.Log
-}
-
-func (s logOnly) Log() eventstore.Log { return s.log }
-
-func TestSubscribersGetWhatComesBeforeAnUnreadableEvent(t *testing.T) {
-	wireName, data, err := domain.EncodeEvent(domain.UserFollowed{FollowerID: "a", FolloweeID: "b"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &app{store: logOnly{log: batchLog{batch: []eventstore.Event{
-		{Position: 1, Type: wireName, Data: data}, {Position: 2, Type: wireName, Data: data}, {Position: 3, Type: newerType, Data: data},
-	}}}}
-	var got []domain.Position
-	var unknown *domain.UnknownEventError
-	for batch, err := range a.recorded(t.Context(), 0) {
-		for _, r := range batch {
-			got = append(got, r.Position)
-		}
-		if err != nil && !errors.As(err, &unknown) {
-			t.Error(err)
-		}
-	}
-	if !slices.Equal(got, []domain.Position{1, 2}) || unknown == nil {
-		t.Errorf("got the events %v and the error %v, want 1 and 2, and that 3 is unknown", got, unknown)
-	}
 }

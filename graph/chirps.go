@@ -21,7 +21,7 @@ func postedChirp(p command.Posted) model.Chirp {
 }
 
 func itemChirp(i subscription.Item) model.Chirp {
-	return model.Chirp{ID: string(i.Chirp), Content: string(i.Content), PostedAt: i.PostedAt, AuthorID: i.Author, Since: i.Position}
+	return model.Chirp{ID: string(i.ID), Content: string(i.Content), PostedAt: i.PostedAt, AuthorID: i.Author, Since: i.Position}
 }
 
 // author gives who posted a chirp: from the log, which remembers users, for a
@@ -81,7 +81,7 @@ func (r *Resolver) watchFeed(ctx context.Context, viewer domain.UserID, after *s
 		start = subscription.After(position)
 	}
 	return push(ctx, r, r.hub.Feed(ctx, viewer, start), func(i subscription.Item) (*model.ChirpEdge, error) {
-		event := domain.HashEvent(domain.ChirpStream(i.Chirp), i.PostedAt)
+		event := domain.HashEvent(domain.ChirpStream(i.ID), i.PostedAt)
 		return &model.ChirpEdge{Node: itemChirp(i), Cursor: reader.Cursor(i.Position, event)}, nil
 	}), nil
 }

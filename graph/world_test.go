@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -25,7 +24,6 @@ import (
 	"chirp/internal/domain"
 	"chirp/internal/projector"
 	"chirp/internal/query"
-	"chirp/internal/readmodel"
 	"chirp/internal/readmodel/readmodeltest"
 	"chirp/internal/subscription"
 )
@@ -97,7 +95,7 @@ func newWorld(t testing.TB, change ...func(*graph.Config)) *world {
 	w.commands = &command.Handler{Events: w.log, Now: time.Now, NewID: newID,
 		SaveCredential: func(context.Context, domain.UserID, string) error { return nil }}
 	queries := &query.Service{Views: w.views, Head: w.head, Hashes: w.log.Hashes}
-	w.hub = subscription.New(subscription.Config{Follow: w.recorded, Await: w.views.Await, Read: w.readFeed(queries)})
+	w.hub = subscription.New(subscription.Config{Log: w.log, Views: w.views, Queries: queries})
 	w.start()
 	cfg := graph.Config{
 		Commands: &command.Handler{Events: w.log, Now: time.Now, NewID: newID, SaveCredential: authenticator.Save},
@@ -142,51 +140,6 @@ func (w *world) start() {
 func (w *world) head(ctx context.Context) (domain.Position, error) {
 	head, err := w.log.Head(ctx)
 	return head.Position, err
-}
-
-func (w *world) recorded(ctx context.Context, after domain.Position) iter.Seq2[[]subscription.Recorded, error] {
-	return func(yield func([]subscription.Recorded, error) bool) {
-		for events, err := range w.log.Follow(ctx, after) {
-			batch := make([]subscription.Recorded, len(events))
-			for i, e := range events {
-				decoded, bad := domain.DecodeEvent(e.Type, e.Data)
-				if bad != nil {
-					err = bad
-				}
-				batch[i] = subscription.Recorded{Position: e.Position, At: e.RecordedAt, Event: decoded}
-			}
-			if !yield(batch, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-func (w *world) readFeed(queries *query.Service) func(context.Context, domain.UserID, domain.Position, int) (subscription.Reading, error) {
-	return func(ctx context.Context, viewer domain.UserID, after domain.Position, limit int) (subscription.Reading, error) {
-		r, err := queries.Open(ctx, 0)
-		if err != nil {
-			return subscription.Reading{}, err
-		}
-		defer r.Close()
-		reading := subscription.Reading{Through: r.Checkpoint()}
-		if limit > 0 {
-			chirps, err := r.FeedAfter(ctx, viewer, after, limit)
-			if err != nil {
-				return subscription.Reading{}, err
-			}
-			for _, c := range chirps {
-				authors, err := r.ProfilesByKey(ctx, []readmodel.UserKey{c.Author})
-				if err != nil {
-					return subscription.Reading{}, err
-				}
-				reading.Items = append(reading.Items, subscription.Item{Position: c.Position, Chirp: c.ID,
-					Author: authors[c.Author].ID, Content: c.Content, PostedAt: c.PostedAt})
-			}
-		}
-		reading.Followees, err = r.FolloweeIDs(ctx, viewer)
-		return reading, err
-	}
 }
 
 // person is a user with a token.

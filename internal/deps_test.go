@@ -41,7 +41,7 @@ var rooms = []room{
 	{"internal/projector", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/outage"}},
 	{"internal/verify", []string{"internal/domain", "internal/eventstore", "internal/readmodel"}},
 	{"internal/query", []string{"internal/domain", "internal/readmodel"}},
-	{"internal/subscription", []string{"internal/domain", "internal/readmodel", "internal/outage"}},
+	{"internal/subscription", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/query", "internal/outage"}},
 	{"internal/storage/sqlite", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage"}},
 	{"internal/storage/mongodb", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage"}},
 	{"graph/...", []string{

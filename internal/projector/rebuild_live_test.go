@@ -3,7 +3,6 @@ package projector_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"sync"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"chirp/internal/projector"
 	"chirp/internal/projector/projectortest"
 	"chirp/internal/query"
-	"chirp/internal/readmodel"
 	"chirp/internal/subscription"
 )
 
@@ -81,7 +79,7 @@ func newLive(t *testing.T, stores pair, users []domain.UserID) *live {
 		head, err := stores.log.Head(ctx)
 		return head.Position, err
 	}}
-	l.hub = subscription.New(subscription.Config{Follow: l.follow, Await: stores.views.Await, Read: l.read})
+	l.hub = subscription.New(subscription.Config{Log: stores.log, Views: stores.views, Queries: l.queries})
 	return l
 }
 
@@ -162,44 +160,6 @@ func (l *live) watch(ctx context.Context) error {
 		l.mu.Unlock()
 	}
 	return nil
-}
-
-func (l *live) follow(ctx context.Context, after domain.Position) iter.Seq2[[]subscription.Recorded, error] {
-	return func(yield func([]subscription.Recorded, error) bool) {
-		for events, err := range l.stores.log.Follow(ctx, after) {
-			var batch []subscription.Recorded
-			for _, e := range events {
-				fact, decoding := domain.DecodeEvent(e.Type, e.Data)
-				if decoding != nil {
-					err = decoding
-				}
-				batch = append(batch, subscription.Recorded{Position: e.Position, At: e.RecordedAt, Event: fact})
-			}
-			if !yield(batch, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-func (l *live) read(ctx context.Context, viewer domain.UserID, after domain.Position, limit int) (subscription.Reading, error) {
-	r, err := l.queries.Open(ctx, 0)
-	if err != nil {
-		return subscription.Reading{}, err
-	}
-	defer r.Close()
-	reading := subscription.Reading{Through: r.Checkpoint()}
-	if limit > 0 {
-		var chirps []readmodel.Chirp
-		chirps, err = r.FeedAfter(ctx, viewer, after, limit)
-		for _, c := range chirps {
-			reading.Items = append(reading.Items, subscription.Item{Position: c.Position, Chirp: c.ID, Content: c.Content, PostedAt: c.PostedAt})
-		}
-	}
-	if err == nil {
-		reading.Followees, err = r.FolloweeIDs(ctx, viewer)
-	}
-	return reading, err
 }
 
 // end stops everything once the last chirp was watched, and holds what was read

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/query"
+	"chirp/internal/readmodel"
 	"chirp/internal/subscription"
 )
 
@@ -21,33 +24,25 @@ func BenchmarkDispatch(b *testing.B) {
 }
 
 func dispatch(b *testing.B, subscribers int, taken bool) {
-	feed := make(chan []subscription.Recorded)
+	feed := make(chan []eventstore.Event)
 	h := subscription.New(subscription.Config{
 		Buffer: 1 << 30, // nobody is let go
-		Follow: func(ctx context.Context, _ domain.Position) iter.Seq2[[]subscription.Recorded, error] {
-			return func(yield func([]subscription.Recorded, error) bool) {
-				for batch := range feed {
-					if !yield(batch, nil) {
-						return
-					}
-				}
-				<-ctx.Done()
-			}
-		},
-		Await: func(_ context.Context, beyond domain.Position) (domain.Position, error) { return beyond + 1, nil },
-		Read: func(context.Context, domain.UserID, domain.Position, int) (subscription.Reading, error) {
-			return subscription.Reading{Followees: []domain.UserID{bob}}, nil
-		},
+		Log:    fedLog{feed: feed},
+		Views:  allVisible{}, Queries: &query.Service{Views: allVisible{}},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	defer func() { cancel(); close(feed); all.Wait() }()
 	all.Go(func() { _ = h.Run(ctx) })
 
+	wireName, data, err := domain.EncodeEvent(domain.ChirpPosted{AuthorID: bob, Content: "hello"})
+	if err != nil {
+		b.Fatal(err)
+	}
 	at := domain.Position(0)
 	post := func() {
 		at++
-		feed <- []subscription.Recorded{{Position: at, Event: domain.ChirpPosted{AuthorID: bob, Content: "hello"}}}
+		feed <- []eventstore.Event{{Position: at, Type: wireName, Data: data}}
 	}
 	var got sync.WaitGroup
 	got.Add(subscribers)
@@ -75,4 +70,62 @@ func dispatch(b *testing.B, subscribers int, taken bool) {
 	}
 	b.StopTimer()
 	got.Wait()
+}
+
+// fedLog is a log whose events come from a channel.
+type fedLog struct {
+	eventstore.Log
+	feed <-chan []eventstore.Event
+}
+
+func (l fedLog) Follow(ctx context.Context, _ domain.Position) iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
+		for batch := range l.feed {
+			if !yield(batch, nil) {
+				return
+			}
+		}
+		<-ctx.Done()
+	}
+}
+
+// Hashes knows every event: all are of one stream and time.
+func (fedLog) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	hashes := make(map[domain.Position]domain.EventHash)
+	for _, p := range positions {
+		hashes[p] = eventstore.Event{}.Hash()
+	}
+	return hashes, nil
+}
+
+// allVisible are views that show every event at once. Their snapshots are of
+// position 0, and every user follows bob there.
+type allVisible struct{ readmodel.Store }
+
+func (allVisible) Await(_ context.Context, beyond domain.Position) (domain.Position, error) {
+	return beyond + 1, nil
+}
+
+func (allVisible) Snapshot(context.Context) (readmodel.Snapshot, error) { return atTheStart{}, nil }
+
+type atTheStart struct{ readmodel.Snapshot }
+
+func (atTheStart) Close() {}
+
+func (atTheStart) Generation() readmodel.Generation { return readmodel.Generation{Number: 1} }
+
+func (atTheStart) ProfileByID(context.Context, domain.UserID) (readmodel.Profile, error) {
+	return readmodel.Profile{}, nil
+}
+
+func (atTheStart) Timeline(context.Context, readmodel.UserKey, readmodel.Window) ([]readmodel.Chirp, error) {
+	return nil, nil
+}
+
+func (atTheStart) PullFollowees(context.Context, readmodel.UserKey) ([]readmodel.UserKey, error) {
+	return nil, nil
+}
+
+func (atTheStart) FolloweeIDs(context.Context, readmodel.UserKey) ([]domain.UserID, error) {
+	return []domain.UserID{bob}, nil
 }

@@ -83,26 +83,26 @@ func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
 		if f.now {
 			limit = 0
 		}
-		reading, err := f.read(ctx, limit)
+		r, err := f.read(ctx, limit)
 		if err != nil {
 			return nil, err
 		}
 		before := f.place
-		for _, item := range reading.Items {
+		for _, item := range r.items {
 			if err := f.give(ctx, item); err != nil {
 				return nil, err
 			}
 		}
-		if limit > 0 && len(reading.Items) >= limit {
-			if err := f.checkPace(reading.Through - before); err != nil {
+		if limit > 0 && len(r.items) >= limit {
+			if err := f.checkPace(r.through - before); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		// The reading had room for more: there is nothing else up to Through.
+		// The reading had room for more: there is nothing else up to its checkpoint.
 		f.now, f.pace = false, pace{}
-		f.place = max(f.place, reading.Through)
-		if s, err := f.join(ctx, reading); s != nil || err != nil {
+		f.place = max(f.place, r.through)
+		if s, err := f.join(ctx, r); s != nil || err != nil {
 			return s, err
 		}
 		// The hub is too far beyond the reading. The next one is nearer, unless
@@ -122,12 +122,12 @@ func (f *feed) checkPace(behind domain.Position) error {
 	return ErrTooSlow
 }
 
-// join attaches to the hub once it has started. It gives nil when the hub
+// join attaches to the hub once it has started. It returns nil when the hub
 // cannot take over from the reading.
-func (f *feed) join(ctx context.Context, reading Reading) (*subscriber, error) {
+func (f *feed) join(ctx context.Context, r reading) (*subscriber, error) {
 	select {
 	case <-f.hub.started:
-		return f.hub.attach(f.viewer, reading, f.place), nil
+		return f.hub.attach(f.viewer, r, f.place), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -135,12 +135,12 @@ func (f *feed) join(ctx context.Context, reading Reading) (*subscriber, error) {
 
 // read reads the feed after the place, for as long as it takes the store to
 // answer.
-func (f *feed) read(ctx context.Context, limit int) (Reading, error) {
+func (f *feed) read(ctx context.Context, limit int) (reading, error) {
 	var wait backoff
 	for {
-		reading, err := f.hub.cfg.Read(ctx, f.viewer, f.place, limit)
+		r, err := read(ctx, f.hub.cfg.Queries, f.viewer, f.place, limit)
 		if err == nil || domain.KindOf(err) != domain.Unavailable || ctx.Err() != nil {
-			return reading, err
+			return r, err
 		}
 		f.hub.cfg.Logger.Debug("a feed subscription cannot read and tries again", "viewer", f.viewer, "error", err)
 		wait.pause(ctx)

@@ -36,8 +36,7 @@ func TestFeedLive(t *testing.T) {
 			wantItems(t, c)
 			p := w.post(bob)
 			wantItems(t, c, p)
-			feed, _ := feedAt(w.events, ann)
-			if c.items[0] != feed[0] {
+			if feed := w.feedOf(ann); c.items[0] != feed[0] {
 				t.Errorf("got %+v, want %+v", c.items[0], feed[0])
 			}
 		},
@@ -303,7 +302,7 @@ func TestFeedResumes(t *testing.T) {
 					}
 				}
 			}
-			if want, _ := feedAt(w.events, ann); !slices.Equal(got, want) {
+			if want := w.feedOf(ann); !slices.Equal(got, want) {
 				t.Errorf("breaking off after %d each time: got %v, want %v", breakAfter, got, want)
 			}
 		})
@@ -356,7 +355,7 @@ func TestFeedEnds(t *testing.T) {
 	})
 	t.Run("at once when the hub is closed before", func(t *testing.T) {
 		w := newWorld()
-		h := subscription.New(subscription.Config{Follow: w.Follow, Await: w.Await, Read: w.Read})
+		h := w.newHub(subscription.Config{})
 		h.Close()
 		w.follow(ann, bob)
 		w.post(bob)

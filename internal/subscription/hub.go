@@ -2,7 +2,6 @@ package subscription
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -43,6 +42,8 @@ type Hub struct {
 	viewers map[domain.UserID][]*subscriber
 	// watchers has for each user those who want to know of changes to it.
 	watchers map[domain.UserID][]*watcher
+
+	unreadable map[string]bool // types of events; belongs to Run
 }
 
 // New makes a hub.
@@ -53,10 +54,11 @@ func New(cfg Config) *Hub {
 	return &Hub{
 		cfg: cfg, life: life, end: end, history: history, undo: undo,
 		started: make(chan struct{}), position: -1,
-		recent:   ring{events: make([]Recorded, cfg.Recent)},
-		authors:  make(map[domain.UserID][]*subscriber),
-		viewers:  make(map[domain.UserID][]*subscriber),
-		watchers: make(map[domain.UserID][]*watcher),
+		recent:     ring{events: make([]event, cfg.Recent)},
+		authors:    make(map[domain.UserID][]*subscriber),
+		viewers:    make(map[domain.UserID][]*subscriber),
+		watchers:   make(map[domain.UserID][]*watcher),
+		unreadable: make(map[string]bool),
 	}
 }
 
@@ -135,164 +137,103 @@ func (h *Hub) at() domain.Position {
 	return h.position
 }
 
-// follow hands out events until the log or the views fail.
-func (h *Hub) follow(ctx context.Context) error {
-	after, err := h.begin(ctx)
-	if err != nil {
-		return err
-	}
-	idle := time.AfterFunc(calmAfter, h.calm)
-	defer idle.Stop()
-	for batch, err := range h.cfg.Follow(ctx, after) {
-		idle.Stop()
-		if err != nil {
-			return fmt.Errorf("follow the log after position %d: %w", h.at(), err)
-		}
-		if err := h.release(ctx, batch); err != nil {
-			return err
-		}
-		h.calm()
-	}
-	return errors.New("the log's tail ended")
-}
-
-// begin finds where to follow from: at first the views' checkpoint, for
-// what is visible by then is read and not pushed.
-func (h *Hub) begin(ctx context.Context) (domain.Position, error) {
-	if at := h.at(); at >= 0 {
-		return at, nil
-	}
-	checkpoint, err := h.cfg.Await(ctx, -1)
-	if err != nil {
-		return 0, fmt.Errorf("find the views' checkpoint: %w", err)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.position = checkpoint
-	h.start.Do(func() { close(h.started) })
-	return checkpoint, nil
-}
-
-// release hands out a batch, each part of it as soon as the views show it. It
-// asks the views anew for every batch, since another generation of them may
-// have begun to serve.
-func (h *Hub) release(ctx context.Context, batch []Recorded) error {
-	for len(batch) > 0 {
-		first := batch[0].Position
-		visible, err := h.cfg.Await(ctx, first-1)
-		if err != nil {
-			return fmt.Errorf("await the views at position %d: %w", first, err)
-		}
-		n := 0
-		for ; n < len(batch) && batch[n].Position <= visible; n++ {
-			if err := h.dispatch(batch[n]); err != nil {
-				return err
-			}
-		}
-		if n == 0 {
-			return fmt.Errorf("the views are at position %d when they should be beyond %d", visible, first-1)
-		}
-		batch = batch[n:]
-	}
-	return nil
-}
-
 // dispatch hands out one event. The lock is taken for each, so that a
 // subscriber who comes or goes waits for one event, not for a batch.
-func (h *Hub) dispatch(r Recorded) error {
+func (h *Hub) dispatch(e event) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r.Position != h.position+1 {
-		return fmt.Errorf("the log gave position %d after %d", r.Position, h.position)
+	if e.Position != h.position+1 {
+		return fmt.Errorf("the log returned position %d after %d", e.Position, h.position)
 	}
-	h.position = r.Position
-	h.recent.add(r)
-	switch e := r.Event.(type) {
+	h.position = e.Position
+	h.recent.add(e)
+	switch fact := e.fact.(type) {
 	case domain.ChirpPosted:
-		h.push(r, e)
-		h.signal(e.AuthorID, r.Position)
+		h.push(e, fact)
+		h.signal(fact.AuthorID, e.Position)
 	case domain.UserFollowed:
-		h.refollow(r, e.FollowerID)
-		h.signal(e.FollowerID, r.Position)
-		h.signal(e.FolloweeID, r.Position)
+		h.refollow(e, fact.FollowerID)
+		h.signal(fact.FollowerID, e.Position)
+		h.signal(fact.FolloweeID, e.Position)
 	case domain.UserUnfollowed:
-		h.refollow(r, e.FollowerID)
-		h.signal(e.FollowerID, r.Position)
-		h.signal(e.FolloweeID, r.Position)
+		h.refollow(e, fact.FollowerID)
+		h.signal(fact.FollowerID, e.Position)
+		h.signal(fact.FolloweeID, e.Position)
 	case domain.UserRegistered:
-		h.signal(e.UserID, r.Position)
+		h.signal(fact.UserID, e.Position)
 	}
 	return nil
 }
 
-// push gives a chirp to all who are live and follow its author.
-func (h *Hub) push(r Recorded, e domain.ChirpPosted) {
-	list := h.authors[e.AuthorID]
+// push hands a chirp to all live subscribers that follow its author.
+func (h *Hub) push(e event, posted domain.ChirpPosted) {
+	list := h.authors[posted.AuthorID]
 	if len(list) == 0 {
 		return
 	}
-	item := itemOf(r, e)
+	item := itemOf(e, posted)
 	// Backwards, because a subscriber that is let go is replaced in the list
 	// by its last one, which has had its turn.
 	for i := len(list) - 1; i >= 0; i-- {
-		if s := list[i]; r.Position > s.given && !s.queue.push(item) {
+		if s := list[i]; e.Position > s.given && !s.queue.push(item) {
 			h.letGo(s)
 		}
 	}
 }
 
 // refollow applies a follow or an unfollow to the follower's subscriptions.
-func (h *Hub) refollow(r Recorded, follower domain.UserID) {
+func (h *Hub) refollow(e event, follower domain.UserID) {
 	for _, s := range h.viewers[follower] {
-		h.apply(s, r)
+		h.apply(s, e)
 	}
 }
 
-// apply brings one subscriber past an event, and says whether the hub still
+// apply brings one subscriber past an event, and reports whether the hub still
 // has it afterwards. Chirps that were given are passed over. A follow that the
 // reading shows already may be applied again: of each author's the last one
 // decides, and before that no chirp of the author is pushed.
-func (h *Hub) apply(s *subscriber, r Recorded) bool {
-	switch e := r.Event.(type) {
+func (h *Hub) apply(s *subscriber, e event) bool {
+	switch fact := e.fact.(type) {
 	case domain.ChirpPosted:
-		_, follows := s.followees[e.AuthorID]
-		if follows && r.Position > s.given && !s.queue.push(itemOf(r, e)) {
+		_, follows := s.followees[fact.AuthorID]
+		if follows && e.Position > s.given && !s.queue.push(itemOf(e, fact)) {
 			h.letGo(s)
 			return false
 		}
 	case domain.UserFollowed:
-		if e.FollowerID == s.viewer {
-			h.watch(s, e.FolloweeID)
+		if fact.FollowerID == s.viewer {
+			h.watch(s, fact.FolloweeID)
 		}
 	case domain.UserUnfollowed:
-		if e.FollowerID == s.viewer {
-			h.unwatch(s, e.FolloweeID)
+		if fact.FollowerID == s.viewer {
+			h.unwatch(s, fact.FolloweeID)
 		}
 	}
 	return true
 }
 
 // attach makes a viewer live from a reading on, when everything up to the
-// position given, which is no less than its own, has been passed on. What happened between the reading and now
-// is replayed, under the lock, so that nothing falls in between. It gives nil
-// when the recent events don't reach back to the reading.
-func (h *Hub) attach(viewer domain.UserID, reading Reading, given domain.Position) *subscriber {
+// position given, which is no less than the reading's own, has been passed on.
+// What happened between the reading and now is replayed, under the lock, so that
+// nothing falls in between. It returns nil when the recent events don't reach
+// back to the reading.
+func (h *Hub) attach(viewer domain.UserID, r reading, given domain.Position) *subscriber {
 	s := &subscriber{
 		viewer: viewer, given: given,
-		followees: make(map[domain.UserID]int, len(reading.Followees)),
+		followees: make(map[domain.UserID]int, len(r.followees)),
 		queue:     newQueue(h.cfg.Buffer),
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.position < 0 || !h.recent.reaches(reading.Through, h.position) {
+	if h.position < 0 || !h.recent.reaches(r.through, h.position) {
 		return nil
 	}
 	h.viewers[viewer] = append(h.viewers[viewer], s)
 	s.attached = true
-	for _, author := range reading.Followees {
+	for _, author := range r.followees {
 		h.watch(s, author)
 	}
-	for p := reading.Through + 1; p <= h.position; p++ {
+	for p := r.through + 1; p <= h.position; p++ {
 		if !h.apply(s, h.recent.get(p)) {
 			break
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"strings"
 	"testing"
@@ -64,7 +63,7 @@ func TestHubStartsInAnOutage(t *testing.T) {
 func TestHubStartsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		h := subscription.New(subscription.Config{Follow: w.Follow, Await: w.Await, Read: w.Read})
+		h := w.newHub(subscription.Config{})
 		w.follow(ann, bob)
 		c := connect(t, h, ann, subscription.After(0), nil)
 		d := connect(t, h, ann, subscription.Now(), nil)
@@ -85,14 +84,8 @@ func TestHubStartsLate(t *testing.T) {
 func TestHubRefusesAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		skips := 3
-		h := subscription.New(subscription.Config{Await: w.Await, Read: w.Read,
-			Follow: func(ctx context.Context, after domain.Position) iter.Seq2[[]subscription.Recorded, error] {
-				if skips--; skips >= 0 {
-					after++
-				}
-				return w.Follow(ctx, after)
-			}})
+		w.skips = 3
+		h := w.newHub(subscription.Config{})
 		w.follow(ann, bob)
 		go func() { _ = h.Run(t.Context()) }()
 		c := connect(t, h, ann, subscription.Now(), nil)
@@ -122,7 +115,7 @@ func TestHubRunEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
-				h := subscription.New(subscription.Config{Follow: w.Follow, Await: w.Await, Read: w.Read})
+				h := w.newHub(subscription.Config{})
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				ended := make(chan error, 1)
@@ -177,6 +170,32 @@ func TestHubPassesOverWhatItCannotRead(t *testing.T) {
 		synctest.Wait()
 		if at := h.Stats().Position; at != domain.Position(len(w.events)) {
 			t.Errorf("the hub is at %d, want %d", at, len(w.events))
+		}
+	})
+}
+
+func TestHubLogsTypesThatItCannotReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		w := newWorld()
+		h := w.hub(t, subscription.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		w.follow(ann, bob)
+		live := connect(t, h, ann, subscription.Now(), nil)
+		wantItems(t, live)
+		var before, after domain.Position
+		w.change(func() {
+			before = w.add(domain.ChirpPosted{AuthorID: bob})
+			w.add(nil)
+			w.add(nil)
+			w.addRaw("user.followed.v1", `{"followerId": 7}`)
+			w.addRaw("", "")
+			w.addRaw("user.followed.v1", `{"followerId": "a", "followeeId": "b", "since": "a newer field"}`)
+			after = w.add(domain.ChirpPosted{AuthorID: bob})
+		})
+		w.show()
+		wantItems(t, live, before, after)
+		if n := strings.Count(log.String(), "cannot be read"); n != 3 {
+			t.Errorf("got %d lines in the log, want one for each of three types:\n%s", n, log.String())
 		}
 	})
 }

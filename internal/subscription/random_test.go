@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/projector/projectortest"
 	"chirp/internal/subscription"
 )
 
@@ -66,7 +67,7 @@ func runRandomly(t *testing.T, seed uint64) {
 	cancel()
 	all.Wait()
 	for _, v := range visitors {
-		v.check(t, w.events)
+		v.check(t, w)
 	}
 }
 
@@ -96,7 +97,7 @@ func act(w *world, random *rand.Rand) {
 		case n < 10:
 			w.add(domain.ChirpPosted{AuthorID: who})
 		case n < 14 && who != whom:
-			if _, followees := feedAt(w.events, who); slices.Contains(followees, whom) {
+			if w.oracle.Following(who)[whom] {
 				w.add(domain.UserUnfollowed{FollowerID: who, FolloweeID: whom})
 			} else {
 				w.add(domain.UserFollowed{FollowerID: who, FolloweeID: whom})
@@ -146,7 +147,7 @@ func (v *visitor) visit(ctx context.Context, h *subscription.Hub) {
 // check holds what came against the log: every chirp once, in order, as it was
 // posted; all that were posted under a follow that still stands; and none by
 // somebody who was not followed at that time or later.
-func (v *visitor) check(t *testing.T, events []subscription.Recorded) {
+func (v *visitor) check(t *testing.T, w *world) {
 	t.Helper()
 	if v.err != nil {
 		t.Fatalf("%s got the error %v", v.viewer, v.err)
@@ -157,15 +158,14 @@ func (v *visitor) check(t *testing.T, events []subscription.Recorded) {
 			t.Fatalf("%s got chirp %d after chirp %d", v.viewer, item.Position, v.items[i-1].Position)
 		}
 		got[item.Position] = true
-		e, ok := events[item.Position-1].Event.(domain.ChirpPosted)
-		if want := (subscription.Item{Position: item.Position, Chirp: e.ChirpID, Author: e.AuthorID, Content: e.Content, PostedAt: events[item.Position-1].At}); !ok || item != want {
+		if want, posted := w.chirpAt(item.Position); !posted || item != want {
 			t.Fatalf("%s got %+v, want %+v", v.viewer, item, want)
 		}
 	}
-	if want, _ := feedAt(events, v.viewer); v.viewer == user(constant) && !slices.Equal(v.items, want) {
+	if want := w.feedOf(v.viewer); v.viewer == user(constant) && !slices.Equal(v.items, want) {
 		t.Fatalf("%s got %d chirps, its feed has %d:\n%v\n%v", v.viewer, len(v.items), len(want), v.items, want)
 	}
-	must, may := bounds(events, v.viewer)
+	must, may := bounds(w, v.viewer)
 	for p := range must {
 		if !got[p] {
 			t.Errorf("%s did not get chirp %d", v.viewer, p)
@@ -178,45 +178,34 @@ func (v *visitor) check(t *testing.T, events []subscription.Recorded) {
 	}
 }
 
-// bounds gives the chirps that a viewer must get, whenever it is caught up and
-// live, and those that it may.
-func bounds(events []subscription.Recorded, viewer domain.UserID) (must, may map[domain.Position]bool) {
+// bounds returns the chirps that a viewer must get, whenever it is caught up and
+// live, and those that it may: their authors are followed all the time from the
+// chirp to the end, or at some time in it.
+func bounds(w *world, viewer domain.UserID) (must, may map[domain.Position]bool) {
 	must, may = make(map[domain.Position]bool), make(map[domain.Position]bool)
-	since := make(map[domain.UserID]domain.Position) // of follows that stand
-	until := make(map[domain.UserID]domain.Position) // of the last follow, if it ended
-	for _, r := range events {
-		switch e := r.Event.(type) {
-		case domain.UserFollowed:
-			if e.FollowerID == viewer {
-				since[e.FolloweeID] = r.Position
-			}
-		case domain.UserUnfollowed:
-			if e.FollowerID == viewer {
-				delete(since, e.FolloweeID)
-				until[e.FolloweeID] = r.Position
-			}
-		}
+	follows := make([]map[domain.UserID]bool, len(w.events))
+	for i := range follows {
+		follows[i] = w.oracle.Through(domain.Position(i + 1)).Following(viewer)
 	}
-	for _, r := range events {
-		e, ok := r.Event.(domain.ChirpPosted)
-		if !ok {
+	for i := range w.events {
+		chirp, posted := w.chirpAt(domain.Position(i + 1))
+		if !posted {
 			continue
 		}
-		followed, stands := since[e.AuthorID]
-		must[r.Position] = stands && r.Position > followed
-		may[r.Position] = stands || r.Position < until[e.AuthorID]
-	}
-	clearFalse(must)
-	clearFalse(may)
-	return must, may
-}
-
-func clearFalse(set map[domain.Position]bool) {
-	for p, in := range set {
-		if !in {
-			delete(set, p)
+		times := 0
+		for _, then := range follows[i:] {
+			if then[chirp.Author] {
+				times++
+			}
+		}
+		if times == len(follows[i:]) {
+			must[chirp.Position] = true
+		}
+		if times > 0 {
+			may[chirp.Position] = true
 		}
 	}
+	return must, may
 }
 
 // One that is never too slow gets exactly what was posted while it followed
@@ -236,30 +225,20 @@ func TestRandomlyAlwaysLive(t *testing.T) {
 				live(w, random)
 				time.Sleep(time.Minute)
 				for viewer, c := range clients {
-					wantItems(t, c, postedWhileFollowed(w.events, viewer)...)
+					wantItems(t, c, postedWhileFollowed(w.oracle, viewer, len(w.events))...)
 				}
 			})
 		})
 	}
 }
 
-func postedWhileFollowed(events []subscription.Recorded, viewer domain.UserID) []domain.Position {
+// postedWhileFollowed returns the chirps that were the newest of a viewer's feed
+// when they were posted.
+func postedWhileFollowed(oracle projectortest.Oracle, viewer domain.UserID, events int) []domain.Position {
 	var posted []domain.Position
-	follows := make(map[domain.UserID]bool)
-	for _, r := range events {
-		switch e := r.Event.(type) {
-		case domain.UserFollowed:
-			if e.FollowerID == viewer {
-				follows[e.FolloweeID] = true
-			}
-		case domain.UserUnfollowed:
-			if e.FollowerID == viewer {
-				delete(follows, e.FolloweeID)
-			}
-		case domain.ChirpPosted:
-			if follows[e.AuthorID] {
-				posted = append(posted, r.Position)
-			}
+	for p := domain.Position(1); p <= domain.Position(events); p++ {
+		if feed := oracle.Through(p).Feed(viewer); len(feed) > 0 && feed[0].Position == p {
+			posted = append(posted, p)
 		}
 	}
 	return posted

@@ -72,27 +72,27 @@ func notify(wake chan<- struct{}) {
 	}
 }
 
-func itemOf(r Recorded, e domain.ChirpPosted) *Item {
-	return &Item{Position: r.Position, Chirp: e.ChirpID, Author: e.AuthorID, Content: e.Content, PostedAt: r.At}
+func itemOf(e event, posted domain.ChirpPosted) *Item {
+	return &Item{Position: e.Position, ID: posted.ChirpID, Author: posted.AuthorID, Content: posted.Content, PostedAt: e.RecordedAt}
 }
 
 // ring keeps the newest events, which have consecutive positions.
 type ring struct {
-	events []Recorded
+	events []event
 	kept   domain.Position // how many
 }
 
-func (r *ring) add(e Recorded) {
+func (r *ring) add(e event) {
 	size := domain.Position(len(r.events))
 	r.events[e.Position%size] = e
 	r.kept = min(r.kept+1, size)
 }
 
-// reaches says whether all events after a position, up to the newest one, are
+// reaches reports whether all events after a position, up to the newest one, are
 // kept.
 func (r *ring) reaches(after, newest domain.Position) bool { return after >= newest-r.kept }
 
-func (r *ring) get(p domain.Position) Recorded { return r.events[p%domain.Position(len(r.events))] }
+func (r *ring) get(p domain.Position) event { return r.events[p%domain.Position(len(r.events))] }
 
 // backoff is a growing pause between attempts, from 50 ms to 5 s, each time of
 // a random length so that subscribers don't come back all at once.

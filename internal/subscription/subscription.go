@@ -30,59 +30,33 @@
 package subscription
 
 import (
-	"context"
-	"iter"
 	"log/slog"
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/eventstore"
 	"chirp/internal/outage"
+	"chirp/internal/query"
+	"chirp/internal/readmodel"
 )
-
-// Recorded is an event as the log has it. Event is nil for one that this program
-// cannot read, most likely of a newer version: the hub passes it over, and what
-// it did is found by those who read the views.
-type Recorded struct {
-	Position domain.Position
-	At       time.Time
-	Event    domain.Event
-}
 
 // Item is a chirp in a feed.
 type Item struct {
 	Position domain.Position
-	Chirp    domain.ChirpID
+	ID       domain.ChirpID
 	Author   domain.UserID
 	Content  domain.Content
 	PostedAt time.Time
 }
 
-// Reading is a part of a viewer's feed, all of it as of one moment.
-type Reading struct {
-	// Items are the chirps after the position asked for, oldest first.
-	Items []Item
-	// Followees are all whom the viewer follows, in any order. They are wanted
-	// only when there are fewer Items than asked for.
-	Followees []domain.UserID
-	// Through is the checkpoint of the views that were read.
-	Through domain.Position
-}
-
-// Config says what a Hub follows and reads. Follow, Await and Read are
+// Config says what a Hub follows and reads. Log, Views and Queries are
 // required; a zero number takes its default.
 type Config struct {
-	// Follow gives every event of the log after a position, each once, in
-	// order, in batches of at least one: first the past, then live. It ends with
-	// an error of kind CursorInvalid when the log has not the event at the
-	// position, or no longer the one that was given last.
-	Follow func(ctx context.Context, after domain.Position) iter.Seq2[[]Recorded, error]
-	// Await waits until the views' checkpoint is beyond a position, and gives
-	// the checkpoint. Any checkpoint is beyond position -1.
-	Await func(ctx context.Context, beyond domain.Position) (domain.Position, error)
-	// Read reads a viewer's feed after a position, at most limit items, from
-	// one consistent reading of the views. With limit 0 only Followees and
-	// Through are wanted.
-	Read func(ctx context.Context, viewer domain.UserID, after domain.Position, limit int) (Reading, error)
+	// Log is followed from the views' checkpoint on.
+	Log eventstore.Log
+	// Views tell how far the read model has come. Queries reads the same views.
+	Views   readmodel.Store
+	Queries *query.Service
 	// Buffer is how many chirps wait for one subscriber at most, 256.
 	Buffer int
 	// Recent is how many events are kept to bridge the time between a reading

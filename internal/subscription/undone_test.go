@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"chirp/internal/domain"
 	"chirp/internal/subscription"
 )
 
@@ -27,16 +26,12 @@ func TestSubscriptionsEndWhenTheLogIsPutBack(t *testing.T) {
 		synctest.Wait()
 		undone := w.post(bob)
 		wantItems(t, live, p, undone)
-		w.change(func() {
-			w.events, w.checkpoint = w.events[:undone-1], undone-1
-			w.outage = domain.Errorf(domain.CursorInvalid, "undone")
-		})
-		synctest.Wait()
+		w.undo(undone)
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if !errors.Is(live.err, subscription.ErrUndone) || !errors.Is(profile, subscription.ErrUndone) {
 			t.Errorf("the feed ended with %v and the profile with %v, want ErrUndone", live.err, profile)
 		}
-		w.change(func() { w.outage = nil })
 		w.post(cat)
 		time.Sleep(5 * time.Second)
 		again := connect(t, h, ann, subscription.After(p), nil)

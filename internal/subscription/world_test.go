@@ -1,10 +1,10 @@
 package subscription_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/projector/projectortest"
+	"chirp/internal/query"
+	"chirp/internal/readmodel"
 	"chirp/internal/subscription"
 
 	"go.uber.org/goleak"
@@ -19,19 +23,25 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a log, and views of it that are a pure pull over the events up to a
-// checkpoint. It can be stopped and made to fail in every place.
+// world is a log, and views of it that show what the oracle says of the events
+// up to a checkpoint. It can be stopped and made to fail in every place.
 type world struct {
+	eventstore.Log  // nil: the methods that the hub does not call
+	readmodel.Store // nil: likewise
+
 	mu         sync.Mutex
 	changed    chan struct{} // closed at each change
-	events     []subscription.Recorded
+	events     []eventstore.Event
+	oracle     projectortest.Oracle
+	keys       map[domain.UserID]readmodel.UserKey
 	checkpoint domain.Position
 	reads      int
-
 	// held stops the hub's Await, as if the hub were slow.
 	held bool
-	// outage makes Follow, Await and Read fail.
+	// outage makes all that is read fail.
 	outage error
+	// skips is how many times Follow leaves out the first event.
+	skips int
 	// readGate, if set, lets a reading wait, once made, for a token.
 	readGate chan struct{}
 	// behind makes readings show views that are so far behind the checkpoint.
@@ -41,7 +51,9 @@ type world struct {
 	grower domain.UserID
 }
 
-func newWorld() *world { return &world{changed: make(chan struct{})} }
+func newWorld() *world {
+	return &world{changed: make(chan struct{}), keys: make(map[domain.UserID]readmodel.UserKey)}
+}
 
 // change changes the world under its lock and wakes all who wait.
 func (w *world) change(f func()) {
@@ -53,20 +65,48 @@ func (w *world) change(f func()) {
 }
 
 // record adds an event to the log, not yet to the views.
-func (w *world) record(e domain.Event) (at domain.Position) {
-	w.change(func() { at = w.add(e) })
+func (w *world) record(fact domain.Event) (at domain.Position) {
+	w.change(func() { at = w.add(fact) })
 	return at
 }
 
-func (w *world) add(e domain.Event) domain.Position {
+// add adds an event to the log, nil for one that cannot be read.
+func (w *world) add(fact domain.Event) domain.Position {
+	if fact == nil {
+		return w.addRaw("of.a.newer.version.v9", `{}`)
+	}
 	at := domain.Position(len(w.events) + 1)
-	if c, ok := e.(domain.ChirpPosted); ok {
+	if c, ok := fact.(domain.ChirpPosted); ok {
 		c.ChirpID = domain.ChirpID(fmt.Sprintf("chirp_%d", at))
 		c.Content = domain.Content(fmt.Sprintf("number %d", at))
-		e = c
+		fact = c
 	}
-	w.events = append(w.events, subscription.Recorded{Position: at, At: time.Unix(int64(at), 0).UTC(), Event: e})
+	wireName, data, err := domain.EncodeEvent(fact)
+	if err == nil {
+		w.addRaw(wireName, string(data))
+		w.oracle, err = w.oracle.And(w.events[at-1:])
+	}
+	if err != nil {
+		panic(err)
+	}
 	return at
+}
+
+// addRaw adds an event of a type and data, which the oracle does not hear of.
+func (w *world) addRaw(wireName, data string) domain.Position {
+	at := domain.Position(len(w.events) + 1)
+	w.events = append(w.events, eventstore.Event{
+		Position: at, Stream: domain.StreamID(fmt.Sprintf("stream:%d", at)), RecordedAt: time.Unix(int64(at), 0).UTC(),
+		Type: wireName, Data: []byte(data),
+	})
+	return at
+}
+
+// undo puts the log and the views back to what they were before an event.
+func (w *world) undo(at domain.Position) {
+	w.change(func() {
+		w.events, w.oracle, w.checkpoint = w.events[:at-1:at-1], w.oracle.Through(at-1), at-1
+	})
 }
 
 // show moves the views to the end of the log.
@@ -75,8 +115,8 @@ func (w *world) show() {
 }
 
 // happen records an event and shows it.
-func (w *world) happen(e domain.Event) domain.Position {
-	at := w.record(e)
+func (w *world) happen(fact domain.Event) domain.Position {
+	at := w.record(fact)
 	w.show()
 	return at
 }
@@ -93,10 +133,16 @@ func (w *world) unfollow(follower, followee domain.UserID) domain.Position {
 	return w.happen(domain.UserUnfollowed{FollowerID: follower, FolloweeID: followee})
 }
 
-// Follow implements Config.Follow, in batches of up to seven.
-func (w *world) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]subscription.Recorded, error] {
-	return func(yield func([]subscription.Recorded, error) bool) {
+// Follow implements eventstore.Log, in batches of up to seven.
+func (w *world) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
 		at := after
+		w.mu.Lock()
+		if w.skips > 0 {
+			w.skips--
+			at++
+		}
+		w.mu.Unlock()
 		for {
 			w.mu.Lock()
 			outage, changed := w.outage, w.changed
@@ -123,7 +169,20 @@ func (w *world) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]s
 	}
 }
 
-// Await implements Config.Await.
+// Hashes implements eventstore.Log.
+func (w *world) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	hashes := make(map[domain.Position]domain.EventHash)
+	for _, p := range positions {
+		if p > 0 && int(p) <= len(w.events) {
+			hashes[p] = w.events[p-1].Hash()
+		}
+	}
+	return hashes, w.outage
+}
+
+// Await implements readmodel.Store.
 func (w *world) Await(ctx context.Context, beyond domain.Position) (domain.Position, error) {
 	for {
 		w.mu.Lock()
@@ -143,8 +202,8 @@ func (w *world) Await(ctx context.Context, beyond domain.Position) (domain.Posit
 	}
 }
 
-// Read implements Config.Read.
-func (w *world) Read(ctx context.Context, viewer domain.UserID, after domain.Position, limit int) (subscription.Reading, error) {
+// Snapshot implements readmodel.Store.
+func (w *world) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 	w.mu.Lock()
 	gate, grow := w.readGate, w.grow
 	w.mu.Unlock()
@@ -154,64 +213,108 @@ func (w *world) Read(ctx context.Context, viewer domain.UserID, after domain.Pos
 	w.mu.Lock()
 	w.reads++
 	outage, through := w.outage, max(w.checkpoint-w.behind, 0)
-	events := w.events[:through]
+	s := &snapshot{world: w, through: through, oracle: w.oracle.Through(through)}
 	w.mu.Unlock()
 	if outage != nil {
-		return subscription.Reading{}, outage
-	}
-	r := subscription.Reading{Through: through}
-	feed, followees := feedAt(events, viewer)
-	for _, item := range feed {
-		if item.Position > after && len(r.Items) < limit {
-			r.Items = append(r.Items, item)
-		}
-	}
-	if len(r.Items) < limit || limit == 0 {
-		r.Followees = followees
+		return nil, outage
 	}
 	if gate == nil {
-		return r, nil
+		return s, nil
 	}
 	select {
 	case <-gate:
-		return r, nil
+		return s, nil
 	case <-ctx.Done():
-		return subscription.Reading{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-// feedAt is what a viewer's feed is after some events, oldest first.
-func feedAt(events []subscription.Recorded, viewer domain.UserID) (items []subscription.Item, followees []domain.UserID) {
-	follows := make(map[domain.UserID]bool)
-	for _, r := range events {
-		switch e := r.Event.(type) {
-		case domain.UserFollowed:
-			if e.FollowerID == viewer {
-				follows[e.FolloweeID] = true
-			}
-		case domain.UserUnfollowed:
-			if e.FollowerID == viewer {
-				delete(follows, e.FolloweeID)
-			}
+// snapshot is what the oracle says at a position. It knows every user, and has
+// all chirps in the timelines.
+type snapshot struct {
+	readmodel.Snapshot // nil: what a feed does not take
+	world              *world
+	through            domain.Position
+	oracle             projectortest.Oracle
+}
+
+func (s *snapshot) Close() {}
+
+func (s *snapshot) Generation() readmodel.Generation {
+	return readmodel.Generation{Number: 1, Checkpoint: readmodel.Checkpoint{Position: s.through}}
+}
+
+// ProfileByID gives users negative keys, as if all had registered before the
+// first event.
+func (s *snapshot) ProfileByID(_ context.Context, id domain.UserID) (readmodel.Profile, error) {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	key, known := s.world.keys[id]
+	if !known {
+		key = readmodel.UserKey(-1 - len(s.world.keys))
+		s.world.keys[id] = key
+	}
+	return readmodel.Profile{Key: key, ID: id}, nil
+}
+
+func (s *snapshot) Profiles(_ context.Context, keys []readmodel.UserKey) (found []readmodel.Profile, _ error) {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	for id, key := range s.world.keys {
+		if slices.Contains(keys, key) {
+			found = append(found, readmodel.Profile{Key: key, ID: id})
 		}
 	}
-	for _, r := range events {
-		if e, ok := r.Event.(domain.ChirpPosted); ok && follows[e.AuthorID] {
-			items = append(items, subscription.Item{Position: r.Position, Chirp: e.ChirpID, Author: e.AuthorID, Content: e.Content, PostedAt: r.At})
+	return found, nil
+}
+
+func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) (chirps []readmodel.Chirp, _ error) {
+	owners, _ := s.Profiles(ctx, []readmodel.UserKey{owner})
+	for _, c := range slices.Backward(s.oracle.Feed(owners[0].ID)) {
+		if c.Position > w.After && c.Position < w.Before && len(chirps) < w.Limit {
+			author, _ := s.ProfileByID(ctx, c.Author)
+			chirps = append(chirps, readmodel.Chirp{Position: c.Position, ID: c.ID, Author: author.Key, Content: c.Content, PostedAt: c.PostedAt})
 		}
 	}
-	for id := range follows {
-		followees = append(followees, id)
+	return chirps, nil
+}
+
+func (s *snapshot) PullFollowees(context.Context, readmodel.UserKey) ([]readmodel.UserKey, error) {
+	return nil, nil
+}
+
+func (s *snapshot) FolloweeIDs(ctx context.Context, follower readmodel.UserKey) ([]domain.UserID, error) {
+	followers, _ := s.Profiles(ctx, []readmodel.UserKey{follower})
+	return slices.Collect(maps.Keys(s.oracle.Following(followers[0].ID))), nil
+}
+
+// feedOf returns a viewer's feed at the end of the log, oldest first.
+func (w *world) feedOf(viewer domain.UserID) []subscription.Item {
+	var feed []subscription.Item
+	for _, c := range slices.Backward(w.oracle.Feed(viewer)) {
+		feed = append(feed, subscription.Item(c))
 	}
-	slices.SortFunc(followees, func(a, b domain.UserID) int { return cmp.Compare(a, b) })
-	return items, followees
+	return feed
+}
+
+// chirpAt returns the chirp at a position, and whether there is one.
+func (w *world) chirpAt(p domain.Position) (subscription.Item, bool) {
+	e := w.events[p-1]
+	fact, err := domain.DecodeEvent(e.Type, e.Data)
+	posted, ok := fact.(domain.ChirpPosted)
+	return subscription.Item{Position: p, ID: posted.ChirpID, Author: posted.AuthorID, Content: posted.Content, PostedAt: e.RecordedAt}, ok && err == nil
+}
+
+// newHub makes a hub of the world.
+func (w *world) newHub(cfg subscription.Config) *subscription.Hub {
+	cfg.Log, cfg.Views, cfg.Queries = w, w, &query.Service{Views: w}
+	return subscription.New(cfg)
 }
 
 // hub makes a hub of the world and runs it until the test's end.
 func (w *world) hub(t *testing.T, cfg subscription.Config) *subscription.Hub {
 	t.Helper()
-	cfg.Follow, cfg.Await, cfg.Read = w.Follow, w.Await, w.Read
-	h := subscription.New(cfg)
+	h := w.newHub(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

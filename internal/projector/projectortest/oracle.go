@@ -59,22 +59,28 @@ func (o Oracle) Through(p domain.Position) Oracle {
 	return Oracle{o.events[:n:n]}
 }
 
-// Feed gives the viewer's feed, newest first: all chirps by the users whom the
-// viewer follows at the end.
-func (o Oracle) Feed(viewer domain.UserID) []Chirp {
+// Following returns the users whom a user follows at the end.
+func (o Oracle) Following(user domain.UserID) map[domain.UserID]bool {
 	follows := make(map[domain.UserID]bool)
 	for _, e := range o.events {
 		switch fact := e.fact.(type) {
 		case domain.UserFollowed:
-			if fact.FollowerID == viewer {
+			if fact.FollowerID == user {
 				follows[fact.FolloweeID] = true
 			}
 		case domain.UserUnfollowed:
-			if fact.FollowerID == viewer {
+			if fact.FollowerID == user {
 				delete(follows, fact.FolloweeID)
 			}
 		}
 	}
+	return follows
+}
+
+// Feed returns the viewer's feed, newest first: all chirps by the users whom
+// the viewer follows at the end.
+func (o Oracle) Feed(viewer domain.UserID) []Chirp {
+	follows := o.Following(viewer)
 	var feed []Chirp
 	for _, e := range slices.Backward(o.events) {
 		if fact, posted := e.fact.(domain.ChirpPosted); posted && follows[fact.AuthorID] {

@@ -1,0 +1,60 @@
+package subscription
+
+import (
+	"context"
+
+	"chirp/internal/domain"
+	"chirp/internal/query"
+	"chirp/internal/readmodel"
+)
+
+// reading is a part of a viewer's feed, all of it as of one moment.
+type reading struct {
+	// items are the chirps after the position asked for, oldest first.
+	items []Item
+	// followees are all users whom the viewer follows, in any order. They are
+	// read only when there are fewer items than asked for, because until then
+	// the viewer does not become live.
+	followees []domain.UserID
+	// through is the checkpoint of the views that were read.
+	through domain.Position
+}
+
+// read reads a viewer's feed after a position, at most limit items.
+func read(ctx context.Context, queries *query.Service, viewer domain.UserID, after domain.Position, limit int) (reading, error) {
+	views, err := queries.Open(ctx, 0)
+	if err != nil {
+		return reading{}, err
+	}
+	defer views.Close()
+	r := reading{through: views.Checkpoint()}
+	if limit > 0 {
+		if r.items, err = readItems(ctx, views, viewer, after, limit); err != nil {
+			return reading{}, err
+		}
+	}
+	if len(r.items) < max(limit, 1) {
+		r.followees, err = views.FolloweeIDs(ctx, viewer)
+	}
+	return r, err
+}
+
+func readItems(ctx context.Context, views *query.Reader, viewer domain.UserID, after domain.Position, limit int) ([]Item, error) {
+	chirps, err := views.FeedAfter(ctx, viewer, after, limit)
+	if err != nil || len(chirps) == 0 {
+		return nil, err
+	}
+	keys := make([]readmodel.UserKey, len(chirps))
+	for i, c := range chirps {
+		keys[i] = c.Author
+	}
+	authors, err := views.ProfilesByKey(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]Item, len(chirps))
+	for i, c := range chirps {
+		items[i] = Item{Position: c.Position, ID: c.ID, Author: authors[c.Author].ID, Content: c.Content, PostedAt: c.PostedAt}
+	}
+	return items, nil
+}
