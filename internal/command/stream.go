@@ -44,10 +44,7 @@ func decodeAll(stored []eventstore.Event) ([]domain.Event, error) {
 func streamsOf(events []domain.Event, expected int64) ([]eventstore.StreamAppend, error) {
 	var streams []eventstore.StreamAppend
 	for _, e := range events {
-		stream, err := streamOf(e)
-		if err != nil {
-			return nil, err
-		}
+		stream := e.Stream()
 		name, data, err := domain.EncodeEvent(e)
 		if err != nil {
 			return nil, err
@@ -59,23 +56,4 @@ func streamsOf(events []domain.Event, expected int64) ([]eventstore.StreamAppend
 		last.Events = append(last.Events, eventstore.NewEvent{Type: name, Data: data})
 	}
 	return streams, nil
-}
-
-func streamOf(e domain.Event) (domain.StreamID, error) {
-	switch e := e.(type) {
-	case domain.UserRegistered:
-		return domain.UserStream(e.UserID), nil
-	case domain.UsernameReserved:
-		return domain.UsernameStream(e.Username), nil
-	case domain.IdentityReserved:
-		return domain.IdentityStream(e.Identity()), nil
-	case domain.ChirpPosted:
-		return domain.ChirpStream(e.ChirpID), nil
-	case domain.UserFollowed:
-		return domain.FollowStream(e.FollowerID, e.FolloweeID), nil
-	case domain.UserUnfollowed:
-		return domain.FollowStream(e.FollowerID, e.FolloweeID), nil
-	default:
-		return "", fmt.Errorf("event %s has no stream", e.WireName())
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +76,80 @@ func TestEveryGoldenFileIsAnEvent(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		if e, err := domain.DecodeEvent(name, data); err != nil || e.WireName() != name {
 			t.Errorf("DecodeEvent %s: got %#v, error %v", name, e, err)
+		}
+	}
+}
+
+// TestEveryEventIsGolden finds the package's event types by their WireName
+// methods, so that one which is not in the table of decoders is missed.
+func TestEveryEventIsGolden(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared, got []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, method := range regexp.MustCompile(`(?m)^func \((?:\w+ )?(\w+)\) WireName\(`).FindAllSubmatch(text, -1) {
+			declared = append(declared, string(method[1]))
+		}
+	}
+	for _, event := range golden {
+		got = append(got, reflect.TypeOf(event).Name())
+	}
+	slices.Sort(declared)
+	slices.Sort(got)
+	if !slices.Equal(got, declared) {
+		t.Errorf("got the golden events %v, want all that are declared: %v", got, declared)
+	}
+}
+
+func TestEventsKnowTheirStreamAndTheirUsers(t *testing.T) {
+	streams := map[string]domain.StreamID{
+		"user.registered.v1":   "user:" + domain.StreamID(ann),
+		"username.reserved.v1": "username:ann_1",
+		"identity.reserved.v1": "identity:44c34c83c88ebc49614732f62fbb480efc9ba4d7b93c6320aea26df9cacf7fd0",
+		"chirp.posted.v1":      "chirp:chirp_01h455vb4pex5vsknk084sn02q",
+		"user.followed.v1":     "follow:" + domain.StreamID(ann) + ":" + domain.StreamID(bob),
+		"user.unfollowed.v1":   "follow:" + domain.StreamID(ann) + ":" + domain.StreamID(bob),
+	}
+	users := map[string][]domain.UserID{
+		"user.registered.v1": {ann},
+		"chirp.posted.v1":    {ann},
+		"user.followed.v1":   {ann, bob},
+		"user.unfollowed.v1": {ann, bob},
+	}
+	for _, event := range golden {
+		name := event.WireName()
+		if got := event.Stream(); got != streams[name] {
+			t.Errorf("%s: got stream %s, want %s", name, got, streams[name])
+		}
+		if got := event.Users(); !slices.Equal(got, users[name]) {
+			t.Errorf("%s: got users %v, want %v", name, got, users[name])
+		}
+	}
+}
+
+func TestEachEventIsOfOneAggregate(t *testing.T) {
+	for _, event := range golden {
+		_, user := event.(domain.UserEvent)
+		_, identity := event.(domain.IdentityEvent)
+		_, chirp := event.(domain.ChirpEvent)
+		_, follow := event.(domain.FollowEvent)
+		of := 0
+		for _, is := range []bool{user, identity, chirp, follow} {
+			if is {
+				of++
+			}
+		}
+		if of != 1 {
+			t.Errorf("%T is an event of %d aggregates, want one", event, of)
 		}
 	}
 }

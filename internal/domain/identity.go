@@ -36,3 +36,34 @@ func ParseIdentity(issuer, subject string) (Identity, error) {
 	}
 	return Identity{Issuer: issuer, Subject: subject}, nil
 }
+
+// IdentityEvent is an event of an outside identity.
+//
+//sumtype:decl
+type IdentityEvent interface {
+	Event
+	ofIdentity()
+}
+
+// IdentityReserved says that an outside issuer's tokens about a subject speak
+// for a user from now on.
+type IdentityReserved struct {
+	UserID  UserID `json:"userId"`
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+}
+
+// Identity returns the identity that was reserved.
+func (e IdentityReserved) Identity() Identity { return Identity{Issuer: e.Issuer, Subject: e.Subject} }
+
+// WireName implements Event.
+func (IdentityReserved) WireName() string { return identityReservedV1 }
+
+// Stream implements Event.
+func (e IdentityReserved) Stream() StreamID { return IdentityStream(e.Identity()) }
+
+// Users implements Event.
+func (IdentityReserved) Users() []UserID { return nil }
+
+func (e IdentityReserved) hasIDs() bool { return e.UserID != "" && e.Issuer != "" && e.Subject != "" }
+func (IdentityReserved) ofIdentity()    {}

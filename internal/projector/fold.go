@@ -138,6 +138,7 @@ func (f *fold) add(e event) {
 	switch fact := e.fact.(type) {
 	case domain.UserRegistered:
 		f.register(e, fact)
+	case domain.UsernameReserved, domain.IdentityReserved:
 	case domain.ChirpPosted:
 		f.post(e, fact)
 	case domain.UserFollowed:

@@ -191,16 +191,13 @@ func (s *session) load(ctx context.Context, events []event) error {
 		}
 	}
 	for _, e := range events {
-		switch fact := e.fact.(type) {
-		case domain.UserRegistered:
-			seen[fact.UserID] = true // it cannot be there yet
-		case domain.ChirpPosted:
-			need(fact.AuthorID)
-		case domain.UserFollowed:
-			need(fact.FollowerID, fact.FolloweeID)
-		case domain.UserUnfollowed:
-			need(fact.FollowerID, fact.FolloweeID)
+		if e.err != nil {
+			continue
 		}
+		if registered, ok := e.fact.(domain.UserRegistered); ok {
+			seen[registered.UserID] = true // it cannot be there yet
+		}
+		need(e.fact.Users()...)
 	}
 	if len(missing) == 0 {
 		return nil

@@ -147,20 +147,20 @@ func (h *Hub) dispatch(e event) error {
 	}
 	h.position = e.Position
 	h.recent.add(e)
+	if e.fact == nil {
+		return nil
+	}
 	switch fact := e.fact.(type) {
 	case domain.ChirpPosted:
 		h.push(e, fact)
-		h.signal(fact.AuthorID, e.Position)
 	case domain.UserFollowed:
 		h.refollow(e, fact.FollowerID)
-		h.signal(fact.FollowerID, e.Position)
-		h.signal(fact.FolloweeID, e.Position)
 	case domain.UserUnfollowed:
 		h.refollow(e, fact.FollowerID)
-		h.signal(fact.FollowerID, e.Position)
-		h.signal(fact.FolloweeID, e.Position)
-	case domain.UserRegistered:
-		h.signal(fact.UserID, e.Position)
+	case domain.UserRegistered, domain.UsernameReserved, domain.IdentityReserved:
+	}
+	for _, user := range e.fact.Users() {
+		h.signal(user, e.Position)
 	}
 	return nil
 }
@@ -208,6 +208,7 @@ func (h *Hub) apply(s *subscriber, e event) bool {
 		if fact.FollowerID == s.viewer {
 			h.unwatch(s, fact.FolloweeID)
 		}
+	case domain.UserRegistered, domain.UsernameReserved, domain.IdentityReserved:
 	}
 	return true
 }

@@ -89,12 +89,16 @@ func (f *fold) sum(id domain.ChirpID, content domain.Content, postedAt time.Time
 func (f *fold) apply(e eventstore.Event, fact domain.Event) error {
 	switch fact := fact.(type) {
 	case domain.UserRegistered:
+		f.checkFirst(e, fact)
 		return f.register(e, fact)
 	case domain.UsernameReserved:
+		f.checkFirst(e, fact)
 		return claim(f.reserved, fact.Username, fact.UserID)
 	case domain.IdentityReserved:
+		f.checkFirst(e, fact)
 		return f.identify(fact)
 	case domain.ChirpPosted:
+		f.checkFirst(e, fact)
 		author := f.users[fact.AuthorID]
 		if author == nil {
 			return fmt.Errorf("a chirp by %s, who is not registered", fact.AuthorID)

@@ -217,6 +217,7 @@ func (c *comparison) allowForPartial(ctx context.Context) error {
 		c.partial.owner, c.partial.author = c.fold.users[fact.FollowerID], c.fold.users[fact.FolloweeID]
 	case domain.UserUnfollowed:
 		c.partial.owner, c.partial.author = c.fold.users[fact.FollowerID], c.fold.users[fact.FolloweeID]
+	case domain.UserRegistered, domain.UsernameReserved, domain.IdentityReserved: // change one row
 	}
 	return nil
 }

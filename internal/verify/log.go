@@ -40,9 +40,11 @@ func (f *fold) skip(to domain.Position, got string) {
 	f.at = to
 }
 
+func describe(e eventstore.Event) string { return fmt.Sprintf("event %d (%s)", e.Position, e.Type) }
+
 // add checks one event and folds it.
 func (f *fold) add(e eventstore.Event) {
-	what := fmt.Sprintf("event %d (%s)", e.Position, e.Type)
+	what := describe(e)
 	if e.Position <= f.at {
 		f.report(Difference{what, theLog, fmt.Sprintf("a position beyond %d", f.at), e.Position.String()})
 		return
@@ -58,8 +60,8 @@ func (f *fold) add(e eventstore.Event) {
 		f.report(Difference{what, theLog, "an event that this program can read", fmt.Sprintf("the error %q, at which the projector halts", err)})
 		return
 	}
-	if stream, single := streamOf(fact); stream != e.Stream || single && e.Version > 1 {
-		f.report(Difference{what, theLog, "stream " + string(stream), fmt.Sprintf("version %d of stream %s", e.Version, e.Stream)})
+	if stream := fact.Stream(); stream != e.Stream {
+		f.reportStream(e, stream)
 	}
 	if err := f.apply(e, fact); err != nil {
 		f.report(Difference{what, theLog, "an event that fits those before it", err.Error()})
@@ -88,25 +90,16 @@ func (f *fold) checkCommand(e eventstore.Event, what string) {
 	f.command = key
 }
 
-// streamOf says in which stream an event belongs, and whether it must be the
-// only one there.
-func streamOf(fact domain.Event) (stream domain.StreamID, single bool) {
-	switch fact := fact.(type) {
-	case domain.UserRegistered:
-		return domain.UserStream(fact.UserID), true
-	case domain.UsernameReserved:
-		return domain.UsernameStream(fact.Username), true
-	case domain.IdentityReserved:
-		return domain.IdentityStream(fact.Identity()), true
-	case domain.ChirpPosted:
-		return domain.ChirpStream(fact.ChirpID), true
-	case domain.UserFollowed:
-		return domain.FollowStream(fact.FollowerID, fact.FolloweeID), false
-	case domain.UserUnfollowed:
-		return domain.FollowStream(fact.FollowerID, fact.FolloweeID), false
-	default:
-		return "", false
+// checkFirst reports an event that is not the first of its stream, though its
+// kind begins one.
+func (f *fold) checkFirst(e eventstore.Event, fact domain.Event) {
+	if stream := fact.Stream(); stream == e.Stream && e.Version > 1 {
+		f.reportStream(e, stream)
 	}
+}
+
+func (f *fold) reportStream(e eventstore.Event, want domain.StreamID) {
+	f.report(Difference{describe(e), theLog, "stream " + string(want), fmt.Sprintf("version %d of stream %s", e.Version, e.Stream)})
 }
 
 // finish checks, at the end of the log, that accounts and the reservations of

@@ -5,3 +5,15 @@
 // knows the time, makes an id or does input or output, so a decision depends on
 // its arguments and the events alone.
 package aggregate
+
+import "chirp/internal/domain"
+
+// fold applies those of the events that are of the aggregate's own kind. The
+// commit of a command may have others among them.
+func fold[E domain.Event](events []domain.Event, apply func(E)) {
+	for _, e := range events {
+		if own, ok := e.(E); ok {
+			apply(own)
+		}
+	}
+}

@@ -12,9 +12,7 @@ type Chirp struct {
 // LoadChirp folds the events of a chirp's stream.
 func LoadChirp(events []domain.Event) Chirp {
 	var c Chirp
-	for _, e := range events {
-		c.apply(e)
-	}
+	fold(events, c.apply)
 	return c
 }
 
@@ -31,7 +29,7 @@ func (c Chirp) Post(id domain.ChirpID, author domain.UserID, content domain.Cont
 	return []domain.Event{domain.ChirpPosted{ChirpID: id, AuthorID: author, Content: content}}, nil
 }
 
-func (c *Chirp) apply(e domain.Event) {
+func (c *Chirp) apply(e domain.ChirpEvent) {
 	switch e := e.(type) {
 	case domain.ChirpPosted:
 		c.ID, c.Author, c.Content = e.ChirpID, e.AuthorID, e.Content

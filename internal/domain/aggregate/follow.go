@@ -11,9 +11,7 @@ type FollowRelationship struct {
 // LoadFollowRelationship folds the events of the stream of the two.
 func LoadFollowRelationship(events []domain.Event) FollowRelationship {
 	var f FollowRelationship
-	for _, e := range events {
-		f.apply(e)
-	}
+	fold(events, f.apply)
 	return f
 }
 
@@ -38,7 +36,7 @@ func (f FollowRelationship) Unfollow(follower, followee domain.UserID) ([]domain
 	return []domain.Event{domain.UserUnfollowed{FollowerID: follower, FolloweeID: followee}}, nil
 }
 
-func (f *FollowRelationship) apply(e domain.Event) {
+func (f *FollowRelationship) apply(e domain.FollowEvent) {
 	switch e.(type) {
 	case domain.UserFollowed:
 		f.Following = true

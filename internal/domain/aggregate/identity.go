@@ -11,9 +11,7 @@ type Identity struct {
 // LoadIdentity folds the events of an identity's stream.
 func LoadIdentity(events []domain.Event) Identity {
 	var i Identity
-	for _, e := range events {
-		i.apply(e)
-	}
+	fold(events, i.apply)
 	return i
 }
 
@@ -26,8 +24,9 @@ func (i Identity) Reserve(id domain.UserID, who domain.Identity) ([]domain.Event
 	return []domain.Event{domain.IdentityReserved{UserID: id, Issuer: who.Issuer, Subject: who.Subject}}, nil
 }
 
-func (i *Identity) apply(e domain.Event) {
-	if e, ok := e.(domain.IdentityReserved); ok {
+func (i *Identity) apply(e domain.IdentityEvent) {
+	switch e := e.(type) {
+	case domain.IdentityReserved:
 		i.User = e.UserID
 	}
 }

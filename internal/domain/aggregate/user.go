@@ -12,9 +12,7 @@ type User struct {
 // LoadUser folds the events of a user's stream, or of a username's.
 func LoadUser(events []domain.Event) User {
 	var u User
-	for _, e := range events {
-		u.apply(e)
-	}
+	fold(events, u.apply)
 	return u
 }
 
@@ -34,7 +32,7 @@ func (u User) Register(id domain.UserID, name domain.Username) ([]domain.Event, 
 	}, nil
 }
 
-func (u *User) apply(e domain.Event) {
+func (u *User) apply(e domain.UserEvent) {
 	switch e := e.(type) {
 	case domain.UserRegistered:
 		u.ID, u.Username = e.UserID, e.Username

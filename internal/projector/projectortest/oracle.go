@@ -72,6 +72,7 @@ func (o Oracle) Following(user domain.UserID) map[domain.UserID]bool {
 			if fact.FollowerID == user {
 				delete(follows, fact.FolloweeID)
 			}
+		case domain.UserRegistered, domain.UsernameReserved, domain.IdentityReserved, domain.ChirpPosted:
 		}
 	}
 	return follows

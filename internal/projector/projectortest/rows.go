@@ -38,6 +38,7 @@ func (o Oracle) Rows(threshold int64) Rows {
 		case domain.UserUnfollowed:
 			delete(follows, [2]domain.UserID{fact.FollowerID, fact.FolloweeID})
 			followed(profiles[fact.FollowerID], profiles[fact.FolloweeID], -1, threshold)
+		case domain.UsernameReserved, domain.IdentityReserved:
 		}
 	}
 	rows := Rows{Chirps: chirps}
