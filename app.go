@@ -14,7 +14,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"chirp/graph"
+	graphapi "chirp/graph/api"
+	"chirp/graph/guard"
+	"chirp/graph/transport"
 	"chirp/internal/auth"
 	"chirp/internal/command"
 	"chirp/internal/demo"
@@ -31,7 +33,7 @@ type app struct {
 	projector *projector.Projector
 	hub       *subscription.Hub
 	queries   *query.Service
-	graphql   *graph.Handler
+	graphql   *transport.Handler
 	metrics   *prometheus.Registry
 	passwords *auth.Passwords
 	lag       lagWatch
@@ -77,12 +79,19 @@ func startApp(ctx context.Context, cfg config, store storage, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	a.graphql = graph.New(graph.Config{
+	origins, err := transport.ParseOrigins(cfg.AllowedOrigins)
+	if err != nil {
+		return nil, err
+	}
+	a.graphql = graphapi.New(graphapi.Config{
 		Commands: commands,
 		Queries:  a.queries, Hub: a.hub, Auth: authenticator,
-		Introspection: cfg.Introspection, RateLimit: cfg.RateLimit, Logger: log,
-		AllowedOrigins: cfg.AllowedOrigins, Limits: cfg.limits(), Documents: cfg.documents, DocumentsOnly: cfg.Limits.TrustedDocumentsOnly,
-		ClientIP: graph.ForwardedIP(proxies), PasswordsOff: !cfg.LocalPasswords,
+		PasswordsOff: !cfg.LocalPasswords, ClientIP: transport.ForwardedIP(proxies), Origins: origins,
+		Guard: guard.Config{
+			Limits: cfg.Limits.limits(), Introspection: cfg.Introspection, RateLimit: cfg.RateLimit,
+			Documents: cfg.documents, DocumentsOnly: cfg.Limits.TrustedDocumentsOnly,
+		},
+		Transport: cfg.limits(), Logger: log,
 	})
 	if cfg.Demo {
 		if a.demo, err = startDemo(ctx, commands, authenticator, log); err != nil {

@@ -11,7 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"chirp/graph"
+	"chirp/graph/guard"
+	"chirp/graph/transport"
 	"chirp/internal/auth"
 )
 
@@ -53,7 +54,7 @@ type config struct {
 
 	command   string
 	home      string           // the URL of the page, once the server listens
-	documents *graph.Documents // trusted, read when the server starts
+	documents *guard.Documents // trusted, read when the server starts
 	listening func(net.Addr)   // told the chosen address, for callers in this process
 }
 
@@ -159,23 +160,21 @@ func (c config) proxies() ([]netip.Prefix, error) {
 
 // checkOrigins finds entries that no browser's Origin header is ever like.
 func (c config) checkOrigins() error {
-	if _, err := graph.ParseOrigins(c.AllowedOrigins); err != nil {
+	if _, err := transport.ParseOrigins(c.AllowedOrigins); err != nil {
 		return fmt.Errorf("--allowed-origins: %w", err)
 	}
 	return nil
 }
 
-// limits are those of the API that can be set.
-func (c config) limits() graph.Limits {
+// limits are those of the transports that can be set.
+func (c config) limits() transport.Limits {
 	limit := func(n int) int {
 		if n == 0 {
 			return math.MaxInt
 		}
 		return n
 	}
-	limits := c.Limits.limits()
-	limits.SocketsPerUser, limits.SocketsPerAddress = limit(c.SocketsPerUser), limit(c.SocketsPerAddress)
-	return limits
+	return transport.Limits{Body: c.Limits.MaxBody, SocketsPerUser: limit(c.SocketsPerUser), SocketsPerAddress: limit(c.SocketsPerAddress)}
 }
 
 // logger writes the log as the config says.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"chirp/graph"
+	"chirp/graph/transport"
 	"chirp/internal/storage/sqlite"
 )
 
@@ -172,7 +172,7 @@ func serveHere(t *testing.T) (storage, string) {
 	if err != nil {
 		t.Fatal(errors.Join(err, store.Close()))
 	}
-	front := newFront(log, &graph.Origins{})
+	front := newFront(log, &transport.Origins{})
 	front.serve(app)
 	server := httptest.NewServer(front)
 	t.Cleanup(func() {

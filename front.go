@@ -10,7 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"chirp/graph"
+	graphapi "chirp/graph/api"
+	"chirp/graph/transport"
 	"chirp/internal/domain"
 
 	"chirp/internal/gate"
@@ -29,7 +30,7 @@ type front struct {
 }
 
 // newFront lets pages of the sites in origins use the API.
-func newFront(log *slog.Logger, origins *graph.Origins) *front {
+func newFront(log *slog.Logger, origins *transport.Origins) *front {
 	f := &front{mux: http.NewServeMux(), log: log, unread: 10 * time.Second}
 	f.mux.Handle("/graphql", crossOrigin(origins, log, http.HandlerFunc(f.graphql)))
 	for _, probe := range []string{"/healthz", "/readyz", "/metrics"} {
@@ -75,7 +76,7 @@ func (f *front) graphql(w http.ResponseWriter, r *http.Request) {
 		a.graphql.ServeHTTP(w, r)
 		return
 	}
-	graph.Refuse(w, r, domain.Errorf(domain.Unavailable, "the store is not open yet; try again in a moment"))
+	graphapi.Refuse(w, r, domain.Errorf(domain.Unavailable, "the store is not open yet; try again in a moment"))
 }
 
 // readyz is green when requests sent here will be answered well: the store is

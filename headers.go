@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rs/cors"
+	"chirp/graph/transport"
 
-	"chirp/graph"
+	"github.com/rs/cors"
 )
 
 // secure sets the headers that every answer has unless its handler knows
@@ -44,7 +44,7 @@ func sharedHeaders() []string {
 // clients need. Credentials of the browser's own, such as cookies, are never
 // taken: a caller is who its token says. Without origins, pages of this server
 // alone can use it. What is refused, by the browser, is in the log.
-func crossOrigin(origins *graph.Origins, log *slog.Logger, next http.Handler) http.Handler {
+func crossOrigin(origins *transport.Origins, log *slog.Logger, next http.Handler) http.Handler {
 	shared := next
 	if !origins.None() { // which the library would take for all
 		options := cors.Options{
@@ -99,7 +99,7 @@ func requested(h http.Header) []string {
 
 // refusedToPage says why a browser keeps an answer from the page that asks for
 // it, or does not ask at all; empty if it does neither.
-func refusedToPage(origins *graph.Origins, r *http.Request) (message string, attrs []any) {
+func refusedToPage(origins *transport.Origins, r *http.Request) (message string, attrs []any) {
 	site, foreign := origins.Foreign(r)
 	if site == "" || r.Header.Get("Sec-Fetch-Site") == "same-origin" && r.Header.Get("Upgrade") == "" {
 		return "", nil // the browser knows its site by another name than a proxy here

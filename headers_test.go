@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"chirp/graph"
+	"chirp/graph/transport"
 )
 
 // serveFront serves a front without a store: its headers are those of any.
@@ -21,7 +21,7 @@ func serveFront(t *testing.T, origins ...string) string {
 // serveLoggedFront is serveFront with the log that it writes.
 func serveLoggedFront(t *testing.T, origins ...string) (url string, log *output) {
 	t.Helper()
-	allowed, err := graph.ParseOrigins(origins)
+	allowed, err := transport.ParseOrigins(origins)
 	if err != nil {
 		t.Fatal(err)
 	}

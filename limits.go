@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"chirp/graph"
+	"chirp/graph/guard"
 	"chirp/internal/query"
 )
 
@@ -48,15 +49,15 @@ func (f limitFlags) check() error {
 	return nil
 }
 
-func (f limitFlags) limits() graph.Limits {
-	return graph.Limits{
-		Body: f.MaxBody, Tokens: f.MaxTokens, Depth: f.MaxDepth, Aliases: f.MaxAliases, Mutations: f.MaxMutations,
+func (f limitFlags) limits() guard.Limits {
+	return guard.Limits{
+		Tokens: f.MaxTokens, Depth: f.MaxDepth, Aliases: f.MaxAliases, Mutations: f.MaxMutations,
 		Directives: f.MaxDirectives, Fields: f.MaxFields, Page: f.MaxPage, Cost: f.MaxCost,
 	}
 }
 
 // documents reads the trusted documents, nil if there is no file of them.
-func (f limitFlags) documents(log *slog.Logger) (*graph.Documents, error) {
+func (f limitFlags) documents(log *slog.Logger) (*guard.Documents, error) {
 	if f.TrustedDocuments == "" {
 		return nil, nil
 	}
@@ -64,7 +65,7 @@ func (f limitFlags) documents(log *slog.Logger) (*graph.Documents, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trusted documents: %w", err)
 	}
-	trusted, err := graph.ReadDocuments(manifest, f.limits())
+	trusted, err := guard.ReadDocuments(graph.Schema(), manifest, f.limits())
 	if err != nil {
 		return nil, fmt.Errorf("trusted documents: %s: %w", f.TrustedDocuments, err)
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"chirp/graph"
+	"chirp/graph/transport"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 	"chirp/internal/storage/mongodb"
@@ -167,7 +167,7 @@ func serveMended(t *testing.T, p place) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := newFront(log, &graph.Origins{})
+	front := newFront(log, &transport.Origins{})
 	front.serve(app)
 	server := httptest.NewServer(front)
 	t.Cleanup(func() {

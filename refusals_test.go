@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"chirp/graph"
+	"chirp/graph/transport"
 )
 
 // told is a refusal as a client of the API reads it.
@@ -247,7 +247,7 @@ func TestOriginsThatNoBrowserSendsAreRefusedAtTheStart(t *testing.T) {
 			t.Errorf("%s: got error %v, want one that says %q", entry, err, says)
 		}
 	}
-	if _, err := graph.ParseOrigins([]string{"https://app.example.com"}); err != nil {
+	if _, err := transport.ParseOrigins([]string{"https://app.example.com"}); err != nil {
 		t.Errorf("what the refusal says to write: %v", err)
 	}
 }
@@ -314,7 +314,7 @@ func TestARequestHasOneAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	server := newServer(newFront(log, &graph.Origins{}), log)
+	server := newServer(newFront(log, &transport.Origins{}), log)
 	go server.Serve(readable{listener})
 	t.Cleanup(func() { server.Close() })
 	const next = pause + "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -351,7 +351,7 @@ func TestABodyThatStopsHoldsNoConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	front := newFront(log, &graph.Origins{})
+	front := newFront(log, &transport.Origins{})
 	front.unread = 200 * time.Millisecond
 	if err := front.pages(true); err != nil {
 		t.Fatal(err)

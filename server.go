@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"chirp/graph"
+	"chirp/graph/transport"
 	"chirp/internal/auth"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
@@ -121,7 +121,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", cfg.Addr, err)
 	}
-	origins, err := graph.ParseOrigins(cfg.AllowedOrigins)
+	origins, err := transport.ParseOrigins(cfg.AllowedOrigins)
 	if err != nil {
 		return errors.Join(fmt.Errorf("--allowed-origins: %w", err), listener.Close())
 	}

@@ -2,18 +2,18 @@ package graph
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"strings"
+	"maps"
+	"math"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/graph/clip"
 	"chirp/graph/model"
+	"chirp/graph/panics"
+	"chirp/graph/request"
 	"chirp/internal/domain"
 )
 
@@ -57,8 +57,8 @@ type fault struct{ error }
 // Unwrap gives the resolver's error.
 func (f fault) Unwrap() error { return f.error }
 
-// presenter makes of errors what the client is told.
-type presenter struct{ log *slog.Logger }
+// Presenter turns errors into what the client is told, and logs faults.
+type Presenter struct{ Log *slog.Logger }
 
 // markFaults is a field middleware that lets tell know a resolver's errors.
 func markFaults(ctx context.Context, next graphql.Resolver) (any, error) {
@@ -72,7 +72,7 @@ func markFaults(ctx context.Context, next graphql.Resolver) (any, error) {
 // tell keeps the place, and of the error what the client may
 // know: the message and code of a *domain.Error, and for a fault of ours an id
 // under which the log has it.
-func (p presenter) tell(ctx context.Context, err error) *gqlerror.Error {
+func (p Presenter) tell(ctx context.Context, err error) *gqlerror.Error {
 	told := graphql.DefaultErrorPresenter(ctx, err)
 	told = &gqlerror.Error{Message: told.Message, Path: responsePath(ctx), Locations: told.Locations, Extensions: told.Extensions}
 	var known *domain.Error
@@ -80,7 +80,9 @@ func (p presenter) tell(ctx context.Context, err error) *gqlerror.Error {
 	case errors.As(err, &known) && known.Kind != domain.Internal:
 		told.Message = known.Msg
 		setCode(told, known.Kind)
-		hint(told, known.RetryAfter)
+		if known.RetryAfter > 0 {
+			told.Extensions["retryAfter"] = int(math.Ceil(known.RetryAfter.Seconds()))
+		}
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		told.Message = "the request was given up"
 		setCode(told, domain.Unavailable)
@@ -92,7 +94,7 @@ func (p presenter) tell(ctx context.Context, err error) *gqlerror.Error {
 		told.Message = p.mask(ctx, err, told)
 		setCode(told, domain.Internal)
 	}
-	told.Message = shorten(told.Message, maxMessage)
+	told.Message = clip.Text(told.Message, maxMessage)
 	return told
 }
 
@@ -100,59 +102,29 @@ func (p presenter) tell(ctx context.Context, err error) *gqlerror.Error {
 // the client's own names and values.
 const maxMessage = 400
 
-// shorten cuts a text to a number of bytes.
-func shorten(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
-}
-
 func setCode(e *gqlerror.Error, kind domain.Kind) {
-	e.Extensions = map[string]any{"code": string(code(kind))}
+	extensions := maps.Clone(e.Extensions)
+	if extensions == nil {
+		extensions = map[string]any{}
+	}
+	extensions["code"] = string(code(kind))
+	e.Extensions = extensions
 }
 
 // internalMessage begins what a client is told of a fault; an id follows.
 const internalMessage = "internal error, id "
 
 // mask writes a fault to the log and gives the text that stands for it.
-func (p presenter) mask(ctx context.Context, err error, told *gqlerror.Error) string {
-	id := randomID()
+func (p Presenter) mask(ctx context.Context, err error, told *gqlerror.Error) string {
+	id := request.NewID()
 	attrs := []slog.Attr{slog.String("id", id), slog.String("path", told.Path.String()), slog.Any("error", err)}
-	if r, ok := callFrom(ctx); ok {
-		attrs = append(attrs, slog.String("request", r.id))
+	if from := request.From(ctx).ID; from != "" {
+		attrs = append(attrs, slog.String("request", from))
 	}
-	var broken panicked
+	var broken *panics.Error
 	if errors.As(err, &broken) {
-		attrs = append(attrs, slog.String("stack", broken.stack))
+		attrs = append(attrs, slog.String("stack", broken.Stack))
 	}
-	p.log.LogAttrs(ctx, slog.LevelError, "internal error", attrs...)
+	p.Log.LogAttrs(ctx, slog.LevelError, "internal error", attrs...)
 	return internalMessage + id
-}
-
-// panicked is a panic that was recovered.
-type panicked struct {
-	value any
-	stack string
-}
-
-// Error gives the panic's value.
-func (p panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
-
-func recovered(_ context.Context, value any) error {
-	return panicked{value: value, stack: string(debug.Stack())}
-}
-
-// randomID gives 16 hexadecimal digits.
-func randomID() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
-
-// refusal is an error about an operation that is not executed.
-func refusal(kind domain.Kind, message string) *gqlerror.Error {
-	e := &gqlerror.Error{Message: message}
-	setCode(e, kind)
-	return e
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
-	"unicode/utf8"
 
 	"chirp/graph/model"
 	"chirp/internal/domain"
@@ -106,39 +104,5 @@ func TestOneCallerThatGoesDoesNotFailTheOthers(t *testing.T) {
 	}
 	if err := <-stays; err != nil {
 		t.Errorf("who stays got %v, want the value", err)
-	}
-}
-
-func TestBucketsForgetWhoCalledLongestAgo(t *testing.T) {
-	b, now := newBuckets(0.1, burstSeconds), time.Now()
-	take := func(name string) bool { return b.take(name, 1, now) == 0 }
-	if !take("first") || take("first") {
-		t.Fatal("a bucket of one gave none or two")
-	}
-	for i := range maxBuckets {
-		take(fmt.Sprint(i))
-	}
-	if b.byName.Len() != maxBuckets {
-		t.Errorf("%d buckets are kept, want %d", b.byName.Len(), maxBuckets)
-	}
-	if !take("first") {
-		t.Error("the first caller is remembered, want it forgotten")
-	}
-	if take(fmt.Sprint(maxBuckets - 1)) {
-		t.Error("the last caller was forgotten")
-	}
-	if wait := b.take("first", 1, now.Add(4*time.Second)).Round(time.Millisecond); wait != 6*time.Second {
-		t.Errorf("4 s later the wait is %v, want 6s", wait)
-	}
-}
-
-func TestCloseReasonsFitTheirFrame(t *testing.T) {
-	long := ""
-	for range 100 {
-		long += "é"
-	}
-	got := clip(long)
-	if len(got) > 123 || !utf8.ValidString(got) {
-		t.Errorf("got %d bytes, valid %v, want at most 123 of valid UTF-8", len(got), utf8.ValidString(got))
 	}
 }

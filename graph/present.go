@@ -8,11 +8,14 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/graph/panics"
+	"chirp/graph/request"
 	"chirp/internal/domain"
 )
 
-// present is tell, and survives its panics.
-func (p presenter) present(ctx context.Context, err error) (told *gqlerror.Error) {
+// Present returns what the client is told of an error. It survives its own panics,
+// and is a graphql.ErrorPresenterFunc.
+func (p Presenter) Present(ctx context.Context, err error) (told *gqlerror.Error) {
 	defer func() {
 		if v := recover(); v != nil {
 			told = p.unpresentable(ctx, v)
@@ -22,14 +25,14 @@ func (p presenter) present(ctx context.Context, err error) (told *gqlerror.Error
 }
 
 // unpresentable stands for an error that cannot even be looked at or logged.
-func (p presenter) unpresentable(ctx context.Context, v any) *gqlerror.Error {
-	id := randomID()
+func (p Presenter) unpresentable(ctx context.Context, v any) *gqlerror.Error {
+	id := request.NewID()
 	func() {
 		defer func() { _ = recover() }() // the logger may be what panics
-		p.log.LogAttrs(ctx, slog.LevelError, "internal error", slog.String("id", id), slog.Any("error", recovered(ctx, v)))
+		p.Log.LogAttrs(ctx, slog.LevelError, "internal error", slog.String("id", id), slog.Any("error", panics.Recovered(ctx, v)))
 	}()
-	told := refusal(domain.Internal, internalMessage+id)
-	told.Path = responsePath(ctx)
+	told := &gqlerror.Error{Message: internalMessage + id, Path: responsePath(ctx)}
+	setCode(told, domain.Internal)
 	return told
 }
 

@@ -9,11 +9,11 @@ import (
 	"chirp/graph/generated"
 )
 
-// schema returns the API's with the built-in directives and types of the
+// Schema returns the API's schema with the built-in directives and types of the
 // published specification (September 2025), which the parser mixes with its
 // drafts. Clients check what introspection shows them, and refuse a schema
 // that has a directive in a place that they do not know.
-func schema() *ast.Schema {
+func Schema() *ast.Schema {
 	s := *generated.NewExecutableSchema(generated.Config{}).Schema()
 	s.Directives, s.Types = maps.Clone(s.Directives), maps.Clone(s.Types)
 	// A view is closed when its response is complete, and not every transport

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"chirp/graph/model"
+	"chirp/graph/request"
 	"chirp/internal/auth"
 	"chirp/internal/command"
 	"chirp/internal/domain"
@@ -105,7 +106,7 @@ func (r *Resolver) viewer(ctx context.Context, id domain.UserID) (*model.User, e
 	if err != nil {
 		return nil, err
 	}
-	return nil, domain.Errorf(domain.NotYetVisible, "your account is not visible yet; try again, or send %s", readAfterHeader)
+	return nil, domain.Errorf(domain.NotYetVisible, "your account is not visible yet; try again, or send %s", request.ReadAfterHeader)
 }
 
 // node gives what an id names, by the kind that the id says.

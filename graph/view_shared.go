@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"chirp/graph/panics"
 	"chirp/internal/domain"
 	"chirp/internal/query"
 )
@@ -79,7 +80,7 @@ func (s *views) entry(ctx context.Context, at domain.Position) *sharedView {
 
 func (s *views) openShared(ctx context.Context, at domain.Position, entry *sharedView) {
 	var v *view
-	err := guard(ctx, func() (err error) {
+	err := panics.Guard(ctx, func() (err error) {
 		v, err = s.openPatiently(ctx, at)
 		return err
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"chirp/graph/model"
+	"chirp/graph/scalar"
 	"chirp/internal/domain"
 )
 
@@ -861,13 +862,13 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 // region    ***************************** type.gotpl *****************************
 
 func (ec *executionContext) unmarshalNDateTime2timeᚐTime(ctx context.Context, v any) (time.Time, error) {
-	res, err := model.UnmarshalDateTime(v)
+	res, err := scalar.UnmarshalDateTime(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, sel ast.SelectionSet, v time.Time) graphql.Marshaler {
 	_ = sel
-	res := model.MarshalDateTime(v)
+	res := scalar.MarshalDateTime(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "DateTime!")
 	}
@@ -879,13 +880,13 @@ func (ec *executionContext) marshalNPageInfo2chirpᚋgraphᚋmodelᚐPageInfo(ct
 }
 
 func (ec *executionContext) unmarshalNPosition2chirpᚋinternalᚋdomainᚐPosition(ctx context.Context, v any) (domain.Position, error) {
-	res, err := model.UnmarshalPosition(v)
+	res, err := scalar.UnmarshalPosition(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNPosition2chirpᚋinternalᚋdomainᚐPosition(ctx context.Context, sel ast.SelectionSet, v domain.Position) graphql.Marshaler {
 	_ = sel
-	res := model.MarshalPosition(v)
+	res := scalar.MarshalPosition(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Position!")
 	}

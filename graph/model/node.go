@@ -1,3 +1,6 @@
+// Package model holds the API's types: those in models_gen.go are generated from
+// the schema, the others are made by hand because they carry what the schema
+// does not show.
 package model
 
 import (

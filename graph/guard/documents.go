@@ -1,0 +1,248 @@
+package guard
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/internal/domain"
+	"chirp/internal/strictjson"
+)
+
+// hash is the SHA-256 of a document's text.
+type hash [sha256.Size]byte
+
+// hashPrefix begins a documentId.
+const hashPrefix = "sha256:"
+
+// parseHash reads 64 hexadecimal digits.
+func parseHash(s string) (h hash, ok bool) {
+	if len(s) != 2*len(h) {
+		return h, false
+	}
+	n, err := hex.Decode(h[:], []byte(s))
+	return h, err == nil && n == len(h)
+}
+
+// document is a document that was validated.
+type document struct {
+	hash   hash
+	text   string
+	parsed *ast.QueryDocument
+}
+
+// Documents are those that the server's owner trusts.
+type Documents struct{ byHash map[hash]*document }
+
+// ReadDocuments reads a manifest: a JSON object of the documents' texts by
+// their ids, each the SHA-256 of the text in hexadecimal, after "sha256:" or
+// without it. Every document must be valid and within the limits; an error
+// names the id.
+func ReadDocuments(schema *ast.Schema, manifest []byte, limits Limits) (*Documents, error) {
+	if why := MalformedJSON(manifest); why != "" {
+		return nil, errors.New("the manifest " + why)
+	}
+	var texts map[string]string
+	if err := strictjson.Unmarshal(manifest, &texts); err != nil {
+		return nil, fmt.Errorf("the manifest must be a JSON object of texts by their ids: it %w", err)
+	}
+	v := newValidator(schema, limits.withDefaults(), true)
+	trusted := &Documents{byHash: make(map[hash]*document, len(texts))}
+	for id, text := range texts {
+		want, ok := parseHash(strings.TrimPrefix(id, hashPrefix))
+		if !ok {
+			return nil, fmt.Errorf("document %.80q: the id is not %s and 64 hexadecimal digits", id, hashPrefix)
+		}
+		if trusted.byHash[want] != nil {
+			return nil, fmt.Errorf("document %s: the id is there twice", id)
+		}
+		if got := hash(sha256.Sum256([]byte(text))); got != want {
+			return nil, fmt.Errorf("document %s: the text has the SHA-256 %x", id, got)
+		}
+		parsed, errs := v.document(text)
+		if len(errs) > 0 {
+			return nil, fmt.Errorf("document %s: %s", id, errs[0].Message)
+		}
+		trusted.byHash[want] = &document{want, text, parsed}
+	}
+	return trusted, nil
+}
+
+// Len is how many documents there are.
+func (d *Documents) Len() int {
+	if d == nil {
+		return 0
+	}
+	return len(d.byHash)
+}
+
+func (d *Documents) get(h hash) *document {
+	if d == nil {
+		return nil
+	}
+	return d.byHash[h]
+}
+
+// documentStep finds the document of each request before gqlgen looks for it:
+// a trusted one by its documentId, one that was sent before by its hash
+// ("automatic persisted queries"), or a new one by its text. What it finds is
+// validated and within the limits; gqlgen takes it as if it came from its own
+// cache.
+type documentStep struct {
+	validator   *validator
+	trusted     *Documents
+	trustedOnly bool
+	kept        *cache
+}
+
+var _ graphql.OperationParameterMutator = documentStep{}
+
+// ExtensionName implements graphql.HandlerExtension.
+func (documentStep) ExtensionName() string { return "Documents" }
+
+// Validate implements graphql.HandlerExtension.
+func (documentStep) Validate(graphql.ExecutableSchema) error { return nil }
+
+// Keys of what the step leaves in an operation's statistics.
+const (
+	foundKey = "ChirpDocument" // *document
+	restKey  = "ChirpErrors"   // gqlerror.List, the errors after the first one
+)
+
+// MutateOperationParameters implements graphql.OperationParameterMutator.
+func (s documentStep) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
+	found, errs := s.find(p)
+	stats := &graphql.GetOperationContext(ctx).Stats
+	if len(errs) > 0 {
+		stats.SetExtension(restKey, errs[1:])
+		return errs[0]
+	}
+	if err := chosen(found.parsed, p.OperationName); err != nil {
+		return err
+	}
+	p.Query = found.text
+	stats.SetExtension(foundKey, found)
+	return nil
+}
+
+func (s documentStep) find(p *graphql.RawParams) (*document, gqlerror.List) {
+	id, named, err := namedBy(p)
+	if err != nil {
+		return nil, gqlerror.List{refusef(domain.Invalid, "%s", err)}
+	}
+	if !named {
+		id = sha256.Sum256([]byte(p.Query))
+	}
+	if found := s.trusted.get(id); found != nil {
+		return found, nil
+	}
+	if s.trustedOnly {
+		return nil, untrusted("this server takes trusted documents only, and this is none of them")
+	}
+	if found := s.kept.get(id); found != nil && p.Extensions[DocumentIDKey] == nil {
+		return found, nil
+	}
+	switch {
+	case !named:
+	case p.Extensions[DocumentIDKey] != nil:
+		return nil, untrusted("the documentId is not that of a trusted document")
+	case p.Query == "":
+		return nil, gqlerror.List{coded(codePersistedQueryNotFound, "PersistedQueryNotFound")} // a text that clients look for
+	}
+	parsed, errs := s.validator.document(p.Query)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	found := &document{id, p.Query, parsed}
+	s.kept.add(id, found)
+	return found, nil
+}
+
+// chosen says whether a request's operation can be told from the others of its
+// document.
+func chosen(doc *ast.QueryDocument, name string) *gqlerror.Error {
+	switch {
+	case doc.Operations.ForName(name) != nil:
+		return nil
+	case name == "":
+		return invalid("the document has several operations; choose one by operationName")
+	default:
+		return invalid(fmt.Sprintf("the document has no operation %.40q", name))
+	}
+}
+
+func untrusted(message string) gqlerror.List {
+	return gqlerror.List{coded(codeDocumentNotTrusted, message)}
+}
+
+// DocumentIDKey is the extension by which a documentId travels from a transport
+// to the guard.
+const DocumentIDKey = "documentId"
+
+// namedBy gives the hash by which a request names its document, if it does.
+func namedBy(p *graphql.RawParams) (id hash, named bool, err error) {
+	if value := p.Extensions[DocumentIDKey]; value != nil {
+		text, _ := value.(string)
+		hex, prefixed := strings.CutPrefix(text, hashPrefix)
+		id, ok := parseHash(hex)
+		switch {
+		case p.Query != "":
+			return id, true, errors.New("send a query or a documentId, not both")
+		case !prefixed || !ok:
+			return id, true, fmt.Errorf("documentId must be %s and 64 hexadecimal digits", hashPrefix)
+		}
+		return id, true, nil
+	}
+	value := p.Extensions["persistedQuery"]
+	if value == nil {
+		return id, false, nil
+	}
+	persisted, _ := value.(map[string]any)
+	text, _ := persisted["sha256Hash"].(string)
+	id, ok := parseHash(text)
+	switch {
+	case persisted["version"] != json.Number("1"):
+		return id, true, errors.New("extensions.persistedQuery.version must be 1")
+	case !ok:
+		return id, true, errors.New("extensions.persistedQuery.sha256Hash must be 64 hexadecimal digits")
+	case p.Query != "" && id != sha256.Sum256([]byte(p.Query)):
+		return id, true, errors.New("extensions.persistedQuery.sha256Hash is not that of the query")
+	}
+	return id, true, nil
+}
+
+// foundDocuments is gqlgen's cache of documents: it has, for each operation,
+// the one that the step found.
+type foundDocuments struct{}
+
+// Get implements graphql.Cache.
+func (foundDocuments) Get(ctx context.Context, _ string) (*ast.QueryDocument, bool) {
+	found, ok := graphql.GetOperationContext(ctx).Stats.GetExtension(foundKey).(*document)
+	if !ok {
+		return nil, false
+	}
+	return found.parsed, true
+}
+
+// Add implements graphql.Cache.
+func (foundDocuments) Add(context.Context, string, *ast.QueryDocument) {}
+
+// addRest adds the errors that a step can give only one of.
+func addRest(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	response := next(ctx)
+	if response == nil || !graphql.HasOperationContext(ctx) {
+		return response
+	}
+	rest, _ := graphql.GetOperationContext(ctx).Stats.GetExtension(restKey).(gqlerror.List)
+	response.Errors = append(slices.Clip(response.Errors), rest...)
+	return response
+}

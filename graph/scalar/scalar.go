@@ -1,0 +1,144 @@
+// Package scalar reads and writes the API's scalars. Those with a name in
+// GraphQL are stricter here: nothing is converted.
+package scalar
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"chirp/internal/domain"
+)
+
+// dateTime is RFC 3339 in UTC with exactly the milliseconds that the log keeps.
+const dateTime = "2006-01-02T15:04:05.000Z"
+
+// MarshalDateTime writes the scalar DateTime.
+func MarshalDateTime(t time.Time) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = io.WriteString(w, strconv.Quote(t.UTC().Format(dateTime)))
+	})
+}
+
+// UnmarshalDateTime reads what MarshalDateTime writes, and nothing else: text
+// with another offset or precision would come back changed.
+func UnmarshalDateTime(v any) (time.Time, error) {
+	s, ok := v.(string)
+	if !ok {
+		return time.Time{}, domain.Errorf(domain.Invalid, "a DateTime is RFC 3339 text, not %s", Kind(v))
+	}
+	t, err := time.Parse(dateTime, s)
+	if err != nil || t.Format(dateTime) != s {
+		return time.Time{}, domain.Errorf(domain.Invalid, "%.40q is not a DateTime such as 2026-01-31T12:00:00.000Z", s)
+	}
+	return t, nil
+}
+
+// MarshalPosition writes the scalar Position.
+func MarshalPosition(p domain.Position) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = io.WriteString(w, strconv.Quote(p.String()))
+	})
+}
+
+// UnmarshalPosition reads a decimal string, or a number for those who write
+// one into a query by hand.
+func UnmarshalPosition(v any) (domain.Position, error) {
+	switch v := v.(type) {
+	case string:
+		return domain.ParsePosition(v)
+	case json.Number, int, int64:
+		return domain.ParsePosition(fmt.Sprint(v))
+	default:
+		return 0, domain.Errorf(domain.Invalid, "a Position is a decimal string, not %s", Kind(v))
+	}
+}
+
+// MarshalString writes the scalar String.
+func MarshalString(s string) graphql.Marshaler { return graphql.MarshalString(s) }
+
+// UnmarshalString reads text, and nothing that would have to be made text of.
+func UnmarshalString(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", domain.Errorf(domain.Invalid, "a String is text, not %s", Kind(v))
+	}
+	return s, nil
+}
+
+// MarshalID writes the scalar ID.
+func MarshalID(s string) graphql.Marshaler { return graphql.MarshalID(s) }
+
+// UnmarshalID reads text or, as the specification has it, a whole number.
+func UnmarshalID(v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case int, int64:
+		return fmt.Sprint(v), nil
+	case json.Number:
+		if _, err := v.Int64(); err == nil {
+			return v.String(), nil
+		}
+		return "", domain.Errorf(domain.Invalid, "an ID is text or a whole number of 64 bits, not %.40s", v)
+	}
+	return "", domain.Errorf(domain.Invalid, "an ID is text or a whole number, not %s", Kind(v))
+}
+
+// MarshalInt writes the scalar Int.
+func MarshalInt(i int) graphql.Marshaler { return graphql.MarshalInt(i) }
+
+// UnmarshalInt reads a whole number of 32 bits.
+func UnmarshalInt(v any) (int, error) {
+	var n int64
+	var err error
+	switch v := v.(type) {
+	case int:
+		n = int64(v)
+	case int64:
+		n = v
+	case json.Number:
+		n, err = wholeNumber(v)
+	default:
+		return 0, domain.Errorf(domain.Invalid, "an Int is a number, not %s", Kind(v))
+	}
+	if err != nil || n != int64(int32(n)) {
+		return 0, domain.Errorf(domain.Invalid, "%.40q is not a whole number of 32 bits", fmt.Sprint(v))
+	}
+	return int(n), nil
+}
+
+// wholeNumber reads a JSON number, which may be written as 20.0 or 2e1.
+func wholeNumber(v json.Number) (int64, error) {
+	n, err := v.Int64()
+	if err == nil {
+		return n, nil
+	}
+	f, err := v.Float64()
+	if err == nil && f != float64(int32(f)) {
+		err = strconv.ErrRange
+	}
+	return int64(f), err
+}
+
+// Kind names what a JSON value is, with its article: "a string", "null".
+func Kind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "a boolean"
+	case string:
+		return "a string"
+	case json.Number, int, int64, float64:
+		return "a number"
+	case []any:
+		return "a list"
+	default:
+		return "an object"
+	}
+}

@@ -1,0 +1,71 @@
+package transport
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"chirp/graph/request"
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+)
+
+// Handler serves the API.
+type Handler struct {
+	service  *Service
+	clientIP func(*http.Request) string
+	sockets  http.Handler
+}
+
+// NewHandler makes a handler. clientIP returns the address that a request comes
+// from, as ForwardedIP does; sockets serves the requests that are to become a
+// WebSocket.
+func NewHandler(s *Service, clientIP func(*http.Request) string, sockets http.Handler) *Handler {
+	return &Handler{service: s, clientIP: clientIP, sockets: sockets}
+}
+
+// ServeHTTP implements http.Handler. A caller whose token is not good is told
+// so and never served as an anonymous one. Sockets bring their token later.
+func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w := &answerWriter{ResponseWriter: rw}
+	defer func() {
+		if v := recover(); v != nil {
+			h.service.contain(w, r, v)
+		}
+	}()
+	info, err := readInfo(r, h.clientIP)
+	w.Header().Set(RequestIDHeader, info.ID)
+	ctx := request.With(r.Context(), info)
+	if n := len(r.Header.Values("Authorization")); err == nil && n > 1 {
+		err = domain.Errorf(domain.Unauthenticated, "the request has the header Authorization %d times", n)
+	}
+	if err == nil && !asksForSocket(r) {
+		ctx, err = auth.Authenticate(ctx, h.service.Tokens, r.Header.Get("Authorization"))
+	}
+	r = r.WithContext(graphql.StartOperationTrace(ctx))
+	switch {
+	case err != nil:
+		h.service.Refuse(w, r, err)
+	case asksForSocket(r):
+		h.sockets.ServeHTTP(w, r)
+	default:
+		httpTransport{h.service}.serve(w, r)
+	}
+}
+
+// asksForSocket reports whether a request is to become a WebSocket, even one
+// from which a proxy has removed that it is an upgrade. Some clients offer to
+// upgrade every request to HTTP/2, which need not be taken up.
+func asksForSocket(r *http.Request) bool {
+	return strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "websocket") ||
+		r.Header.Get("Sec-Websocket-Key") != "" || r.Header.Get("Sec-Websocket-Version") != "" || r.Header.Get("Sec-Websocket-Protocol") != ""
+}
+
+// Drain closes every socket with code 1001 and a reason, ends every event
+// stream with an error, refuses new ones, and waits until they are gone or ctx
+// ends. Plain requests are still served.
+func (h *Handler) Drain(ctx context.Context, reason string) error {
+	return h.service.drain(ctx, reason)
+}

@@ -1,0 +1,145 @@
+package transport
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"chirp/graph/guard"
+	"chirp/internal/strictjson"
+)
+
+// Params is a GraphQL request as clients write it. Members by other names,
+// be they the same in another case, are ignored.
+type Params struct {
+	Query         *string        `json:"query"`
+	DocumentID    *string        `json:"documentId"`
+	OperationName *string        `json:"operationName"`
+	Variables     map[string]any `json:"variables"`
+	Extensions    map[string]any `json:"extensions"`
+}
+
+// Decode reads a request from a JSON text, which what names in a refusal:
+// status 400 for a text that is not one JSON value, and 422 for one that is no
+// request.
+func Decode(what string, text []byte) (Params, *RequestError) {
+	var wire Params
+	bad := DecodeStrictly(what, text, &wire)
+	return wire, bad
+}
+
+// DecodeStrictly decodes a JSON text, which what names in a refusal.
+func DecodeStrictly(what string, text []byte, into any) *RequestError {
+	if why := guard.MalformedJSON(text); why != "" {
+		return Errorf(http.StatusBadRequest, "%s %s", what, why)
+	}
+	err := strictjson.Unmarshal(text, into)
+	var bad *strictjson.Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &bad):
+		return Errorf(http.StatusBadRequest, "%s cannot be read", what)
+	case bad.Malformed:
+		return Errorf(http.StatusBadRequest, "%s %v", what, bad)
+	case bad.Member != "":
+		return Errorf(http.StatusUnprocessableEntity, "%.40s cannot be a JSON %s", bad.Member, bad.Kind)
+	default:
+		return Errorf(http.StatusUnprocessableEntity, "%s must be one JSON object, not a JSON %s", what, bad.Kind)
+	}
+}
+
+// fromURL reads a request from the parameters of a URL. An empty parameter is
+// as good as none, and one that is there twice is refused: which of the two
+// counts is for nobody to guess.
+func fromURL(u *url.URL) (Params, *RequestError) {
+	var wire Params
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return wire, Errorf(http.StatusBadRequest, "the URL's query cannot be parsed")
+	}
+	texts := map[string]*string{}
+	for _, name := range []string{"query", "documentId", "operationName", "variables", "extensions"} {
+		switch given := values[name]; {
+		case len(given) > 1:
+			return wire, Errorf(http.StatusUnprocessableEntity, "the URL has %s %d times", name, len(given))
+		case len(given) == 1 && !utf8.ValidString(given[0]):
+			return wire, Errorf(http.StatusBadRequest, "%s is not valid UTF-8", name)
+		case len(given) == 1 && given[0] != "":
+			texts[name] = &given[0]
+		}
+	}
+	wire.Query, wire.DocumentID, wire.OperationName = texts["query"], texts["documentId"], texts["operationName"]
+	bad := decodeParameter("variables", texts, &wire.Variables)
+	if bad == nil {
+		bad = decodeParameter("extensions", texts, &wire.Extensions)
+	}
+	return wire, bad
+}
+
+func decodeParameter(name string, texts map[string]*string, into *map[string]any) *RequestError {
+	if texts[name] == nil {
+		return nil
+	}
+	return DecodeStrictly(name, []byte(*texts[name]), into)
+}
+
+// errNoQuery says that a request names no document.
+func errNoQuery() *RequestError {
+	return Errorf(http.StatusUnprocessableEntity, "the request has no query")
+}
+
+// NamesDocument reports whether a request says what is to be executed.
+func (wire Params) NamesDocument() bool {
+	return wire.Query != nil || wire.DocumentID != nil || wire.Extensions["persistedQuery"] != nil
+}
+
+// Raw returns the request as gqlgen takes it. A documentId travels among the
+// extensions, where only this puts one.
+func (wire Params) Raw() (*graphql.RawParams, *RequestError) {
+	if !wire.NamesDocument() {
+		return nil, errNoQuery()
+	}
+	p := &graphql.RawParams{Variables: wire.Variables, Extensions: wire.Extensions}
+	delete(p.Extensions, guard.DocumentIDKey)
+	if wire.DocumentID != nil {
+		if p.Extensions == nil {
+			p.Extensions = map[string]any{}
+		}
+		p.Extensions[guard.DocumentIDKey] = *wire.DocumentID
+	}
+	if wire.Query != nil {
+		p.Query = *wire.Query
+	}
+	if wire.OperationName != nil {
+		p.OperationName = *wire.OperationName
+	}
+	return p, nil
+}
+
+// EncodeResponse returns a response as JSON. One that says why there is no data
+// has none, not a data that is null.
+func EncodeResponse(response *graphql.Response) []byte {
+	switch {
+	case response.Data == nil && len(response.Errors) > 0:
+		return Encode(map[string]any{"errors": response.Errors})
+	case response.Data != nil && len(response.Errors) == 0 && len(response.Extensions) == 0:
+		b := make([]byte, 0, len(`{"data":}`)+len(response.Data))
+		return append(append(append(b, `{"data":`...), response.Data...), '}')
+	default:
+		return Encode(response)
+	}
+}
+
+// Encode returns v, which is known to be encodable, as JSON.
+func Encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return []byte("null")
+	}
+	return b
+}

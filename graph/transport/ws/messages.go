@@ -1,0 +1,67 @@
+package ws
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"chirp/graph/clip"
+)
+
+const subprotocol = "graphql-transport-ws"
+
+// Close codes of graphql-transport-ws, and those of RFC 6455 that are used
+// here. Clients reconnect after 1001, 1013, 4403 and 4408, and give up after
+// the others.
+const (
+	closeNormal        = 1000
+	closeGoingAway     = 1001
+	closeTryLater      = 1013
+	closeBadRequest    = 4400
+	closeUnauthorized  = 4401
+	closeForbidden     = 4403
+	closeNotAcceptable = 4406
+	closeInitTimeout   = 4408
+	closeDuplicateID   = 4409
+	closeTooManyInits  = 4429
+	closeInternal      = 4500
+)
+
+// closing is why a socket is closed.
+type closing struct {
+	code   int
+	reason string
+}
+
+func closef(code int, format string, args ...any) *closing {
+	return &closing{code, clip.Text(fmt.Sprintf(format, args...), maxReason)}
+}
+
+// maxReason is how many bytes of a reason a close frame can hold.
+const maxReason = 123
+
+// received is a message of a client.
+type received struct {
+	ID      any             `json:"id"`
+	Type    string          `json:"type"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+func isObject(raw json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) }
+
+func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+// encodeMessage returns a message of the server's. The id is a JSON string, or
+// empty; the payload is JSON, or nil.
+func encodeMessage(kind, id string, payload []byte) []byte {
+	b := make([]byte, 0, len(`{"id":,"type":"","payload":}`)+len(kind)+len(id)+len(payload))
+	b = append(b, '{')
+	if id != "" {
+		b = append(append(append(b, `"id":`...), id...), ',')
+	}
+	b = append(append(append(b, `"type":"`...), kind...), '"')
+	if payload != nil {
+		b = append(append(b, `,"payload":`...), payload...)
+	}
+	return append(b, '}')
+}

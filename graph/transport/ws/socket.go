@@ -1,0 +1,305 @@
+package ws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/gorilla/websocket"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/graph/transport"
+	"chirp/internal/domain"
+)
+
+// socket serves GraphQL over one WebSocket, by the rules of
+// graphql-transport-ws. One goroutine reads, the outbox's writes, and each
+// operation has one that asks for its responses while there is room for them.
+type socket struct {
+	*outbox
+
+	service *transport.Service
+	legacy  bool        // the client speaks graphql-ws
+	ready   atomic.Bool // connection_init was acknowledged
+
+	// These belong to the goroutine that reads.
+	ctx       context.Context //nolint:containedctx // the caller's, as of connection_init
+	header    http.Header     // of the upgrade request
+	initiated bool
+	release   func() // returns what the socket holds of a quota
+
+	mu         sync.Mutex
+	operations map[string]*operation // under way, by the client's id
+	work       sync.WaitGroup        // the goroutines of operations
+}
+
+// operation is one that is under way on a socket.
+type operation struct {
+	id     string // as JSON
+	cancel context.CancelFunc
+}
+
+// serve reads messages until the socket is closed, and waits until nothing
+// works for it any more.
+func (s *socket) serve(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	s.ctx = ctx
+	defer s.finish(cancel)
+	defer func() {
+		if v := recover(); v != nil {
+			s.close(s.broken(ctx, v))
+		}
+	}()
+	for {
+		message, why := s.read()
+		if why == nil && s.isClosing() {
+			continue // the peer has until the deadline to read the close frame
+		}
+		if why == nil {
+			why = s.receive(message)
+		}
+		if why != nil {
+			s.close(*why)
+			return
+		}
+	}
+}
+
+// settleTimeout bounds the wait for operations that were told to end.
+const settleTimeout = 5 * time.Second
+
+// finish ends the operations, lets the writer finish and the peer read what was
+// written, and closes the connection.
+func (s *socket) finish(cancel context.CancelFunc) {
+	cancel()
+	<-s.written
+	_ = s.ws.NetConn().SetReadDeadline(time.Now().Add(linger))
+	_, _ = io.Copy(io.Discard, s.ws.NetConn())
+	_ = s.ws.Close()
+	settled := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(settled)
+	}()
+	select {
+	case <-settled:
+	case <-time.After(settleTimeout):
+	}
+}
+
+// read returns the next message, or why there is none. The size is bounded
+// here because the limit of the WebSocket library tells the client no reason.
+func (s *socket) read() ([]byte, *closing) {
+	kind, r, err := s.ws.NextReader()
+	var message []byte
+	if err == nil {
+		message, err = io.ReadAll(io.LimitReader(r, s.limits.Body+1))
+	}
+	var timeout net.Error
+	switch {
+	case err != nil && errors.As(err, &timeout) && timeout.Timeout() && !s.ready.Load():
+		return nil, &closing{closeInitTimeout, "Connection initialisation timeout"}
+	case err != nil:
+		s.discard() // nobody is there to read it
+		return nil, &closing{closeNormal, ""}
+	case int64(len(message)) > s.limits.Body:
+		return nil, closef(websocket.CloseMessageTooBig, "a message may have %d bytes", s.limits.Body)
+	}
+	s.alive()
+	if kind != websocket.TextMessage {
+		return nil, closef(closeBadRequest, "messages are JSON text, not binary")
+	}
+	return message, nil
+}
+
+// alive gives the peer two more ping intervals to be heard of. Until the
+// connection is acknowledged the deadline is that of connection_init.
+func (s *socket) alive() {
+	if s.ready.Load() {
+		s.extend(2 * s.limits.Ping)
+	}
+}
+
+// receive acts on a message, or returns why to close the socket.
+func (s *socket) receive(text []byte) (bad *closing) {
+	var m received
+	if why := transport.DecodeStrictly("the message", text, &m); why != nil {
+		return closef(closeBadRequest, "%s", why.Message)
+	}
+	if s.legacy {
+		if m.Type, bad = fromLegacy(m.Type); bad != nil {
+			return bad
+		}
+	}
+	id, _ := m.ID.(string)
+	switch m.Type {
+	case "ping":
+		s.send(encodeMessage("pong", "", m.Payload))
+	case "pong":
+	case "connection_init":
+		return s.initiate(m.Payload)
+	case "subscribe":
+		return s.subscribe(id, m.Payload)
+	case "complete":
+		s.stop(id)
+	default:
+		return closef(closeBadRequest, "the message type %.40q is not one that a client sends", m.Type)
+	}
+	return nil
+}
+
+// initiate settles who is calling.
+func (s *socket) initiate(payload json.RawMessage) *closing {
+	var members map[string]any
+	switch {
+	case s.initiated:
+		return &closing{closeTooManyInits, "Too many initialisation requests"}
+	case isNull(payload):
+	case !isObject(payload):
+		return closef(closeBadRequest, "the payload of connection_init is not an object")
+	default:
+		if why := transport.DecodeStrictly("the payload of connection_init", payload, &members); why != nil {
+			return closef(closeBadRequest, "%s", why.Message)
+		}
+	}
+	s.initiated = true
+	if why := s.authenticate(members); why != nil {
+		return why
+	}
+	s.ready.Store(true)
+	s.send(encodeMessage("connection_ack", "", nil))
+	s.alive()
+	s.keepAlive()
+	return nil
+}
+
+// keepAlive tells a client of graphql-ws that the connection lives. Others hear
+// it by the pings of the network protocol.
+func (s *socket) keepAlive() {
+	if s.legacy && s.ready.Load() {
+		s.send(encodeMessage("ka", "", nil))
+	}
+}
+
+// subscribe begins an operation. A message without an id or a query breaks the
+// protocol; if anything else in it is wrong, the operation fails and the socket
+// stays.
+func (s *socket) subscribe(id string, payload json.RawMessage) *closing {
+	switch {
+	case !s.ready.Load():
+		return &closing{closeUnauthorized, "Unauthorized"}
+	case id == "":
+		return closef(closeBadRequest, "subscribe needs an id")
+	case !isObject(payload):
+		return closef(closeBadRequest, "the payload of subscribe is not an object")
+	}
+	start := graphql.Now()
+	request, bad := transport.Decode("the payload of subscribe", payload)
+	if bad == nil && !request.NamesDocument() {
+		return closef(closeBadRequest, "the payload of subscribe has no query")
+	}
+	ctx, o, why := s.begin(id)
+	if o == nil {
+		return why
+	}
+	if bad != nil {
+		s.end(id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, bad)}))
+		return nil
+	}
+	params, _ := request.Raw()
+	params.Headers = s.header
+	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	oc, errs := s.service.Executor.CreateOperationContext(ctx, params)
+	if errs != nil {
+		s.end(id, o, s.errorMessage(o, s.service.Executor.DispatchError(graphql.WithOperationContext(ctx, oc), errs).Errors))
+		return nil
+	}
+	s.work.Go(func() { s.execute(ctx, id, o, oc) })
+	return nil
+}
+
+// begin counts an operation. It returns none if the socket has too many, or if
+// the socket must be closed. In graphql-ws an operation replaces one of the
+// same id.
+func (s *socket) begin(id string) (context.Context, *operation, *closing) {
+	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(s.ctx))
+	o := &operation{string(transport.Encode(id)), cancel}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	former := s.operations[id]
+	switch {
+	case former != nil && !s.legacy:
+		cancel()
+		return nil, nil, closef(closeDuplicateID, "Subscriber for %s already exists", id)
+	case former != nil:
+		former.cancel()
+	case len(s.operations) >= s.limits.SocketOperations:
+		cancel()
+		s.send(s.errorMessage(o, gqlerror.List{s.service.Present(ctx, domain.Errorf(domain.RateLimited,
+			"this socket has %d operations under way, which is the most; complete one first", s.limits.SocketOperations))}))
+		return nil, nil, nil
+	}
+	s.operations[id] = o
+	return ctx, o, nil
+}
+
+// execute sends the responses of an operation. It asks for the next one of a
+// subscription only when there is room for it, so that a client is disconnected
+// because it does not read, and not because it asks for a lot. It goes on until
+// there are no more responses, because until then something works for them.
+func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graphql.OperationContext) {
+	responses, ctx := s.service.Executor.DispatchOperation(ctx, oc)
+	for {
+		if oc.Operation.Operation == ast.Subscription {
+			s.room(ctx.Done())
+		}
+		response := responses(ctx)
+		switch {
+		case response == nil:
+			s.end(id, o, encodeMessage("complete", o.id, nil))
+			return
+		case response.Data == nil:
+			s.end(id, o, s.errorMessage(o, response.Errors))
+		default:
+			s.push(id, o, s.nextMessage(o, transport.EncodeResponse(response)))
+		}
+	}
+}
+
+// push sends a message of an operation, unless the client has completed it.
+func (s *socket) push(id string, o *operation, message []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.operations[id] == o {
+		s.send(message)
+	}
+}
+
+// end sends the last message of an operation. The client may use its id again.
+func (s *socket) end(id string, o *operation, message []byte) {
+	o.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.operations[id] == o {
+		delete(s.operations, id)
+		s.send(message)
+	}
+}
+
+// stop ends an operation that the client has completed.
+func (s *socket) stop(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.operations[id]; o != nil {
+		o.cancel()
+		delete(s.operations, id)
+	}
+}

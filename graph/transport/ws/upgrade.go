@@ -1,0 +1,169 @@
+// Package ws serves the API over WebSocket, by the protocol graphql-transport-ws
+// and its predecessor graphql-ws.
+package ws
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/net/http/httpguts"
+
+	"chirp/graph/panics"
+	"chirp/graph/transport"
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+)
+
+// Handler serves GraphQL over WebSocket.
+type Handler struct {
+	service *transport.Service
+	origins *transport.Origins
+}
+
+// New makes a handler. Pages of origins may open a socket, besides the server's
+// own.
+func New(s *transport.Service, origins *transport.Origins) *Handler { return &Handler{s, origins} }
+
+// ServeHTTP implements http.Handler: it upgrades a request and serves its socket
+// until it is closed.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if bad := h.checkUpgrade(w, r); bad != nil {
+		h.service.Refuse(w, r, bad)
+		return
+	}
+	release, err := h.service.Await(r.Context())
+	if err != nil {
+		h.service.Refuse(w, r, err)
+		return
+	}
+	upgrader := websocket.Upgrader{
+		Subprotocols: []string{subprotocol, legacySubprotocol}, Error: h.refuseUpgrade,
+		CheckOrigin: func(*http.Request) bool { return true }, // checkUpgrade has
+	}
+	ws, err := upgrader.Upgrade(w, r, http.Header{transport.RequestIDHeader: w.Header()[transport.RequestIDHeader]})
+	if err != nil {
+		release()
+		return // refuseUpgrade has answered
+	}
+	s := &socket{
+		outbox: newOutbox(ws, h.service.Limits), service: h.service, legacy: ws.Subprotocol() == legacySubprotocol,
+		header: r.Header, release: release, operations: map[string]*operation{},
+	}
+	s.tick, s.last = s.keepAlive, s.lastMessage
+	defer func() { s.release() }()
+	ws.SetPongHandler(func(string) error { s.alive(); return nil })
+	s.extend(h.service.Limits.SocketInit)
+	go s.run()
+	remove, err := h.service.Open(func(why error) { s.close(goingAway(why)) })
+	switch {
+	case err != nil:
+		s.close(goingAway(err))
+	case ws.Subprotocol() == "":
+		s.close(closing{closeNotAcceptable, "Subprotocol not acceptable"})
+	}
+	if err == nil {
+		defer remove()
+	}
+	s.serve(r.Context())
+}
+
+func goingAway(why error) closing { return *closef(closeGoingAway, "%s", why.Error()) }
+
+// checkUpgrade says why a request cannot become a socket, nil if it can.
+func (h *Handler) checkUpgrade(w http.ResponseWriter, r *http.Request) *transport.RequestError {
+	site, foreign := h.origins.Foreign(r)
+	switch {
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		return transport.Errorf(http.StatusMethodNotAllowed, "a WebSocket is opened by GET, not %.20s", r.Method)
+	case !httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket") || !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		return transport.Errorf(http.StatusUpgradeRequired, "this is a WebSocket request without Upgrade: websocket and Connection: Upgrade; a proxy on the way has probably removed these headers, and must be told to pass them on")
+	case !httpguts.HeaderValuesContainsToken(r.Header["Sec-Websocket-Version"], "13"):
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		return transport.Errorf(http.StatusUpgradeRequired, "Sec-WebSocket-Version must be 13")
+	case foreign:
+		return transport.Errorf(http.StatusForbidden, "pages of %.200s may not open a socket here: the site is not this server's own, which by the request's Host is %.200s, nor one of --allowed-origins", site, r.Host)
+	default:
+		return nil
+	}
+}
+
+// refuseUpgrade answers a request that the library cannot upgrade.
+func (h *Handler) refuseUpgrade(w http.ResponseWriter, r *http.Request, status int, reason error) {
+	h.service.Refuse(w, r, transport.Errorf(status, "the connection cannot become a WebSocket: %s", strings.TrimPrefix(reason.Error(), "websocket: ")))
+}
+
+// authenticate finds who is calling from the authorization in connection_init's
+// payload or else in the upgrade request, or returns why to close the socket.
+// The socket ends with the token.
+func (s *socket) authenticate(payload map[string]any) *closing {
+	header, err := authorization(payload, s.header.Get("Authorization"))
+	if err != nil {
+		return forbidden(err)
+	}
+	ctx, err := auth.Authenticate(s.ctx, s.service.Tokens, header)
+	if err != nil && domain.KindOf(err) != domain.Unauthenticated {
+		return &closing{closeTryLater, "it cannot be told now whether the token is good; try again"}
+	}
+	if at, ends := auth.Expires(ctx); err == nil && ends && !time.Now().Before(at) {
+		err = transport.ErrExpired() // requests are given some leeway, connections are not
+	}
+	if err != nil {
+		return forbidden(err)
+	}
+	release, err := s.service.Admit(ctx)
+	if err != nil {
+		return closef(closeTryLater, "%s", err.Error())
+	}
+	s.release()
+	s.ctx, s.release = ctx, release
+	if header != "" {
+		s.service.WatchToken(ctx, header, func(err error) { s.close(s.unwelcome(ctx, err)) })
+	}
+	return nil
+}
+
+func forbidden(err error) *closing { return closef(closeForbidden, "Forbidden: %s", err.Error()) }
+
+// unwelcome is why a socket is closed whose caller's token is good no more.
+func (s *socket) unwelcome(ctx context.Context, err error) closing {
+	if errors.As(err, new(*panics.Error)) {
+		return *closef(closeInternal, "%s", s.service.Present(ctx, err).Message)
+	}
+	return *closef(closeForbidden, "%s", err.Error())
+}
+
+// broken is why a socket is closed whose own work panicked.
+func (s *socket) broken(ctx context.Context, v any) closing {
+	return *closef(closeInternal, "%s", s.service.Present(ctx, panics.Recovered(ctx, v)).Message)
+}
+
+// authorization is that of a connection_init payload, or else that of the
+// upgrade request. Clients write the member's name in any case, as a header's,
+// so there must not be two of them.
+func authorization(payload map[string]any, fallback string) (string, error) {
+	var given []any
+	for key, value := range payload {
+		if strings.EqualFold(key, "authorization") && value != nil {
+			given = append(given, value)
+		}
+	}
+	switch len(given) {
+	case 0:
+		return fallback, nil
+	case 1:
+		text, ok := given[0].(string)
+		if !ok {
+			return "", domain.Errorf(domain.Unauthenticated, `the authorization must be "Bearer" and a token`)
+		}
+		return text, nil
+	default:
+		return "", domain.Errorf(domain.Unauthenticated, "the payload has the authorization %d times", len(given))
+	}
+}
