@@ -13,7 +13,6 @@ import (
 	graphapi "chirp/graph/api"
 	"chirp/graph/transport"
 	"chirp/internal/domain"
-
 	"chirp/internal/gate"
 )
 

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"chirp/graph/transport"
-
 	"github.com/rs/cors"
+
+	"chirp/graph/transport"
 )
 
 // secure sets the headers that every answer has unless its handler knows

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"chirp/graph/api"
-	"chirp/graph/transport"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/graph/api"
+	"chirp/graph/transport"
 )
 
 // secret is in every panic here, and must be in no answer.

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"chirp/graph"
-
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 	library "github.com/vektah/gqlparser/v2/validator"
+
+	"chirp/graph"
 )
 
 // These look inside, because the schema has no arguments of most kinds yet, and

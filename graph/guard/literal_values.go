@@ -3,10 +3,10 @@ package guard
 import (
 	"strconv"
 
-	"chirp/graph/clip"
-
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator/core"
+
+	"chirp/graph/clip"
 )
 
 // literalRule judges the literals that the library's rule on values lets pass:

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"chirp/graph"
-
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -15,6 +13,8 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 	"pgregory.net/rapid"
+
+	"chirp/graph"
 )
 
 // TestOverlapFindsWhatThePairwiseRuleFinds holds the rule against the one of

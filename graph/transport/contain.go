@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 
-	"chirp/graph/panics"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/graph/panics"
 )
 
 // contained is an executor out of which no panic comes: each becomes an error

@@ -7,11 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"chirp/graph/panics"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/graph/panics"
 )
 
 // live answers an operation by an HTTP response that stays open, to which each

@@ -4,9 +4,9 @@ import (
 	"sync"
 	"time"
 
-	"chirp/graph/transport"
-
 	"github.com/gorilla/websocket"
+
+	"chirp/graph/transport"
 )
 
 // linger is how long a closing socket waits for its peer to read the close
