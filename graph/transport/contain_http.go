@@ -18,7 +18,7 @@ func (s *Service) contain(w *answerWriter, r *http.Request, v any) {
 	}
 	fault := panics.Recovered(r.Context(), v)
 	if w.begun {
-		s.Present(r.Context(), fault) // which logs it
+		_ = s.Present(r.Context(), fault) // which logs it
 		panic(http.ErrAbortHandler)
 	}
 	s.Refuse(w, r, fault)

@@ -15,6 +15,7 @@ import (
 // Handler serves the API.
 type Handler struct {
 	service  *Service
+	http     httpTransport
 	clientIP func(*http.Request) string
 	sockets  http.Handler
 }
@@ -23,7 +24,7 @@ type Handler struct {
 // from, as ForwardedIP does; sockets serves the requests that are to become a
 // WebSocket.
 func NewHandler(s *Service, clientIP func(*http.Request) string, sockets http.Handler) *Handler {
-	return &Handler{service: s, clientIP: clientIP, sockets: sockets}
+	return &Handler{service: s, http: httpTransport{s, live{s}}, clientIP: clientIP, sockets: sockets}
 }
 
 // ServeHTTP implements http.Handler. A caller whose token is not good is told
@@ -51,7 +52,7 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case asksForSocket(r):
 		h.sockets.ServeHTTP(w, r)
 	default:
-		httpTransport{h.service}.serve(w, r)
+		h.http.serve(w, r)
 	}
 }
 

@@ -21,7 +21,10 @@ const methods = "GET, HEAD, OPTIONS, POST"
 
 // httpTransport serves operations by POST, and all but mutations by GET: in one
 // JSON document, or as a stream where Accept says so.
-type httpTransport struct{ *Service }
+type httpTransport struct {
+	*Service
+	live live
+}
 
 // serve answers a request, and says what is wrong with one that it cannot
 // answer.
@@ -55,7 +58,7 @@ func (t httpTransport) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if f := formatOf(mediaFor(oc.Operation.Operation, accepts)); f != nil {
-		live{t.Service}.serve(w, r, oc, f)
+		t.live.serve(w, r, oc, f)
 		return
 	}
 	responses, ctx := t.Executor.DispatchOperation(r.Context(), oc)
@@ -70,7 +73,7 @@ func (t httpTransport) serve(w http.ResponseWriter, r *http.Request) {
 func (t httpTransport) refuse(w http.ResponseWriter, accepts accepted, errs gqlerror.List) {
 	media := mediaFor(ast.Query, accepts)
 	if f := formatOf(media); f != nil {
-		live{t.Service}.refuse(w, f, errs)
+		t.live.refuse(w, f, errs)
 		return
 	}
 	writeErrors(w, accepts, statusOf(errs), errs...)
