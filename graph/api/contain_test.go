@@ -14,11 +14,9 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"chirp/graph/api"
+	"chirp/graph/graphtest"
 	"chirp/graph/transport"
 )
-
-// secret is in every panic here, and must be in no answer.
-const secret = "a bug at 10.0.0.1"
 
 // marked says whether an operation is one that is to panic.
 func marked(ctx context.Context) bool {
@@ -27,26 +25,27 @@ func marked(ctx context.Context) bool {
 
 func explode(ctx context.Context) {
 	if marked(ctx) {
-		panic(secret)
+		panic(graphtest.Secret)
 	}
 }
 
 // mutators panic before an operation is executed.
 type mutators struct{ parameters, operation bool }
 
-func (mutators) ExtensionName() string                   { return "Panics" }
+func (mutators) ExtensionName() string { return "Panics" }
+
 func (mutators) Validate(graphql.ExecutableSchema) error { return nil }
 
 func (m mutators) MutateOperationParameters(_ context.Context, p *graphql.RawParams) *gqlerror.Error {
 	if m.parameters && strings.Contains(p.Query, "boom") {
-		panic(secret)
+		panic(graphtest.Secret)
 	}
 	return nil
 }
 
 func (m mutators) MutateOperationContext(_ context.Context, oc *graphql.OperationContext) *gqlerror.Error {
 	if m.operation && strings.Contains(oc.RawQuery, "boom") {
-		panic(secret)
+		panic(graphtest.Secret)
 	}
 	return nil
 }
@@ -145,7 +144,7 @@ type stage struct {
 
 // masked checks an answer about a fault: one masked error, which the log has
 // once, under its id and with the stack.
-func (w *world) masked(t *testing.T, way string, got []answer, data bool) {
+func masked(t *testing.T, w *graphtest.World, way string, got []graphtest.Answer, data bool) {
 	t.Helper()
 	if len(got) != 1 || len(got[0].Errors) == 0 {
 		t.Errorf("%s: got %+v, want one answer with an error", way, got)
@@ -155,20 +154,20 @@ func (w *world) masked(t *testing.T, way string, got []answer, data bool) {
 	for _, e := range a.Errors {
 		id, ok := strings.CutPrefix(e.Message, "internal error, id ")
 		if !ok || e.Extensions["code"] != "INTERNAL" {
-			t.Errorf("%s: got %s, want INTERNAL and an id alone", way, a.body)
+			t.Errorf("%s: got %s, want INTERNAL and an id alone", way, a.Body)
 		}
-		if logged := w.logged.String(); strings.Count(logged, "id="+id) != 1 {
+		if logged := w.Logged.String(); strings.Count(logged, "id="+id) != 1 {
 			t.Errorf("%s: the log has the id %s %d times, want once: %s", way, id, strings.Count(logged, "id="+id), logged)
 		}
 	}
-	if strings.Contains(a.body, "10.0.0.1") || strings.Contains(a.body, "goroutine") {
-		t.Errorf("%s: got %s, which tells the panic", way, a.body)
+	if strings.Contains(a.Body, "10.0.0.1") || strings.Contains(a.Body, "goroutine") {
+		t.Errorf("%s: got %s, which tells the panic", way, a.Body)
 	}
-	if data != strings.Contains(a.body, `"data":`) {
-		t.Errorf("%s: got %s, want data: %t", way, a.body, data)
+	if data != strings.Contains(a.Body, `"data":`) {
+		t.Errorf("%s: got %s, want data: %t", way, a.Body, data)
 	}
-	if wantFault := !data && (way == "JSON" || way == "GET" || way == "graphql-response+json"); a.status != 0 && wantFault != (a.status == http.StatusInternalServerError) {
-		t.Errorf("%s: got status %d, want 500: %t", way, a.status, wantFault)
+	if wantFault := !data && (way == "JSON" || way == "GET" || way == "graphql-response+json"); a.Status != 0 && wantFault != (a.Status == http.StatusInternalServerError) {
+		t.Errorf("%s: got status %d, want 500: %t", way, a.Status, wantFault)
 	}
 }
 
@@ -176,21 +175,21 @@ func TestPanicsStayWithinTheirOperation(t *testing.T) {
 	for _, s := range stages() {
 		t.Run(s.name, func(t *testing.T) {
 			var exec *executor.Executor
-			w := newWorldOf(t, func(cfg api.Config) (handler *transport.Handler) {
+			w := graphtest.NewOf(t, func(cfg api.Config) (handler *transport.Handler) {
 				handler, exec = api.Build(cfg)
 				return handler
 			})
-			ada := w.person("ada")
-			w.must("", `{ user(username: "ada") { id } }`, nil)
+			ada := w.Person("ada")
+			w.Must("", `{ user(username: "ada") { id } }`, nil)
 			s.put(exec)
-			for _, way := range ways() {
-				w.masked(t, way.name, way.send(t, w, request{ada.token, `query boom { viewer { username } user(username: "ada") { id } }`, nil}), s.data)
-				if !way.queries {
-					w.masked(t, way.name, way.send(t, w, request{ada.token, `mutation boom { postChirp(input: {content: "x"}) { position } }`, nil}), s.data)
+			for _, way := range graphtest.Ways() {
+				masked(t, w, way.Name, way.Send(t, w, graphtest.Request{Token: ada.Token, Operation: `query boom { viewer { username } user(username: "ada") { id } }`}), s.data)
+				if !way.Queries {
+					masked(t, w, way.Name, way.Send(t, w, graphtest.Request{Token: ada.Token, Operation: `mutation boom { postChirp(input: {content: "x"}) { position } }`}), s.data)
 				}
-				if way.subscribes && !strings.Contains(s.name, "root field") && s.name != "writing a value" {
-					got := way.send(t, w, request{ada.token, fmt.Sprintf(`subscription boom { profileUpdated(userId: %q) { username } }`, ada.id), nil})
-					w.masked(t, way.name+", subscribed", got, false)
+				if way.Subscribes && !strings.Contains(s.name, "root field") && s.name != "writing a value" {
+					got := way.Send(t, w, graphtest.Request{Token: ada.Token, Operation: fmt.Sprintf(`subscription boom { profileUpdated(userId: %q) { username } }`, ada.ID)})
+					masked(t, w, way.Name+", subscribed", got, false)
 				}
 			}
 		})

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"chirp/graph/graphtest"
 )
 
 // hostile is a request that no client would send by itself.
@@ -23,7 +25,7 @@ func corpus() []hostile {
 	}
 	documents := func(code string, documents map[string]string) {
 		for name, document := range documents {
-			all = append(all, hostile{name, code, envelope(document, `{}`)})
+			all = append(all, hostile{name, code, graphtest.Envelope(document, `{}`)})
 		}
 	}
 	documents("COMPLEXITY_LIMIT_EXCEEDED", tooMuchAtOnce())
@@ -35,10 +37,6 @@ func corpus() []hostile {
 	add("BAD_USER_INPUT", envelopes())
 	add("BAD_USER_INPUT", variables())
 	return all
-}
-
-func envelope(document, variables string) string {
-	return `{"query":` + marshal(document) + `,"variables":` + variables + `}`
 }
 
 // repeat repeats a text, with %d standing for how many came before.
@@ -264,10 +262,29 @@ func envelopes() map[string]string {
 func variables() map[string]string {
 	const query = `query($id: ID!, $n: Int) { node(id: $id) { id } viewer { followers(first: $n) { edges { cursor } } } }`
 	return map[string]string{
-		"a list for a text":          envelope(query, `{"id":[`+repeat(60_000, `1,`)+`1]}`),
-		"an object for a text":       envelope(query, `{"id":{`+repeat(15_000, `"a%d":1,`)+`"a":1}}`),
-		"a number that is too large": envelope(query, `{"id":"x","n":`+strings.Repeat("9", 200_000)+`}`),
-		"an input of unknown fields": envelope(`mutation($i: LogInInput!) { logIn(input: $i) { token } }`, `{"i":{"`+strings.Repeat("x", 200_000)+`":1}}`),
-		"none where one must be":     envelope(query, `{`+repeat(15_000, `"a%d":1,`)+`"a":1}`),
+		"a list for a text":          graphtest.Envelope(query, `{"id":[`+repeat(60_000, `1,`)+`1]}`),
+		"an object for a text":       graphtest.Envelope(query, `{"id":{`+repeat(15_000, `"a%d":1,`)+`"a":1}}`),
+		"a number that is too large": graphtest.Envelope(query, `{"id":"x","n":`+strings.Repeat("9", 200_000)+`}`),
+		"an input of unknown fields": graphtest.Envelope(`mutation($i: LogInInput!) { logIn(input: $i) { token } }`, `{"i":{"`+strings.Repeat("x", 200_000)+`":1}}`),
+		"none where one must be":     graphtest.Envelope(query, `{`+repeat(15_000, `"a%d":1,`)+`"a":1}`),
 	}
+}
+
+func manyLogIns(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `l%d: logIn(input: {username: "a", password: "a password"}) { token } `, i)
+	}
+	return b.String()
+}
+
+// doubling has fragments each of which spreads the next one twice.
+func doubling(n int, typ, operation, last string) string {
+	var b strings.Builder
+	b.WriteString(operation)
+	for i := range n {
+		fmt.Fprintf(&b, " fragment f%d on %s { ...f%d ...f%d }", i, typ, i+1, i+1)
+	}
+	fmt.Fprintf(&b, " fragment f%d on %s { %s }", n, typ, last)
+	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"chirp/graph/api"
+	"chirp/graph/graphtest"
 	"chirp/graph/model"
 )
 
@@ -22,15 +23,15 @@ func FuzzRequest(f *testing.F) {
 		}
 	}
 	f.Add(`{"query":"query A($n: Int = 1) { viewer { chirps(first: $n) { edges { cursor } } } }","operationName":"A","variables":{"n":2}}`)
-	f.Add(`{"documentId":"` + idOf("x") + `","extensions":{}}`)
-	w := newWorld(f, func(c *api.Config) { c.Guard.RateLimit = 0.1 }) // or it would hash passwords
+	f.Add(`{"documentId":"` + graphtest.DocumentID("x") + `","extensions":{}}`)
+	w := graphtest.New(f, func(c *api.Config) { c.Guard.RateLimit = 0.1 }) // or it would hash passwords
 	f.Fuzz(func(t *testing.T, body string) {
 		post := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		post.Header.Set("Content-Type", "application/json")
 		get := httptest.NewRequest(http.MethodGet, "/?query="+url.QueryEscape(body)+"&variables="+url.QueryEscape(body), nil)
 		for _, r := range []*http.Request{post, get} {
 			got := httptest.NewRecorder()
-			w.handler.ServeHTTP(got, r)
+			w.Handler.ServeHTTP(got, r)
 			checkAnswer(t, got.Body.Bytes())
 		}
 	})
@@ -38,8 +39,8 @@ func FuzzRequest(f *testing.F) {
 
 func checkAnswer(t *testing.T, body []byte) {
 	t.Helper()
-	checkPaths(t, string(body))
-	var a answer
+	graphtest.CheckPaths(t, string(body))
+	var a graphtest.Answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		t.Fatalf("got %.500q: %v", body, err)
 	}

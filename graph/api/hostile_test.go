@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"chirp/graph/api"
+	"chirp/graph/graphtest"
 )
 
 // Bounds of what a hostile request may cost. The memory is that of the request
@@ -30,35 +30,17 @@ const (
 )
 
 // serve serves a request by POST in this goroutine, and measures.
-func (w *world) serve(body string) (answered *httptest.ResponseRecorder, took time.Duration, allocated uint64) {
+func serve(w *graphtest.World, body string) (answered *httptest.ResponseRecorder, took time.Duration, allocated uint64) {
 	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	answered = httptest.NewRecorder()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	w.handler.ServeHTTP(answered, r)
+	w.Handler.ServeHTTP(answered, r)
 	took = time.Since(start)
 	runtime.ReadMemStats(&after)
 	return answered, took, after.TotalAlloc - before.TotalAlloc
-}
-
-// bodyAs serves a request of a user's by POST, and returns what was answered.
-func (w *world) bodyAs(token, body string) answer {
-	w.t.Helper()
-	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	got := httptest.NewRecorder()
-	w.handler.ServeHTTP(got, r)
-	a := answer{body: got.Body.String(), status: got.Code}
-	checkPaths(w.t, a.body)
-	if err := json.Unmarshal(got.Body.Bytes(), &a); err != nil {
-		w.t.Fatalf("answer %d %.200q: %v", a.status, a.body, err)
-	}
-	return a
 }
 
 // heap is what is in use after a collection.
@@ -71,15 +53,15 @@ func heap() int64 {
 }
 
 func TestHostileRequestsAreRefusedShortly(t *testing.T) {
-	w := newWorld(t)
+	w := graphtest.New(t)
 	var slowest time.Duration
 	var longest int
 	var dearest uint64
 	for _, c := range corpus() {
 		t.Run(c.name, func(t *testing.T) {
-			got, took, allocated := w.serve(c.body)
+			got, took, allocated := serve(w, c.body)
 			answer := got.Body.String()
-			checkPaths(t, answer)
+			graphtest.CheckPaths(t, answer)
 			if !strings.Contains(answer, `"code":"`+c.code+`"`) || strings.Contains(answer, `"data"`) {
 				t.Errorf("got %.500s, want %s and no data", answer, c.code)
 			}
@@ -89,24 +71,24 @@ func TestHostileRequestsAreRefusedShortly(t *testing.T) {
 			if allocated > maxAllocated {
 				t.Errorf("the request took %d bytes of memory, want at most %d", allocated, maxAllocated)
 			}
-			if took > hang {
+			if took > graphtest.Hang {
 				t.Errorf("the request took %s", took)
 			}
 			slowest, longest, dearest = max(slowest, took), max(longest, len(answer)), max(dearest, allocated)
 		})
 	}
-	if logged := w.logged.String(); logged != "" {
+	if logged := w.Logged.String(); logged != "" {
 		t.Errorf("the log has %.500s, want nothing", logged)
 	}
 	t.Logf("%d requests; at worst %s, an answer of %d bytes, %d kB of memory", len(corpus()), slowest, longest, dearest>>10)
 }
 
 func TestHostileRequestsLeaveNothingInMemory(t *testing.T) {
-	w := newWorld(t)
+	w := graphtest.New(t)
 	requests := corpus()
 	round := func() int64 {
 		for _, c := range requests {
-			w.serve(c.body)
+			serve(w, c.body)
 		}
 		return heap()
 	}
@@ -122,10 +104,10 @@ func TestHostileRequestsLeaveNothingInMemory(t *testing.T) {
 // TestValidFloodOfDocumentsLeavesLittleInMemory sends documents that are
 // different, valid and as dear to keep as they can be.
 func TestValidFloodOfDocumentsLeavesLittleInMemory(t *testing.T) {
-	w := newWorld(t)
+	w := graphtest.New(t)
 	before := heap()
 	for i := range 1000 {
-		got, _, _ := w.serve(envelope(fmt.Sprintf(`{ a%d: __typename viewer{%s} }`, i, strings.Repeat("id ", 990)), `{}`))
+		got, _, _ := serve(w, graphtest.Envelope(fmt.Sprintf(`{ a%d: __typename viewer{%s} }`, i, strings.Repeat("id ", 990)), `{}`))
 		if i == 0 && !strings.Contains(got.Body.String(), `"viewer":null`) {
 			t.Fatalf("got %s, want an answer", got.Body)
 		}
@@ -139,8 +121,8 @@ func TestValidFloodOfDocumentsLeavesLittleInMemory(t *testing.T) {
 
 // during runs attackers for as long as a caller asks, and gives the longest
 // that the caller waited.
-func (w *world) during(attack func(ctx context.Context), attackers int) (longest time.Duration) {
-	w.t.Helper()
+func during(w *graphtest.World, attack func(ctx context.Context), attackers int) (longest time.Duration) {
+	w.T.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for range attackers {
@@ -148,11 +130,11 @@ func (w *world) during(attack func(ctx context.Context), attackers int) (longest
 	}
 	defer running.Wait()
 	defer stop()
-	ada := w.person("ada")
+	ada := w.Person("ada")
 	for range 30 {
 		start := time.Now()
-		if got := w.ask(ada.token, `{ viewer { username } }`, nil); got.at("viewer.username") != "ada" {
-			w.t.Fatalf("got %s while others attack, want an answer", got.body)
+		if got := w.Ask(ada.Token, `{ viewer { username } }`, nil); got.At("viewer.username") != "ada" {
+			w.T.Fatalf("got %s while others attack, want an answer", got.Body)
 		}
 		longest = max(longest, time.Since(start))
 	}
@@ -160,22 +142,22 @@ func (w *world) during(attack func(ctx context.Context), attackers int) (longest
 }
 
 func TestOthersAreServedWhileDocumentsAttack(t *testing.T) {
-	w := newWorld(t)
+	w := graphtest.New(t)
 	requests := corpus()
-	longest := w.during(func(ctx context.Context) {
+	longest := during(w, func(ctx context.Context) {
 		for i := 0; ctx.Err() == nil; i++ {
-			w.serve(requests[i%len(requests)].body)
+			serve(w, requests[i%len(requests)].body)
 		}
 	}, 4)
 	t.Logf("a caller waited %s at most", longest)
 }
 
 func TestOthersAreServedWhileBodiesComeSlowly(t *testing.T) {
-	w := newWorld(t)
+	w := graphtest.New(t)
 	before := heap()
 	var slow []net.Conn
 	for range 200 {
-		c, err := net.Dial("tcp", w.server.Listener.Addr().String())
+		c, err := net.Dial("tcp", w.Server.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +165,7 @@ func TestOthersAreServedWhileBodiesComeSlowly(t *testing.T) {
 		_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 262144\r\n\r\n{")
 		slow = append(slow, c)
 	}
-	longest := w.during(func(ctx context.Context) {
+	longest := during(w, func(ctx context.Context) {
 		for i := 0; ctx.Err() == nil; i++ {
 			_, _ = slow[i%len(slow)].Write([]byte(" "))
 			time.Sleep(time.Millisecond)
@@ -202,8 +184,10 @@ type deadlines struct {
 	read, write time.Time
 }
 
-func (d *deadlines) SetReadDeadline(t time.Time) error  { d.read = t; return nil }
+func (d *deadlines) SetReadDeadline(t time.Time) error { d.read = t; return nil }
+
 func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return nil }
+
 func (d *deadlines) Write(b []byte) (int, error) {
 	if d.write.IsZero() {
 		return 0, io.ErrClosedPipe
@@ -225,11 +209,11 @@ func (b bounded) Read(p []byte) (int, error) {
 }
 
 func TestBodiesAndAnswersHaveTheirTime(t *testing.T) {
-	w := newWorld(t)
+	w := graphtest.New(t)
 	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	r := httptest.NewRequest(http.MethodPost, "/", bounded{strings.NewReader(`{"query":"{ __typename }"}`), d})
 	r.Header.Set("Content-Type", "application/json")
-	w.handler.ServeHTTP(d, r)
+	w.Handler.ServeHTTP(d, r)
 	if got := d.Body.String(); !strings.Contains(got, `"__typename":"Query"`) {
 		t.Errorf("got %q, want an answer, read and written while there was a deadline", got)
 	}
@@ -239,9 +223,9 @@ func TestBodiesAndAnswersHaveTheirTime(t *testing.T) {
 }
 
 func TestOthersAreServedWhileAnswersAreNotRead(t *testing.T) {
-	w := newWorld(t)
-	server := w.narrowServer(t)
-	body := marshal(map[string]any{"query": usualIntrospection})
+	w := graphtest.New(t)
+	server := w.NarrowServer(t)
+	body := graphtest.Marshal(map[string]any{"query": graphtest.UsualIntrospection})
 	for range 50 {
 		c, err := net.Dial("tcp", server.Listener.Addr().String())
 		if err != nil {
@@ -251,19 +235,19 @@ func TestOthersAreServedWhileAnswersAreNotRead(t *testing.T) {
 		_ = c.(*net.TCPConn).SetReadBuffer(4096)
 		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	}
-	t.Logf("a caller waited %s at most", w.during(func(context.Context) {}, 0))
+	t.Logf("a caller waited %s at most", during(w, func(context.Context) {}, 0))
 }
 
 func TestOthersAreServedWhileSocketsDoNotInitialise(t *testing.T) {
-	w := newWorld(t, func(c *api.Config) { c.Transport.SocketInit = 300 * time.Millisecond })
+	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketInit = 300 * time.Millisecond })
 	before := runtime.NumGoroutine()
-	var silent []*wire
+	var silent []*graphtest.Socket
 	for range 100 {
-		silent = append(silent, w.dial(t, nil))
+		silent = append(silent, w.Dial(t, nil))
 	}
-	longest := w.during(func(ctx context.Context) {
+	longest := during(w, func(ctx context.Context) {
 		for ctx.Err() == nil { // and some that initialise all the time
-			ws, response, err := dialer.Dial("ws"+strings.TrimPrefix(w.server.URL, "http"), nil)
+			ws, response, err := graphtest.Dialer.Dial("ws"+strings.TrimPrefix(w.Server.URL, "http"), nil)
 			if err != nil {
 				return
 			}
@@ -274,12 +258,12 @@ func TestOthersAreServedWhileSocketsDoNotInitialise(t *testing.T) {
 		}
 	}, 2)
 	for _, c := range silent {
-		if code, _ := c.closed(); code != 4408 {
+		if code, _ := c.Closed(); code != 4408 {
 			t.Fatalf("closed with %d, want 4408", code)
 		}
-		_ = c.ws.Close()
+		_ = c.Conn.Close()
 	}
-	for end := time.Now().Add(hang); runtime.NumGoroutine() > before+20; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(graphtest.Hang); runtime.NumGoroutine() > before+20; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines are left, there were %d", runtime.NumGoroutine(), before)
 		}
@@ -288,7 +272,7 @@ func TestOthersAreServedWhileSocketsDoNotInitialise(t *testing.T) {
 }
 
 func TestOversizedFramesEndTheirSocketAlone(t *testing.T) {
-	w := newWorld(t)
+	w := graphtest.New(t)
 	before := heap()
 	for name, frame := range map[string][]byte{
 		"a message of a terabyte":       {0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4},
@@ -296,18 +280,18 @@ func TestOversizedFramesEndTheirSocketAlone(t *testing.T) {
 		"a control frame that is large": {0x89, 0xfe, 0xff, 0xff, 1, 2, 3, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := w.dial(t, nil)
-			c.initiate("")
+			c := w.Dial(t, nil)
+			c.Initiate("")
 			filler := make([]byte, 64<<10)
 			go func() { // until the server has enough
-				_, err := c.ws.NetConn().Write(frame)
+				_, err := c.Conn.NetConn().Write(frame)
 				for range 64 {
 					if err == nil {
-						_, err = c.ws.NetConn().Write(filler)
+						_, err = c.Conn.NetConn().Write(filler)
 					}
 				}
 			}()
-			if code, _ := c.ended(); code != websocket.CloseMessageTooBig && code != websocket.CloseProtocolError && code != 4400 && code != -1 {
+			if code, _ := c.Ended(); code != websocket.CloseMessageTooBig && code != websocket.CloseProtocolError && code != 4400 && code != -1 {
 				t.Errorf("closed with %d, want it to be refused", code)
 			}
 		})
@@ -315,30 +299,16 @@ func TestOversizedFramesEndTheirSocketAlone(t *testing.T) {
 	if growth := heap() - before; growth > maxGrowth {
 		t.Errorf("%d bytes more are in use, want at most %d", growth, maxGrowth)
 	}
-	w.during(func(context.Context) {}, 0)
-}
-
-// ended is closed for a peer that may cut the connection: then the code is -1.
-func (c *wire) ended() (code int, reason string) {
-	_ = c.ws.SetReadDeadline(time.Now().Add(hang))
-	for {
-		_, _, err := c.ws.ReadMessage()
-		if e, ok := err.(*websocket.CloseError); ok {
-			return e.Code, e.Text
-		}
-		if err != nil {
-			return -1, err.Error()
-		}
-	}
+	during(w, func(context.Context) {}, 0)
 }
 
 func TestOthersAreServedWhilePasswordsAreGuessed(t *testing.T) {
-	w := newWorld(t, func(c *api.Config) { c.Guard.RateLimit = 1 })
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 1 })
 	var mu sync.Mutex
 	codes := map[string]int{}
-	longest := w.during(func(ctx context.Context) {
+	longest := during(w, func(ctx context.Context) {
 		for ctx.Err() == nil {
-			answered, _, _ := w.serve(envelope(`mutation { `+manyLogIns(10)+` }`, `{}`))
+			answered, _, _ := serve(w, graphtest.Envelope(`mutation { `+manyLogIns(10)+` }`, `{}`))
 			mu.Lock()
 			for _, code := range []string{"UNAUTHENTICATED", "RATE_LIMITED"} {
 				codes[code] += strings.Count(answered.Body.String(), `"`+code+`"`)
@@ -355,7 +325,7 @@ func TestOthersAreServedWhilePasswordsAreGuessed(t *testing.T) {
 // BenchmarkHostileRequests reports the worst of the corpus: of each request the
 // fastest time, for other work of the machine is not the server's.
 func BenchmarkHostileRequests(b *testing.B) {
-	w := newWorld(b)
+	w := graphtest.New(b)
 	requests := corpus()
 	fastest := make([]time.Duration, len(requests))
 	longest := 0
@@ -363,7 +333,7 @@ func BenchmarkHostileRequests(b *testing.B) {
 	before := heap()
 	for b.Loop() {
 		for i, c := range requests {
-			got, took, allocated := w.serve(c.body)
+			got, took, allocated := serve(w, c.body)
 			if fastest[i] == 0 || took < fastest[i] {
 				fastest[i] = took
 			}

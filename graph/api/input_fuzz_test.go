@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"chirp/graph/graphtest"
 )
 
 // FuzzInput sends variables for a document with arguments of every kind. What is
@@ -24,20 +26,20 @@ func FuzzInput(f *testing.F) {
 		mutation = `mutation($i: PostChirpInput = {content: "x"}, $id: ID = "x", $after: String = "y") {
 			a: postChirp(input: $i) { position } b: postChirp(input: {content: $after, commandId: $after}) { position } followUser(input: {userId: $id}) { position } }`
 	)
-	w := newWorld(f)
+	w := graphtest.New(f)
 	for _, document := range []string{query, mutation} {
-		if got := w.bodyAs("", envelope(document, `{}`)); got.Data == nil {
-			f.Fatalf("got %s, want it to be executed", got.body)
+		if got := w.BodyAs("", graphtest.Envelope(document, `{}`)); got.Data == nil {
+			f.Fatalf("got %s, want it to be executed", got.Body)
 		}
 	}
 	f.Fuzz(func(t *testing.T, variables string) {
 		for _, document := range []string{query, mutation} {
-			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(envelope(document, variables)))
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(graphtest.Envelope(document, variables)))
 			r.Header.Set("Content-Type", "application/json")
 			got := httptest.NewRecorder()
-			w.handler.ServeHTTP(got, r)
+			w.Handler.ServeHTTP(got, r)
 			checkAnswer(t, got.Body.Bytes())
-			var a answer
+			var a graphtest.Answer
 			if json.Unmarshal(got.Body.Bytes(), &a) != nil || a.Data == nil {
 				continue
 			}

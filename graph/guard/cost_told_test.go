@@ -1,0 +1,159 @@
+package guard_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"chirp/graph/api"
+	"chirp/graph/graphtest"
+)
+
+// asked is the request extension that asks for the cost.
+var asked = map[string]any{"cost": true}
+
+// askCost sends an operation with request extensions.
+func askCost(w *graphtest.World, token, operation string, extensions map[string]any, header http.Header) graphtest.Answer {
+	w.T.Helper()
+	r, err := http.NewRequest(http.MethodPost, w.Server.URL, strings.NewReader(graphtest.Marshal(map[string]any{"query": operation, "extensions": extensions})))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	r.Header = header.Clone()
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+token)
+	return w.Do(r)
+}
+
+const tenChirps = `{ viewer { chirps(first: 10) { edges { node { id } } } } }` // 1 + 10 + 10 * 3 = 41
+
+func TestTheCostIsToldToWhoAsks(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 20 })
+	ada := w.Person("ada")
+	w.Must(ada.Token, `{ viewer { id } }`, nil)
+	for _, c := range []struct {
+		name       string
+		extensions map[string]any
+		header     http.Header
+		told       bool
+	}{
+		{"by an extension", asked, nil, true},
+		{"by the header", nil, http.Header{"Chirp-Cost": {"1"}}, true},
+		{"not at all", nil, nil, false},
+		{"by the header, and not by the extension", map[string]any{"cost": false}, http.Header{"Chirp-Cost": {"1"}}, false},
+		{"by the header's 0", nil, http.Header{"Chirp-Cost": {"0"}}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := askCost(w, ada.Token, tenChirps, c.extensions, c.header)
+			if !c.told {
+				if strings.Contains(got.Body, "extensions") {
+					t.Errorf("got %s, want no extensions", got.Body)
+				}
+				return
+			}
+			cost := got.Extensions["cost"]
+			if n := graphtest.At(cost, "requestedQueryCost"); n != 41.0 {
+				t.Errorf("got the cost %v, want 41", n)
+			}
+			if most, rate := graphtest.At(cost, "throttleStatus.maximumAvailable"), graphtest.At(cost, "throttleStatus.restoreRate"); most != 50_000.0 || rate != 10_000.0 {
+				t.Errorf("got %v at most and %v a second, want 50000 and 10000", most, rate)
+			}
+			if left, _ := graphtest.At(cost, "throttleStatus.currentlyAvailable").(float64); left < 45_000 || left > 50_000 {
+				t.Errorf("%v is left, want a little less than 50000", left)
+			}
+			if most, logIns := graphtest.At(cost, "mutations.maximumAvailable"), graphtest.At(cost, "logIns.maximumAvailable"); most != 100.0 || logIns != 30.0 {
+				t.Errorf("got %v mutations and %v log-ins at most, want 100 and 30", most, logIns)
+			}
+		})
+	}
+}
+
+func TestTheCostIsToldWithoutALimit(t *testing.T) {
+	w := graphtest.New(t)
+	got := askCost(w, w.Person("ada").Token, `{ __typename }`, asked, nil)
+	if !strings.Contains(got.Body, `"extensions":{"cost":{"requestedQueryCost":1}}`) {
+		t.Errorf("got %s, want the cost alone", got.Body)
+	}
+}
+
+func TestMutationsTakeFromWhatIsTold(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.4 }) // a burst of 2
+	ada := w.Person("ada")
+	for _, want := range []float64{1, 0} {
+		got := askCost(w, ada.Token, graphtest.PostOnce, asked, nil)
+		if left := graphtest.At(got.Extensions["cost"], "mutations.currentlyAvailable"); left != want {
+			t.Errorf("got %s, want %v mutations left", got.Body, want)
+		}
+	}
+}
+
+// TestARefusalTellsTheCost asks for more than the bucket holds.
+func TestARefusalTellsTheCost(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.01 })
+	ada := w.Person("ada")
+	got := askCost(w, ada.Token, tenChirps, asked, nil)
+	for range 3 {
+		got = askCost(w, ada.Token, tenChirps, asked, nil)
+	}
+	if got.Code() != "RATE_LIMITED" || graphtest.At(got.Errors[0].Extensions["cost"], "requestedQueryCost") != 41.0 {
+		t.Errorf("got %s, want RATE_LIMITED with the cost of 41", got.Body)
+	}
+}
+
+func TestTheCostIsToldOnEveryTransport(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 20 })
+	ada := w.Person("ada")
+	w.Must(ada.Token, `{ viewer { id } }`, nil)
+	const want = `"requestedQueryCost":41`
+	for name, c := range map[string]struct{ method, accept string }{
+		"POST":                              {http.MethodPost, "application/json"},
+		"application/graphql-response+json": {http.MethodPost, "application/graphql-response+json"},
+		"events":                            {http.MethodPost, "text/event-stream"},
+		"multipart":                         {http.MethodPost, `multipart/mixed;subscriptionSpec="1.0"`},
+		"GET":                               {http.MethodGet, "application/json"},
+	} {
+		r, err := http.NewRequest(c.method, w.Server.URL, strings.NewReader(graphtest.Marshal(map[string]any{"query": tenChirps, "extensions": asked})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.method == http.MethodGet {
+			r.URL.RawQuery = url.Values{"query": {tenChirps}, "extensions": {graphtest.Marshal(asked)}}.Encode()
+		} else {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		r.Header.Set("Accept", c.accept)
+		r.Header.Set("Authorization", "Bearer "+ada.Token)
+		response, err := w.Server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: got %s, %v, want %s", name, body, err, want)
+		}
+	}
+	c := w.Dial(t, http.Header{"Chirp-Cost": {"1"}}) // asks for all operations of the socket
+	c.Initiate(ada.Token)
+	c.Subscribe("p", fmt.Sprintf(`subscription { profileUpdated(userId: %q) { username } }`, ada.ID))
+	for range 2 { // the profile as it is, and after a change
+		if got := c.Next("p"); graphtest.At(got.Extensions["cost"], "requestedQueryCost") != 2.0 {
+			t.Errorf("a subscription: got %s, want the cost of 2", got.Body)
+		}
+		w.Post(ada, "a change")
+	}
+	payload := json.RawMessage(graphtest.Marshal(map[string]any{"query": tenChirps, "extensions": asked}))
+	for kind, c := range map[string]*graphtest.Socket{"subscribe": w.Socket(t, ada.Token), "start": w.LegacySocket(t, ada.Token)} {
+		c.Send(graphtest.Message{ID: "q", Type: kind, Payload: payload})
+		if got := c.Read(); !strings.Contains(string(got.Payload), want) {
+			t.Errorf("a socket: got %s, want %s", got.Payload, want)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package ws_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"chirp/graph/api"
+	"chirp/graph/graphtest"
+)
+
+func TestSlowReaderIsDroppedAndDelaysNobody(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Transport.Write, c.Transport.SocketQueue = 300*time.Millisecond, 16<<10 })
+	ada, bob := w.Person("ada"), w.Person("bob")
+	w.Follow(ada, bob)
+	server := w.NarrowServer(t)
+	slow, quick := graphtest.DialTo(t, server, graphtest.NarrowDialer, nil), w.Socket(t, ada.Token)
+	slow.Initiate(ada.Token)
+	slow.Subscribe("f", graphtest.FeedAdded)
+	quick.Subscribe("f", graphtest.FeedAdded)
+	w.WaitForFeeds(2)
+	long := strings.Repeat("è", 280)
+	posted := 0
+	for ; w.Hub.Stats().Feeds == 2 && posted < 5000; posted++ {
+		w.Post(bob, long)
+		quick.Next("f")
+	}
+	if posted == 5000 {
+		t.Fatalf("the slow reader is still connected after %d chirps", posted)
+	}
+	w.WaitForFeeds(1)
+	w.Post(bob, "after")
+	if got := quick.Next("f"); got.At("feedChirpAdded.node.content") != "after" {
+		t.Errorf("the quick reader got %s, want after", got.Body)
+	}
+}
+
+func TestSocketForWhichTooMuchWaitsIsClosedWithAReason(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketQueue = 64 << 10 })
+	ada := w.Person("ada")
+	for range 100 {
+		w.Post(ada, strings.Repeat("è", 280))
+	}
+	w.Must("", `{ user(username: "ada") { id } }`, nil)
+	c := graphtest.DialTo(t, w.NarrowServer(t), graphtest.NarrowDialer, nil)
+	c.Initiate(ada.Token)
+	for i := range 90 {
+		c.Subscribe(fmt.Sprint(i), `{ viewer { chirps(first: 100) { edges { node { content } } } } }`)
+	}
+	if code, reason := c.Closed(); code != 1013 || !strings.HasPrefix(reason, "slow consumer") {
+		t.Errorf("closed with %d %q, want 1013 slow consumer", code, reason)
+	}
+}
+
+func TestCatchingUpIsPacedByTheReader(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketQueue = 16 << 10 })
+	ada, bob := w.Person("ada"), w.Person("bob")
+	w.Follow(ada, bob)
+	w.Post(bob, "first")
+	cursor := w.Must(ada.Token, `{ feed { edges { cursor } } }`, nil).At("feed.edges.0.cursor")
+	for i := range 500 { // many times what the queue holds
+		w.Post(bob, fmt.Sprint(i, strings.Repeat("è", 270)))
+	}
+	c := graphtest.DialTo(t, w.NarrowServer(t), graphtest.NarrowDialer, nil)
+	c.Initiate(ada.Token)
+	c.Subscribe("f", fmt.Sprintf(`subscription { feedChirpAdded(after: %q) { node { content } } }`, cursor))
+	for i := range 500 {
+		if content := fmt.Sprint(c.Next("f").At("feedChirpAdded.node.content")); strings.TrimRight(content, "è") != fmt.Sprint(i) {
+			t.Fatalf("got %.10s…, want chirp %d", content, i)
+		}
+	}
+}
