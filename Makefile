@@ -6,8 +6,8 @@ run: ## serve on localhost:8080 with the embedded store
 	go run .
 
 test: ## every test, on both stores; go test ./... is the same, but silent for long
-	go test ./internal/... ./graph/... ./web/... ./bench/...
-	go test -v .
+	go test . ./graph/... ./web/... ./bench/... $$(go list ./internal/... | grep -v /e2e)
+	go test -v ./internal/e2e
 
 race: mongod ## the same under the race detector, in random order
 	go test -race -shuffle=on -timeout 30m ./...
@@ -15,7 +15,7 @@ race: mongod ## the same under the race detector, in random order
 soak: mongod ## what takes long: nodes, servers and networks that fail, a large rebuild, half an hour of load
 	CHIRP_TEST_FIRE_ROUNDS=20 CHIRP_TEST_FIRE_OUTAGE=10 CHIRP_TEST_CRASH_ROUNDS=20 CHIRP_TEST_SOAK_MINUTES=10 \
 	CHIRP_TEST_HISTORY_USERS=37700 \
-		go test -count=1 -v -timeout 3h -run 'Fire|Network|History|Kills|Soak' .
+		go test -count=1 -v -timeout 3h -run 'Fire|Network|History|Kills|Soak' ./internal/e2e
 
 generate: ## write again what is generated
 	go generate ./...

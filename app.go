@@ -17,6 +17,7 @@ import (
 	graphapi "chirp/graph/api"
 	"chirp/graph/guard"
 	"chirp/graph/transport"
+	"chirp/internal/app"
 	"chirp/internal/auth"
 	"chirp/internal/command"
 	"chirp/internal/demo"
@@ -27,9 +28,9 @@ import (
 	"chirp/internal/subscription"
 )
 
-// app is everything that runs on an open store.
-type app struct {
-	store     storage
+// application is everything that runs on an open store.
+type application struct {
+	store     app.Storage
 	projector *projector.Projector
 	hub       *subscription.Hub
 	queries   *query.Service
@@ -50,7 +51,7 @@ type app struct {
 
 // startApp builds the parts on a store and starts them. ctx bounds the start
 // alone; stop ends the parts.
-func startApp(ctx context.Context, cfg config, store storage, log *slog.Logger) (*app, error) {
+func startApp(ctx context.Context, cfg config, store app.Storage, log *slog.Logger) (*application, error) {
 	secret, err := tokenSecret(ctx, cfg, store.Credentials())
 	if err != nil {
 		return nil, fmt.Errorf("token secret: %w", err)
@@ -59,7 +60,7 @@ func startApp(ctx context.Context, cfg config, store storage, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	a := &app{store: store, log: log, metrics: prometheus.NewRegistry(), writes: newWriteWatch(store.TryWrite, log)}
+	a := &application{store: store, log: log, metrics: prometheus.NewRegistry(), writes: newWriteWatch(store.TryWrite, log)}
 	events, credentials := watchedLog{store.Log(), a.writes}, watchedCredentials{store.Credentials(), a.writes}
 	a.queries = &query.Service{Views: store.Views(), Head: a.head, Hashes: store.Log().Hashes}
 	a.projector = projector.New(projector.Config{
@@ -117,7 +118,7 @@ func holder() string {
 	return fmt.Sprintf("%s, pid %d, %s", host, os.Getpid(), uuid.NewString())
 }
 
-func (a *app) start() {
+func (a *application) start() {
 	running, cancel := context.WithCancel(gate.Own(context.Background()))
 	failed, fail := context.WithCancelCause(running)
 	a.failed, a.cancel = failed, cancel
@@ -144,7 +145,7 @@ func (a *app) start() {
 
 // drain ends what is under way in order: subscriptions and sockets with a
 // reason, requests by their own end, and the projector at the end of the log.
-func (a *app) drain(server *http.Server, log *slog.Logger) {
+func (a *application) drain(server *http.Server, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(gate.Own(context.Background()), drainTimeout)
 	defer cancel()
 	closed := make(chan error, 1)
@@ -166,13 +167,13 @@ func (a *app) drain(server *http.Server, log *slog.Logger) {
 }
 
 // stop ends the parts and waits for them.
-func (a *app) stop() {
+func (a *application) stop() {
 	a.hub.Close()
 	a.cancel()
 	a.parts.Wait()
 }
 
-func (a *app) head(ctx context.Context) (domain.Position, error) {
+func (a *application) head(ctx context.Context) (domain.Position, error) {
 	head, err := a.store.Log().Head(ctx)
 	return head.Position, err
 }
@@ -185,7 +186,7 @@ const (
 )
 
 // sweepCredentials removes, now and then, what failed registrations left.
-func (a *app) sweepCredentials(ctx context.Context) error {
+func (a *application) sweepCredentials(ctx context.Context) error {
 	exists := func(ctx context.Context, user domain.UserID) (bool, error) {
 		events, err := a.store.Log().Load(ctx, domain.UserStream(user))
 		return len(events) > 0, err

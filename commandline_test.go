@@ -6,9 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -51,14 +49,6 @@ func TestHelpOfACommandHasItsOwnFlagsOnly(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestVersionIsPrinted(t *testing.T) {
-	for _, args := range [][]string{{"version"}, {"--version"}, {"serve", "--version"}} {
-		if e := execute(t, args...); e.code != 0 || !regexp.MustCompile(`^chirp \S+\n$`).MatchString(e.out) || e.log != "" {
-			t.Errorf("%q: got exit code %d, output %q and log %q, want the version", args, e.code, e.out, e.log)
-		}
 	}
 }
 
@@ -117,26 +107,6 @@ func TestDurationsInJSONHaveTheirUnit(t *testing.T) {
 	}
 }
 
-func TestServerSaysThatItListensWhenItHoldsTheStore(t *testing.T) {
-	onBothStores(t, func(t *testing.T, p place) {
-		s := start(t, p)
-		eventually(t, "the log names the addresses", func() bool {
-			return strings.Contains(s.log.String(), "msg=listening url="+s.url+"/graphql page="+s.url+"/ graphiql="+s.url+"/graphiql")
-		})
-		for _, page := range []string{"/", "/graphiql"} {
-			if status, body, err := probe(t.Context(), s.url+page); err != nil || status != http.StatusOK || !strings.Contains(body, "<html") {
-				t.Errorf("%s: got %d, %v, want the page that the log names", page, status, err)
-			}
-		}
-		s.stop(t)
-		closed := start(t, p, "--introspection=false")
-		eventually(t, "the log names the page and no GraphiQL", func() bool {
-			log := closed.log.String()
-			return strings.Contains(log, "page="+closed.url+"/") && !strings.Contains(log, "graphiql=")
-		})
-	})
-}
-
 func TestHomePageIsOneThatABrowserCanOpen(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:8080": "http://127.0.0.1:8080/",
@@ -149,57 +119,6 @@ func TestHomePageIsOneThatABrowserCanOpen(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", address, got, want)
 		}
 	}
-}
-
-func TestServerThatGetsNoStoreDoesNotSayThatItListens(t *testing.T) {
-	p := embedded(t.TempDir())
-	start(t, p)
-	if log := launchRefused(t, p); strings.Contains(log, "msg=listening") || !strings.Contains(log, "is held by another server") {
-		t.Errorf("a second server on a folder: got %s, want it refused before it listens", log)
-	}
-	waiting := begin(t, onMongoDB("mongodb://127.0.0.1:1/?replicaSet=rs0&serverSelectionTimeoutMS=100", "chirp"))
-	awaitProbe(t, waiting.url, http.StatusServiceUnavailable, "the store cannot be reached")
-	if log := waiting.log.String(); strings.Contains(log, "msg=listening") || !strings.Contains(log, "probe="+waiting.url+"/readyz") {
-		t.Errorf("while the store is away: got %s, want the probe's address and no more", log)
-	}
-}
-
-func TestVerifyAfterAnImportSaysWhatToDo(t *testing.T) {
-	betweenStores(t, func(t *testing.T, from, to place) {
-		s := start(t, from)
-		registerAll(t, s.url, "Ann", "Bob")
-		file := from.export(t)
-		to.mustImport(t, file)
-		const says = "verify: the views are not made yet; start the server, which makes them, or run chirp rebuild"
-		if e := to.command(t, "verify"); e.code != 1 || !strings.Contains(e.log, says) {
-			t.Errorf("verify: got exit code %d and %q, want %q", e.code, e.log, says)
-		}
-		if e := to.command(t, "rebuild"); e.code != 0 {
-			t.Fatalf("rebuild: got exit code %d and %q", e.code, e.log)
-		}
-		if e := to.command(t, "verify"); e.code != 0 || !strings.Contains(e.out, "differences: 0;") {
-			t.Errorf("verify after the rebuild: got exit code %d, %q and %q", e.code, e.out, e.log)
-		}
-		start(t, to) // the other advice
-	})
-}
-
-func TestMetricsShowTheThresholdThatTheViewsKeep(t *testing.T) {
-	onBothStores(t, func(t *testing.T, p place) {
-		start(t, p, "--celebrity-threshold", "50").stop(t)
-		s := start(t, p, "--celebrity-threshold", "70")
-		shows := func(lines ...string) func() bool {
-			return func() bool {
-				_, body, err := probe(t.Context(), s.url+"/metrics")
-				return err == nil && !slices.ContainsFunc(lines, func(l string) bool { return !strings.Contains(body, l+"\n") })
-			}
-		}
-		eventually(t, "the views keep their threshold", shows(`chirp_celebrity_threshold{source="configured"} 70`, `chirp_celebrity_threshold{source="views"} 50`))
-		if e := p.command(t, "rebuild", "--celebrity-threshold", "70"); e.code != 0 {
-			t.Fatalf("rebuild: got exit code %d and %q", e.code, e.log)
-		}
-		eventually(t, "the rebuilt views have the new one", shows(`chirp_celebrity_threshold{source="views"} 70`))
-	})
 }
 
 // What is wrong with a negative number is the number, however it is written.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -117,5 +118,18 @@ func TestParseConfigPrintsHelpWithEveryVariable(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the help does not mention %s", want)
 		}
+	}
+}
+
+func TestDemoGoesOnWhereItMay(t *testing.T) {
+	for name, args := range map[string][]string{
+		"not with another command": {"rebuild", "--demo"},
+		"not without passwords":    {"--demo", "--local-passwords=false", "--oidc-issuer", "https://id.example.com", "--oidc-audience", "chirp"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := parseConfig(args, io.Discard); err == nil || !strings.Contains(err.Error(), "--demo") {
+				t.Errorf("got error %v, want --demo refused", err)
+			}
+		})
 	}
 }

@@ -1,127 +1,40 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"chirp/graph/transport"
+	"chirp/internal/apitest"
+	"chirp/internal/app"
 	"chirp/internal/storage/sqlite"
 )
-
-// prompt is how soon everything must be answered while others crowd in. A
-// server whose requests wait for each other needs minutes.
-const prompt = 10 * time.Second
-
-// tenPosts posts ten chirps in one operation and reads after each of them.
-func tenPosts() string {
-	var b strings.Builder
-	for i := range 10 {
-		fmt.Fprintf(&b, "m%d: postChirp(input: {content: \"chirp %d\"}) { chirp { author { chirpCount viewerFollows } } } ", i, i)
-	}
-	return "mutation { " + b.String() + "}"
-}
-
-// TestOperationsThatReadAfterEachMutation sends many of them at once, at the
-// default rate limit: each is answered soon, and so are another user's query
-// and the probes.
-func TestOperationsThatReadAfterEachMutation(t *testing.T) {
-	onBothStores(t, func(t *testing.T, p place) {
-		s := start(t, p, "--rate-limit", "20")
-		users := registerAll(t, s.url, "ada", "bob")
-		asking := users[1].at(s.url)
-		asking.readAfter = users[1].Position
-		ctx, cancel := context.WithTimeout(t.Context(), prompt)
-		defer cancel()
-		var posting sync.WaitGroup
-		for range 4 {
-			posting.Go(func() {
-				if err := users[0].at(s.url).do(ctx, tenPosts(), nil, nil); err != nil {
-					t.Errorf("ten posts: %v", err)
-				}
-			})
-			posting.Go(func() {
-				if err := users[0].at(s.url).overSocket(ctx, tenPosts()); err != nil {
-					t.Errorf("ten posts over a socket: %v", err)
-				}
-			})
-		}
-		posted := make(chan struct{})
-		go func() { posting.Wait(); close(posted) }()
-		for busy := true; busy; {
-			select {
-			case <-posted:
-				busy = false
-			default:
-			}
-			begun := time.Now()
-			if err := asking.do(ctx, `{ viewer { chirpCount } recentChirps { edges { node { author { username } } } } }`, nil, nil); err != nil {
-				t.Fatalf("another user's query after %s: %v", time.Since(begun), err)
-			}
-			if status, body, err := probe(ctx, s.url+"/readyz"); err != nil || status != http.StatusOK {
-				t.Fatalf("/readyz after %s: got %d %q, %v, want 200", time.Since(begun), status, body, err)
-			}
-		}
-	})
-}
-
-// overSocket carries an operation out on a socket of its own.
-func (a api) overSocket(ctx context.Context, document string) error {
-	s, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if err := s.subscribe("1", document, nil); err != nil {
-		return err
-	}
-	return s.next("1", nil)
-}
-
-// TestMetricsShowWhoWaits looks for the numbers that tell an operator that
-// clients crowd the store.
-func TestMetricsShowWhoWaits(t *testing.T) {
-	onBothStores(t, func(t *testing.T, p place) {
-		s := start(t, p)
-		_, text, err := probe(t.Context(), s.url+"/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, want := range []string{"chirp_connections{pool=", "chirp_connections_in_use{pool=", "chirp_connections_waited_for{pool=", "chirp_connections_refused_total{pool=", "chirp_password_hashes_waited_for 0", "chirp_password_hashes_refused_total 0"} {
-			if !strings.Contains(text, want) {
-				t.Errorf("/metrics has no %q", want)
-			}
-		}
-	})
-}
 
 // TestACrowdOfReadersDelaysClientsOnly takes every connection of the embedded
 // views that clients may have. The server's own work goes on; clients are told
 // to try again.
 func TestACrowdOfReadersDelaysClientsOnly(t *testing.T) {
 	store, url := serveHere(t)
-	users := registerAll(t, url, "ada", "bob")
-	if _, err := users[1].at(url).follow(t.Context(), users[0].ID, ""); err != nil {
+	users := apitest.RegisterAll(t, url, "ada", "bob")
+	if _, err := users[1].At(url).Follow(t.Context(), users[0].ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	bob := users[1].at(url)
-	bob.readAfter = must(users[0].at(url).post(t.Context(), "before", ""))(t).Position
-	newest := must(bob.page(t.Context(), 1, ""))(t).Edges[0].Cursor
-	live := must(bob.connect(t.Context()))(t)
-	defer live.close()
-	if err := live.subscribe("feed", feedAddedDocument, vars{"after": newest}); err != nil {
+	bob := users[1].At(url)
+	bob.ReadAfter = apitest.Must(users[0].At(url).Post(t.Context(), "before", ""))(t).Position
+	newest := apitest.Must(bob.Page(t.Context(), 1, ""))(t).Edges[0].Cursor
+	live := apitest.Must(bob.Connect(t.Context()))(t)
+	defer live.Close()
+	if err := live.Subscribe("feed", apitest.FeedAddedDocument, apitest.Vars{"after": newest}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the subscription is live", func() bool {
-		_, text, err := probe(t.Context(), url+"/metrics")
+	apitest.Eventually(t, "the subscription is live", func() bool {
+		_, text, err := apitest.Probe(t.Context(), url+"/metrics")
 		return err == nil && strings.Contains(text, "chirp_feed_subscriptions 1")
 	})
 	const most = 16
@@ -132,20 +45,20 @@ func TestACrowdOfReadersDelaysClientsOnly(t *testing.T) {
 		}
 		defer s.Close()
 	}
-	posted := must(users[0].at(url).post(t.Context(), "while it is crowded", ""))(t)
-	if got, err := live.nextEdge("feed"); err != nil || got.Node.Content != "while it is crowded" {
+	posted := apitest.Must(users[0].At(url).Post(t.Context(), "while it is crowded", ""))(t)
+	if got, err := live.NextEdge("feed"); err != nil || got.Node.Content != "while it is crowded" {
 		t.Errorf("a subscriber got %+v, %v, want the chirp", got, err)
 	}
 	begun := time.Now()
-	asking := users[1].at(url)
-	asking.readAfter = posted.Position
-	if _, err := asking.page(t.Context(), 1, ""); code(err) != "UNAVAILABLE" || time.Since(begun) > prompt {
+	asking := users[1].At(url)
+	asking.ReadAfter = posted.Position
+	if _, err := asking.Page(t.Context(), 1, ""); apitest.Code(err) != "UNAVAILABLE" || time.Since(begun) > 10*time.Second {
 		t.Errorf("a query: got %v after %s, want UNAVAILABLE soon", err, time.Since(begun))
 	}
-	if status, body, err := probe(t.Context(), url+"/readyz"); err != nil || status != http.StatusOK {
+	if status, body, err := apitest.Probe(t.Context(), url+"/readyz"); err != nil || status != http.StatusOK {
 		t.Errorf("/readyz: got %d %q, %v, want 200", status, body, err)
 	}
-	_, text, err := probe(t.Context(), url+"/metrics")
+	_, text, err := apitest.Probe(t.Context(), url+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +70,7 @@ func TestACrowdOfReadersDelaysClientsOnly(t *testing.T) {
 }
 
 // serveHere serves an embedded store within the test process.
-func serveHere(t *testing.T) (storage, string) {
+func serveHere(t *testing.T) (app.Storage, string) {
 	t.Helper()
 	cfg, err := parseConfig([]string{"--rate-limit", "0"}, io.Discard)
 	if err != nil {
@@ -183,6 +96,6 @@ func serveHere(t *testing.T) (storage, string) {
 			t.Error(err)
 		}
 	})
-	ready(t, server.URL)
+	apitest.Ready(t, server.URL)
 	return store, server.URL
 }

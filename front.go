@@ -20,7 +20,7 @@ import (
 // passes everything else on once the store is open.
 type front struct {
 	mux      *http.ServeMux
-	app      atomic.Pointer[app]
+	app      atomic.Pointer[application]
 	waiting  atomic.Pointer[string] // why there is no app yet
 	draining atomic.Bool
 	log      *slog.Logger
@@ -66,7 +66,7 @@ func wholeServer(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (f *front) serve(a *app)         { f.app.Store(a) }
+func (f *front) serve(a *application) { f.app.Store(a) }
 func (f *front) drain()               { f.draining.Store(true) }
 func (f *front) waitingFor(err error) { reason := err.Error(); f.waiting.Store(&reason) }
 

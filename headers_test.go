@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"chirp/graph/transport"
+	"chirp/internal/apitest"
 )
 
 // serveFront serves a front without a store: its headers are those of any.
@@ -19,34 +19,16 @@ func serveFront(t *testing.T, origins ...string) string {
 }
 
 // serveLoggedFront is serveFront with the log that it writes.
-func serveLoggedFront(t *testing.T, origins ...string) (url string, log *output) {
+func serveLoggedFront(t *testing.T, origins ...string) (url string, log *apitest.Output) {
 	t.Helper()
 	allowed, err := transport.ParseOrigins(origins)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log = &output{}
+	log = &apitest.Output{}
 	server := httptest.NewServer(newFront(slog.New(slog.NewTextHandler(log, nil)), allowed))
 	t.Cleanup(server.Close)
 	return server.URL, log
-}
-
-func fetch(t *testing.T, method, url string, header http.Header) *http.Response {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	response, err := browser.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.Copy(io.Discard, response.Body)
-	response.Body.Close()
-	return response
 }
 
 // wantSecure checks the headers that every answer must have.
@@ -68,16 +50,16 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 			"/graphql", "/graphql?query={__typename}", "/graphql?query=nonsense", "/healthz", "/readyz", "/metrics", "/nowhere.txt", "/assets/nothing", "/graphql/x", "//graphql",
 		} {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions, http.MethodDelete} {
-				response := fetch(t, method, url+path, nil)
+				response := apitest.Fetch(t, method, url+path, nil)
 				wantSecure(t, method+" "+path+" "+response.Status, response.Header)
 			}
 		}
 	}
 	t.Run("before the store is open", func(t *testing.T) { check(t, serveFront(t)) })
 	t.Run("while it serves", func(t *testing.T) {
-		s := start(t, embedded(t.TempDir()))
+		s := start(t, apitest.Embedded(t.TempDir()))
 		check(t, s.url)
-		response := fetch(t, http.MethodGet, s.url+"/graphql?query={viewer{id}}", http.Header{"Authorization": {"Bearer x"}, "Accept": {"application/graphql-response+json"}})
+		response := apitest.Fetch(t, http.MethodGet, s.url+"/graphql?query={viewer{id}}", http.Header{"Authorization": {"Bearer x"}, "Accept": {"application/graphql-response+json"}})
 		if response.StatusCode != http.StatusUnauthorized {
 			t.Errorf("a bad token: got status %d, want 401", response.StatusCode)
 		}
@@ -114,11 +96,11 @@ func TestPagesOfAllowedSitesMayUseTheAPI(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			url := serveFront(t, c.allowed...) + "/graphql"
-			asked := fetch(t, http.MethodOptions, url, http.Header{
+			asked := apitest.Fetch(t, http.MethodOptions, url, http.Header{
 				"Origin": {c.origin}, "Access-Control-Request-Method": {"POST"},
 				"Access-Control-Request-Headers": {"X-Request-Id, content-type", "authorization,Chirp-Read-After"}, // unsorted, in two headers
 			})
-			sent := fetch(t, http.MethodPost, url, http.Header{"Origin": {c.origin}, "Content-Type": {"application/json"}})
+			sent := apitest.Fetch(t, http.MethodPost, url, http.Header{"Origin": {c.origin}, "Content-Type": {"application/json"}})
 			for what, h := range map[string]http.Header{"preflight": asked.Header, "request": sent.Header} {
 				if got := h.Get("Access-Control-Allow-Origin"); got != c.want || h.Get("Access-Control-Allow-Credentials") != "" {
 					t.Errorf("%s: got origin %q and credentials %q, want %q and none", what, got, h.Get("Access-Control-Allow-Credentials"), c.want)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"chirp/internal/app"
 	"chirp/internal/archive"
 	"chirp/internal/auth"
 	"chirp/internal/domain"
@@ -63,7 +64,7 @@ func importLog(ctx context.Context, cfg config, stdin io.Reader, bar *transferBa
 
 // importInto imports the credentials first and the events second, as a
 // registration writes them. It gives the number of credentials.
-func importInto(ctx context.Context, store storage, file *archive.Reader, newEpoch bool, bar *transferBar) (accounts int, err error) {
+func importInto(ctx context.Context, store app.Storage, file *archive.Reader, newEpoch bool, bar *transferBar) (accounts int, err error) {
 	into, ok := store.Log().(eventstore.Importer)
 	if !ok {
 		return 0, errors.New("the store takes no imports")
@@ -105,7 +106,7 @@ func restoreSecrets(ctx context.Context, c auth.Credentials, file *archive.Reade
 
 // discardSecrets takes away what an import has restored before it failed. In a
 // store without events there are no others.
-func discardSecrets(ctx context.Context, store storage) error {
+func discardSecrets(ctx context.Context, store app.Storage) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	head, err := store.Log().Head(ctx)

@@ -1,11 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -47,34 +42,5 @@ func TestLimitsAreRefusedInOneLine(t *testing.T) {
 		if _, err := parseConfig(c.args, nil); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: got error %v, want one line with %q", c.args, err, c.says)
 		}
-	}
-}
-
-// manifestOf writes a file of trusted documents.
-func manifestOf(t testing.TB, texts ...string) string {
-	t.Helper()
-	manifest := map[string]string{}
-	for _, text := range texts {
-		manifest[documentID(text)] = text
-	}
-	file := filepath.Join(t.TempDir(), "documents.json")
-	if err := os.WriteFile(file, must(json.Marshal(manifest))(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func documentID(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
-
-func TestServerTakesTrustedDocumentsOnly(t *testing.T) {
-	t.Parallel()
-	s := start(t, embedded(t.TempDir()), "--trusted-documents", manifestOf(t, registerDocument, postDocument), "--trusted-documents-only")
-	ann := registerAll(t, s.url, "Ann")[0]
-	body := must(json.Marshal(vars{"documentId": documentID(postDocument), "variables": vars{"content": "trusted"}}))(t)
-	if err := ann.at(s.url).send(t.Context(), body, nil); err != nil {
-		t.Errorf("a trusted document by its id: %v", err)
-	}
-	if err := ann.at(s.url).do(t.Context(), `{ viewer { id } }`, nil, nil); code(err) != "DOCUMENT_NOT_TRUSTED" {
-		t.Errorf("another document: got %v, want DOCUMENT_NOT_TRUSTED", err)
 	}
 }

@@ -12,8 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
+	"chirp/internal/apitest"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 	"chirp/internal/query"
@@ -26,75 +25,40 @@ import (
 // one meets events that only the newer one can read.
 func TestAnOlderServerGoesOnBesideANewerOne(t *testing.T) {
 	t.Parallel()
-	p := onMongoDB(mongotest.URI(t), mongotest.Database(t))
+	p := apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t))
 	older := start(t, p)
-	users := registerAll(t, older.url, "ann", "bob")
-	ann, bob := users[0].at(older.url), users[1].at(older.url)
-	must(ann.follow(t.Context(), users[1].ID, ""))(t)
-	ann.readAfter = must(bob.post(t.Context(), "first", ""))(t).Position
-	first := must(ann.page(t.Context(), 1, ""))(t)
-	socket := must(ann.connect(t.Context()))(t)
-	defer socket.close()
-	if err := socket.subscribe("feed", feedAddedDocument, vars{"after": first.Edges[0].Cursor}); err != nil {
+	users := apitest.RegisterAll(t, older.url, "ann", "bob")
+	ann, bob := users[0].At(older.url), users[1].At(older.url)
+	apitest.Must(ann.Follow(t.Context(), users[1].ID, ""))(t)
+	ann.ReadAfter = apitest.Must(bob.Post(t.Context(), "first", ""))(t).Position
+	first := apitest.Must(ann.Page(t.Context(), 1, ""))(t)
+	socket := apitest.Must(ann.Connect(t.Context()))(t)
+	defer socket.Close()
+	if err := socket.Subscribe("feed", apitest.FeedAddedDocument, apitest.Vars{"after": first.Edges[0].Cursor}); err != nil {
 		t.Fatal(err)
 	}
-	must(bob.post(t.Context(), "before", ""))(t)
+	apitest.Must(bob.Post(t.Context(), "before", ""))(t)
 	wantNext(t, socket, "before")
 
-	store := p.openToWrite(t, false)
+	store := p.OpenToWrite(t, false)
 	at := poison(t, store, users[1].ID, "newer").Position
-	awaitProbe(t, older.url, http.StatusServiceUnavailable, "the projector halted: project event "+at.String())
+	apitest.AwaitProbe(t, older.url, http.StatusServiceUnavailable, "the projector halted: project event "+at.String())
 	newer := serveMended(t, p)
-	ready(t, older.url)
+	apitest.Ready(t, older.url)
 	poison(t, store, users[1].ID, "newer again")
-	must(bob.post(t.Context(), "after", ""))(t)
+	apitest.Must(bob.Post(t.Context(), "after", ""))(t)
 	wantNext(t, socket, "after")
-	eventually(t, "the older server's feed has all", func() bool {
-		edges, err := users[0].at(older.url).feed(t.Context(), 10)
-		return err == nil && slices.Equal(contents(edges), []string{"after", "newer again", "newer", "before", "first"})
+	apitest.Eventually(t, "the older server's feed has all", func() bool {
+		edges, err := users[0].At(older.url).Feed(t.Context(), 10)
+		return err == nil && slices.Equal(apitest.Contents(edges), []string{"after", "newer again", "newer", "before", "first"})
 	})
-	ready(t, newer)
-	ready(t, older.url)
+	apitest.Ready(t, newer)
+	apitest.Ready(t, older.url)
 	if n := strings.Count(older.log.String(), "of a type that cannot be read"); n != 1 {
 		t.Errorf("the older server logs the type that it cannot read %d times, want once", n)
 	}
 	if log := older.log.String(); !strings.Contains(log, "the views are past the event that it halted at") {
 		t.Error("the older server does not log the end of its halt")
-	}
-}
-
-func wantNext(t *testing.T, s *socket, want string) {
-	t.Helper()
-	if got, err := s.nextEdge("feed"); err != nil || got.Node.Content != want {
-		t.Errorf("the next push: got %q, error %v, want %q", got.Node.Content, err, want)
-	}
-}
-
-// TestALeaseFromAClockThatWasAheadIsNotWaitedFor starts servers where a lease
-// is that cannot be, and where one is that can.
-func TestALeaseFromAClockThatWasAheadIsNotWaitedFor(t *testing.T) {
-	for name, c := range map[string]struct {
-		ahead  time.Duration
-		waited bool
-	}{"an hour ahead": {time.Hour, false}, "a day ahead": {24 * time.Hour, false}, "within its duration": {2900 * time.Millisecond, true}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			database := mongotest.Database(t)
-			lease := connectTo(t, mongotest.URI(t)).Database(database).Collection("lease")
-			row := bson.D{{Key: "_id", Value: "projector"}, {Key: "holder", Value: "ghost"}, {Key: "until", Value: time.Now().Add(c.ahead)}, {Key: "for", Value: int64(3000)}}
-			if _, err := lease.InsertOne(t.Context(), row); err != nil {
-				t.Fatal(err)
-			}
-			began := time.Now()
-			s := start(t, onMongoDB(mongotest.URI(t), database))
-			eventually(t, "the server has the lease", func() bool { return projects(t, s.url) })
-			if took := time.Since(began); took > 30*time.Second {
-				t.Errorf("taking the lease over took %s", took)
-			}
-			if got := strings.Contains(s.log.String(), "holder=ghost until="); got != c.waited {
-				t.Errorf("the log names the holder: %t, want %t", got, c.waited)
-			}
-		})
 	}
 }
 
@@ -105,7 +69,7 @@ func TestReadinessKnowsTheLiveHub(t *testing.T) {
 		var views atomic.Int64
 		views.Store(1)
 		log := &viewsLog{views: &views, broken: &broken}
-		a := &app{hub: subscription.New(subscription.Config{Log: log, Views: log, Queries: &query.Service{Views: log}})}
+		a := &application{hub: subscription.New(subscription.Config{Log: log, Views: log, Queries: &query.Service{Views: log}})}
 		go func() { _ = a.hub.Run(t.Context()) }()
 		pass := func(d time.Duration) {
 			for range int(d / time.Second) {
@@ -176,4 +140,11 @@ func (l *viewsLog) Hashes(_ context.Context, positions []domain.Position) (map[d
 
 func (l *viewsLog) Await(context.Context, domain.Position) (domain.Position, error) {
 	return domain.Position(l.views.Load()), nil
+}
+
+func wantNext(t *testing.T, s *apitest.Socket, want string) {
+	t.Helper()
+	if got, err := s.NextEdge("feed"); err != nil || got.Node.Content != want {
+		t.Errorf("the next push: got %q, error %v, want %q", got.Node.Content, err, want)
+	}
 }

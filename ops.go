@@ -80,11 +80,11 @@ func (w *lagWatch) duePushed() domain.Position {
 }
 
 // visible is where the views are, as the projector last heard.
-func (a *app) visible() domain.Position { return a.projector.State().Position }
+func (a *application) visible() domain.Position { return a.projector.State().Position }
 
 // unready gives the reasons why requests would not be answered well, none if
 // they would.
-func (a *app) unready(ctx context.Context) []string {
+func (a *application) unready(ctx context.Context) []string {
 	reasons := append(a.store.Problems(), a.writes.problems()...)
 	due, err := a.lag.due()
 	if err != nil {
@@ -104,7 +104,7 @@ func (a *app) unready(ctx context.Context) []string {
 }
 
 // projectorReasons says why the projector cannot keep the views up to date.
-func (a *app) projectorReasons() []string {
+func (a *application) projectorReasons() []string {
 	var reasons []string
 	s := a.projector.State()
 	if s.Phase == projector.Halted {
@@ -117,7 +117,7 @@ func (a *app) projectorReasons() []string {
 }
 
 // hubReasons says why subscribers do not get what is new.
-func (a *app) hubReasons() []string {
+func (a *application) hubReasons() []string {
 	stats := a.hub.Stats()
 	due := a.lag.duePushed()
 	switch {
@@ -137,7 +137,7 @@ func describe(o *outage.Report) string {
 }
 
 // registerMetrics says what /metrics shows.
-func (a *app) registerMetrics() {
+func (a *application) registerMetrics() {
 	gauge := func(name, help string, value func() float64) {
 		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
@@ -177,7 +177,7 @@ func (a *app) registerMetrics() {
 }
 
 // registerGates shows where callers wait for their turn.
-func (a *app) registerGates() {
+func (a *application) registerGates() {
 	for i, g := range a.store.Gates() {
 		a.registerGate("chirp_connections", "connections of the store", prometheus.Labels{"pool": g.Name},
 			func() gate.Stats { return a.store.Gates()[i] })
@@ -187,7 +187,7 @@ func (a *app) registerGates() {
 
 // registerGate shows how much of something there is, how much is in use, how
 // many callers wait for it, and how many have waited in vain.
-func (a *app) registerGate(name, what string, labels prometheus.Labels, stats func() gate.Stats) {
+func (a *application) registerGate(name, what string, labels prometheus.Labels, stats func() gate.Stats) {
 	gauge := func(suffix, help string, value func(gate.Stats) int) {
 		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name + suffix, Help: help, ConstLabels: labels},
 			func() float64 { return float64(value(stats())) }))

@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"chirp/internal/apitest"
 )
 
 func TestPagesBesideTheAPI(t *testing.T) {
-	s := start(t, embedded(t.TempDir()))
+	s := start(t, apitest.Embedded(t.TempDir()))
 	for _, c := range []struct {
 		path, policy string // the policy is part of what is wanted; the default one has no scripts
 		status       int
@@ -20,7 +22,7 @@ func TestPagesBesideTheAPI(t *testing.T) {
 		{"/graphqls.html", "default-src 'none'; frame-ancestors 'none'", 404},
 		{"/graphql/nothing", "default-src 'none'; frame-ancestors 'none'", 404},
 	} {
-		got := fetch(t, http.MethodGet, s.url+c.path, nil)
+		got := apitest.Fetch(t, http.MethodGet, s.url+c.path, nil)
 		policy := got.Header.Get("Content-Security-Policy")
 		if got.StatusCode != c.status || !strings.Contains(policy, c.policy) {
 			t.Errorf("GET %s: got status %d and policy %q, want %d and %q", c.path, got.StatusCode, policy, c.status, c.policy)
@@ -34,13 +36,13 @@ func TestPagesBesideTheAPI(t *testing.T) {
 }
 
 func TestGraphiQLIsOffWithIntrospection(t *testing.T) {
-	s := start(t, embedded(t.TempDir()), "--introspection=false")
+	s := start(t, apitest.Embedded(t.TempDir()), "--introspection=false")
 	for _, path := range []string{"/graphiql", "/graphiql/", "/graphiql/licenses.txt", "/graphiql/assets/x.js"} {
-		if got := fetch(t, http.MethodGet, s.url+path, nil); got.StatusCode != http.StatusNotFound {
+		if got := apitest.Fetch(t, http.MethodGet, s.url+path, nil); got.StatusCode != http.StatusNotFound {
 			t.Errorf("GET %s: got status %d, want 404", path, got.StatusCode)
 		}
 	}
-	if got := fetch(t, http.MethodGet, s.url+"/", nil); got.StatusCode != http.StatusOK {
+	if got := apitest.Fetch(t, http.MethodGet, s.url+"/", nil); got.StatusCode != http.StatusOK {
 		t.Errorf("GET /: got status %d, want 200", got.StatusCode)
 	}
 }

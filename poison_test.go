@@ -16,10 +16,10 @@ import (
 	"time"
 
 	"chirp/graph/transport"
+	"chirp/internal/apitest"
+	"chirp/internal/app"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
-	"chirp/internal/storage/mongodb"
-	"chirp/internal/storage/sqlite"
 	"chirp/internal/verify"
 )
 
@@ -28,7 +28,7 @@ const newerType = "chirp.posted.v2"
 
 // poison appends an event that this program cannot read, as a newer version of
 // it would that shares the store.
-func poison(t testing.TB, store storage, author, text string) eventstore.Event {
+func poison(t testing.TB, store app.Storage, author, text string) eventstore.Event {
 	t.Helper()
 	id := domain.ChirpIDFrom(newID())
 	data, err := json.Marshal(map[string]string{"chirpId": string(id), "authorId": author, "content": text, "language": "en"})
@@ -45,27 +45,10 @@ func poison(t testing.TB, store storage, author, text string) eventstore.Event {
 	return commit.Events[0]
 }
 
-// openToWrite opens a place's store beside its server, or in place of it.
-func (p place) openToWrite(t testing.TB, exclusive bool) storage {
-	t.Helper()
-	var store storage
-	var err error
-	if p.args[0] == "--data" {
-		store, err = sqlite.Open(t.Context(), p.args[1], sqlite.Options{Exclusive: exclusive})
-	} else {
-		store, err = mongodb.Open(t.Context(), p.args[1], p.args[3], mongodb.Options{})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	return store
-}
-
 // mended is a store as a program sees it that knows the newer type.
-type mended struct{ storage }
+type mended struct{ app.Storage }
 
-func (s mended) Log() eventstore.Log { return mendedLog{s.storage.Log()} }
+func (s mended) Log() eventstore.Log { return mendedLog{s.Storage.Log()} }
 
 type mendedLog struct{ eventstore.Log }
 
@@ -95,33 +78,33 @@ func (l mendedLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[
 }
 
 func TestAnUnreadableEventHaltsTheViewsAndNothingElse(t *testing.T) {
-	onBothStores(t, func(t *testing.T, p place) {
+	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := start(t, p)
-		users := registerAll(t, s.url, "Ann", "Bob")
-		ann, bob := users[0].at(s.url), users[1].at(s.url)
-		must(ann.follow(t.Context(), users[1].ID, ""))(t)
-		ann.readAfter = must(bob.post(t.Context(), "before", ""))(t).Position
-		must(ann.page(t.Context(), 1, ""))(t)
+		users := apitest.RegisterAll(t, s.url, "Ann", "Bob")
+		ann, bob := users[0].At(s.url), users[1].At(s.url)
+		apitest.Must(ann.Follow(t.Context(), users[1].ID, ""))(t)
+		ann.ReadAfter = apitest.Must(bob.Post(t.Context(), "before", ""))(t).Position
+		apitest.Must(ann.Page(t.Context(), 1, ""))(t)
 
-		at := poison(t, p.openToWrite(t, false), users[1].ID, "newer").Position
-		last := must(bob.post(t.Context(), "after", ""))(t)
+		at := poison(t, p.OpenToWrite(t, false), users[1].ID, "newer").Position
+		last := apitest.Must(bob.Post(t.Context(), "after", ""))(t)
 		reason := fmt.Sprintf("the projector halted: project event %d (%s): unknown event type %q", at, newerType, newerType)
-		awaitProbe(t, s.url, http.StatusServiceUnavailable, reason)
+		apitest.AwaitProbe(t, s.url, http.StatusServiceUnavailable, reason)
 		wantHalted(t, s, p, at)
 
-		registerAll(t, s.url, "Cid") // commands and queries go on
-		if got := contents(must(ann.feed(t.Context(), 10))(t)); !slices.Equal(got, []string{"before"}) {
+		apitest.RegisterAll(t, s.url, "Cid") // commands and queries go on
+		if got := apitest.Contents(apitest.Must(ann.Feed(t.Context(), 10))(t)); !slices.Equal(got, []string{"before"}) {
 			t.Errorf("feed while halted: got %q, want only what was before", got)
 		}
-		ann.readAfter = last.Position
-		if _, err := ann.page(t.Context(), 1, ""); code(err) != "NOT_YET_VISIBLE" {
+		ann.ReadAfter = last.Position
+		if _, err := ann.Page(t.Context(), 1, ""); apitest.Code(err) != "NOT_YET_VISIBLE" {
 			t.Errorf("feed after a position beyond the halt: got %v, want NOT_YET_VISIBLE", err)
 		}
 		s.stop(t)
 
-		ann.url = serveMended(t, p)
-		ready(t, ann.url)
-		if got, want := contents(must(ann.feed(t.Context(), 10))(t)), []string{"after", "newer", "before"}; !slices.Equal(got, want) {
+		ann.URL = serveMended(t, p)
+		apitest.Ready(t, ann.URL)
+		if got, want := apitest.Contents(apitest.Must(ann.Feed(t.Context(), 10))(t)), []string{"after", "newer", "before"}; !slices.Equal(got, want) {
 			t.Errorf("feed once the event can be read: got %q, want %q", got, want)
 		}
 	})
@@ -129,9 +112,9 @@ func TestAnUnreadableEventHaltsTheViewsAndNothingElse(t *testing.T) {
 
 // wantHalted checks that the metrics, the server's log and chirp verify name
 // the event.
-func wantHalted(t *testing.T, s *server, p place, at domain.Position) {
+func wantHalted(t *testing.T, s *server, p apitest.Place, at domain.Position) {
 	t.Helper()
-	_, metrics, err := probe(t.Context(), s.url+"/metrics")
+	_, metrics, err := apitest.Probe(t.Context(), s.url+"/metrics")
 	for _, want := range []string{fmt.Sprintf("\nchirp_projector_halted_position %d\n", at), "\nchirp_projector_phase{phase=\"halted\"} 1\n"} {
 		if err != nil || !strings.Contains(metrics, want) {
 			t.Errorf("/metrics: want the line %q, error %v", want, err)
@@ -141,7 +124,7 @@ func wantHalted(t *testing.T, s *server, p place, at domain.Position) {
 	if log := s.log.String(); !strings.Contains(log, line) {
 		t.Errorf("the server's log lacks %q", line)
 	}
-	cfg, err := parseConfig(append([]string{"verify"}, p.args...), io.Discard)
+	cfg, err := parseConfig(append([]string{"verify"}, p.Args...), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,13 +138,13 @@ func wantHalted(t *testing.T, s *server, p place, at domain.Position) {
 
 // serveMended serves a place with a program that can read the newer type, and
 // checks its views in the end.
-func serveMended(t *testing.T, p place) (url string) {
+func serveMended(t *testing.T, p apitest.Place) (url string) {
 	t.Helper()
-	cfg, err := parseConfig(append(p.args, "--rate-limit", "0"), io.Discard)
+	cfg, err := parseConfig(append(p.Args, "--rate-limit", "0"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := mended{p.openToWrite(t, true)}
+	store := mended{p.OpenToWrite(t, true)}
 	log := slog.New(slog.DiscardHandler)
 	app, err := startApp(t.Context(), cfg, store, log)
 	if err != nil {

@@ -116,7 +116,7 @@ const (
 )
 
 // dropOldViews removes generations of the views that have ceased to serve.
-func (a *app) dropOldViews(ctx context.Context) error {
+func (a *application) dropOldViews(ctx context.Context) error {
 	generations, ok := a.store.Views().(readmodel.Generations)
 	if !ok {
 		return nil

@@ -1,109 +1,33 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"chirp/internal/apitest"
 	"chirp/internal/projector"
 	"chirp/internal/readmodel"
 )
 
-// TestRebuildBesideAServerUnderLoad runs the rebuild program twice, with other
-// thresholds, beside a server process that clients send mutations to, and holds
-// the feeds and the live feed to what was acknowledged.
-func TestRebuildBesideAServerUnderLoad(t *testing.T) {
-	onBothStores(t, func(t *testing.T, p place) {
-		url, start := newVictim(t, p)
-		server := start()
-		ready(t, url())
-		users := registerAll(t, url(), "ann", "bob", "cid", "dot", "eve", "viewer")
-		viewer := users[len(users)-1]
-		followAndPost(t, viewer.at(url()), users[:3], url())
-		l := &load{users: users, url: url}
-		watch := startWatch(t, viewer, url)
-		l.run(t, 4, rand.Uint64(), func() {
-			for i, threshold := range []string{"2", "100"} {
-				enough := l.acknowledged() + 50
-				eventually(t, "the load goes on", func() bool { return l.acknowledged() >= enough || t.Failed() })
-				out := rebuildBeside(t, p, threshold)
-				if want := regexp.MustCompile(`Generation (\d+) of the views serves: \d+ events in .* celebrities from ` + threshold + ` followers`).FindStringSubmatch(out); want == nil || want[1] != []string{"2", "3"}[i] {
-					t.Errorf("rebuild said %q", out)
-				}
-				wantServing(t, p, i+2, threshold)
-			}
-		})
-		eventually(t, "the server's projector goes on with the new views", func() bool {
-			return strings.Contains(server.log.String(), "goes on with another generation") && strings.Contains(server.log.String(), "generation=3")
-		})
-		post := must(users[0].at(url()).post(t.Context(), "after the rebuilds", ""))(t)
-		reader := viewer.at(url())
-		reader.readAfter = post.Position
-		if _, err := reader.page(t.Context(), 1, ""); err != nil {
-			t.Errorf("a feed after position %s: %v", post.Position, err)
-		}
-		events := p.events(t)
-		feeds := checkFeeds(t, url(), users, events)
-		watch.check(t, feeds[viewer.ID])
-		server.terminate(t)
-	})
-}
-
-// rebuildBeside runs the rebuild program and gives what it printed.
-func rebuildBeside(t testing.TB, p place, threshold string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], slices.Concat([]string{"rebuild", "--celebrity-threshold", threshold}, p.args)...)
-	cmd.Env = append(os.Environ(), asServer+"=1")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stdin.Close()
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Errorf("rebuild: %v\n%s", err, stderr.String())
-	}
-	return string(out)
-}
-
-func wantServing(t testing.TB, p place, number int, threshold string) {
-	t.Helper()
-	store := must(p.open(t.Context()))(t)
-	defer store.Close()
-	s := must(store.Views().Snapshot(t.Context()))(t)
-	defer s.Close()
-	if g := s.Generation(); g.Number != number || strconv.FormatInt(g.Threshold, 10) != threshold {
-		t.Errorf("%+v serves, want generation %d with threshold %s", g, number, threshold)
-	}
-}
-
 func TestRebuildThatIsInterruptedIsTakenUp(t *testing.T) {
-	onBothStores(t, func(t *testing.T, p place) {
+	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := start(t, p)
-		users := registerAll(t, s.url, "Ann", "Bob")
-		postAll(t, users[0].at(s.url), "one", "two", "three")
-		cfg := must(parseConfig(slices.Concat([]string{"rebuild"}, p.args), io.Discard))(t)
+		users := apitest.RegisterAll(t, s.url, "Ann", "Bob")
+		apitest.PostAll(t, users[0].At(s.url), "one", "two", "three")
+		cfg := apitest.Must(parseConfig(slices.Concat([]string{"rebuild"}, p.Args), io.Discard))(t)
 		quiet := slog.New(slog.DiscardHandler)
 		bar := &rebuildBar{line: &progressLine{out: io.Discard}}
 
 		stopped, stop := context.WithCancel(t.Context())
-		store := must(openOnce(stopped, cfg, quiet))(t)
+		store := apitest.Must(openOnce(stopped, cfg, quiet))(t)
 		err := projector.Rebuild(stopped, projector.Config{Log: store.Log(), Views: dyingViews{store.Views(), stop}, Threshold: cfg.CelebrityThreshold, MaxEvents: 2}, projector.RebuildConfig{})
 		if err == nil {
 			t.Fatal("the rebuild came to its end, too soon for the test")

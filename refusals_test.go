@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"chirp/graph/transport"
+	"chirp/internal/apitest"
 )
 
 // told is a refusal as a client of the API reads it.
@@ -38,7 +39,7 @@ func ask(t *testing.T, method, url, body string, header http.Header) told {
 	if host := header.Get("Host"); host != "" {
 		r.Host = host
 	}
-	response, err := browser.Do(r)
+	response, err := apitest.Client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func readTold(status int, header http.Header, text []byte) told {
 }
 
 func TestAddressesThatAreNotThereAnswerAsAnAPI(t *testing.T) {
-	s := start(t, embedded(t.TempDir()))
+	s := start(t, apitest.Embedded(t.TempDir()))
 	const query = `{"query": "{ __typename }"}`
 	sent := http.Header{"Content-Type": {"application/json"}, "Accept": {"*/*"}}
 	page := http.Header{"Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}}
@@ -130,7 +131,7 @@ func TestScreensOfTheClientAreKnown(t *testing.T) {
 }
 
 func TestSocketThatIsRefusedIsToldWhy(t *testing.T) {
-	s := start(t, embedded(t.TempDir()), "--allowed-origins", "https://Bücher.example:443")
+	s := start(t, apitest.Embedded(t.TempDir()), "--allowed-origins", "https://Bücher.example:443")
 	host := strings.TrimPrefix(s.url, "http://")
 	upgrade := func(change func(h http.Header)) http.Header {
 		h := http.Header{"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
@@ -192,7 +193,7 @@ func upgradeOnly(t *testing.T, url string, header http.Header) *http.Response {
 	}
 	r.Header = header
 	r.Host = header.Get("Host")
-	response, err := browser.Do(r)
+	response, err := apitest.Client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func upgradeOnly(t *testing.T, url string, header http.Header) *http.Response {
 func TestRefusedPagesAreInTheLogNowAndThen(t *testing.T) {
 	url, log := serveLoggedFront(t, "https://app.example.com")
 	for range 200 {
-		fetch(t, http.MethodPost, url+"/graphql", http.Header{"Origin": {"https://evil.example"}, "Content-Type": {"application/json"}})
+		apitest.Fetch(t, http.MethodPost, url+"/graphql", http.Header{"Origin": {"https://evil.example"}, "Content-Type": {"application/json"}})
 	}
 	if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), "origin=https://evil.example") {
 		t.Errorf("got %d lines, want one that names the site:\n%s", got, log)
@@ -213,7 +214,7 @@ func TestRefusedPagesAreInTheLogNowAndThen(t *testing.T) {
 		"a method that there is not":       {"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"PUT"}},
 	} {
 		url, log := serveLoggedFront(t, "https://app.example.com")
-		fetch(t, http.MethodOptions, url+"/graphql", header)
+		apitest.Fetch(t, http.MethodOptions, url+"/graphql", header)
 		if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), "x-own") && !strings.Contains(log.String(), "PUT") {
 			t.Errorf("%s: got %q, want a line that names it", name, log)
 		}
@@ -221,9 +222,9 @@ func TestRefusedPagesAreInTheLogNowAndThen(t *testing.T) {
 	url, log = serveLoggedFront(t, "https://app.example.com")
 	for _, header := range []http.Header{{}, {"Origin": {"https://app.example.com"}}, {"Origin": {url}},
 		{"Origin": {"https://chirp.example"}, "Sec-Fetch-Site": {"same-origin"}}} { // through a proxy that sends another Host
-		fetch(t, http.MethodPost, url+"/graphql", header)
+		apitest.Fetch(t, http.MethodPost, url+"/graphql", header)
 	}
-	fetch(t, http.MethodOptions, url+"/graphql", http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"POST"},
+	apitest.Fetch(t, http.MethodOptions, url+"/graphql", http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"POST"},
 		"Access-Control-Request-Headers": {"tracestate,traceparent,sentry-trace,baggage,content-type,authorization,accept,chirp-read-after,apollo-require-preflight,x-request-id"}})
 	if log.String() != "" {
 		t.Errorf("got %q, want no line about what is allowed", log)

@@ -19,12 +19,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"chirp/graph/transport"
+	"chirp/internal/app"
 	"chirp/internal/auth"
 	"chirp/internal/domain"
-	"chirp/internal/eventstore"
-	"chirp/internal/gate"
 	"chirp/internal/outage"
-	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb"
 	"chirp/internal/storage/sqlite"
 )
@@ -77,27 +75,6 @@ func version() string {
 		return info.Main.Version
 	}
 	return "(unknown)"
-}
-
-// storage is what an adapter offers.
-type storage interface {
-	Log() eventstore.Log
-	Views() readmodel.Store
-	Credentials() auth.Credentials
-	// Gates returns the numbers of the gates at which callers wait for a
-	// connection, always the same ones.
-	Gates() []gate.Stats
-	// Problems returns the reasons why the store must not be trusted or cannot
-	// be written now, one a line of /readyz. It returns what the store found
-	// when it last looked, without waiting for it.
-	Problems() []string
-	// Notices returns what an operator should mend although everything is
-	// served, one a line, in the same way.
-	Notices() []string
-	// TryWrite writes to the log what nobody will see, to learn whether it takes
-	// appends.
-	TryWrite(ctx context.Context) error
-	Close() error
 }
 
 // newServer makes the HTTP server of a handler, for a readable listener. Every
@@ -199,7 +176,7 @@ func serve(ctx, failed context.Context, cfg config, front *front, server *http.S
 // openApp opens the store of the config and starts everything on it. A store
 // that is lost again meanwhile is opened anew; once ctx has ended there is
 // neither store nor error.
-func openApp(ctx context.Context, cfg config, front *front, log *slog.Logger) (storage, *app, error) {
+func openApp(ctx context.Context, cfg config, front *front, log *slog.Logger) (app.Storage, *application, error) {
 	for lost := new(outage.Outage); ; {
 		store, err := openStore(ctx, cfg, front, log)
 		if err != nil || store == nil {
@@ -233,7 +210,7 @@ func rest(ctx context.Context, tries int) {
 // openStore opens the store of the config. One that cannot be reached is tried
 // again until ctx ends (then there is neither store nor error); one that
 // answers but cannot be used is an error.
-func openStore(ctx context.Context, cfg config, front *front, log *slog.Logger) (storage, error) {
+func openStore(ctx context.Context, cfg config, front *front, log *slog.Logger) (app.Storage, error) {
 	for away := new(outage.Outage); ; {
 		store, err := openOnce(ctx, cfg, log)
 		if err == nil {
@@ -253,7 +230,7 @@ func openStore(ctx context.Context, cfg config, front *front, log *slog.Logger) 
 
 // openOnce opens the store of the config. The server, or an import, has its
 // folder to itself but for commands that look on.
-func openOnce(ctx context.Context, cfg config, log *slog.Logger) (storage, error) {
+func openOnce(ctx context.Context, cfg config, log *slog.Logger) (app.Storage, error) {
 	if cfg.MongodbURI != "" {
 		store, err := mongodb.Open(ctx, cfg.MongodbURI, cfg.MongodbDatabase, mongodb.Options{
 			Log: log, Import: cfg.command == "import", Existing: cfg.command == "rebuild",

@@ -15,7 +15,7 @@ const thresholdTimeout = 2 * time.Second
 
 // registerThresholds shows from how many followers a user is a celebrity: as
 // configured, and in the views, which keep theirs until they are rebuilt.
-func (a *app) registerThresholds(configured int64) {
+func (a *application) registerThresholds(configured int64) {
 	gauge := func(source string, value func() float64) {
 		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chirp_celebrity_threshold",
 			Help:        "Followers from which a user is a celebrity: as configured, and in the views that serve, NaN while they cannot be read.",
@@ -25,7 +25,7 @@ func (a *app) registerThresholds(configured int64) {
 	gauge("views", a.viewsThreshold)
 }
 
-func (a *app) viewsThreshold() float64 {
+func (a *application) viewsThreshold() float64 {
 	ctx, cancel := context.WithTimeout(gate.Own(context.Background()), thresholdTimeout)
 	defer cancel()
 	snapshot, err := a.store.Views().Snapshot(ctx)

@@ -44,6 +44,7 @@ var rooms = []room{
 	{"internal/subscription", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/query", "internal/outage"}},
 	{"internal/storage/sqlite", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage"}},
 	{"internal/storage/mongodb", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage"}},
+	{"internal/app", []string{"internal/auth", "internal/eventstore", "internal/gate", "internal/readmodel"}},
 	{"graph/clip", nil},
 	{"graph/panics", nil},
 	{"graph/request", []string{"internal/domain"}},
