@@ -16,8 +16,10 @@ import (
 
 // Place is where a store keeps its data. Servers and commands run on it.
 type Place struct {
-	Args []string                                       // the flags that name it
-	Open func(ctx context.Context) (app.Storage, error) // to read, also beside a running server
+	Args []string // the flags that name it
+	// Open opens the store to read, also beside a running server, and
+	// OpenToServe as a server does.
+	Open, OpenToServe func(ctx context.Context) (app.Storage, error)
 }
 
 // OnBothStores runs a test on a new store of either kind, in parallel.
@@ -31,16 +33,18 @@ func OnBothStores(t *testing.T, test func(t *testing.T, p Place)) {
 
 // Embedded returns the embedded store in a folder.
 func Embedded(dir string) Place {
-	return Place{[]string{"--data", dir}, func(ctx context.Context) (app.Storage, error) {
-		return sqlite.Open(ctx, dir, sqlite.Options{ReadOnly: true})
-	}}
+	open := func(options sqlite.Options) func(ctx context.Context) (app.Storage, error) {
+		return func(ctx context.Context) (app.Storage, error) { return sqlite.Open(ctx, dir, options) }
+	}
+	return Place{[]string{"--data", dir}, open(sqlite.Options{ReadOnly: true}), open(sqlite.Options{Exclusive: true})}
 }
 
 // OnMongoDB returns the store in a database of a MongoDB.
 func OnMongoDB(uri, database string) Place {
-	return Place{[]string{"--mongodb-uri", uri, "--mongodb-database", database}, func(ctx context.Context) (app.Storage, error) {
+	open := func(ctx context.Context) (app.Storage, error) {
 		return mongodb.Open(ctx, uri, database, mongodb.Options{})
-	}}
+	}
+	return Place{[]string{"--mongodb-uri", uri, "--mongodb-database", database}, open, open}
 }
 
 // EventLog opens the place's log until the test ends.

@@ -1,4 +1,3 @@
-// Package app runs the server on an open store.
 package app
 
 import (
@@ -10,22 +9,22 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Storage is what runs on one store of either kind.
+// Storage is an open store of either kind.
 type Storage interface {
 	Log() eventstore.Log
 	Views() readmodel.Store
 	Credentials() auth.Credentials
 	// Gates returns the numbers of the gates at which callers wait for a
-	// connection, always the same ones.
+	// connection, always of the same gates in the same order.
 	Gates() []gate.Stats
 	// Problems returns the reasons why the store must not be trusted or cannot
-	// be written now, one a line of /readyz. It returns what the store found
-	// when it last looked, without waiting for it.
+	// be written now, each a line of /readyz: what the store found when it last
+	// looked, without waiting for it.
 	Problems() []string
 	// Notices returns what an operator should mend although everything is
-	// served, one a line, in the same way.
+	// served, likewise.
 	Notices() []string
-	// TryWrite writes to the log what nobody will see, to learn whether it takes
+	// TryWrite writes to the log what no reader sees, to learn whether it takes
 	// appends.
 	TryWrite(ctx context.Context) error
 	Close() error

@@ -10,7 +10,7 @@ import (
 	"chirp/internal/apitest"
 	// The program's packages, so that go test runs these tests again when one
 	// of them has changed.
-	_ "chirp/internal/app"
+	_ "chirp/internal/cli"
 )
 
 func TestMain(m *testing.M) { os.Exit(apitest.Main(m)) }

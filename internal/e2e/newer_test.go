@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,5 +39,53 @@ func TestALeaseFromAClockThatWasAheadIsNotWaitedFor(t *testing.T) {
 				t.Errorf("the log names the holder: %t, want %t", got, c.waited)
 			}
 		})
+	}
+}
+
+// TestAnOlderServerGoesOnBesideANewerOne upgrades one of two servers: the older
+// one meets events that only the newer one can read.
+func TestAnOlderServerGoesOnBesideANewerOne(t *testing.T) {
+	t.Parallel()
+	p := apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t))
+	older := apitest.Start(t, p)
+	users := apitest.RegisterAll(t, older.URL, "ann", "bob")
+	ann, bob := users[0].At(older.URL), users[1].At(older.URL)
+	apitest.Must(ann.Follow(t.Context(), users[1].ID, ""))(t)
+	ann.ReadAfter = apitest.Must(bob.Post(t.Context(), "first", ""))(t).Position
+	first := apitest.Must(ann.Page(t.Context(), 1, ""))(t)
+	socket := apitest.Must(ann.Connect(t.Context()))(t)
+	defer socket.Close()
+	if err := socket.Subscribe("feed", apitest.FeedAddedDocument, apitest.Vars{"after": first.Edges[0].Cursor}); err != nil {
+		t.Fatal(err)
+	}
+	apitest.Must(bob.Post(t.Context(), "before", ""))(t)
+	wantNext(t, socket, "before")
+
+	store := p.OpenToWrite(t, false)
+	at := poison(t, store, users[1].ID, "newer").Position
+	apitest.AwaitProbe(t, older.URL, http.StatusServiceUnavailable, "the projector halted: project event "+at.String())
+	newer := serveMended(t, p)
+	apitest.Ready(t, older.URL)
+	poison(t, store, users[1].ID, "newer again")
+	apitest.Must(bob.Post(t.Context(), "after", ""))(t)
+	wantNext(t, socket, "after")
+	apitest.Eventually(t, "the older server's feed has all", func() bool {
+		edges, err := users[0].At(older.URL).Feed(t.Context(), 10)
+		return err == nil && slices.Equal(apitest.Contents(edges), []string{"after", "newer again", "newer", "before", "first"})
+	})
+	apitest.Ready(t, newer)
+	apitest.Ready(t, older.URL)
+	if n := strings.Count(older.Log.String(), "of a type that cannot be read"); n != 1 {
+		t.Errorf("the older server logs the type that it cannot read %d times, want once", n)
+	}
+	if log := older.Log.String(); !strings.Contains(log, "the views are past the event that it halted at") {
+		t.Error("the older server does not log the end of its halt")
+	}
+}
+
+func wantNext(t *testing.T, s *apitest.Socket, want string) {
+	t.Helper()
+	if got, err := s.NextEdge("feed"); err != nil || got.Node.Content != want {
+		t.Errorf("the next push: got %q, error %v, want %q", got.Node.Content, err, want)
 	}
 }

@@ -1,0 +1,25 @@
+package app
+
+import (
+	"net/netip"
+
+	"chirp/graph/guard"
+	"chirp/graph/transport"
+)
+
+// Config says how a server runs.
+type Config struct {
+	Addr string // to listen on; port 0 takes a free one
+
+	CelebrityThreshold int64  // followers from which a user is a celebrity
+	TokenSecret        string // signs tokens; empty for the one kept in the store
+	LocalPasswords     bool   // users may register and log in with passwords
+	OIDCIssuer         string // its tokens are accepted as well, unless it is empty
+	OIDCAudience       string // what those must have as their audience
+
+	Guard          guard.Config       // limits of what one request may ask; without introspection there is no GraphiQL either
+	Transport      transport.Limits   // of bodies and sockets
+	Origins        *transport.Origins // sites whose pages may use the API, nil for this server's alone
+	TrustedProxies []netip.Prefix     // whose X-Forwarded-For is believed
+	Demo           bool               // fill an empty store, and go on posting
+}

@@ -1,0 +1,157 @@
+package httpserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// net/http refuses some requests before there is a request for a handler: the
+// headers are too large, are not HTTP, or do not arrive. It answers those with
+// bare text, or closes the connection without a word. A Listener's connections
+// replace such answers by ones as the API has them: in JSON, with the right
+// status.
+
+// Listener wraps the listener of a server that New returned.
+type Listener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l Listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		return &connection{TCPConn: tcp}, err
+	}
+	return c, err
+}
+
+// connection embeds its TCPConn so that it has every method that net/http and
+// sockets look for.
+type connection struct {
+	*net.TCPConn
+	handled   atomic.Bool // a handler has the request
+	begun     atomic.Bool // bytes of the next request have arrived
+	firstLine atomic.Bool // its first line has arrived
+	refused   atomic.Bool // the last response has been written
+}
+
+type connectionKey struct{}
+
+// connContext is a ConnContext of http.Server. It lets TrackRequest find the
+// connection.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, c)
+}
+
+// TrackRequest tells the connection that a handler has its request, until done
+// is called.
+func TrackRequest(ctx context.Context) (done func()) {
+	c, ok := ctx.Value(connectionKey{}).(*connection)
+	if !ok {
+		return func() {}
+	}
+	c.handled.Store(true)
+	return func() {
+		c.awaitRequest() // first, because net/http ends a read of its own by a deadline
+		c.handled.Store(false)
+	}
+}
+
+// connState is a ConnState of http.Server. A connection is idle once the rest of
+// the previous request's body has been read.
+func connState(c net.Conn, state http.ConnState) {
+	if idle, ok := c.(*connection); ok && state == http.StateIdle {
+		idle.awaitRequest()
+	}
+}
+
+func (c *connection) awaitRequest() {
+	c.begun.Store(false)
+	c.firstLine.Store(false)
+}
+
+// Read implements net.Conn. If a request has begun and does not arrive in time,
+// it answers 408, where net/http would close the connection without a word.
+func (c *connection) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if c.handled.Load() {
+		return n, err
+	}
+	if n > 0 {
+		c.begun.Store(true)
+		if !c.firstLine.Load() && bytes.IndexByte(p[:n], '\n') >= 0 {
+			c.firstLine.Store(true)
+		}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.begun.Load() && !c.refused.Swap(true) {
+		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = c.TCPConn.Write(refusalResponse(http.StatusRequestTimeout, "the request did not come in time"))
+	}
+	return n, err
+}
+
+// bareHeaders are the headers of net/http's own refusals. No handler's response
+// has them alone.
+const bareHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+
+// Write implements net.Conn. It replaces net/http's own refusals.
+func (c *connection) Write(p []byte) (int, error) {
+	if c.refused.Load() {
+		return len(p), nil // net/http may add that what has arrived is malformed
+	}
+	if !c.handled.Load() && bytes.HasPrefix(p, []byte("HTTP/1.1 417 ")) {
+		_, err := c.TCPConn.Write(refusalResponse(http.StatusExpectationFailed, "the header Expect can be 100-continue only"))
+		c.refused.Store(true)
+		_ = c.SetReadDeadline(time.Now()) // net/http reads the body to the end
+		return len(p), err
+	}
+	line, text, bare := bytes.Cut(p, []byte(bareHeaders))
+	status, ok := refusedStatus(line)
+	if !bare || !ok {
+		return c.TCPConn.Write(p)
+	}
+	message := string(text)
+	switch {
+	case status == http.StatusRequestHeaderFieldsTooLarge && !c.firstLine.Load():
+		status, message = http.StatusRequestURITooLong, "the URL is too long; send the request by POST"
+	case status == http.StatusRequestHeaderFieldsTooLarge:
+		message = "the request's headers are too large"
+	case status == http.StatusBadRequest:
+		message = "this is not an HTTP request: " + strings.TrimPrefix(strings.TrimPrefix(message, "400 Bad Request"), ": ")
+	}
+	if _, err := c.TCPConn.Write(refusalResponse(status, strings.TrimSuffix(message, ": "))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// refusedStatus returns the status of a status line, and whether it is that of
+// a refusal.
+func refusedStatus(line []byte) (int, bool) {
+	rest, ok := bytes.CutPrefix(line, []byte("HTTP/1.1 "))
+	if !ok || len(rest) < 3 || bytes.IndexByte(line, '\n') >= 0 {
+		return 0, false
+	}
+	status, err := strconv.Atoi(string(rest[:3]))
+	return status, err == nil && status >= http.StatusBadRequest
+}
+
+// refusalResponse returns a whole HTTP response that ends a connection.
+func refusalResponse(status int, message string) []byte {
+	body := refusal("BAD_USER_INPUT", message)
+	h := http.Header{}
+	setSecurityHeaders(h)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n", status, http.StatusText(status), len(body))
+	_ = h.Write(&b) // a buffer takes anything
+	b.WriteString("\r\n")
+	b.Write(body)
+	return b.Bytes()
+}

@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/query"
+	"chirp/internal/readmodel"
+	"chirp/internal/subscription"
+)
+
+// TestReadinessKnowsTheLiveHub lets a hub fail while the views move on.
+func TestReadinessKnowsTheLiveHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		var views atomic.Int64
+		views.Store(1)
+		log := &viewsLog{views: &views, broken: &broken}
+		a := &app{hub: subscription.New(subscription.Config{Log: log, Views: log, Queries: &query.Service{Views: log}})}
+		go func() { _ = a.hub.Run(t.Context()) }()
+		pass := func(d time.Duration) {
+			for range int(d / time.Second) {
+				a.lag.Observe(domain.Position(views.Load()), domain.Position(views.Load()), nil)
+				time.Sleep(time.Second)
+			}
+		}
+		want := func(when, reason string) {
+			t.Helper()
+			got := strings.Join(a.hubReasons(), "\n")
+			if reason == "" && got != "" || !strings.Contains(got, reason) {
+				t.Errorf("%s: got the reasons %q, want %q", when, got, reason)
+			}
+		}
+		pass(20 * time.Second)
+		want("while all is well", "")
+		broken.Store(true)
+		pass(time.Second)
+		views.Add(5)
+		pass(5 * time.Second)
+		want("after five seconds", "")
+		pass(20 * time.Second)
+		want("after the lag bound", "the live hub is at position 1 and has been trying again for 2")
+		want("after the lag bound", "a page is damaged")
+		broken.Store(false)
+		pass(10 * time.Second)
+		want("once it is mended", "")
+		a.hub.Close()
+		time.Sleep(time.Second) // for those that sleep
+	})
+}
+
+// viewsLog is a log that ends where its views are, while it is not broken. All
+// its events are of one stream and time, and of a type that cannot be read.
+type viewsLog struct {
+	eventstore.Log
+	readmodel.Store
+	views  *atomic.Int64
+	broken *atomic.Bool
+}
+
+func (l *viewsLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
+		for at := after; ctx.Err() == nil; {
+			switch {
+			case l.broken.Load():
+				yield(nil, errors.New("a page is damaged"))
+				return
+			case int64(at) < l.views.Load():
+				at++
+				if !yield([]eventstore.Event{{Position: at, Type: "chirp.posted.v2"}}, nil) {
+					return
+				}
+			default:
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+	}
+}
+
+func (l *viewsLog) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
+	hashes := make(map[domain.Position]domain.EventHash)
+	for _, p := range positions {
+		hashes[p] = eventstore.Event{}.Hash()
+	}
+	return hashes, nil
+}
+
+func (l *viewsLog) Await(context.Context, domain.Position) (domain.Position, error) {
+	return domain.Position(l.views.Load()), nil
+}

@@ -1,0 +1,160 @@
+// Package app runs a server on a store: it opens the store, wires what runs on
+// it, reports its health, and stops it gracefully. It knows no kind of store.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"chirp/graph/transport"
+	"chirp/internal/app/httpserver"
+	"chirp/internal/domain"
+	"chirp/internal/outage"
+)
+
+// Serve serves until ctx ends, and then stops gracefully: it accepts no more
+// connections, finishes the requests under way, closes the sockets with a
+// reason, lets the projector reach the end of the log, and closes the store. It
+// listens before it opens the store, so that probes are answered while it waits
+// for one that cannot be reached (kind Unavailable); any other error of open
+// ends it.
+func Serve(ctx context.Context, cfg Config, open func(context.Context) (Storage, error), log *slog.Logger) error {
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", cfg.Addr, err)
+	}
+	if cfg.Origins == nil {
+		cfg.Origins = &transport.Origins{}
+	}
+	mux := httpserver.NewMux(log, cfg.Origins)
+	if err := mux.ServePages(cfg.Guard.Introspection); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	s := &server{cfg: cfg, open: open, log: log, mux: mux, http: httpserver.New(mux, log), home: homeURL(listener.Addr())}
+	log.Info("opening the store; until then only probes are answered", "probe", s.home+"readyz")
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, failed := errgroup.WithContext(serving)
+	g.Go(func() error {
+		if err := s.http.Serve(httpserver.Listener{Listener: listener}); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	err = s.serve(ctx, failed)
+	s.http.Close()
+	return errors.Join(err, g.Wait())
+}
+
+// homeURL returns the URL of the web client for a browser on this machine.
+func homeURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+		return "http://localhost:" + port + "/"
+	}
+	return "http://" + addr.String() + "/"
+}
+
+// server is a server that listens.
+type server struct {
+	cfg  Config
+	open func(context.Context) (Storage, error)
+	log  *slog.Logger
+	mux  *httpserver.Mux
+	http *http.Server
+	home string // the URL of the web client
+}
+
+// serve opens the store, and runs the app on it until ctx or failed ends or a
+// part of the app fails.
+func (s *server) serve(ctx, failed context.Context) error {
+	opening, cancel := context.WithCancel(failed)
+	defer context.AfterFunc(ctx, cancel)()
+	defer cancel()
+	store, app, err := s.openApp(opening)
+	if err != nil || app == nil {
+		return err
+	}
+	s.mux.Serve(app.backend())
+	s.logListening()
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+		s.mux.Drain()
+		app.drain(s.http)
+	case <-failed.Done():
+	case <-app.failed.Done():
+		err = context.Cause(app.failed)
+	}
+	app.stop()
+	return errors.Join(err, store.Close())
+}
+
+// logListening logs the server's addresses, once it holds the store.
+func (s *server) logListening() {
+	attrs := []any{"url", s.home + "graphql", "page", s.home}
+	if s.cfg.Guard.Introspection {
+		attrs = append(attrs, "graphiql", s.home+"graphiql")
+	}
+	s.log.Info("listening", attrs...)
+}
+
+// openApp opens the store and starts the app on it. It opens a store again that
+// is lost meanwhile. If ctx ends, it returns neither a store nor an error.
+func (s *server) openApp(ctx context.Context) (Storage, *app, error) {
+	for lost := new(outage.Outage); ; {
+		store, err := s.openStore(ctx)
+		if err != nil || store == nil {
+			return nil, nil, err
+		}
+		app, err := startApp(ctx, s.cfg, store, s.log)
+		if err == nil {
+			return store, app, nil
+		}
+		err = errors.Join(err, store.Close())
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, nil
+		case domain.KindOf(err) != domain.Unavailable:
+			return nil, nil, err
+		}
+		tries := lost.Failed(s.log, "the store was lost at the start, trying again", err)
+		s.mux.WaitingFor(err)
+		backOff(ctx, tries)
+	}
+}
+
+// openStore opens the store, again until it can be reached. If ctx ends, it
+// returns neither a store nor an error.
+func (s *server) openStore(ctx context.Context) (Storage, error) {
+	for away := new(outage.Outage); ; {
+		store, err := s.open(ctx)
+		if err == nil {
+			return store, nil
+		}
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		if domain.KindOf(err) != domain.Unavailable {
+			return nil, err
+		}
+		tries := away.Failed(s.log, "the store cannot be reached, trying again", err)
+		s.mux.WaitingFor(err)
+		backOff(ctx, tries)
+	}
+}
+
+// backOff waits after a number of failed attempts, or until ctx ends.
+func backOff(ctx context.Context, tries int) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(outage.Delay(500*time.Millisecond, tries)):
+	}
+}

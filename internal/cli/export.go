@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"chirp/internal/archive"
+	"chirp/internal/domain"
+)
+
+// exportFlags are those of the command export.
+type exportFlags struct {
+	File            string `arg:"" optional:"" help:"File to write, readable by its owner alone; compressed if its name ends in .gz (default: standard output)."`
+	WithCredentials bool   `help:"Take the password hashes and the stored token secret along, so that log-ins and tokens go on working. Keep such a file secret."`
+}
+
+// Export writes the log of the store, as it is now, to the file that the config
+// names or to standard output. A server may be running.
+func Export(ctx context.Context, cfg Config, std Streams) (err error) {
+	if cfg.Export.WithCredentials && cfg.Export.File == "" && isTerminal(std.Out) {
+		return domain.Errorf(domain.Invalid, "--with-credentials does not write to a terminal: name a file, or redirect the output")
+	}
+	bar := newProgressBar(std.Err)
+	store, err := openStore(ctx, cfg, cfg.logger(std.Err))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	source := archive.Source{Log: store.Log(), Progress: func(at, head domain.Position) { bar.show("events", int64(at), int64(head)) }}
+	if cfg.Export.WithCredentials {
+		source.Credentials = store.Credentials()
+	}
+	var header archive.Header
+	write := func(out io.Writer) (err error) {
+		header, err = archive.Write(ctx, out, source)
+		return err
+	}
+	began := time.Now()
+	if cfg.Export.File == "" {
+		err = write(std.Out)
+	} else {
+		err = writeExport(cfg.Export.File, write)
+	}
+	bar.clear()
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("export: %w", ErrInterrupted)
+	case err != nil:
+		return fmt.Errorf("export: %w", err)
+	}
+	for _, problem := range append(store.Problems(), store.Notices()...) {
+		bar.println("chirp: the export is whole, but the store has a problem: %s", problem)
+	}
+	bar.println("Exported %s.", describeTransfer(header.Head, time.Since(began)))
+	return nil
+}
+
+// writeExport writes a file that is whole or not there: it gets its name at the
+// end. What is no regular file, such as a pipe, is written to as it is.
+func writeExport(name string, write func(io.Writer) error) (err error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(compressed(name, f, write), f.Close())
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*") // for its owner alone
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if err := errors.Join(compressed(name, f, write), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// compressed writes through gzip if the name asks for it. The same content
+// gives the same bytes.
+func compressed(name string, out io.Writer, write func(io.Writer) error) error {
+	if !strings.HasSuffix(name, ".gz") {
+		return write(out)
+	}
+	zip := gzip.NewWriter(out)
+	if err := write(zip); err != nil {
+		return err
+	}
+	return zip.Close()
+}
+
+func describeTransfer(events domain.Position, took time.Duration) string {
+	return fmt.Sprintf("%d events in %.1f s, %.0f/s", events, took.Seconds(), float64(events)/took.Seconds())
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"chirp/graph"
+	"chirp/graph/guard"
+	"chirp/internal/query"
+)
+
+// limitFlags bound what one request may ask for, and say which documents are
+// taken at all.
+type limitFlags struct {
+	MaxBody       int64 `env:"CHIRP_MAX_BODY" default:"262144" placeholder:"BYTES" help:"Bytes of a request, or of a message on a socket (default ${default})." for:"serve"`
+	MaxTokens     int   `env:"CHIRP_MAX_TOKENS" default:"5000" placeholder:"N" help:"Words of a document (default ${default})." for:"serve"`
+	MaxDepth      int   `env:"CHIRP_MAX_DEPTH" default:"15" placeholder:"N" help:"Fields inside of fields (default ${default})." for:"serve"`
+	MaxAliases    int   `env:"CHIRP_MAX_ALIASES" default:"50" placeholder:"N" help:"Aliases of an operation, with its fragments put in (default ${default})." for:"serve"`
+	MaxMutations  int   `env:"CHIRP_MAX_MUTATIONS" default:"10" placeholder:"N" help:"Mutations of an operation, with its fragments put in (default ${default})." for:"serve"`
+	MaxDirectives int   `env:"CHIRP_MAX_DIRECTIVES" default:"50" placeholder:"N" help:"Directives of an operation, with its fragments put in (default ${default})." for:"serve"`
+	MaxFields     int   `env:"CHIRP_MAX_FIELDS" default:"1000" placeholder:"N" help:"Fields of an operation, with its fragments put in (default ${default})." for:"serve"`
+	MaxPage       int   `env:"CHIRP_MAX_PAGE" default:"100" placeholder:"N" help:"Rows of a page, at most 100 (default ${default})." for:"serve"`
+	MaxCost       int   `env:"CHIRP_MAX_COST" default:"10000" placeholder:"N" help:"Cost of an operation: a field is 1, a list 10 and its rows, a mutation 50, a password 500 (default ${default})." for:"serve"`
+
+	TrustedDocuments     string `env:"CHIRP_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"JSON object of documents by their ids (sha256:…), which clients may name by documentId." for:"serve"`
+	TrustedDocumentsOnly bool   `env:"CHIRP_TRUSTED_DOCUMENTS_ONLY" help:"Refuse all other documents." for:"serve"`
+}
+
+func (f limitFlags) check() error {
+	for _, limit := range []struct {
+		flag  string
+		value int64
+	}{
+		{"--max-body", f.MaxBody}, {"--max-tokens", int64(f.MaxTokens)}, {"--max-depth", int64(f.MaxDepth)},
+		{"--max-aliases", int64(f.MaxAliases)}, {"--max-mutations", int64(f.MaxMutations)}, {"--max-directives", int64(f.MaxDirectives)},
+		{"--max-fields", int64(f.MaxFields)}, {"--max-page", int64(f.MaxPage)}, {"--max-cost", int64(f.MaxCost)},
+	} {
+		if limit.value < 1 {
+			return fmt.Errorf("%s: %d is less than 1", limit.flag, limit.value)
+		}
+	}
+	if f.MaxPage > query.MaxFirst {
+		return fmt.Errorf("--max-page: %d is more than %d", f.MaxPage, query.MaxFirst)
+	}
+	if f.TrustedDocumentsOnly && f.TrustedDocuments == "" {
+		return fmt.Errorf("--trusted-documents-only: without --trusted-documents nothing could be asked")
+	}
+	return nil
+}
+
+func (f limitFlags) limits() guard.Limits {
+	return guard.Limits{
+		Tokens: f.MaxTokens, Depth: f.MaxDepth, Aliases: f.MaxAliases, Mutations: f.MaxMutations,
+		Directives: f.MaxDirectives, Fields: f.MaxFields, Page: f.MaxPage, Cost: f.MaxCost,
+	}
+}
+
+// documents reads the trusted documents, nil if there is no file of them.
+func (f limitFlags) documents(log *slog.Logger) (*guard.Documents, error) {
+	if f.TrustedDocuments == "" {
+		return nil, nil
+	}
+	manifest, err := os.ReadFile(f.TrustedDocuments)
+	if err != nil {
+		return nil, fmt.Errorf("trusted documents: %w", err)
+	}
+	trusted, err := guard.ReadDocuments(graph.Schema(), manifest, f.limits())
+	if err != nil {
+		return nil, fmt.Errorf("trusted documents: %s: %w", f.TrustedDocuments, err)
+	}
+	log.Info("trusted documents", "file", f.TrustedDocuments, "count", trusted.Len(), "only", f.TrustedDocumentsOnly)
+	return trusted, nil
+}
