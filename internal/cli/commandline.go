@@ -10,10 +10,10 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// commandLine parses a config.
+// commandLine is the parser of a Config.
 type commandLine struct {
 	parser *kong.Kong
-	helped bool // something was printed that ends the program
+	helped bool // help or the version was printed
 }
 
 func newCommandLine(cfg *Config, out io.Writer) (*commandLine, error) {
@@ -32,8 +32,8 @@ func newCommandLine(cfg *Config, out io.Writer) (*commandLine, error) {
 	return l, nil
 }
 
-// help prints the help of a command with the flags that are for it, or that of
-// all.
+// help prints the help of the selected command with its own flags only, or that
+// of the program.
 func (l *commandLine) help(options kong.HelpOptions, parsed *kong.Context) error {
 	if l.helped {
 		return nil
@@ -46,15 +46,15 @@ func (l *commandLine) help(options kong.HelpOptions, parsed *kong.Context) error
 	return kong.DefaultHelpPrinter(options, parsed)
 }
 
-// isFor reports whether a flag is for a command. One of a single command needs
+// isFor reports whether a flag belongs to a command. A command's own flags have
 // no tag.
 func isFor(f *kong.Flag, command string) bool {
 	commands := f.Tag.Get("for")
 	return commands == "" || slices.Contains(strings.Split(commands, ","), command)
 }
 
-// ignoreVariables leaves the variables alone that are not for a command. They
-// may be set for a server on the same machine.
+// ignoreVariables ignores the variables of flags that do not belong to a
+// command: they may be set for a server on the same machine.
 func (l *commandLine) ignoreVariables(command string) {
 	for _, f := range l.parser.Model.Flags {
 		if !isFor(f, command) {
@@ -63,24 +63,24 @@ func (l *commandLine) ignoreVariables(command string) {
 	}
 }
 
-// commandOf returns the command that the arguments name, serve if it cannot be
-// told.
+// commandOf returns the command that the arguments name, or serve if they name
+// none.
 func commandOf(args []string) string {
-	const none = "serve"
+	const fallback = "serve"
 	line, err := newCommandLine(&Config{}, io.Discard)
 	if err != nil {
-		return none
+		return fallback
 	}
 	line.ignoreVariables("")
 	parsed, err := kong.Trace(line.parser, args)
 	if err != nil || parsed.Selected() == nil {
-		return none
+		return fallback
 	}
 	return parsed.Selected().Name
 }
 
-// joinNegatives joins a flag and a negative number behind it, which the parser
-// would take for another flag: what is wrong with it is the number.
+// joinNegatives joins a flag and the negative number after it, which the parser
+// would take for another flag. The error is then about the number.
 func joinNegatives(args []string) []string {
 	var joined []string
 	for i, arg := range args {
@@ -97,11 +97,11 @@ func joinNegatives(args []string) []string {
 	return joined
 }
 
-// foreignFlag refuses a flag that the command would ignore.
-func foreignFlag(parsed *kong.Context, command string) error {
+// checkFlags refuses a flag that does not belong to the command.
+func checkFlags(parsed *kong.Context, command string) error {
 	for _, step := range parsed.Path {
 		if f := step.Flag; f != nil && !isFor(f, command) {
-			return fmt.Errorf("--%s: it is for chirp %s, not for chirp %s", f.Name, strings.ReplaceAll(f.Tag.Get("for"), ",", ", "), command)
+			return fmt.Errorf("--%s: it is a flag of chirp %s, not of chirp %s", f.Name, strings.ReplaceAll(f.Tag.Get("for"), ",", ", "), command)
 		}
 	}
 	return nil

@@ -108,10 +108,10 @@ func TestDurationsInJSONHaveTheirUnit(t *testing.T) {
 // What is wrong with a negative number is the number, however it is written.
 func TestANegativeNumberIsRefusedForWhatItIs(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--sample: -1 is less than 0; name how many users, at least 1, or 0 for all": {"verify", "--sample", "-1"},
-		"--rate-limit: -1.5 is less than 0":                                          {"--rate-limit", "-1.5"},
-		"--max-page: -3 is less than 1":                                              {"serve", "--max-page", "-3"},
-		"--celebrity-threshold: -7 is less than 1":                                   {"rebuild", "--celebrity-threshold", "-7"},
+		"--sample: -1 is less than 0; give a number of users, or 0 for all": {"verify", "--sample", "-1"},
+		"--rate-limit: -1.5 is less than 0":                                 {"--rate-limit", "-1.5"},
+		"--max-page: -3 is less than 1":                                     {"serve", "--max-page", "-3"},
+		"--celebrity-threshold: -7 is less than 1":                          {"rebuild", "--celebrity-threshold", "-7"},
 	} {
 		if _, err := Parse(args, nil); err == nil || err.Error() != want {
 			t.Errorf("%q: got %v, want %q", args, err, want)

@@ -13,44 +13,44 @@ import (
 	"chirp/internal/auth"
 )
 
-// Config is a command line. Every flag has an environment variable; the flag
-// wins. The tag "for" names the commands that a flag is for, if it stands beside
-// others.
+// Config is a parsed command line. Every flag has an environment variable, which
+// the flag overrides. The tag "for" names the commands that a flag belongs to,
+// if the flag is not a command's own.
 type Config struct {
 	// Command is the name of the command.
 	Command string `kong:"-"`
 
-	Addr               string  `env:"CHIRP_ADDR" default:"localhost:8080" placeholder:"HOST:PORT" help:"Listen address (default ${default}); port 0 takes a free one, and the log names it." for:"serve"`
+	Addr               string  `env:"CHIRP_ADDR" default:"localhost:8080" placeholder:"HOST:PORT" help:"Listen address (default ${default}); port 0 picks a free port, which the log names." for:"serve"`
 	Data               string  `env:"CHIRP_DATA" default:"chirp-data" placeholder:"FOLDER" help:"Folder of the embedded store (default ${default})." for:"serve,rebuild,verify,export,import"`
-	MongodbURI         string  `name:"mongodb-uri" env:"CHIRP_MONGODB_URI" placeholder:"URI" help:"Use this MongoDB, a replica set, in place of the embedded store." for:"serve,rebuild,verify,export,import"`
-	MongodbDatabase    string  `name:"mongodb-database" env:"CHIRP_MONGODB_DATABASE" default:"chirp" placeholder:"NAME" help:"Database on that MongoDB (default ${default})." for:"serve,rebuild,verify,export,import"`
-	CelebrityThreshold int64   `env:"CHIRP_CELEBRITY_THRESHOLD" default:"10000" placeholder:"N" help:"Followers from which a user is a celebrity (default ${default})." for:"serve,rebuild"`
-	TokenSecret        string  `env:"CHIRP_TOKEN_SECRET" placeholder:"TEXT" help:"Signs the tokens issued here, at least 32 bytes (default: made once and kept in the store)." for:"serve"`
-	RateLimit          float64 `env:"CHIRP_RATE_LIMIT" default:"20" placeholder:"N" help:"Mutations a second for each caller (default ${default}); 500 times as much is what all operations may cost; log-ins and registrations get a tenth of it for each address and four tenths for each account; 0 switches rate limits off." for:"serve"`
-	Introspection      bool    `env:"CHIRP_INTROSPECTION" default:"true" negatable:"" help:"Allow schema introspection (default ${default})." for:"serve"`
-	Demo               bool    `env:"CHIRP_DEMO" help:"Fill an empty store with a small network of made-up people, who go on posting while the server runs, or go on with the one that it is." for:"serve"`
-	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"One of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
-	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"One of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
+	MongodbURI         string  `name:"mongodb-uri" env:"CHIRP_MONGODB_URI" placeholder:"URI" help:"Use this MongoDB replica set instead of the embedded store." for:"serve,rebuild,verify,export,import"`
+	MongodbDatabase    string  `name:"mongodb-database" env:"CHIRP_MONGODB_DATABASE" default:"chirp" placeholder:"NAME" help:"Database of that MongoDB (default ${default})." for:"serve,rebuild,verify,export,import"`
+	CelebrityThreshold int64   `env:"CHIRP_CELEBRITY_THRESHOLD" default:"10000" placeholder:"N" help:"Number of followers from which a user is a celebrity, whose chirps are merged into feeds when they are read (default ${default})." for:"serve,rebuild"`
+	TokenSecret        string  `env:"CHIRP_TOKEN_SECRET" placeholder:"TEXT" help:"Key that signs Chirp's own tokens, at least 32 bytes (default: generated and kept in the store)." for:"serve"`
+	RateLimit          float64 `env:"CHIRP_RATE_LIMIT" default:"20" placeholder:"N" help:"Mutations per second and caller, and 500 times that in operation cost (default ${default}). Log-ins and registrations are limited to a tenth per address and four tenths per account. 0 means no limit." for:"serve"`
+	Introspection      bool    `env:"CHIRP_INTROSPECTION" default:"true" negatable:"" help:"Allow schema introspection, and serve GraphiQL (default ${default})." for:"serve"`
+	Demo               bool    `env:"CHIRP_DEMO" help:"Fill an empty store with made-up people who keep posting, or continue in a store filled that way." for:"serve"`
+	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
+	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"Format of the log, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
 
-	AllowedOrigins    []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Sites whose pages may use the API besides the server's own, such as https://app.example.com; a star stands for any characters. Can be repeated." for:"serve"`
-	SocketsPerUser    int      `env:"CHIRP_SOCKETS_PER_USER" default:"20" placeholder:"N" help:"Sockets and streams of subscriptions that one user may keep open (default ${default}); 0 is no limit." for:"serve"`
-	SocketsPerAddress int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Those that one client address may keep open without a token (default ${default}); 0 is no limit." for:"serve"`
-	TrustedProxies    []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of the proxies that the client's address is taken from, by X-Forwarded-For (default: none, the connection's address counts). Can be repeated." for:"serve"`
-	OIDCIssuer        string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Take the tokens of this OpenID Connect issuer for good, too (default: only those issued here)." for:"serve"`
-	OIDCAudience      string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"What the tokens of --oidc-issuer must have as their audience." for:"serve"`
-	LocalPasswords    bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Let users register and log in with passwords (default ${default})." for:"serve"`
+	AllowedOrigins    []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins, besides the server's own, whose pages may use the API, such as https://app.example.com; * matches any characters. Can be repeated." for:"serve"`
+	SocketsPerUser    int      `env:"CHIRP_SOCKETS_PER_USER" default:"20" placeholder:"N" help:"Sockets and event streams that one user may keep open (default ${default}); 0 means no limit." for:"serve"`
+	SocketsPerAddress int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Sockets and event streams that one address may keep open without a token (default ${default}); 0 means no limit." for:"serve"`
+	TrustedProxies    []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of reverse proxies, such as 10.0.0.0/8, whose X-Forwarded-For is trusted (default: none). Can be repeated." for:"serve"`
+	OIDCIssuer        string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Also accept tokens from this OpenID Connect issuer." for:"serve"`
+	OIDCAudience      string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that tokens from --oidc-issuer must have." for:"serve"`
+	LocalPasswords    bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Allow registration and log-in with passwords (default ${default})." for:"serve"`
 
 	Limits limitFlags `embed:""`
 
 	ShowVersion versionFlag `name:"version" help:"Print the version."`
 
 	Serve   struct{}    `cmd:"" default:"1" help:"Serve the API. This is the default."`
-	Rebuild struct{}    `cmd:"" help:"Make the views anew from the log, beside a running server, with the --celebrity-threshold given; then let them serve."`
-	Verify  verifyFlags `cmd:"" help:"Compare the views with the log, beside a server that may be running, and check the log. Prints each difference; exit code 1 if there is any."`
-	Export  exportFlags `cmd:"" help:"Write the log to a file that any store can be made from, beside a running server: what was appended until now."`
-	Import  importFlags `cmd:"" help:"Fill a new store with an exported log, positions and all. Either all of it is there afterwards or nothing."`
+	Rebuild struct{}    `cmd:"" help:"Rebuild the views from the log with the given --celebrity-threshold, then let them serve. A server may be running."`
+	Verify  verifyFlags `cmd:"" help:"Compare the views with the log, and check the log. Prints each difference, and exits with code 1 if there is any. A server may be running."`
+	Export  exportFlags `cmd:"" help:"Write the log, as it is now, to a file from which any store can be filled. A server may be running."`
+	Import  importFlags `cmd:"" help:"Fill a new store with an exported log, positions included. Imports all of it or nothing."`
 	Version struct{}    `cmd:"" help:"Print the version."`
-	Help    struct{}    `cmd:"" help:"Print this, or how a command is used: chirp help COMMAND."`
+	Help    struct{}    `cmd:"" help:"Print this help, or that of a command: chirp help COMMAND."`
 }
 
 // ErrHelp means that help, or the version, was asked for and printed.
@@ -69,7 +69,7 @@ func Parse(args []string, out io.Writer) (Config, error) {
 	}
 	args = joinNegatives(args)
 	command := commandOf(args)
-	if command == "help" { // behind flags
+	if command == "help" { // after flags
 		args = []string{"--help"}
 	}
 	line.ignoreVariables(command)
@@ -81,12 +81,13 @@ func Parse(args []string, out io.Writer) (Config, error) {
 		return Config{}, err
 	}
 	cfg.Command, _, _ = strings.Cut(parsed.Command(), " ")
-	if err := foreignFlag(parsed, cfg.Command); err != nil {
+	if err := checkFlags(parsed, cfg.Command); err != nil {
 		return Config{}, err
 	}
 	return cfg, cfg.check()
 }
 
+// check refuses values that no command could work with.
 func (c Config) check() error {
 	switch {
 	case c.CelebrityThreshold < 1:
@@ -102,11 +103,11 @@ func (c Config) check() error {
 	case c.MongodbDatabase == "" || strings.ContainsAny(c.MongodbDatabase, "/\\. \"$\x00"):
 		return fmt.Errorf("--mongodb-database: %q is not a database name", c.MongodbDatabase)
 	case c.Verify.Sample < 0:
-		return fmt.Errorf("--sample: %d is less than 0; name how many users, at least 1, or 0 for all", c.Verify.Sample)
+		return fmt.Errorf("--sample: %d is less than 0; give a number of users, or 0 for all", c.Verify.Sample)
 	case c.Demo && !c.LocalPasswords:
-		return errors.New("--demo: its people log in with a password, and passwords are switched off")
+		return errors.New("--demo: its people log in with a password, and passwords are off")
 	case c.Addr == "":
-		return errors.New("--addr: it is empty; name a host and a port, such as localhost:8080")
+		return errors.New("--addr: it is empty; give a host and a port, such as localhost:8080")
 	case c.Data == "":
 		return errors.New("--data: the folder's name is empty")
 	}
@@ -120,7 +121,7 @@ func (c Config) check() error {
 	return err
 }
 
-// checkCallers looks at what says who is calling, and from where.
+// checkCallers checks the settings that say who a caller is.
 func (c Config) checkCallers() error {
 	if c.OIDCIssuer != "" {
 		if err := auth.CheckIssuerURL(c.OIDCIssuer); err != nil {
@@ -129,17 +130,18 @@ func (c Config) checkCallers() error {
 	}
 	switch {
 	case c.OIDCIssuer != "" && c.OIDCAudience == "":
-		return errors.New("--oidc-audience: it is empty; without it, tokens of the issuer for anything else would be good here")
+		return errors.New("--oidc-audience: it is empty; without it, tokens that the issuer made for other services would be accepted")
 	case c.OIDCIssuer == "" && c.OIDCAudience != "":
 		return errors.New("--oidc-audience: there is no --oidc-issuer")
 	case c.OIDCIssuer == "" && !c.LocalPasswords:
-		return errors.New("--local-passwords: without passwords and without --oidc-issuer nobody could get in")
+		return errors.New("--local-passwords: without passwords and without --oidc-issuer nobody could log in")
 	}
 	_, err := c.proxies()
 	return err
 }
 
-// proxies are the networks of --trusted-proxies. A single address is one too.
+// proxies returns the networks of --trusted-proxies. A single address is a
+// network of one.
 func (c Config) proxies() ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, text := range c.TrustedProxies {
@@ -155,7 +157,7 @@ func (c Config) proxies() ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// origins are those of --allowed-origins.
+// origins returns those of --allowed-origins.
 func (c Config) origins() (*transport.Origins, error) {
 	origins, err := transport.ParseOrigins(c.AllowedOrigins)
 	if err != nil {
@@ -164,7 +166,7 @@ func (c Config) origins() (*transport.Origins, error) {
 	return origins, nil
 }
 
-// limits are those of the transports that can be set.
+// limits returns the limits of the transports that flags set.
 func (c Config) limits() transport.Limits {
 	limit := func(n int) int {
 		if n == 0 {

@@ -43,7 +43,7 @@ func TestParseRefusesInOneLine(t *testing.T) {
 		{"an audience without an issuer", nil, map[string]string{"CHIRP_OIDC_AUDIENCE": "chirp"}, "there is no --oidc-issuer"},
 		{"an issuer in the clear", []string{"--oidc-issuer", "http://login.example.com", "--oidc-audience", "chirp"}, nil, "must be https"},
 		{"an issuer that is no URL", []string{"--oidc-issuer", "login", "--oidc-audience", "chirp"}, nil, `"login" is not a URL`},
-		{"no way to get in", []string{"--local-passwords=false"}, nil, "nobody could get in"},
+		{"no way to get in", []string{"--local-passwords=false"}, nil, "nobody could log in"},
 		{"a proxy that is a name", []string{"--trusted-proxies", "10.0.0.0/8,proxy.local"}, nil, `"proxy.local" is not a network`},
 		{"a proxy with too long a prefix", nil, map[string]string{"CHIRP_TRUSTED_PROXIES": "10.0.0.0/33"}, "is not a network"},
 		{"an origin without a scheme", []string{"--allowed-origins", "app.example.com"}, nil, "is not an origin"},

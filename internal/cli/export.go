@@ -15,10 +15,10 @@ import (
 	"chirp/internal/domain"
 )
 
-// exportFlags are those of the command export.
+// exportFlags are the flags of the export command.
 type exportFlags struct {
 	File            string `arg:"" optional:"" help:"File to write, readable by its owner alone; compressed if its name ends in .gz (default: standard output)."`
-	WithCredentials bool   `help:"Take the password hashes and the stored token secret along, so that log-ins and tokens go on working. Keep such a file secret."`
+	WithCredentials bool   `help:"Include the password hashes and the stored token secret, so that log-ins and tokens work in the copy. Keep such a file secret."`
 }
 
 // Export writes the log of the store, as it is now, to the file that the config
@@ -56,23 +56,23 @@ func Export(ctx context.Context, cfg Config, std Streams) (err error) {
 		return fmt.Errorf("export: %w", err)
 	}
 	for _, problem := range append(store.Problems(), store.Notices()...) {
-		bar.println("chirp: the export is whole, but the store has a problem: %s", problem)
+		bar.println("chirp: the export is complete, but the store has a problem: %s", problem)
 	}
 	bar.println("Exported %s.", describeTransfer(header.Head, time.Since(began)))
 	return nil
 }
 
-// writeExport writes a file that is whole or not there: it gets its name at the
-// end. What is no regular file, such as a pipe, is written to as it is.
+// writeExport writes a file atomically: it renames a temporary file at the end.
+// It writes straight to what is no regular file, such as a pipe.
 func writeExport(name string, write func(io.Writer) error) (err error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
-		return errors.Join(compressed(name, f, write), f.Close())
+		return errors.Join(compress(name, f, write), f.Close())
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*") // for its owner alone
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*") // readable by its owner alone
 	if err != nil {
 		return err
 	}
@@ -81,15 +81,15 @@ func writeExport(name string, write func(io.Writer) error) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	if err := errors.Join(compressed(name, f, write), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(compress(name, f, write), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), name)
 }
 
-// compressed writes through gzip if the name asks for it. The same content
-// gives the same bytes.
-func compressed(name string, out io.Writer, write func(io.Writer) error) error {
+// compress writes through gzip if the name ends in .gz. The same content always
+// becomes the same bytes.
+func compress(name string, out io.Writer, write func(io.Writer) error) error {
 	if !strings.HasSuffix(name, ".gz") {
 		return write(out)
 	}

@@ -16,10 +16,10 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// importFlags are those of the command import.
+// importFlags are the flags of the import command.
 type importFlags struct {
-	File     string `arg:"" help:"File that export wrote, compressed or not; - is standard input."`
-	NewEpoch bool   `help:"Make a log of its own, that goes its own way from here: cursors of the old one are refused. Without it cursors stay good."`
+	File     string `arg:"" help:"File that chirp export wrote, compressed or not; - is standard input."`
+	NewEpoch bool   `help:"Start a history of its own, which refuses cursors of the exported log. Without this flag, those cursors stay valid."`
 }
 
 // Import fills the store of the config, which must have no events, with an
@@ -49,7 +49,7 @@ func Import(ctx context.Context, cfg Config, std Streams) (err error) {
 	bar.clear()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("import: %w; the store is as empty as it was", ErrInterrupted)
+		return fmt.Errorf("import: %w; the store is still empty", ErrInterrupted)
 	case err != nil:
 		return fmt.Errorf("import %s: %w", cfg.Import.File, err)
 	}
@@ -57,16 +57,16 @@ func Import(ctx context.Context, cfg Config, std Streams) (err error) {
 	if file.Header.Credentials {
 		with = fmt.Sprintf(", with the credentials of %d users", accounts)
 	}
-	bar.println("Imported %s%s. The server makes the views when it starts.", describeTransfer(file.Header.Head, time.Since(began)), with)
+	bar.println("Imported %s%s. The server builds the views when it starts.", describeTransfer(file.Header.Head, time.Since(began)), with)
 	return nil
 }
 
-// importInto imports the credentials first and the events second, as a
-// registration writes them. It gives the number of credentials.
+// importInto imports the credentials before the events, as a registration writes
+// them. It returns the number of credentials.
 func importInto(ctx context.Context, store app.Storage, file *archive.Reader, newEpoch bool, bar *progressBar) (accounts int, err error) {
 	into, ok := store.Log().(eventstore.Importer)
 	if !ok {
-		return 0, errors.New("the store takes no imports")
+		return 0, errors.New("the store does not support imports")
 	}
 	head, err := into.Head(ctx)
 	if err == nil && head.Position > 0 {
@@ -81,7 +81,7 @@ func importInto(ctx context.Context, store app.Storage, file *archive.Reader, ne
 	}
 	accounts, err = restoreSecrets(ctx, store.Credentials(), file)
 	if err == nil {
-		err = into.Import(ctx, epoch, watched(ahead(ctx, file.Events()), file.Header.Head, bar))
+		err = into.Import(ctx, epoch, showProgress(readAhead(ctx, file.Events()), file.Header.Head, bar))
 	}
 	if err != nil && file.Header.Credentials {
 		return 0, errors.Join(err, discardSecrets(ctx, store))
@@ -89,6 +89,8 @@ func importInto(ctx context.Context, store app.Storage, file *archive.Reader, ne
 	return accounts, err
 }
 
+// restoreSecrets imports the token secret and the credentials. It returns the
+// number of credentials.
 func restoreSecrets(ctx context.Context, c auth.Credentials, file *archive.Reader) (accounts int, err error) {
 	at := time.Now()
 	for part, err := range file.Secrets() {
@@ -106,8 +108,8 @@ func restoreSecrets(ctx context.Context, c auth.Credentials, file *archive.Reade
 // discardTimeout bounds discardSecrets.
 const discardTimeout = 10 * time.Second
 
-// discardSecrets takes away what an import has restored before it failed. In a
-// store without events there are no others.
+// discardSecrets removes what an import restored before it failed. A store
+// without events has no other secrets.
 func discardSecrets(ctx context.Context, store app.Storage) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
@@ -118,8 +120,8 @@ func discardSecrets(ctx context.Context, store app.Storage) error {
 	return store.Credentials().Discard(ctx)
 }
 
-// watched shows how far the events have been read.
-func watched(events iter.Seq2[[]eventstore.Event, error], head domain.Position, bar *progressBar) iter.Seq2[[]eventstore.Event, error] {
+// showProgress shows on the bar how many of the events have been imported.
+func showProgress(events iter.Seq2[[]eventstore.Event, error], head domain.Position, bar *progressBar) iter.Seq2[[]eventstore.Event, error] {
 	return func(yield func([]eventstore.Event, error) bool) {
 		for batch, err := range events {
 			if !yield(batch, err) {
@@ -132,9 +134,9 @@ func watched(events iter.Seq2[[]eventstore.Event, error], head domain.Position, 
 	}
 }
 
-// ahead reads some batches ahead while the store writes. It ends with ctx even
-// if the file, a pipe perhaps, gives nothing.
-func ahead(ctx context.Context, events iter.Seq2[[]eventstore.Event, error]) iter.Seq2[[]eventstore.Event, error] {
+// readAhead reads a few batches ahead while the store writes. It ends with ctx,
+// even while it waits for a file that is a pipe.
+func readAhead(ctx context.Context, events iter.Seq2[[]eventstore.Event, error]) iter.Seq2[[]eventstore.Event, error] {
 	type result struct {
 		batch []eventstore.Event
 		err   error

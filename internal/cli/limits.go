@@ -10,23 +10,23 @@ import (
 	"chirp/internal/query"
 )
 
-// limitFlags bound what one request may ask for, and say which documents are
-// taken at all.
+// limitFlags are the flags that limit what one request may ask.
 type limitFlags struct {
-	MaxBody       int64 `env:"CHIRP_MAX_BODY" default:"262144" placeholder:"BYTES" help:"Bytes of a request, or of a message on a socket (default ${default})." for:"serve"`
-	MaxTokens     int   `env:"CHIRP_MAX_TOKENS" default:"5000" placeholder:"N" help:"Words of a document (default ${default})." for:"serve"`
-	MaxDepth      int   `env:"CHIRP_MAX_DEPTH" default:"15" placeholder:"N" help:"Fields inside of fields (default ${default})." for:"serve"`
-	MaxAliases    int   `env:"CHIRP_MAX_ALIASES" default:"50" placeholder:"N" help:"Aliases of an operation, with its fragments put in (default ${default})." for:"serve"`
-	MaxMutations  int   `env:"CHIRP_MAX_MUTATIONS" default:"10" placeholder:"N" help:"Mutations of an operation, with its fragments put in (default ${default})." for:"serve"`
-	MaxDirectives int   `env:"CHIRP_MAX_DIRECTIVES" default:"50" placeholder:"N" help:"Directives of an operation, with its fragments put in (default ${default})." for:"serve"`
-	MaxFields     int   `env:"CHIRP_MAX_FIELDS" default:"1000" placeholder:"N" help:"Fields of an operation, with its fragments put in (default ${default})." for:"serve"`
-	MaxPage       int   `env:"CHIRP_MAX_PAGE" default:"100" placeholder:"N" help:"Rows of a page, at most 100 (default ${default})." for:"serve"`
-	MaxCost       int   `env:"CHIRP_MAX_COST" default:"10000" placeholder:"N" help:"Cost of an operation: a field is 1, a list 10 and its rows, a mutation 50, a password 500 (default ${default})." for:"serve"`
+	MaxBody       int64 `env:"CHIRP_MAX_BODY" default:"262144" placeholder:"BYTES" help:"Bytes per request body, or per message on a socket (default ${default})." for:"serve"`
+	MaxTokens     int   `env:"CHIRP_MAX_TOKENS" default:"5000" placeholder:"N" help:"Tokens per document (default ${default})." for:"serve"`
+	MaxDepth      int   `env:"CHIRP_MAX_DEPTH" default:"15" placeholder:"N" help:"Nesting depth of fields (default ${default})." for:"serve"`
+	MaxAliases    int   `env:"CHIRP_MAX_ALIASES" default:"50" placeholder:"N" help:"Aliases per operation, with its fragments expanded (default ${default})." for:"serve"`
+	MaxMutations  int   `env:"CHIRP_MAX_MUTATIONS" default:"10" placeholder:"N" help:"Mutations per operation, with its fragments expanded (default ${default})." for:"serve"`
+	MaxDirectives int   `env:"CHIRP_MAX_DIRECTIVES" default:"50" placeholder:"N" help:"Directives per operation, with its fragments expanded (default ${default})." for:"serve"`
+	MaxFields     int   `env:"CHIRP_MAX_FIELDS" default:"1000" placeholder:"N" help:"Fields per operation, with its fragments expanded (default ${default})." for:"serve"`
+	MaxPage       int   `env:"CHIRP_MAX_PAGE" default:"100" placeholder:"N" help:"Rows per page, at most 100 (default ${default})." for:"serve"`
+	MaxCost       int   `env:"CHIRP_MAX_COST" default:"10000" placeholder:"N" help:"Cost per operation: 1 per field, 10 per list plus its rows, 50 per mutation, 500 per password (default ${default})." for:"serve"`
 
-	TrustedDocuments     string `env:"CHIRP_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"JSON object of documents by their ids (sha256:…), which clients may name by documentId." for:"serve"`
+	TrustedDocuments     string `env:"CHIRP_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"JSON file of documents by their ids (sha256:…), which clients may request by documentId." for:"serve"`
 	TrustedDocumentsOnly bool   `env:"CHIRP_TRUSTED_DOCUMENTS_ONLY" help:"Refuse all other documents." for:"serve"`
 }
 
+// check refuses limits that cannot be.
 func (f limitFlags) check() error {
 	for _, limit := range []struct {
 		flag  string
@@ -44,11 +44,12 @@ func (f limitFlags) check() error {
 		return fmt.Errorf("--max-page: %d is more than %d", f.MaxPage, query.MaxFirst)
 	}
 	if f.TrustedDocumentsOnly && f.TrustedDocuments == "" {
-		return fmt.Errorf("--trusted-documents-only: without --trusted-documents nothing could be asked")
+		return fmt.Errorf("--trusted-documents-only: without --trusted-documents every request would be refused")
 	}
 	return nil
 }
 
+// limits returns the limits as the guard has them.
 func (f limitFlags) limits() guard.Limits {
 	return guard.Limits{
 		Tokens: f.MaxTokens, Depth: f.MaxDepth, Aliases: f.MaxAliases, Mutations: f.MaxMutations,
@@ -56,7 +57,7 @@ func (f limitFlags) limits() guard.Limits {
 	}
 }
 
-// documents reads the trusted documents, nil if there is no file of them.
+// documents reads the trusted documents. It returns nil if no file is named.
 func (f limitFlags) documents(log *slog.Logger) (*guard.Documents, error) {
 	if f.TrustedDocuments == "" {
 		return nil, nil

@@ -5,22 +5,22 @@ import (
 	"log/slog"
 )
 
-// logger returns a logger as the flags say.
+// logger returns a logger of the configured level and format.
 func (c Config) logger(out io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		level = slog.LevelInfo
 	}
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: durationsInWords}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(out, options))
 	}
 	return slog.New(slog.NewTextHandler(out, options))
 }
 
-// durationsInWords writes a duration with its unit, as "1.5s". JSON would have
-// nanoseconds.
-func durationsInWords(_ []string, a slog.Attr) slog.Attr {
+// durationsAsText writes durations with their units, as "1.5s", where JSON would
+// have nanoseconds.
+func durationsAsText(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
 	}

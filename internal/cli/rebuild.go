@@ -11,9 +11,9 @@ import (
 	"chirp/internal/projector"
 )
 
-// rebuildBatch is how many events a rebuild applies at once. Nobody waits for
-// the lock of what is being built, and a row or page that many of the events
-// change is written once: it is half the work of 1,000 at once.
+// rebuildBatch is how many events a rebuild applies at once. Nothing else waits
+// for the lock of the views being built, and a row or page that many of the
+// events change is written once: this halves the work of 1,000 at once.
 const rebuildBatch = 8000
 
 // Rebuild rebuilds the views from the log, and then lets them serve. A server
@@ -36,15 +36,15 @@ func rebuild(ctx context.Context, cfg Config, out io.Writer, bar *progressBar, l
 		last = p
 		step := "events"
 		if p.Finishing {
-			step = "events, making the indexes"
+			step = "events, building the indexes"
 		}
 		bar.show(step, int64(p.Position), int64(p.Head))
 	}})
 	bar.clear()
 	switch {
-	case last.Done: // whatever came after it
+	case last.Done: // it serves, whatever happened since
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w at event %d of %d; the old views go on serving, and `chirp rebuild` with the same --celebrity-threshold takes the new ones up from there",
+		return fmt.Errorf("%w at event %d of %d; the old views keep serving, and `chirp rebuild` with the same --celebrity-threshold continues from there",
 			ErrInterrupted, last.Position, last.Head)
 	case err != nil:
 		return fmt.Errorf("rebuild: %w", err)
@@ -54,7 +54,7 @@ func rebuild(ctx context.Context, cfg Config, out io.Writer, bar *progressBar, l
 	fmt.Fprintf(out, "Generation %d of the views serves: %d events in %.1f s, %.0f/s, with celebrities from %d followers.\n",
 		last.Generation, applied, took.Seconds(), float64(applied)/took.Seconds(), cfg.CelebrityThreshold)
 	if last.From > 0 {
-		fmt.Fprintf(out, "It was taken up at event %d, where an earlier rebuild was stopped.\n", last.From)
+		fmt.Fprintf(out, "It continued from event %d, where an earlier rebuild stopped.\n", last.From)
 	}
 	return nil
 }

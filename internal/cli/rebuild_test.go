@@ -17,7 +17,7 @@ import (
 	"chirp/internal/readmodel"
 )
 
-func TestRebuildThatIsInterruptedIsTakenUp(t *testing.T) {
+func TestInterruptedRebuildContinues(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.ServeApp(t, p.OpenToServe, nil)
 		apitest.Ready(t, s.URL)
@@ -40,14 +40,14 @@ func TestRebuildThatIsInterruptedIsTakenUp(t *testing.T) {
 		interrupting := &progressBar{out: writerFunc(func() { interrupt() }), terminal: true}
 		err = rebuild(ctx, cfg, io.Discard, interrupting, quiet)
 		if !errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), "interrupted at event 2 of 7") {
-			t.Errorf("a rebuild that was interrupted gave %v, want that it can be taken up at event 2 of 7", err)
+			t.Errorf("a rebuild that was interrupted gave %v, want that it can continue from event 2 of 7", err)
 		}
 		var out strings.Builder
 		if err := rebuild(t.Context(), cfg, &out, bar, quiet); err != nil {
 			t.Fatalf("rebuild: %v", err)
 		}
-		if text := out.String(); !strings.Contains(text, "Generation 2 of the views serves: 5 events") || !strings.Contains(text, "taken up at event 2") {
-			t.Errorf("rebuild said %q, want that it took up the generation at event 2 of 7", text)
+		if text := out.String(); !strings.Contains(text, "Generation 2 of the views serves: 5 events") || !strings.Contains(text, "continued from event 2") {
+			t.Errorf("rebuild said %q, want that it continued from event 2 of 7", text)
 		}
 	})
 }

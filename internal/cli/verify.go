@@ -12,13 +12,13 @@ import (
 	"chirp/internal/verify"
 )
 
-// verifyFlags are those of the command verify.
+// verifyFlags are the flags of the verify command.
 type verifyFlags struct {
-	Sample int    `env:"CHIRP_VERIFY_SAMPLE" placeholder:"N" help:"Compare the timelines and lists of N users drawn by chance, not of all (default: all); profiles and the log are checked in full."`
-	Seed   uint64 `env:"CHIRP_VERIFY_SEED" placeholder:"N" help:"Draws the sample; the same seed draws the same users again (default: another each time)."`
+	Sample int    `env:"CHIRP_VERIFY_SAMPLE" placeholder:"N" help:"Compare the timelines and lists of N randomly chosen users, not of all (default: all). Profiles and the log are always checked in full."`
+	Seed   uint64 `env:"CHIRP_VERIFY_SEED" placeholder:"N" help:"Seed of the sample: the same seed chooses the same users again (default: a random one)."`
 }
 
-// maxDifferences is how many differences are printed one by one.
+// maxDifferences is how many differences are printed; the rest is counted.
 const maxDifferences = 1000
 
 // Verify compares the views with the log. It prints each difference, and returns
@@ -36,7 +36,8 @@ func Verify(ctx context.Context, cfg Config, std Streams) (err error) {
 	}
 	began := time.Now()
 	sum, err := verify.Run(ctx, verify.Config{
-		Log: store.Log(), Views: store.Views(), Problems: func() []string { return append(store.Problems(), store.Notices()...) }, Sample: cfg.Verify.Sample, Seed: seed, MaxReports: maxDifferences,
+		Log: store.Log(), Views: store.Views(), Sample: cfg.Verify.Sample, Seed: seed, MaxReports: maxDifferences,
+		Problems: func() []string { return append(store.Problems(), store.Notices()...) },
 		Report: func(d verify.Difference) {
 			bar.clear()
 			fmt.Fprintln(out, d)
@@ -45,20 +46,20 @@ func Verify(ctx context.Context, cfg Config, std Streams) (err error) {
 	})
 	bar.clear()
 	if errors.Is(err, readmodel.ErrNoViews) {
-		return errors.New("verify: the views are not made yet; start the server, which makes them, or run chirp rebuild")
+		return errors.New("verify: there are no views yet; start the server, which builds them, or run chirp rebuild")
 	}
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	printSummary(out, sum, time.Since(began))
 	if cfg.Verify.Sample > 0 {
-		fmt.Fprintf(out, "The lists are those of %d users, drawn by --seed %d.\n", sum.Lists, seed)
+		fmt.Fprintf(out, "The lists are those of %d users, chosen by --seed %d.\n", sum.Lists, seed)
 	}
 	if sum.Unsound > 0 {
-		return fmt.Errorf("verify found differences: %d; %d of them are of the log or the store itself: mend those first, or restore a backup, for views can only be made from a sound log", sum.Differences, sum.Unsound)
+		return fmt.Errorf("verify found differences: %d; %d of them are in the log or the store itself: repair those first, or restore a backup, because views can only be rebuilt from a sound log", sum.Differences, sum.Unsound)
 	}
 	if sum.Differences > 0 {
-		return fmt.Errorf("verify found differences: %d; views that differ from a sound log are made anew by chirp rebuild", sum.Differences)
+		return fmt.Errorf("verify found differences: %d; chirp rebuild rebuilds views that differ from a sound log", sum.Differences)
 	}
 	return nil
 }
@@ -68,7 +69,7 @@ func printSummary(out io.Writer, sum verify.Summary, took time.Duration) {
 		fmt.Fprintf(out, "and %d more differences\n", more)
 	}
 	if sum.Partial != "" {
-		fmt.Fprintf(out, "Event %s was applied in part when the views were compared; what it explains is no difference.\n", sum.Partial)
+		fmt.Fprintf(out, "Event %s was partly applied when the views were compared; what that explains does not count as a difference.\n", sum.Partial)
 	}
 	at := sum.Generation.Checkpoint.Position
 	fmt.Fprintf(out, "differences: %d; generation %d of the views at position %d, the log up to position %d; %d events, %d users, %d chirps, %d follows, %d timeline entries in %.1f s\n",

@@ -148,7 +148,7 @@ func badPages(t testing.TB, ann apitest.API) []refusal {
 	}
 }
 
-// foreignCursor gives a cursor of a server on another store.
+// foreignCursor returns a cursor of a server on another store.
 func foreignCursor(t testing.TB) string {
 	t.Helper()
 	s := apitest.Start(t, apitest.Embedded(t.TempDir()))
@@ -179,8 +179,8 @@ func badTokens(t testing.TB, p apitest.Place, ann apitest.User, url string) []re
 	}
 }
 
-// refuseInvalidUTF8 sends what no encoder would write: it must not be kept in
-// another form than it was sent.
+// refuseInvalidUTF8 sends bytes that no encoder would write. The server must not
+// store them in another form.
 func refuseInvalidUTF8(t *testing.T, as apitest.API) {
 	request := apitest.Must(json.Marshal(apitest.Vars{"query": apitest.PostDocument, "variables": apitest.Vars{"content": "caf#"}}))(t)
 	message := apitest.Must(json.Marshal(apitest.Frame{ID: "1", Type: "subscribe", Payload: request}))(t)

@@ -18,7 +18,7 @@ func TestVersionIsPrinted(t *testing.T) {
 	}
 }
 
-func TestServerSaysThatItListensWhenItHoldsTheStore(t *testing.T) {
+func TestServerLogsThatItListensOnceItHoldsTheStore(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Start(t, p)
 		apitest.Eventually(t, "the log names the addresses", func() bool {
@@ -38,7 +38,7 @@ func TestServerSaysThatItListensWhenItHoldsTheStore(t *testing.T) {
 	})
 }
 
-func TestServerThatGetsNoStoreDoesNotSayThatItListens(t *testing.T) {
+func TestServerWithoutAStoreDoesNotLogThatItListens(t *testing.T) {
 	p := apitest.Embedded(t.TempDir())
 	apitest.Start(t, p)
 	if log := launchRefused(t, p); strings.Contains(log, "msg=listening") || !strings.Contains(log, "is held by another server") {
@@ -57,7 +57,7 @@ func TestVerifyAfterAnImportSaysWhatToDo(t *testing.T) {
 		apitest.RegisterAll(t, s.URL, "Ann", "Bob")
 		file := from.Export(t)
 		to.Import(t, file)
-		const says = "verify: the views are not made yet; start the server, which makes them, or run chirp rebuild"
+		const says = "verify: there are no views yet; start the server, which builds them, or run chirp rebuild"
 		if e := to.Command(t, "verify"); e.Code != 1 || !strings.Contains(e.Log, says) {
 			t.Errorf("verify: got exit code %d and %q, want %q", e.Code, e.Log, says)
 		}

@@ -17,7 +17,8 @@ import (
 
 // TestNothingIsLostOrDoneTwiceThroughKills kills a server again and again
 // while clients send it mutations and repeat those that were not answered.
-// CHIRP_TEST_CRASH_ROUNDS says how often, CHIRP_TEST_SEED what happens.
+// CHIRP_TEST_CRASH_ROUNDS is the number of kills, and CHIRP_TEST_SEED decides what
+// happens.
 func TestNothingIsLostOrDoneTwiceThroughKills(t *testing.T) {
 	rounds := fromEnv(t, "CHIRP_TEST_CRASH_ROUNDS", 5)
 	seed := fromEnv(t, "CHIRP_TEST_SEED", rand.Uint64())
@@ -47,11 +48,11 @@ func TestNothingIsLostOrDoneTwiceThroughKills(t *testing.T) {
 	})
 }
 
-// checkEnd compares, after all servers have stopped and with one started
-// again, the log, every feed, and the watched feed with what was acknowledged
-// and with the oracle; chirp verify has the last word. The last user of the
-// load is the one whose feed is watched; setUp says how many events came
-// between the registrations and the load. It gives the watched feed.
+// checkEnd starts a server again after all have stopped, and compares the log,
+// every feed, and the watched feed with what was acknowledged and with the
+// oracle. It also runs chirp verify. The last user of the load is the one whose
+// feed is watched; setUp is the number of events between the registrations and
+// the load. It returns the watched feed.
 func checkEnd(t testing.TB, p apitest.Place, l *load, watch *watch, setUp int, start func() *apitest.Process) []string {
 	t.Helper()
 	events := p.Events(t)
@@ -82,9 +83,9 @@ func fromEnv(t testing.TB, name string, otherwise uint64) uint64 {
 	return apitest.Must(strconv.ParseUint(text, 10, 64))(t)
 }
 
-// newVictim gives what starts a server on a place, and what tells where the
-// latest one is. A low threshold makes celebrities come and go; flags may set
-// another.
+// newVictim returns a func that starts a server on a place, and one that returns
+// the URL of the latest. A low threshold makes celebrities come and go; flags may
+// set another.
 func newVictim(t testing.TB, p apitest.Place, flags ...string) (url func() string, start func() *apitest.Process) {
 	var latest atomic.Pointer[string]
 	start = func() *apitest.Process {
@@ -95,8 +96,8 @@ func newVictim(t testing.TB, p apitest.Place, flags ...string) (url func() strin
 	return func() string { return *latest.Load() }, start
 }
 
-// followAndPost makes a user follow others, and gives the user's feed a first
-// chirp, from which it can be watched. It gives the positions of the events.
+// followAndPost makes a user follow others, the first of whom posts, so that the
+// user's feed can be watched from there. It returns the positions of the events.
 func followAndPost(t testing.TB, as apitest.API, others []apitest.User, url string) []string {
 	t.Helper()
 	var positions []string
@@ -106,8 +107,8 @@ func followAndPost(t testing.TB, as apitest.API, others []apitest.User, url stri
 	return append(positions, apitest.Must(others[0].At(url).Post(t.Context(), "the first", ""))(t).Position)
 }
 
-// killAndRestart kills a server at a random moment: mostly while it carries
-// mutations out, now and then while it is still starting.
+// killAndRestart kills a server at a random moment: usually while it executes
+// mutations, sometimes while it is still starting.
 func killAndRestart(t testing.TB, random *rand.Rand, server *apitest.Process, start func() *apitest.Process, l *load) *apitest.Process {
 	t.Helper()
 	if random.IntN(4) > 0 {
@@ -184,8 +185,8 @@ func (w *watch) edges() []apitest.Edge {
 
 func (w *watch) count() int { return len(w.edges()) }
 
-// check waits until as much was watched as a feed has, and compares the two.
-// The feed is newest first.
+// check waits until the watch has as many chirps as the feed, and compares the
+// two. The feed is newest first.
 func (w *watch) check(t testing.TB, feed []string) {
 	t.Helper()
 	apitest.Eventually(t, "the live feed is as long as the feed", func() bool { return w.count() >= len(feed) || t.Failed() })

@@ -19,7 +19,7 @@ import (
 
 const lostCredentials = "has lost credentials"
 
-// marked waits until the log's document keeps that there are credentials.
+// marked waits until the log's document records that there are credentials.
 func marked(t testing.TB, db *mongo.Database) {
 	t.Helper()
 	apitest.Eventually(t, "the log's document keeps that there are credentials", func() bool {
@@ -28,8 +28,8 @@ func marked(t testing.TB, db *mongo.Database) {
 	})
 }
 
-// wantLost checks what the commands and another server say of a database that
-// has lost credentials, and returns what the start says.
+// wantLost checks what the commands and another server say about a database that
+// has lost its credentials, and returns what the server says.
 func wantLost(t *testing.T, p apitest.Place, db *mongo.Database) string {
 	t.Helper()
 	names := apitest.Must(db.ListCollectionNames(t.Context(), bson.D{}))(t)
@@ -63,7 +63,7 @@ func wantUnavailable(t testing.TB, what string, err error) {
 	}
 }
 
-func TestLostCredentialsAreNotTakenForNone(t *testing.T) {
+func TestLostCredentialsAreNotMistakenForNone(t *testing.T) {
 	t.Parallel()
 	rename := func(t testing.TB, db *mongo.Database, from, to string) {
 		t.Helper()
@@ -149,7 +149,7 @@ func TestLostCredentialsAreNotTakenForNone(t *testing.T) {
 	}
 }
 
-func TestAServerGoesOnWithoutCredentialsWhenItIsTold(t *testing.T) {
+func TestServerContinuesWithoutCredentialsWhenTold(t *testing.T) {
 	t.Parallel()
 	p, db, s := onSharedMongoDB(t)
 	apitest.RegisterAll(t, s.URL, "ann")
@@ -180,8 +180,8 @@ func TestAServerGoesOnWithoutCredentialsWhenItIsTold(t *testing.T) {
 }
 
 // A log that was imported without credentials has accounts without any, and so
-// has one of outside identities.
-func TestCredentialsThatNeverWereAreNotLost(t *testing.T) {
+// does one whose users log in with an OpenID Connect issuer.
+func TestCredentialsThatNeverExistedAreNotLost(t *testing.T) {
 	t.Parallel()
 	from, _, s := onSharedMongoDB(t)
 	apitest.RegisterAll(t, s.URL, "ann", "bob")

@@ -12,8 +12,8 @@ import (
 	"chirp/internal/apitest"
 )
 
-// prompt is how soon everything must be answered while others crowd in. A
-// server whose requests wait for each other needs minutes.
+// prompt is how soon the server must answer everything under a crowd of
+// requests. One whose requests wait for each other needs minutes.
 const prompt = 10 * time.Second
 
 // tenPosts posts ten chirps in one operation and reads after each of them.
@@ -26,8 +26,8 @@ func tenPosts() string {
 }
 
 // TestOperationsThatReadAfterEachMutation sends many of them at once, at the
-// default rate limit: each is answered soon, and so are another user's query
-// and the probes.
+// default rate limit: the server answers each soon, and another user's query and
+// the probes too.
 func TestOperationsThatReadAfterEachMutation(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Start(t, p, "--rate-limit", "20")
@@ -68,7 +68,7 @@ func TestOperationsThatReadAfterEachMutation(t *testing.T) {
 	})
 }
 
-// overSocket carries an operation out on a socket of its own.
+// overSocket executes an operation on a socket of its own.
 func overSocket(ctx context.Context, a apitest.API, document string) error {
 	s, err := a.Connect(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func overSocket(ctx context.Context, a apitest.API, document string) error {
 	return s.Next("1", nil)
 }
 
-// TestMetricsShowWhoWaits looks for the numbers that tell an operator that
+// TestMetricsShowWhoWaits looks for the numbers from which an operator sees that
 // clients crowd the store.
 func TestMetricsShowWhoWaits(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {

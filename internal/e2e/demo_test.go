@@ -72,7 +72,8 @@ func TestDemoFillsAnEmptyStore(t *testing.T) {
 	})
 }
 
-// checkPast sees that all of the past is in its order, and past.
+// checkPast checks that the demo's events are in order, and that their times span
+// the past days.
 func checkPast(t *testing.T, events []eventstore.Event, now time.Time) {
 	t.Helper()
 	ordered := slices.IsSortedFunc(events, func(a, b eventstore.Event) int { return a.RecordedAt.Compare(b.RecordedAt) })
@@ -103,7 +104,7 @@ func TestDemoIsRefusedOnAStoreThatIsNotEmpty(t *testing.T) {
 	})
 }
 
-func TestDemoGoesOnAsTheDemoThatItIs(t *testing.T) {
+func TestDemoContinuesInItsStore(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Start(t, p, "--demo")
 		filled := len(p.Events(t))
@@ -126,7 +127,7 @@ func TestDemoGoesOnAsTheDemoThatItIs(t *testing.T) {
 	})
 }
 
-func TestDemoThatWasKilledIsTakenUpAgain(t *testing.T) {
+func TestKilledDemoContinues(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		for _, enough := range []domain.Position{1, 60, 300} {
 			server, _ := apitest.Spawn(t, nil, slices.Concat(p.Args, []string{"--addr", "127.0.0.1:0", "--demo"})...)
@@ -138,7 +139,7 @@ func TestDemoThatWasKilledIsTakenUpAgain(t *testing.T) {
 	})
 }
 
-// checkDemo sees that all of the demo's past is there, once.
+// checkDemo checks that all of the demo's past is there, once.
 func checkDemo(t *testing.T, p apitest.Place) {
 	t.Helper()
 	types, commands := map[string]int{}, map[string]bool{}
@@ -153,8 +154,7 @@ func checkDemo(t *testing.T, p apitest.Place) {
 	}
 }
 
-// launchRefused starts a server process that must end at once, and gives what
-// it wrote.
+// launchRefused starts a server that must end at once, and returns its log.
 func launchRefused(t *testing.T, p apitest.Place, more ...string) string {
 	t.Helper()
 	server, _ := apitest.Spawn(t, nil, slices.Concat(p.Args, []string{"--addr", "127.0.0.1:0"}, more)...)

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fullDisks are embedded stores that run out of room: by the limit of a file's
-// size, and where the test may mount a small file system, on a full one.
+// fullDisks returns embedded stores that run out of space: by a limit on the size
+// of files and, where the test may mount a small file system, on a full one.
 func fullDisks(t *testing.T) map[string]fullStore {
 	dir := t.TempDir()
 	stores := map[string]fullStore{"a file may not grow": {
@@ -32,7 +32,7 @@ func fullDisks(t *testing.T) map[string]fullStore {
 	return stores
 }
 
-// smallDisk mounts a file system of a size, and returns "" if it may not.
+// smallDisk mounts a file system of a size. It returns "" if it may not.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +49,7 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// limitFileSize limits the size of the files that a process may write.
+// limitFileSize limits the size of the files that a process writes.
 func limitFileSize(t *testing.T, server *apitest.Process, size uint64) {
 	t.Helper()
 	var limit unix.Rlimit

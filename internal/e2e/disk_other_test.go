@@ -4,5 +4,5 @@ package e2e
 
 import "testing"
 
-// fullDisks are none: there is no way here to limit a running process.
+// fullDisks returns none: there is no way here to limit a running process.
 func fullDisks(*testing.T) map[string]fullStore { return map[string]fullStore{} }

@@ -19,14 +19,14 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// fullStore is a store that takes no writes for a while, and what it says then.
+// fullStore is a store that can be made to refuse writes, and what it says then.
 type fullStore struct {
 	place      apitest.Place
 	fill, free func(t *testing.T, server *apitest.Process)
 	says       string
 }
 
-func TestStoreThatTakesNoWritesIsSeenAndSaysSo(t *testing.T) {
+func TestStoreThatRefusesWritesIsNoticed(t *testing.T) {
 	stores := fullDisks(t)
 	stores["mongodb refuses writes"] = refusingMongoDB(t)
 	for name, s := range stores {
@@ -110,7 +110,7 @@ func metric(t *testing.T, url, name string) (value int) {
 	return value
 }
 
-// filled writes a file until its disk is full.
+// filled writes a file until the disk is full.
 func filled(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Create(path)

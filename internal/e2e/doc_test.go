@@ -16,7 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// advised returns the flags of the one command in a document that has a flag.
+// advised returns the flags of the only command in a document that has a flag.
 func advised(t *testing.T, document, flag string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, document))
@@ -95,7 +95,7 @@ func TestTwentyUsersRegisterAtTheDefaultLimits(t *testing.T) {
 	apitest.RegisterAll(t, s.URL, manyNames(20)...)
 }
 
-// TestDocumentsAreMerged looks for the markers of a merge that nobody finished.
+// TestDocumentsAreMerged looks for the markers of an unfinished merge.
 func TestDocumentsAreMerged(t *testing.T) {
 	for _, pattern := range []string{"*.md", "doc/*.md", "doc/decisions/*.md", "*/README.md"} {
 		for _, document := range apitest.Must(filepath.Glob(filepath.Join(root, pattern)))(t) {

@@ -18,7 +18,7 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-func TestStopFinishesWhatIsUnderWay(t *testing.T) {
+func TestStopFinishesRequestsUnderWay(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Start(t, p)
 		users := apitest.RegisterAll(t, s.URL, "Ann", "Bob")
@@ -56,15 +56,15 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-// slowPost is a request whose body is yet to be sent.
+// slowPost is a request whose body has not been sent yet.
 type slowPost struct {
 	conn    net.Conn
 	answers *bufio.Reader
 	body    []byte
 }
 
-// beginPost sends the head of a request and waits until the server, which is
-// at work on it then, asks for the body.
+// beginPost sends the head of a request and waits until the server, which then
+// handles it, asks for the body.
 func beginPost(t testing.TB, as apitest.API, content string) slowPost {
 	t.Helper()
 	body, err := json.Marshal(apitest.Vars{"query": apitest.PostDocument, "variables": apitest.Vars{"content": content}})

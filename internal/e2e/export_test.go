@@ -17,7 +17,7 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// betweenStores runs a test from each store to the other.
+// betweenStores runs a test from each kind of store to the other.
 func betweenStores(t *testing.T, test func(t *testing.T, from, to apitest.Place)) {
 	t.Run("embedded to mongodb", func(t *testing.T) {
 		t.Parallel()
@@ -34,7 +34,7 @@ func content(t testing.TB, file string) string {
 	return string(apitest.Must(os.ReadFile(file))(t))
 }
 
-// society lets three users register, follow and post on a server, each post
+// society has three users register, follow and post on a server, each post
 // under a command id of its own.
 func society(t testing.TB, url string) []apitest.User {
 	t.Helper()
@@ -96,7 +96,7 @@ func TestALogMovesToAnotherStore(t *testing.T) {
 	})
 }
 
-// resumed checks that a subscription goes on after an old cursor.
+// resumed checks that a subscription resumes after a cursor of the old store.
 func resumed(t testing.TB, reader, author apitest.API, feed []apitest.Edge) {
 	t.Helper()
 	s := apitest.Must(reader.Connect(t.Context()))(t)
@@ -111,7 +111,7 @@ func resumed(t testing.TB, reader, author apitest.API, feed []apitest.Edge) {
 	}
 }
 
-// wantOracle compares every user's feed with what it must be by the log.
+// wantOracle compares every user's feed with the oracle's.
 func wantOracle(t testing.TB, p apitest.Place, url string, users []apitest.User) {
 	t.Helper()
 	events := p.Events(t)
@@ -129,7 +129,7 @@ func wantOracle(t testing.TB, p apitest.Place, url string, users []apitest.User)
 	}
 }
 
-// anyLog is an archive of events that no server of today writes.
+// anyLog is an archive of events that no server writes today.
 const anyLog = `{"chirp":"log","format":1,"epoch":"any","head":3}
 {"position":1,"stream":"a:<&>","version":1,"type":"some.thing.v7","data":{"z":[1.50,1e3,-0.0,9007199254740993,0.1,12345678901234567890.5],"a":"\u0041<>&\u2028\ud83d\ude00\/\u0001\n","":{"$x":null,"a.b":[true,false,{}]}},"recordedAt":"2024-05-17T01:02:03.004Z","actor":"☃","commandId":"one","traceId":"t","command":{"fingerprint":"f","events":2}}
 {"position":2,"stream":"b","version":1,"type":"some.thing.v7","data":{ },"recordedAt":"2024-05-17T01:02:03.004Z","actor":"☃","commandId":"one"}

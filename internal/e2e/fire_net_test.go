@@ -15,9 +15,9 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// TestLostHistoryIsCaughtUpByPosition suspends a server, with a live feed open
-// there, until the database has forgotten the changes that the server did not
-// see. It must find them in the log.
+// TestLostHistoryIsCaughtUpByPosition suspends a server that has a live feed
+// open, until the database has dropped the changes that the server did not see
+// from its oplog. The server must find them in the log.
 func TestLostHistoryIsCaughtUpByPosition(t *testing.T) {
 	set := mongotest.StartReplicaSet(t, 1, "--oplogSize", "1")
 	p := apitest.OnMongoDB(set.URI(), "chirp")
@@ -59,8 +59,8 @@ func TestLostHistoryIsCaughtUpByPosition(t *testing.T) {
 }
 
 // TestNothingIsLostOrDoneTwiceOnABadNetwork has the server reach its database
-// through a proxy that cuts, stalls and half-closes connections.
-// CHIRP_TEST_FIRE_ROUNDS says how often.
+// through a proxy that cuts, stalls and half-closes connections,
+// CHIRP_TEST_FIRE_ROUNDS times.
 func TestNothingIsLostOrDoneTwiceOnABadNetwork(t *testing.T) {
 	rounds := fromEnv(t, "CHIRP_TEST_FIRE_ROUNDS", 6)
 	seed := fromEnv(t, "CHIRP_TEST_SEED", rand.Uint64())
@@ -92,7 +92,7 @@ func TestNothingIsLostOrDoneTwiceOnABadNetwork(t *testing.T) {
 		rounds, len(l.facts), l.repeats.Load(), len(feed), watch.connections.Load())
 }
 
-// proxy passes connections on to an address, as badly as it is told to.
+// proxy forwards connections to an address, as badly as it is told to.
 type proxy struct {
 	addr  string
 	to    string
@@ -125,7 +125,7 @@ func startProxy(t testing.TB, to string) *proxy {
 	return p
 }
 
-// pass joins a connection with one to the server, until either ends.
+// pass connects a connection with one to the server, until either ends.
 func (p *proxy) pass(ctx context.Context, near *net.TCPConn) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", p.to)
@@ -171,7 +171,7 @@ func (p *proxy) copy(to, from *net.TCPConn) {
 	}
 }
 
-// each does something to all open connections.
+// each calls do for every open connection.
 func (p *proxy) each(do func(*net.TCPConn)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,8 +188,7 @@ func (p *proxy) cut() {
 	})
 }
 
-// halfClose ends what comes out of every other connection; the other way stays
-// open.
+// halfClose closes one direction of every second connection.
 func (p *proxy) halfClose() {
 	n := 0
 	p.each(func(c *net.TCPConn) {
@@ -199,7 +198,7 @@ func (p *proxy) halfClose() {
 	})
 }
 
-// stall lets nothing through for a while.
+// stall forwards nothing for a while.
 func (p *proxy) stall(d time.Duration) {
 	p.gate.Lock()
 	defer p.gate.Unlock()

@@ -12,11 +12,12 @@ import (
 )
 
 // TestNothingIsLostOrDoneTwiceUnderFire runs two servers on a replica set of
-// three nodes and, under load, ends and suspends nodes and servers. It says in
-// the end whether everything acknowledged is there once, feeds are exact, and a
-// live feed that reconnects by cursor, to whichever server, got just its feed.
-// CHIRP_TEST_FIRE_ROUNDS says how many misfortunes there are, CHIRP_TEST_SEED
-// which, and CHIRP_TEST_FIRE_OUTAGE for how many seconds there is no majority.
+// three nodes and, under load, kills and suspends nodes and servers. In the end
+// everything acknowledged must be there once, feeds must be exact, and a live
+// feed that reconnects by cursor, to either server, must have got exactly its
+// feed. CHIRP_TEST_FIRE_ROUNDS is the number of misfortunes, CHIRP_TEST_SEED
+// decides which, and CHIRP_TEST_FIRE_OUTAGE is for how many seconds there is no
+// majority.
 func TestNothingIsLostOrDoneTwiceUnderFire(t *testing.T) {
 	rounds := fromEnv(t, "CHIRP_TEST_FIRE_ROUNDS", 6)
 	seed := fromEnv(t, "CHIRP_TEST_SEED", rand.Uint64())
@@ -57,7 +58,7 @@ func TestNothingIsLostOrDoneTwiceUnderFire(t *testing.T) {
 		rounds, len(l.facts), l.repeats.Load(), len(feed), watch.connections.Load())
 }
 
-// fire is two servers on a replica set, and what happens to them.
+// fire is two servers on a replica set, and the misfortunes that strike them.
 type fire struct {
 	set     *mongotest.ReplicaSet
 	servers [2]*apitest.Process
@@ -67,7 +68,7 @@ type fire struct {
 	outage  time.Duration
 }
 
-// either gives one of the servers, whether or not it is alive.
+// either returns the URL of one of the servers, whether or not it is alive.
 func (f *fire) either() string { return f.url[rand.IntN(len(f.url))]() }
 
 type misfortune struct {
@@ -75,7 +76,7 @@ type misfortune struct {
 	strike func(t testing.TB)
 }
 
-// misfortunes are all that can happen, each undone when it returns.
+// misfortunes returns all that can happen. Each is undone when strike returns.
 func (f *fire) misfortunes() []misfortune {
 	return []misfortune{
 		{"the primary is killed", f.killPrimary},
@@ -105,7 +106,7 @@ func (f *fire) killMajority(t testing.TB) {
 	}
 }
 
-// killActive kills the server that projects; the other one has to take over.
+// killActive kills the server that projects, so that the other must take over.
 func (f *fire) killActive(t testing.TB) {
 	i := f.active(t)
 	f.servers[i].Kill()
@@ -113,8 +114,8 @@ func (f *fire) killActive(t testing.TB) {
 	f.servers[i] = f.start[i]()
 }
 
-// suspendActive stops the server that projects for longer than its lease, and
-// lets it go on in the belief that it has it still.
+// suspendActive suspends the server that projects for longer than its lease. The
+// server then continues as if it still had the lease.
 func (f *fire) suspendActive(t testing.TB) {
 	i := f.active(t)
 	if err := f.servers[i].Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -127,7 +128,7 @@ func (f *fire) suspendActive(t testing.TB) {
 	}
 }
 
-// active waits until one of the servers projects, and says which.
+// active waits until one of the servers projects, and returns its index.
 func (f *fire) active(t testing.TB) int {
 	t.Helper()
 	found := 0
@@ -148,5 +149,5 @@ func (f *fire) projects(t testing.TB, i int) bool {
 	return err == nil && strings.Contains(body, `chirp_projector_phase{phase="active"} 1`)
 }
 
-// sleep lets a random time pass.
+// sleep sleeps for a random time.
 func (f *fire) sleep(most time.Duration) { time.Sleep(time.Duration(f.random.Int64N(int64(most)))) }

@@ -10,9 +10,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// TestAServerNoticesAGapInItsLog takes an event out of the middle, while a
-// server runs and while none does, and follows the advice.
-func TestAServerNoticesAGapInItsLog(t *testing.T) {
+// TestServerNoticesAGapInItsLog removes an event from the middle of the log, while
+// a server runs and while none does, and follows the advice.
+func TestServerNoticesAGapInItsLog(t *testing.T) {
 	t.Parallel()
 	p, db, s := onSharedMongoDB(t)
 	bob := society(t, s.URL)[1]

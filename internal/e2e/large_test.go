@@ -16,14 +16,13 @@ import (
 )
 
 // TestRebuildOfAnImportedHistory loads the log of a network with chirp import
-// and makes its views anew twice: first with nothing beside it, then beside a
-// server that is written to and read from, and that must answer every read.
-// CHIRP_TEST_HISTORY_USERS says how many users the network has; it is that of
-// shared/data, where that stands beside the checkout, and one of the load's own
-// otherwise.
+// and rebuilds its views twice: first alone, then beside a server under load,
+// which must answer every read. CHIRP_TEST_HISTORY_USERS is the number of users.
+// The network is that of shared/data if that lies beside the checkout, and
+// otherwise generated.
 func TestRebuildOfAnImportedHistory(t *testing.T) {
 	file := history(t, fromEnv(t, "CHIRP_TEST_HISTORY_USERS", 200))
-	// One after the other, for what is measured.
+	// One after the other, because times are measured.
 	t.Run("embedded", func(t *testing.T) { rebuildImported(t, apitest.Embedded(t.TempDir()), file) })
 	t.Run("mongodb", func(t *testing.T) {
 		rebuildImported(t, apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t)), file)
@@ -49,7 +48,7 @@ func history(t *testing.T, users uint64) string {
 }
 
 func rebuildImported(t *testing.T, p apitest.Place, file string) {
-	// carryOut logs what a command says and takes.
+	// carryOut logs what a command prints and how long it takes.
 	carryOut := func(args ...string) apitest.Result {
 		t.Helper()
 		began := time.Now()

@@ -11,7 +11,7 @@ import (
 	"chirp/internal/apitest"
 )
 
-// manifestOf writes a file of trusted documents.
+// manifestOf writes a file of trusted documents and returns its name.
 func manifestOf(t testing.TB, texts ...string) string {
 	t.Helper()
 	manifest := map[string]string{}

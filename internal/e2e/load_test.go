@@ -20,7 +20,7 @@ import (
 	"chirp/internal/projector/projectortest"
 )
 
-// mutation is something that a user asks for, under a command id.
+// mutation is a request of a user, under a command id.
 type mutation struct {
 	kind      string // "post", "follow" or "unfollow"
 	actor     int
@@ -29,7 +29,7 @@ type mutation struct {
 	commandID string
 }
 
-// fact is what a server acknowledged, or what an event says.
+// fact is what a server acknowledged, or what an event records.
 type fact struct {
 	position domain.Position
 	kind     string
@@ -38,15 +38,15 @@ type fact struct {
 	subject  string // the followee, or the content
 }
 
-// load is many clients at once that send mutations to servers which may die.
+// load is a number of clients that send mutations to servers which may die.
 type load struct {
 	users []apitest.User
-	// url gives the server to send to.
+	// url returns the URL of the server to send to.
 	url func() string
 
 	// pad is added to each chirp.
 	pad string
-	// rest is how long a client does nothing after each mutation.
+	// rest is how long a client pauses after each mutation.
 	rest time.Duration
 
 	repeats atomic.Int64 // mutations that were sent again
@@ -60,8 +60,8 @@ func (l *load) acknowledged() int {
 	return len(l.facts)
 }
 
-// client sends mutations until stop is closed. Those that get no answer it
-// sends again, under the same command id, until they get one.
+// client sends mutations until stop is closed. It repeats those without an
+// answer, under the same command id, until they get one.
 func (l *load) client(t testing.TB, n int, seed uint64, stop <-chan struct{}) {
 	random := rand.New(rand.NewPCG(seed, uint64(n)))
 	for i := 0; ; i++ {
@@ -80,8 +80,7 @@ func (l *load) client(t testing.TB, n int, seed uint64, stop <-chan struct{}) {
 	}
 }
 
-// choose picks a mutation. The last user is left alone: it follows whom it
-// follows.
+// choose picks a mutation. The last user is never involved.
 func (l *load) choose(random *rand.Rand) mutation {
 	active := len(l.users) - 1
 	m := mutation{kind: "post", actor: random.IntN(active)}
@@ -95,7 +94,8 @@ func (l *load) choose(random *rand.Rand) mutation {
 	return m
 }
 
-// carryOut gives false when it gave up, which fails the test.
+// carryOut sends a mutation until it is answered. It reports whether it was; if
+// not, the test has failed.
 func (l *load) carryOut(t testing.TB, m mutation) bool {
 	for deadline := time.Now().Add(apitest.Patience); time.Now().Before(deadline); {
 		f, err := l.send(t.Context(), m)
@@ -141,7 +141,7 @@ func (l *load) send(ctx context.Context, m mutation) (fact, error) {
 	return f, err
 }
 
-// run has clients at work until during returns.
+// run runs clients until during returns.
 func (l *load) run(t testing.TB, clients int, seed uint64, during func()) {
 	stop := make(chan struct{})
 	var g sync.WaitGroup
@@ -155,7 +155,7 @@ func (l *load) run(t testing.TB, clients int, seed uint64, during func()) {
 	}()
 }
 
-// factsOf gives the facts that events after a position tell.
+// factsOf returns the facts that the events after a position record.
 func factsOf(t testing.TB, events []eventstore.Event, after domain.Position) []fact {
 	t.Helper()
 	var facts []fact
@@ -182,8 +182,8 @@ func inOrder(facts []fact) []fact {
 	return slices.SortedFunc(slices.Values(facts), func(a, b fact) int { return cmp.Compare(a.position, b.position) })
 }
 
-// checkFacts compares what was acknowledged with what the log tells: every
-// mutation was answered in the end, so each must be there once, and no other.
+// checkFacts compares what was acknowledged with the log: every mutation was
+// answered in the end, so each must be there once, and no other.
 func checkFacts(t testing.TB, acknowledged, logged []fact) {
 	t.Helper()
 	acknowledged = inOrder(acknowledged)
@@ -245,7 +245,7 @@ func checkFeeds(t testing.TB, url string, users []apitest.User, events []eventst
 	return feeds
 }
 
-// patientFeed reads a feed, again for as long as it is not visible yet.
+// patientFeed reads a feed, again until it is visible.
 func patientFeed(t testing.TB, as apitest.API) []apitest.Edge {
 	t.Helper()
 	var feed []apitest.Edge
@@ -277,7 +277,7 @@ func firstDifference(a, b []string) int {
 	return min(len(a), len(b))
 }
 
-// duplicates gives what occurs more than once.
+// duplicates returns what occurs more than once.
 func duplicates(all []string) []string {
 	count := map[string]int{}
 	for _, s := range all {
@@ -287,7 +287,7 @@ func duplicates(all []string) []string {
 	return slices.Sorted(maps.Keys(count))
 }
 
-// numbered gives names of users.
+// numbered returns names of users.
 func numbered(name string, n int) []string {
 	names := make([]string, n)
 	for i := range names {

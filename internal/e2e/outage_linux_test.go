@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAFileThatCannotBeOpenedHaltsNothing takes from a server, while it runs,
-// what it needs to open files.
-func TestAFileThatCannotBeOpenedHaltsNothing(t *testing.T) {
+// TestFileThatCannotBeOpenedHaltsNothing keeps a running server from opening
+// files.
+func TestFileThatCannotBeOpenedHaltsNothing(t *testing.T) {
 	for name, take := range map[string]func(t *testing.T, s *apitest.Process, dir string) (giveBack func()){
 		"too many files are open": limitFiles,
 		"a folder is in the way":  blockViews,

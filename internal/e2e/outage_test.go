@@ -17,7 +17,7 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// connectTo connects to a MongoDB as an operator does.
+// connectTo connects to a MongoDB directly.
 func connectTo(t testing.TB, uri string) *mongo.Client {
 	t.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
@@ -28,8 +28,8 @@ func connectTo(t testing.TB, uri string) *mongo.Client {
 	return client
 }
 
-// failing makes commands of the servers of a database fail until the func that
-// it returns is called.
+// failing makes commands that servers send to a database fail, until end is
+// called.
 func failing(t testing.TB, client *mongo.Client, database string, how ...bson.E) (end func()) {
 	t.Helper()
 	set := func(mode any, data bson.D) {
@@ -45,7 +45,7 @@ func failing(t testing.TB, client *mongo.Client, database string, how ...bson.E)
 	return func() { t.Helper(); set("off", bson.D{}) }
 }
 
-// wantNotHalted checks that a server's projector has not halted at any time.
+// wantNotHalted checks that a server's projector has never halted.
 func wantNotHalted(t testing.TB, url string, log *apitest.Output) {
 	t.Helper()
 	if text := log.String(); strings.Contains(text, "halted") {
@@ -56,8 +56,8 @@ func wantNotHalted(t testing.TB, url string, log *apitest.Output) {
 	}
 }
 
-// wantInFeed posts as one user and waits until another, who follows them, sees
-// it in the feed at each of the servers.
+// wantInFeed posts as one user and waits until a follower sees the post in the
+// feed on each of the servers.
 func wantInFeed(t testing.TB, author, reader apitest.User, text string, urls ...string) {
 	t.Helper()
 	var position string
@@ -77,8 +77,8 @@ func wantInFeed(t testing.TB, author, reader apitest.User, text string, urls ...
 	}
 }
 
-// TestNoErrorOfMongoDBHaltsAServer has every command of two servers fail with
-// codes that mean many things, known and unknown.
+// TestNoErrorOfMongoDBHaltsAServer makes every command of two servers fail with
+// various codes, known and unknown.
 func TestNoErrorOfMongoDBHaltsAServer(t *testing.T) {
 	t.Parallel()
 	set := mongotest.StartReplicaSet(t, 1, "--setParameter", "enableTestCommands=1")
@@ -110,8 +110,8 @@ func TestNoErrorOfMongoDBHaltsAServer(t *testing.T) {
 	}
 }
 
-// TestReadinessNamesWhatKeepsTheViewsBack refuses the writes of the views'
-// checkpoint alone, for as long as it takes to be noticed.
+// TestReadinessNamesWhatKeepsTheViewsBack refuses only the writes of the views'
+// checkpoint, until readiness reports it.
 func TestReadinessNamesWhatKeepsTheViewsBack(t *testing.T) {
 	t.Parallel()
 	set := mongotest.StartReplicaSet(t, 1, "--setParameter", "enableTestCommands=1")
@@ -143,9 +143,9 @@ func TestReadinessNamesWhatKeepsTheViewsBack(t *testing.T) {
 	}
 }
 
-// TestAnOutageInTheMiddleOfTheStartIsWaitedFor refuses what is written after the
-// store was opened.
-func TestAnOutageInTheMiddleOfTheStartIsWaitedFor(t *testing.T) {
+// TestServerWaitsForTheEndOfAnOutageDuringItsStart refuses what it writes after
+// it has opened the store.
+func TestServerWaitsForTheEndOfAnOutageDuringItsStart(t *testing.T) {
 	t.Parallel()
 	set := mongotest.StartReplicaSet(t, 1, "--setParameter", "enableTestCommands=1")
 	const database = "start"
@@ -157,9 +157,9 @@ func TestAnOutageInTheMiddleOfTheStartIsWaitedFor(t *testing.T) {
 	apitest.Ready(t, s.URL)
 }
 
-// TestAnEventThatDoesNotFitTheViewsHaltsThem appends a chirp whose id another
-// has, which decodes and folds, and which no view can hold.
-func TestAnEventThatDoesNotFitTheViewsHaltsThem(t *testing.T) {
+// TestEventThatDoesNotFitTheViewsHaltsThem appends a chirp with the id of another
+// one: it can be decoded and folded, but no view can hold it.
+func TestEventThatDoesNotFitTheViewsHaltsThem(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Start(t, p)
 		users := apitest.RegisterAll(t, s.URL, "ann", "bob")

@@ -14,16 +14,16 @@ import (
 	"chirp/internal/apitest"
 )
 
-// The numbers of two users who are not the superuser: one to whom a data folder
-// belongs, and another.
+// The ids of two users other than root: one who owns a data folder, and one who
+// does not.
 const (
 	serviceUID = 65534
 	otherUID   = 1
 )
 
-// household is a data folder that belongs to a service's user, and the program
-// where every user can run it. If the test does not run as root there is one
-// user only, its own, and what takes two is not tested.
+// household is a data folder that belongs to the user of a service, and the
+// program where every user can run it. Unless the test runs as root, there is
+// only one user, its own, and what takes two is not tested.
 type household struct{ program, dir string }
 
 func newHousehold(t *testing.T) household {
@@ -43,7 +43,7 @@ func newHousehold(t *testing.T) household {
 	return h
 }
 
-// folder makes an empty folder of the service's user.
+// folder makes an empty folder that belongs to the service's user.
 func (h household) folder(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -58,7 +58,7 @@ func (h household) folder(t *testing.T, dir string) {
 
 func isRoot() bool { return os.Geteuid() == 0 }
 
-// command is the program, run by a user if there are several.
+// command returns a command of the program, run by a user if there are several.
 func (h household) command(uid uint32, args ...string) *exec.Cmd {
 	cmd := exec.Command(h.program, args...)
 	if isRoot() {
@@ -67,7 +67,7 @@ func (h household) command(uid uint32, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// serve starts a server of a user on the folder, and waits until it is ready.
+// serve starts a server on the folder as a user, and waits until it is ready.
 func (h household) serve(t *testing.T, uid uint32) *apitest.Process {
 	t.Helper()
 	server, listening := apitest.SpawnWith(t, h.command(uid, "--data", h.dir, "--addr", "127.0.0.1:0", "--rate-limit", "0"), nil)
@@ -80,7 +80,7 @@ func (h household) serve(t *testing.T, uid uint32) *apitest.Process {
 	return server
 }
 
-// run runs a command of a user to its end.
+// run runs a command as a user to its end.
 func (h household) run(t *testing.T, uid uint32, args ...string) (text string, exit int) {
 	t.Helper()
 	p, _ := apitest.SpawnWith(t, h.command(uid, args...), nil)
@@ -96,7 +96,7 @@ func (h household) mustRun(t *testing.T, uid uint32, args ...string) {
 	}
 }
 
-// wantOwned checks that every file of the folder is the service's user's.
+// wantOwned checks that every file of the folder belongs to the service's user.
 func (h household) wantOwned(t *testing.T, after string) {
 	t.Helper()
 	want := os.Geteuid()
@@ -114,7 +114,7 @@ func (h household) wantOwned(t *testing.T, after string) {
 	}
 }
 
-func TestCommandsOfTheSuperuserLeaveTheFolderToItsOwner(t *testing.T) {
+func TestCommandsOfRootLeaveTheFolderToItsOwner(t *testing.T) {
 	t.Parallel()
 	const root = 0
 	h := newHousehold(t)
@@ -154,7 +154,7 @@ func TestCommandsOfTheSuperuserLeaveTheFolderToItsOwner(t *testing.T) {
 	server.Terminate(t)
 }
 
-func TestFileOfAnotherUserIsNamedWithWhatToDo(t *testing.T) {
+func TestFileOfAnotherUserIsReportedWithAdvice(t *testing.T) {
 	t.Parallel()
 	if !isRoot() {
 		t.Log("this test does not run as root and cannot make files of others: nothing is tested")
@@ -192,7 +192,7 @@ func TestFileOfAnotherUserIsNamedWithWhatToDo(t *testing.T) {
 	h.giveBack(t, said)
 	apitest.Ready(t, server.URL)
 	server.Terminate(t)
-	// A third user may do nothing that would leave files which the server cannot use.
+	// Another user must not be able to leave files that the server cannot use.
 	if err := os.Chmod(h.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestFileOfAnotherUserIsNamedWithWhatToDo(t *testing.T) {
 	h.mustRun(t, serviceUID, "rebuild", "--data", h.dir)
 }
 
-func TestModeThatKeepsTheOwnerAwayIsNamedWithWhatToDo(t *testing.T) {
+func TestModeThatExcludesTheOwnerIsReportedWithAdvice(t *testing.T) {
 	t.Parallel()
 	if !isRoot() {
 		t.Log("this test does not run as root: there is one user only")

@@ -20,11 +20,11 @@ import (
 	"chirp/internal/verify"
 )
 
-// newerType is an event of a version of the program that is yet to come.
+// newerType is the type of an event that a later version of the program writes.
 const newerType = "chirp.posted.v2"
 
-// poison appends an event that this program cannot read, as a newer version of
-// it would that shares the store.
+// poison appends an event that this program cannot read, as a later version that
+// shares the store would.
 func poison(t testing.TB, store app.Storage, author, text string) eventstore.Event {
 	t.Helper()
 	id := domain.ChirpIDFrom(uuid.Must(uuid.NewV7()))
@@ -42,7 +42,7 @@ func poison(t testing.TB, store app.Storage, author, text string) eventstore.Eve
 	return commit.Events[0]
 }
 
-// mended is a store as a program sees it that knows the newer type.
+// mended is a store as a program sees it that can read the newer type.
 type mended struct{ app.Storage }
 
 func (s mended) Log() eventstore.Log { return mendedLog{s.Storage.Log()} }
@@ -74,7 +74,7 @@ func (l mendedLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[
 	}
 }
 
-func TestAnUnreadableEventHaltsTheViewsAndNothingElse(t *testing.T) {
+func TestUnreadableEventHaltsTheViewsAndNothingElse(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Start(t, p)
 		users := apitest.RegisterAll(t, s.URL, "Ann", "Bob")
@@ -128,8 +128,8 @@ func wantHalted(t *testing.T, s *apitest.Process, p apitest.Place, at domain.Pos
 	}
 }
 
-// serveMended serves a place with a program that can read the newer type, and
-// checks its views in the end.
+// serveMended serves a place as a program does that can read the newer type, and
+// verifies its views in the end.
 func serveMended(t *testing.T, p apitest.Place) (url string) {
 	t.Helper()
 	var store app.Storage

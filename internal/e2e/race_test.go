@@ -16,8 +16,8 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// TestRaces has two callers do things at once: at two servers that share a
-// MongoDB, and at the one server that an embedded store has.
+// TestRaces has two callers act at once: on two servers that share a MongoDB, and
+// on the one server of an embedded store.
 func TestRaces(t *testing.T) {
 	t.Run("two servers on mongodb", func(t *testing.T) {
 		t.Parallel()
@@ -54,7 +54,7 @@ func races(t *testing.T, p apitest.Place, one, other string) {
 	tail.check(t, log)
 }
 
-// atOnce calls two functions at the same time and gives both answers.
+// atOnce calls two functions at the same time and returns both answers.
 func atOnce[T any](f, g func() (T, error)) (values [2]T, codes []string) {
 	begin := make(chan struct{})
 	var errs [2]error
@@ -67,7 +67,7 @@ func atOnce[T any](f, g func() (T, error)) (values [2]T, codes []string) {
 	return values, []string{apitest.Code(errs[0]), apitest.Code(errs[1])}
 }
 
-// added gives the events that were added to a log since it had a head.
+// added returns the events of a log after a position.
 func added(t testing.TB, log eventstore.Log, since domain.Position) []eventstore.Event {
 	t.Helper()
 	return apitest.Must(log.ReadAll(t.Context(), since, 1000))(t)
@@ -98,8 +98,8 @@ func raceRegistrations(t *testing.T, log eventstore.Log, _ []apitest.User, one, 
 	}
 }
 
-// oneWinner checks that one of two calls was answered with OK, and the other
-// with a code. It gives the place of the winner.
+// oneWinner checks that one of two answers is OK, and that the other has a code.
+// It returns the index of the winner.
 func oneWinner(t testing.TB, codes []string, loser string) int {
 	t.Helper()
 	winner := slices.Index(codes, "OK")
@@ -191,7 +191,7 @@ func raceRepeat(t *testing.T, log eventstore.Log, users []apitest.User, one, oth
 	}
 }
 
-// racePosts posts at both servers at once, watched at both.
+// racePosts posts on both servers at once, and watches the feed on both.
 func racePosts(t *testing.T, _ eventstore.Log, users []apitest.User, one, other string) {
 	cid := users[2].At(one)
 	for _, u := range users[:2] {
@@ -241,8 +241,8 @@ type tail struct {
 	ended chan struct{}
 }
 
-// startTail follows a log from its beginning and sees that no position is left
-// out.
+// startTail follows a log from its beginning and checks that it skips no
+// position.
 func startTail(t *testing.T, log eventstore.Log) *tail {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &tail{next: 1, seen: make(chan domain.Position, 10_000), end: cancel, ended: make(chan struct{})}
@@ -265,7 +265,7 @@ func startTail(t *testing.T, log eventstore.Log) *tail {
 	return f
 }
 
-// check waits until the tail has reached the log's end.
+// check waits until the tail has reached the end of the log.
 func (f *tail) check(t *testing.T, log eventstore.Log) {
 	end := head(t, log)
 	apitest.Eventually(t, "the tail reaches the end of the log", func() bool {

@@ -58,8 +58,8 @@ func terminal(t *testing.T, s *apitest.Process, out io.Writer, lines ...string) 
 	return shell
 }
 
-// The session is pasted twice, with the limits that a new server has, and with
-// what is watched in between.
+// The session is pasted twice, with a new server's limits, and watched in
+// between.
 func TestTheREADMEsSessionCanBePastedAgain(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Start(t, p, "--rate-limit", "20")

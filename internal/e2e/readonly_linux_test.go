@@ -13,10 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAReadOnlyFileSystemIsNamed has a data folder on a file system that is
-// mounted for reading, after a server that stopped and after one that died, and
-// follows the advice.
-func TestAReadOnlyFileSystemIsNamed(t *testing.T) {
+// TestReadOnlyFileSystemIsReported mounts the file system of a data folder
+// read-only, after a server stopped and after one died, and follows the advice.
+func TestReadOnlyFileSystemIsReported(t *testing.T) {
 	t.Parallel()
 	for name, died := range map[string]bool{"stopped": false, "died": true} {
 		t.Run(name, func(t *testing.T) {
@@ -63,10 +62,10 @@ func TestAReadOnlyFileSystemIsNamed(t *testing.T) {
 	}
 }
 
-// TestAFolderThatMayNotBeWrittenIsNamed runs commands that only read in a folder
-// whose files can be read, and follows the advice. What takes two users is not
-// tested unless it runs as root.
-func TestAFolderThatMayNotBeWrittenIsNamed(t *testing.T) {
+// TestReadOnlyFolderIsReported runs commands that only read in a folder that they
+// may not write to but whose files they can read, and follows the advice. What
+// takes two users is tested only as root.
+func TestReadOnlyFolderIsReported(t *testing.T) {
 	t.Parallel()
 	h := newHousehold(t)
 	s := h.serve(t, serviceUID)

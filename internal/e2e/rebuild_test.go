@@ -10,9 +10,9 @@ import (
 	"chirp/internal/apitest"
 )
 
-// TestRebuildBesideAServerUnderLoad runs the rebuild program twice, with other
-// thresholds, beside a server process that clients send mutations to, and holds
-// the feeds and the live feed to what was acknowledged.
+// TestRebuildBesideAServerUnderLoad rebuilds the views twice, with different
+// thresholds, beside a server that executes mutations. Feeds and the live feed
+// must be what was acknowledged.
 func TestRebuildBesideAServerUnderLoad(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		url, start := newVictim(t, p)

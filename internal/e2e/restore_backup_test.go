@@ -15,7 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// ofTheLog and ofTheViews choose what of a store's files or collections a
+// ofTheLog and ofTheViews choose the files or collections of a store that a
 // backup holds.
 func ofTheLog(name string) bool {
 	return slices.Contains([]string{"log.db", "log.db-wal", "log.db-shm", "events", "log", "credentials", "secrets"}, name)
@@ -27,9 +27,9 @@ func ofTheViews(name string) bool {
 
 func everything(string) bool { return true }
 
-// backUp copies what is chosen of a place's data while its server is stopped,
-// and returns a func that puts the copy in its place: files of the embedded
-// store, or collections of MongoDB, as mongodump and mongorestore --drop do it.
+// backUp copies the chosen part of a place's data while its server is stopped,
+// and returns a func that restores it: files of the embedded store, or
+// collections of MongoDB, as mongodump and mongorestore --drop do.
 func backUp(t testing.TB, p apitest.Place, of func(name string) bool) (restore func()) {
 	t.Helper()
 	if p.Args[0] != "--data" {
@@ -40,8 +40,7 @@ func backUp(t testing.TB, p apitest.Place, of func(name string) bool) (restore f
 	return func() { copyFiles(t, copied, dir, of) }
 }
 
-// copyFiles makes those of a folder's files that are chosen the same as another
-// one's.
+// copyFiles replaces the chosen files of a folder by another folder's.
 func copyFiles(t testing.TB, from, to string, of func(name string) bool) {
 	t.Helper()
 	removeFiles(t, to, of)
@@ -55,7 +54,7 @@ func copyFiles(t testing.TB, from, to string, of func(name string) bool) {
 	}
 }
 
-// removeFiles removes those of a folder's files that are chosen.
+// removeFiles removes the chosen files of a folder.
 func removeFiles(t testing.TB, dir string, of func(name string) bool) {
 	t.Helper()
 	for _, file := range apitest.Must(os.ReadDir(dir))(t) {
@@ -67,7 +66,7 @@ func removeFiles(t testing.TB, dir string, of func(name string) bool) {
 	}
 }
 
-// database opens the database of a place, as its administrator would.
+// database opens the database of a place directly.
 func database(t testing.TB, p apitest.Place) *mongo.Database {
 	t.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(p.Args[1]))
@@ -78,7 +77,7 @@ func database(t testing.TB, p apitest.Place) *mongo.Database {
 	return client.Database(p.Args[3])
 }
 
-// dumped is a collection as a dump has it.
+// dumped is a dump of a collection.
 type dumped struct {
 	documents []bson.Raw
 	indexes   []bson.Raw

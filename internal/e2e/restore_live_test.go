@@ -8,9 +8,10 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// A database is restored under a server, which nobody should do: what is open
-// does not go on in the other history, and what was given out is refused.
-func TestADatabaseRestoredUnderAServerMisleadsNobody(t *testing.T) {
+// Nobody should restore a database under a running server. If it happens, open
+// subscriptions must not continue in the other history, and the server must
+// refuse cursors of the undone one.
+func TestDatabaseRestoredUnderAServerMisleadsNobody(t *testing.T) {
 	t.Parallel()
 	p := apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t))
 	s := apitest.Start(t, p)
@@ -44,8 +45,8 @@ func TestADatabaseRestoredUnderAServerMisleadsNobody(t *testing.T) {
 	wantResumed(t, ann, kept, texts)
 }
 
-// Views are damaged under a server: it notices, and makes them anew.
-func TestViewsDamagedUnderAServerAreMadeAnew(t *testing.T) {
+// A server notices that its views are damaged, and rebuilds them.
+func TestViewsDamagedUnderAServerAreRebuilt(t *testing.T) {
 	for _, c := range damagedCollections {
 		if c.rows || c.says == "" || c.says == "made from another log" {
 			continue // who does not compare all rows does not see it, or there is nothing to see
@@ -53,7 +54,7 @@ func TestViewsDamagedUnderAServerAreMadeAnew(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			p := apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t))
-			h := newPast(t, p)
+			h := newBackedUp(t, p)
 			s := apitest.Start(t, p)
 			ann, bob := h.ann.At(s.URL), h.bob.At(s.URL)
 			views := database(t, p).Collection("views")

@@ -60,8 +60,8 @@ func allCursors(t testing.TB, a apitest.API) map[string][]string {
 	return all
 }
 
-// wantRefused checks that a cursor is refused as one of another history, in
-// every list, by every kind of request.
+// wantRefused checks that every list and every kind of request refuses a cursor
+// as one of another history.
 func wantRefused(t testing.TB, a apitest.API, what, cursor string) {
 	t.Helper()
 	for list := range cursorLists {
@@ -93,8 +93,7 @@ func getFeed(t testing.TB, a apitest.API, cursor string) string {
 	return string(apitest.Must(io.ReadAll(response.Body))(t))
 }
 
-// firstAnswer subscribes to the feed after a cursor and returns the first thing
-// that is said of it.
+// firstAnswer subscribes to the feed after a cursor and returns the first answer.
 func firstAnswer(t testing.TB, a apitest.API, transport, cursor string) string {
 	t.Helper()
 	if strings.Contains(transport, "/") {
@@ -143,9 +142,9 @@ func posted(t testing.TB, a apitest.API, prefix string, n int) (texts []string, 
 	return texts, last
 }
 
-// A backup is restored, life goes on, and positions are used again. What was
-// given out before the restore, and is not in the backup, is refused
-// everywhere; what is in the backup goes on without a gap.
+// After a restore, new events take the positions of those that it undid. Every
+// list refuses cursors of the undone events, and continues without a gap after
+// cursors of those in the backup.
 func TestCursorsOfAHistoryThatARestoreHasUndone(t *testing.T) {
 	for name, of := range map[string]func(string) bool{"all of it": everything, "the log alone": ofTheLog} {
 		t.Run(name, func(t *testing.T) {
@@ -169,11 +168,12 @@ func undoneHistory(t *testing.T, p apitest.Place, of func(string) bool) {
 	s = apitest.Start(t, p)
 	ann.URL = s.URL
 	live := apitest.Must(ann.Connect(t.Context()))(t)
-	// After the newest there is, for without a cursor it begins when it is heard.
+	// After the newest chirp, because without a cursor it begins when the server
+	// reads it.
 	if err := live.Subscribe("f", apitest.FeedAddedDocument, apitest.Vars{"after": kept["feed"][0]}); err != nil {
 		t.Fatal(err)
 	}
-	// The same follow will stand at the same position again.
+	// The same follow will be at the same position again.
 	apitest.Must(users[2].At(s.URL).Follow(t.Context(), users[1].ID, "follow"))(t)
 	_, ann.ReadAfter = posted(t, users[1].At(s.URL), "undone", 3)
 	ann.ReadAfter = apitest.RegisterAll(t, s.URL, "dot")[0].Position
@@ -216,8 +216,8 @@ func undoneHistory(t *testing.T, p apitest.Place, of func(string) bool) {
 	wantSound(t, p)
 }
 
-// wantResumed checks that a subscription after a cursor gives some chirps, each
-// once and in order, with the cursors that the feed has for them.
+// wantResumed checks that a subscription after a cursor pushes the wanted chirps,
+// each once and in order, with the same cursors as the feed.
 func wantResumed(t testing.TB, a apitest.API, cursor string, want []string) {
 	t.Helper()
 	inFeed := map[string]string{}
@@ -237,8 +237,7 @@ func wantResumed(t testing.TB, a apitest.API, cursor string, want []string) {
 	}
 }
 
-// wantSound checks the views of a place, whose server is stopped, against its
-// log.
+// wantSound verifies the views of a place.
 func wantSound(t testing.TB, p apitest.Place) {
 	t.Helper()
 	if r := p.Command(t, "verify"); r.Code != 0 || !strings.Contains(r.Out, "differences: 0;") {

@@ -13,9 +13,9 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// TestSoak sends a mixed load through two servers and looks whether what they
-// hold on to stays flat: goroutines, memory, open files. CHIRP_TEST_SOAK_MINUTES
-// says how long; without it, it is twenty seconds.
+// TestSoak sends a mixed load through two servers and checks that what they hold
+// stays flat: goroutines, memory, open files. It takes CHIRP_TEST_SOAK_MINUTES, or
+// twenty seconds.
 func TestSoak(t *testing.T) {
 	lasts := time.Duration(fromEnv(t, "CHIRP_TEST_SOAK_MINUTES", 0)) * time.Minute
 	if lasts == 0 {
@@ -25,7 +25,7 @@ func TestSoak(t *testing.T) {
 	urls, starts := [2]func() string{}, [2]func() *apitest.Process{}
 	servers := [2]*apitest.Process{}
 	for i := range servers {
-		// About as many as follow each user in the end.
+		// About as many followers as each user has in the end.
 		urls[i], starts[i] = newVictim(t, p, "--celebrity-threshold", "13")
 		servers[i] = starts[i]()
 		apitest.Ready(t, servers[i].URL)
@@ -34,8 +34,8 @@ func TestSoak(t *testing.T) {
 	users := apitest.RegisterAll(t, urls[0](), numbered("soaker", 24)...)
 	viewer := users[len(users)-1]
 	setUp := len(followAndPost(t, viewer.At(urls[0]()), users[:3], urls[1]()))
-	// A rest, for users who post without end and follow each other in turn
-	// would keep the store busy with backfills, ever larger ones.
+	// Without a rest, users who post and follow each other all the time would keep
+	// the store busy with larger and larger backfills.
 	l := &load{users: users, url: either, rest: 100 * time.Millisecond}
 	watch := startWatch(t, viewer, either)
 
@@ -62,8 +62,8 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d mutations in %s, %d sends repeated, %d chirps watched", len(l.facts), lasts, l.repeats.Load(), len(feed))
 }
 
-// readAndReconnect reads feeds and opens live connections that it does not
-// close in an orderly way.
+// readAndReconnect reads feeds, and opens sockets that it closes without a close
+// frame.
 func readAndReconnect(t testing.TB, users []apitest.User, url func() string, stop <-chan struct{}) {
 	for {
 		select {
@@ -89,7 +89,7 @@ func readAndReconnect(t testing.TB, users []apitest.User, url func() string, sto
 	}
 }
 
-// holdings are what a process holds on to.
+// holdings are what a process holds.
 type holdings struct {
 	Goroutines, Files float64
 	MemoryMiB         float64
@@ -112,7 +112,8 @@ func holdingsOf(t testing.TB, url string) holdings {
 	return holdings{value("go_goroutines"), value("process_open_fds"), value("process_resident_memory_bytes") / (1 << 20)}
 }
 
-// checkFlat allows for what is under way at one moment and not at another.
+// checkFlat checks that the holdings have hardly grown: what happens to be under
+// way differs.
 func (h holdings) checkFlat(t testing.TB, early holdings) {
 	t.Helper()
 	if h.Goroutines > early.Goroutines*1.5+50 {

@@ -12,8 +12,8 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// TestServerRefusesToStart runs the program itself: what it cannot work with it
-// says in one line, and ends.
+// TestServerRefusesToStart starts servers that cannot work: each says why in one
+// line, and exits.
 func TestServerRefusesToStart(t *testing.T) {
 	t.Parallel()
 	held := apitest.Embedded(t.TempDir())
@@ -65,7 +65,7 @@ func TestServerRefusesToStart(t *testing.T) {
 	}
 }
 
-// complaints gives the lines that are not the log's.
+// complaints returns the lines that are not log lines.
 func complaints(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -76,7 +76,7 @@ func complaints(text string) []string {
 	return lines
 }
 
-// notWritable gives a folder that not even the superuser can write to.
+// notWritable returns a folder that not even root can write to.
 func notWritable(t testing.TB) string {
 	t.Helper()
 	if os.Geteuid() == 0 {
@@ -99,7 +99,7 @@ func withLog(t testing.TB, data []byte) string {
 	return dir
 }
 
-// damagedLog gives the bytes of a server's log with a part overwritten.
+// damagedLog returns a server's log.db with a part overwritten.
 func damagedLog(t testing.TB) []byte {
 	t.Helper()
 	dir := t.TempDir()

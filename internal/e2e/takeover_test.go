@@ -10,8 +10,8 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// TestAnotherServerTakesTheProjectionOver ends, of two servers under load, the
-// one that keeps the views.
+// TestAnotherServerTakesTheProjectionOver runs two servers under load, and ends
+// the one that projects.
 func TestAnotherServerTakesTheProjectionOver(t *testing.T) {
 	for name, end := range map[string]func(*apitest.Process, testing.TB){
 		"from one that is killed": func(p *apitest.Process, _ testing.TB) { p.Kill() },
@@ -55,7 +55,7 @@ func anotherServerTakesOver(t *testing.T, end func(*apitest.Process, testing.TB)
 	checkFacts(t, append(factsOf(t, events, 2*5)[:len(set)], l.facts...), factsOf(t, events, 2*5))
 }
 
-// projects says whether a server's projector is the active one.
+// projects reports whether a server's projector is the active one.
 func projects(t testing.TB, url string) bool {
 	t.Helper()
 	_, body, err := apitest.Probe(t.Context(), url+"/metrics")

@@ -17,7 +17,7 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// loseEntries takes all timeline entries of one chirp out of a place's views.
+// loseEntries deletes all timeline entries of one chirp from a place's views.
 func loseEntries(t testing.TB, p apitest.Place, position string) {
 	t.Helper()
 	if p.Args[0] == "--data" {
@@ -77,7 +77,7 @@ func TestVerifyBesideARunningServer(t *testing.T) {
 		apitest.Must(ann.Page(t.Context(), 1, ""))(t)
 		loseEntries(t, p, lost)
 		broken := apitest.Execute(t, slices.Concat([]string{"verify", "--sample", "2", "--seed", "7"}, p.Args)...)
-		for _, want := range []string{"timeline entry " + lost + " of @Ann (user 1): want there, got missing\n", "\ndifferences: 1; ", "drawn by --seed 7"} {
+		for _, want := range []string{"timeline entry " + lost + " of @Ann (user 1): want there, got missing\n", "\ndifferences: 1; ", "chosen by --seed 7"} {
 			if !strings.Contains(broken.Out, want) || broken.Code != 1 {
 				t.Errorf("chirp verify after an entry was lost: got exit code %d, want 1 and %q\n%s%s", broken.Code, want, broken.Out, broken.Log)
 			}
@@ -109,8 +109,8 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// TestCommandsRefuseADatabaseWithoutALog has commands that read a log get the
-// name of a database that holds none.
+// TestCommandsRefuseADatabaseWithoutALog runs the commands that read a log on a
+// database that has none.
 func TestCommandsRefuseADatabaseWithoutALog(t *testing.T) {
 	p := apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t))
 	for _, args := range [][]string{{"verify"}, {"rebuild"}, {"export", filepath.Join(t.TempDir(), "log.jsonl")}} {

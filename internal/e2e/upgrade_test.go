@@ -14,9 +14,9 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// TestALeaseFromAClockThatWasAheadIsNotWaitedFor starts servers where a lease
-// is that cannot be, and where one is that can.
-func TestALeaseFromAClockThatWasAheadIsNotWaitedFor(t *testing.T) {
+// TestLeaseFromAClockAheadIsNotWaitedFor starts servers on databases with a lease
+// that ends too late to be true, and with one that may be true.
+func TestLeaseFromAClockAheadIsNotWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		ahead  time.Duration
 		waited bool
@@ -42,9 +42,9 @@ func TestALeaseFromAClockThatWasAheadIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// TestAnOlderServerGoesOnBesideANewerOne upgrades one of two servers: the older
+// TestOlderServerContinuesBesideANewerOne upgrades one of two servers: the older
 // one meets events that only the newer one can read.
-func TestAnOlderServerGoesOnBesideANewerOne(t *testing.T) {
+func TestOlderServerContinuesBesideANewerOne(t *testing.T) {
 	t.Parallel()
 	p := apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t))
 	older := apitest.Start(t, p)

@@ -15,21 +15,21 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// past is a store that was backed up, went on, and was stopped.
-type past struct {
+// backedUp is a store that was backed up, written to, and stopped.
+type backedUp struct {
 	apitest.Place
 	ann apitest.User
 	bob apitest.User
-	// log puts the log back to its state of the backup, views the views, and
-	// late puts the views back to their last state.
+	// log restores the log from the backup, and views the views. late restores the
+	// last state of the views.
 	log, views, late func()
 }
 
-// newPast makes one, in which bob has posted thrice before the backup and four
-// times after it, and ann follows him.
-func newPast(t *testing.T, p apitest.Place) *past {
+// newBackedUp returns one in which bob has posted three times before the backup
+// and four times after it, and ann follows him.
+func newBackedUp(t *testing.T, p apitest.Place) *backedUp {
 	t.Helper()
-	h := &past{Place: p}
+	h := &backedUp{Place: p}
 	s := apitest.Start(t, p)
 	users := apitest.RegisterAll(t, s.URL, "ann", "bob")
 	h.ann, h.bob = users[0], users[1]
@@ -44,8 +44,8 @@ func newPast(t *testing.T, p apitest.Place) *past {
 	return h
 }
 
-// goOn runs a server for some further chirps.
-func (h *past) goOn(t *testing.T, chirps int) {
+// goOn runs a server for some more chirps.
+func (h *backedUp) goOn(t *testing.T, chirps int) {
 	t.Helper()
 	s := apitest.Start(t, h.Place)
 	posted(t, h.bob.At(s.URL), "other", chirps)
@@ -53,8 +53,8 @@ func (h *past) goOn(t *testing.T, chirps int) {
 }
 
 // wantServed checks that a server on the store shows what is in the log, and
-// goes on.
-func (h *past) wantServed(t *testing.T) {
+// takes more.
+func (h *backedUp) wantServed(t *testing.T) {
 	t.Helper()
 	s := apitest.Start(t, h.Place)
 	ann := h.ann.At(s.URL)
@@ -73,25 +73,24 @@ func (h *past) wantServed(t *testing.T) {
 	wantSound(t, h.Place)
 }
 
-// harm is something that happens to views while no server runs.
+// harm is what happens to views while no server runs.
 type harm struct {
 	name string
-	do   func(t *testing.T, h *past)
-	// says is what verify has against the views, empty if they are in order.
+	do   func(t *testing.T, h *backedUp)
+	// says is what verify reports, empty if the views are in order.
 	says string
-	// rows is set where rows are gone and nothing else: who does not compare
-	// them all does not see it.
+	// rows is set if only rows are missing, which only a full comparison finds.
 	rows bool
 }
 
-// restores are what backups do to views, on both stores.
+// restores is the harm that restoring a backup does, on both stores.
 var restores = []harm{
-	{"the log is older", func(t *testing.T, h *past) { h.log() }, "at position 12", false},
-	{"the log is older and went on", func(t *testing.T, h *past) { h.log(); h.goOn(t, 9); h.late() }, "another event", false},
-	{"the views are older", func(t *testing.T, h *past) { h.views() }, "", false},
+	{"the log is older", func(t *testing.T, h *backedUp) { h.log() }, "at position 12", false},
+	{"the log is older and went on", func(t *testing.T, h *backedUp) { h.log(); h.goOn(t, 9); h.late() }, "another event", false},
+	{"the views are older", func(t *testing.T, h *backedUp) { h.views() }, "", false},
 }
 
-func TestViewsThatARestoreLeftBehindAreMadeAnew(t *testing.T) {
+func TestViewsOlderOrNewerThanTheLogAreRebuilt(t *testing.T) {
 	for _, c := range restores {
 		t.Run(c.name, func(t *testing.T) {
 			apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) { c.test(t, p) })
@@ -99,7 +98,7 @@ func TestViewsThatARestoreLeftBehindAreMadeAnew(t *testing.T) {
 	}
 }
 
-func TestViewsThatWereDamagedAreMadeAnew(t *testing.T) {
+func TestDamagedViewsAreRebuilt(t *testing.T) {
 	for _, c := range damagedFiles {
 		t.Run("embedded/"+c.name, func(t *testing.T) { t.Parallel(); c.test(t, apitest.Embedded(t.TempDir())) })
 	}
@@ -111,10 +110,10 @@ func TestViewsThatWereDamagedAreMadeAnew(t *testing.T) {
 	}
 }
 
-// test follows what verify advises, which is to rebuild or to start a server,
-// and does the latter after the same has happened again.
+// test does the harm and follows verify's advice, to rebuild or to start a server.
+// It then does the harm again and starts a server.
 func (c harm) test(t *testing.T, p apitest.Place) {
-	h := newPast(t, p)
+	h := newBackedUp(t, p)
 	c.do(t, h)
 	r := p.Command(t, "verify")
 	out := r.Out + r.Log
@@ -145,35 +144,35 @@ func (c harm) test(t *testing.T, p apitest.Place) {
 	h.wantServed(t)
 }
 
-// damagedFiles are those of the embedded store.
+// damagedFiles is the harm to the files of the embedded store.
 var damagedFiles = []harm{
-	{"all gone", func(t *testing.T, h *past) { removeFiles(t, h.Args[1], ofTheViews) }, "the views are not made yet", false},
-	{"the serving file gone", func(t *testing.T, h *past) {
+	{"all gone", func(t *testing.T, h *backedUp) { removeFiles(t, h.Args[1], ofTheViews) }, "there are no views yet", false},
+	{"the serving file gone", func(t *testing.T, h *backedUp) {
 		removeFiles(t, h.Args[1], func(name string) bool { return name != "views" && ofTheViews(name) })
 	}, "there is no views-", false},
-	{"those of another store", func(t *testing.T, h *past) {
-		other := newPast(t, apitest.Embedded(t.TempDir()))
+	{"those of another store", func(t *testing.T, h *backedUp) {
+		other := newBackedUp(t, apitest.Embedded(t.TempDir()))
 		copyFiles(t, other.Args[1], h.Args[1], ofTheViews)
 	}, "made from another log", false},
-	{"a choice of nothing", func(t *testing.T, h *past) {
+	{"a choice of nothing", func(t *testing.T, h *backedUp) {
 		if err := os.WriteFile(filepath.Join(h.Args[1], "views"), []byte("9\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}, "there is no views-9.db", false},
 }
 
-// damagedCollections are those of MongoDB.
+// damagedCollections is the harm to the collections of MongoDB.
 var damagedCollections = []harm{
-	{"the documents of the generations dropped", onDatabase("views", `{"drop": "views"}`), "the views are not made yet", false},
-	{"the document of what serves deleted", onDatabase("views", `{"delete": "views", "deletes": [{"q": {"_id": "serving"}, "limit": 1}]}`), "the views are not made yet", false},
-	{"the document of the serving generation deleted", onDatabase("views", `{"delete": "views", "deletes": [{"q": {"epoch": {"$exists": true}}, "limit": 0}]}`), "the views are not made yet", false},
+	{"the documents of the generations dropped", onDatabase("views", `{"drop": "views"}`), "there are no views yet", false},
+	{"the document of what serves deleted", onDatabase("views", `{"delete": "views", "deletes": [{"q": {"_id": "serving"}, "limit": 1}]}`), "there are no views yet", false},
+	{"the document of the serving generation deleted", onDatabase("views", `{"delete": "views", "deletes": [{"q": {"epoch": {"$exists": true}}, "limit": 0}]}`), "there are no views yet", false},
 	{"stray documents among those of the generations", onDatabase("views", `{"insert": "views", "documents": [{"hello": "world"}, {"x": 1}], "ordered": false}`), "", false},
 	{"the timelines dropped", onDatabase("timelines_", `{"drop": "%s"}`), "the collection timelines_", false},
 	{"the profiles dropped", onDatabase("profiles_", `{"drop": "%s"}`), "the collection profiles_", false},
 	{"an index of the follows dropped", onDatabase("follows_", `{"dropIndexes": "%s", "index": "following"}`), "the index following of the collection follows_", false},
 	{"the timelines emptied", onDatabase("timelines_", `{"delete": "%s", "deletes": [{"q": {}, "limit": 0}]}`), "timeline", true},
 	{"the log of another epoch", onDatabase("log", `{"update": "log", "updates": [{"q": {}, "u": {"$set": {"epoch": "another"}}}]}`), "made from another log", false},
-	{"their documents restored, with collections of later generations left", func(t *testing.T, h *past) {
+	{"their documents restored, with collections of later generations left", func(t *testing.T, h *backedUp) {
 		if r := h.Command(t, "rebuild"); r.Code != 0 {
 			t.Fatal(r.Log)
 		}
@@ -181,10 +180,10 @@ var damagedCollections = []harm{
 	}, "", false},
 }
 
-// onDatabase runs a command on a MongoDB, with the name of each collection that
-// begins in a way, or is called so, in the place of %s.
-func onDatabase(collection, command string) func(t *testing.T, h *past) {
-	return func(t *testing.T, h *past) {
+// onDatabase runs a command on a MongoDB for each collection whose name begins
+// with a prefix, with the name in the place of %s.
+func onDatabase(collection, command string) func(t *testing.T, h *backedUp) {
+	return func(t *testing.T, h *backedUp) {
 		t.Helper()
 		db := database(t, h.Place)
 		for _, name := range apitest.Must(db.ListCollectionNames(t.Context(), bson.D{}))(t) {

@@ -12,9 +12,9 @@ import (
 	"chirp/internal/apitest"
 )
 
-// What an embedded store rests on is its files. These tests take them away, or
-// put others in their place, while a server has them open: no post may be
-// acknowledged that the next start does not find.
+// These tests remove or replace the files of an embedded store while a server
+// has them open: the server must not acknowledge a post that the next start does
+// not find.
 
 // folder is a data folder with a server on it, and a copy that was taken when
 // it had one chirp, "kept".
@@ -75,7 +75,7 @@ func (f *folder) chirpCount(t *testing.T) int {
 	return got.User.ChirpCount
 }
 
-// putCopy puts the copy in the place of the files of the log.
+// putCopy replaces the files of the log by the copy.
 func putCopy(t *testing.T, f *folder) {
 	t.Helper()
 	remove(t, f.path("log.db"), f.path("log.db-wal"), f.path("log.db-shm"))
@@ -106,17 +106,17 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-func TestNoPostIsAcknowledgedIntoAFileThatIsNotThere(t *testing.T) {
+func TestNoPostIsAcknowledgedIntoALostFile(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		// harm is done while the server runs.
 		harm func(t *testing.T, f *folder)
 		says string
-		// restart says whether the server is stopped before mend follows the
-		// advice, and started again after it. If not, it goes on by itself.
+		// restart reports whether the server must be stopped before mend follows
+		// the advice, and started again after it.
 		restart bool
 		mend    func(t *testing.T, f *folder)
-		// lost says that only the copy is left.
+		// lost reports whether only the copy is left.
 		lost bool
 	}{
 		{
@@ -218,14 +218,14 @@ func TestNoPostIsAcknowledgedIntoAFileThatIsNotThere(t *testing.T) {
 	}
 }
 
-// putFolder follows the advice to put a copy of the folder in place.
+// putFolder follows the advice to put a copy in the place of the folder.
 func putFolder(t *testing.T, f *folder) {
 	rename(t, f.dir, f.dir+".broken")
 	rename(t, f.copied, f.dir)
 }
 
-// Views can be made again from the log, and are.
-func TestViewsThatAreTakenAwayAreMadeAgain(t *testing.T) {
+// Views can be rebuilt from the log, and the server does so.
+func TestRemovedViewsAreRebuilt(t *testing.T) {
 	views := func(f *folder) []string {
 		found, err := filepath.Glob(f.path("views-*.db*"))
 		if err != nil {
@@ -276,7 +276,7 @@ func TestViewsThatAreTakenAwayAreMadeAgain(t *testing.T) {
 	}
 }
 
-func TestLockThatIsTakenAwayIsTakenAgain(t *testing.T) {
+func TestRemovedLockIsTakenAgain(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
 	remove(t, f.path("lock"))

@@ -22,8 +22,8 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// onSharedMongoDB starts a server on a new database of the shared mongod, with a client
-// beside it.
+// onSharedMongoDB starts a server on a new database of the shared mongod. It
+// returns the database for direct access too.
 func onSharedMongoDB(t testing.TB) (apitest.Place, *mongo.Database, *apitest.Process) {
 	t.Helper()
 	name := mongotest.Database(t)
@@ -32,7 +32,7 @@ func onSharedMongoDB(t testing.TB) (apitest.Place, *mongo.Database, *apitest.Pro
 	return p, connectTo(t, mongotest.URI(t)).Database(name), s
 }
 
-func TestAStrayDocumentIsNamedAndHarmsNothing(t *testing.T) {
+func TestStrayDocumentIsReportedAndHarmless(t *testing.T) {
 	t.Parallel()
 	p, db, s := onSharedMongoDB(t)
 	users := society(t, s.URL)
@@ -49,7 +49,7 @@ func TestAStrayDocumentIsNamedAndHarmsNothing(t *testing.T) {
 	if lines := strings.Count(content(t, file), "\n"); e.Code != 0 || fmt.Sprint(lines-1) != last.Position || !strings.Contains(e.Log, `_id "stray"`) {
 		t.Errorf("export: exit code %d, %d events, log %q; want 0, %s events and the stray named", e.Code, lines-1, e.Log, last.Position)
 	}
-	if e := p.Command(t, "verify"); e.Code != 1 || !strings.Contains(e.Out, `_id "stray"`) || !strings.Contains(e.Log, "differences: 1;") || !strings.Contains(e.Out, "the log up to position "+last.Position) || strings.Contains(e.Log, "rebuild") || !strings.Contains(e.Log, "mend those first") {
+	if e := p.Command(t, "verify"); e.Code != 1 || !strings.Contains(e.Out, `_id "stray"`) || !strings.Contains(e.Log, "differences: 1;") || !strings.Contains(e.Out, "the log up to position "+last.Position) || strings.Contains(e.Log, "rebuild") || !strings.Contains(e.Log, "repair those first") {
 		t.Errorf("verify: exit code %d, output %q, log %q; want 1 and the stray as the only difference", e.Code, e.Out, e.Log)
 	}
 	s.Terminate(t)
@@ -71,7 +71,7 @@ func TestAStrayDocumentIsNamedAndHarmsNothing(t *testing.T) {
 	again.Terminate(t)
 }
 
-func TestADocumentBeyondTheLogIsNotFollowed(t *testing.T) {
+func TestDocumentBeyondTheLogIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	p, db, s := onSharedMongoDB(t)
 	users := society(t, s.URL)
@@ -94,7 +94,7 @@ func TestADocumentBeyondTheLogIsNotFollowed(t *testing.T) {
 	s.Terminate(t)
 }
 
-func TestAGapIsNeverExported(t *testing.T) {
+func TestGapIsNeverExported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		spoil func(ctx context.Context, events *mongo.Collection) error
@@ -149,11 +149,11 @@ func TestAGapIsNeverExported(t *testing.T) {
 	}
 }
 
-// collectionDump is what a dump has of a collection.
+// collectionDump is a dump of a collection.
 type collectionDump struct{ docs, indexes []bson.D }
 
-// backup keeps what is in a database, and restore puts it in the place of what
-// is there then, as a dump and its restoration do.
+// backup copies a database, and restore replaces its content by the copy, as
+// mongodump and mongorestore do.
 func backup(t testing.TB, db *mongo.Database) map[string]collectionDump {
 	t.Helper()
 	kept := map[string]collectionDump{}
@@ -185,7 +185,7 @@ func restore(t testing.TB, db *mongo.Database, kept map[string]collectionDump) {
 	}
 }
 
-func TestALogThatIsDroppedTakesNothing(t *testing.T) {
+func TestDroppedLogTakesNoAppends(t *testing.T) {
 	t.Parallel()
 	p, db, s := onSharedMongoDB(t)
 	users := society(t, s.URL)
@@ -230,7 +230,7 @@ func TestALogThatIsDroppedTakesNothing(t *testing.T) {
 	again.Terminate(t)
 }
 
-func TestWithoutItsIndexesTheLogTakesNothing(t *testing.T) {
+func TestLogWithoutIndexesTakesNoAppends(t *testing.T) {
 	t.Parallel()
 	p, db, s := onSharedMongoDB(t)
 	society(t, s.URL)
@@ -269,8 +269,8 @@ func TestWithoutItsIndexesTheLogTakesNothing(t *testing.T) {
 	other.Terminate(t)
 }
 
-// withUsers starts a mongod that asks for passwords, with a user who may do
-// everything and one who may read the database "chirp".
+// withUsers starts a mongod with access control, a user who may do everything,
+// and one who may read the database "chirp". It returns their URIs.
 func withUsers(t *testing.T) (owner, reader string) {
 	t.Helper()
 	key := filepath.Join(t.TempDir(), "key")
@@ -332,8 +332,7 @@ func TestCommandsThatReadNeedOnlyTheRightToRead(t *testing.T) {
 	}
 }
 
-// wantOnlyReads checks what the profile of a database has of commands that ran
-// on it.
+// wantOnlyReads checks in the profile of a database that only reads ran on it.
 func wantOnlyReads(t *testing.T, db *mongo.Database) {
 	t.Helper()
 	var ran []struct {

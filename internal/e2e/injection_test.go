@@ -12,9 +12,9 @@ import (
 	"chirp/internal/apitest"
 )
 
-// No value of a user's may become part of a store's language: neither an
-// operator of MongoDB's nor a piece of SQL. Every argument that the schema has
-// is given such values, as the JSON that they are and as text.
+// No value that a user sends may become part of a query: neither an operator of
+// MongoDB nor a piece of SQL. The tests send such values in every argument of the
+// schema, as JSON and as text.
 
 var (
 	operatorValues = []any{
@@ -26,7 +26,7 @@ var (
 	}
 )
 
-// argument is a place where a value goes in.
+// argument is an argument of a field, or a field of an input.
 type argument struct {
 	parent, field, name string
 	document            string
@@ -35,8 +35,8 @@ type argument struct {
 
 func (a argument) String() string { return a.parent + "." + a.field + "." + a.name }
 
-// variables puts a value in its place, beside others that are in order. n makes
-// names that are new.
+// variables returns the variables of an operation with a value as the argument,
+// and valid values as the others. n makes names that are new.
 func (a argument) variables(value any, n int, users []apitest.User) apitest.Vars {
 	others := map[string]apitest.Vars{
 		"registerUser": {"username": fmt.Sprint("new", n), "password": apitest.Password},
@@ -56,7 +56,7 @@ func (a argument) variables(value any, n int, users []apitest.User) apitest.Vars
 	return v
 }
 
-// literal says whether any text is in order there, as nothing but itself.
+// literal reports whether the argument may be any text.
 func (a argument) literal() bool {
 	return a.name == "content" || a.name == "commandId" || a.field == "registerUser" && a.name == "password"
 }
@@ -89,7 +89,7 @@ type inputValue struct {
 	Type typeRef
 }
 
-// arguments asks the schema for every argument, and every field of an input.
+// arguments returns every argument in the schema, and every field of an input.
 func arguments(t *testing.T, a apitest.API) (all []argument) {
 	t.Helper()
 	var got struct {
@@ -146,7 +146,7 @@ func nest(outer, inner string) string {
 	return outer + " { " + inner + " }"
 }
 
-// ask gives an operation's answer, for a subscription the first.
+// ask returns the answer to an operation, of a subscription the first.
 func (a argument) ask(t *testing.T, as apitest.API, v apitest.Vars) (data map[string]any, codes []string) {
 	t.Helper()
 	body := apitest.Must(json.Marshal(apitest.Vars{"query": a.document, "variables": v}))(t)
@@ -221,8 +221,8 @@ func TestNoValueBecomesAnOperator(t *testing.T) {
 	})
 }
 
-// found says whether there is anything in an answer but nulls and the user
-// around the field.
+// found reports whether an answer has more than nulls and the user around the
+// field.
 func found(data map[string]any) bool {
 	if around, ok := data["user"].(map[string]any); ok {
 		return around["it"] != nil
@@ -230,8 +230,8 @@ func found(data map[string]any) bool {
 	return data["it"] != nil
 }
 
-// textsAreThemselves checks what may be any text: it is kept to the letter,
-// and matches itself alone.
+// textsAreThemselves checks that a value which may be any text is stored as it
+// is, and matches only itself.
 func textsAreThemselves(t *testing.T, url string, users []apitest.User) {
 	t.Helper()
 	ann, bob := users[0].At(url), users[1].At(url)

@@ -11,9 +11,9 @@ import (
 	"chirp/internal/apitest"
 )
 
-// TestAFolderThatLostItsLogIsNotTakenForANewOne takes the log away while no
-// server runs, and follows each piece of advice.
-func TestAFolderThatLostItsLogIsNotTakenForANewOne(t *testing.T) {
+// TestFolderWithoutItsLogIsNotMistakenForANewOne removes the log while no server
+// runs, and follows each piece of advice.
+func TestFolderWithoutItsLogIsNotMistakenForANewOne(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lose func(log string) error

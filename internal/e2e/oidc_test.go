@@ -14,10 +14,10 @@ import (
 
 const audience = "chirp-api"
 
-// registerOutsideDocument has no password, which is as good as null.
+// registerOutsideDocument has no password, which means the same as null.
 const registerOutsideDocument = `mutation($username: String!) { registerUser(input: {username: $username}) { user { id } token position } }`
 
-// outsiders are callers by the tokens of an issuer.
+// outsiders are callers with tokens of an OpenID Connect issuer.
 type outsiders struct {
 	t      *testing.T
 	issuer *authtest.Issuer
@@ -33,7 +33,7 @@ func (o outsiders) flags() []string {
 	return []string{"--oidc-issuer", o.issuer.URL, "--oidc-audience", audience}
 }
 
-// at is the caller whom a fresh token is about.
+// at returns a caller with a new token of a subject.
 func (o outsiders) at(url, subject string) apitest.API {
 	return apitest.API{URL: url, Token: o.key.Sign(o.t, o.issuer.Claims(subject, audience, time.Now()))}
 }
@@ -60,7 +60,7 @@ func viewerID(t *testing.T, a apitest.API) (id string, err error) {
 	return got.Viewer.ID, err
 }
 
-// The subjects are what an attacker could choose at a careless issuer.
+// subjects are such as an attacker could choose at a careless issuer.
 var subjects = []string{"ada", "ADA", "ada ", `{"$gt":""}`, `{"$ne":null}`, "' OR 1=1 --", strings.Repeat("x", 255), "é"}
 
 func TestOutsideIdentitiesHaveAccounts(t *testing.T) {
@@ -106,7 +106,7 @@ func TestOutsideIdentitiesHaveAccounts(t *testing.T) {
 	})
 }
 
-// check sees, after a position, that each subject is the user that it
+// check checks, after a position, that each subject is the user whom it
 // registered.
 func (o outsiders) check(url, after string, ids map[string]string) {
 	o.t.Helper()
@@ -125,7 +125,7 @@ func (o outsiders) check(url, after string, ids map[string]string) {
 	}
 }
 
-func TestAServerStartsWithoutItsIssuer(t *testing.T) {
+func TestServerStartsWithoutItsIssuer(t *testing.T) {
 	o := newOutsiders(t)
 	o.issuer.SetDown(true)
 	server := apitest.Start(t, apitest.Embedded(t.TempDir()), o.flags()...) // until it is ready
