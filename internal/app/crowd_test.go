@@ -11,10 +11,10 @@ import (
 	"chirp/internal/app"
 )
 
-// TestACrowdOfReadersDelaysClientsOnly takes every connection of the embedded
-// views that clients may have. The server's own work goes on; clients are told
+// TestCrowdOfReadersDelaysClientsOnly takes every connection of the embedded
+// views that clients may have. The server's own work continues; clients are told
 // to try again.
-func TestACrowdOfReadersDelaysClientsOnly(t *testing.T) {
+func TestCrowdOfReadersDelaysClientsOnly(t *testing.T) {
 	p := apitest.Embedded(t.TempDir())
 	var store app.Storage
 	s := apitest.ServeApp(t, func(ctx context.Context) (opened app.Storage, err error) {

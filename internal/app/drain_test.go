@@ -15,7 +15,7 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// This test is not parallel, so that all goroutines which it sees begin are its
+// This test is not parallel, so that all goroutines which it sees start are its
 // own.
 func TestServeLeavesNothingBehind(t *testing.T) {
 	places := map[string]apitest.Place{"embedded": apitest.Embedded(t.TempDir()), "mongodb": apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t))}
@@ -37,7 +37,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestListenRefusesAnAddressInUse(t *testing.T) {
+func TestServeRefusesAnAddressInUse(t *testing.T) {
 	l := apitest.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	err := app.Serve(t.Context(), app.Config{Addr: l.Addr().String()}, away, slog.New(slog.DiscardHandler))

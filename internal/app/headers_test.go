@@ -33,7 +33,7 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	})
 }
 
-// away opens no store: it cannot be reached.
+// away is a store that cannot be reached.
 func away(context.Context) (app.Storage, error) {
 	return nil, domain.Errorf(domain.Unavailable, "the store is away")
 }

@@ -17,7 +17,7 @@ import (
 	"chirp/internal/subscription"
 )
 
-// TestReadinessKnowsTheLiveHub lets a hub fail while the views move on.
+// TestReadinessKnowsTheLiveHub lets the hub fail while the views advance.
 func TestReadinessKnowsTheLiveHub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
@@ -53,12 +53,12 @@ func TestReadinessKnowsTheLiveHub(t *testing.T) {
 		pass(10 * time.Second)
 		want("once it is mended", "")
 		a.hub.Close()
-		time.Sleep(time.Second) // for those that sleep
+		time.Sleep(time.Second) // for goroutines that sleep
 	})
 }
 
-// viewsLog is a log that ends where its views are, while it is not broken. All
-// its events are of one stream and time, and of a type that cannot be read.
+// viewsLog is a log that ends where its views are, unless it is broken. All its
+// events have one stream, one time, and a type that cannot be decoded.
 type viewsLog struct {
 	eventstore.Log
 	readmodel.Store

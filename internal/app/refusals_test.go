@@ -11,7 +11,7 @@ import (
 	"chirp/internal/app"
 )
 
-func TestAddressesThatAreNotThereAnswerAsAnAPI(t *testing.T) {
+func TestUnknownPathsAnswerAsAnAPI(t *testing.T) {
 	s := start(t, apitest.Embedded(t.TempDir()), nil)
 	const query = `{"query": "{ __typename }"}`
 	sent := http.Header{"Content-Type": {"application/json"}, "Accept": {"*/*"}}
@@ -59,7 +59,7 @@ func TestAddressesThatAreNotThereAnswerAsAnAPI(t *testing.T) {
 	}
 }
 
-func TestSocketThatIsRefusedIsToldWhy(t *testing.T) {
+func TestRefusedSocketIsToldWhy(t *testing.T) {
 	s := start(t, apitest.Embedded(t.TempDir()), func(cfg *app.Config) {
 		cfg.Origins = apitest.Must(transport.ParseOrigins([]string{"https://Bücher.example:443"}))(t)
 	})
@@ -113,7 +113,8 @@ func TestSocketThatIsRefusedIsToldWhy(t *testing.T) {
 	}
 }
 
-// upgradeOnly sends an upgrade request, whose connection ends with the test.
+// upgradeOnly sends an upgrade request, whose connection is closed when the test
+// ends.
 func upgradeOnly(t *testing.T, url string, header http.Header) *http.Response {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestHomePageIsOneThatABrowserCanOpen(t *testing.T) {
+func TestHomeURLIsOneThatABrowserCanOpen(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:8080": "http://127.0.0.1:8080/",
 		"[::1]:80":       "http://[::1]:80/",

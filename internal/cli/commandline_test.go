@@ -50,9 +50,9 @@ func TestHelpOfACommandHasItsOwnFlagsOnly(t *testing.T) {
 	}
 }
 
-// Variables that a server on the same machine has do not matter to a command
-// that has no such flag.
-func TestCommandsIgnoreTheVariablesOfOthers(t *testing.T) {
+// Variables that are set for a server on the same machine do not concern a command
+// without such a flag.
+func TestCommandsIgnoreVariablesOfOtherCommands(t *testing.T) {
 	for name, value := range map[string]string{
 		"CHIRP_RATE_LIMIT": "nonsense", "CHIRP_DEMO": "true", "CHIRP_TOKEN_SECRET": "short", "CHIRP_MAX_PAGE": "0",
 		"CHIRP_TRUSTED_DOCUMENTS_ONLY": "true", "CHIRP_OIDC_ISSUER": "nonsense", "CHIRP_SOCKETS_PER_USER": "-1",
@@ -105,8 +105,8 @@ func TestDurationsInJSONHaveTheirUnit(t *testing.T) {
 	}
 }
 
-// What is wrong with a negative number is the number, however it is written.
-func TestANegativeNumberIsRefusedForWhatItIs(t *testing.T) {
+// The error is about the number, not about an unknown flag.
+func TestNegativeNumbersAreRefusedAsNumbers(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--sample: -1 is less than 0; give a number of users, or 0 for all": {"verify", "--sample", "-1"},
 		"--rate-limit: -1.5 is less than 0":                                 {"--rate-limit", "-1.5"},

@@ -121,7 +121,7 @@ func TestParsePrintsHelpWithEveryVariable(t *testing.T) {
 	}
 }
 
-func TestDemoGoesOnWhereItMay(t *testing.T) {
+func TestDemoIsRefusedWhereItCannotBe(t *testing.T) {
 	for name, args := range map[string][]string{
 		"not with another command": {"rebuild", "--demo"},
 		"not without passwords":    {"--demo", "--local-passwords=false", "--oidc-issuer", "https://id.example.com", "--oidc-audience", "chirp"},

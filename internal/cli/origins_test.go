@@ -8,7 +8,7 @@ import (
 	"chirp/graph/transport"
 )
 
-func TestOriginsThatNoBrowserSendsAreRefusedAtTheStart(t *testing.T) {
+func TestOriginsThatNoBrowserSendsAreRefused(t *testing.T) {
 	for entry, says := range map[string]string{
 		"https://app.example.com/":     "write https://app.example.com",
 		"https://app.example.com/app":  "write https://app.example.com",

@@ -53,7 +53,7 @@ func TestProgressIsAFewLinesElsewhere(t *testing.T) {
 	})
 }
 
-func TestRateIsThatOfLate(t *testing.T) {
+func TestRateIsThatOfTheLastSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
 		bar := &progressBar{out: &out, terminal: true}

@@ -52,7 +52,7 @@ func TestInterruptedRebuildContinues(t *testing.T) {
 	})
 }
 
-// writerFunc is called for what is written.
+// writerFunc is a writer that calls itself for each write.
 type writerFunc func()
 
 // Write implements io.Writer.
@@ -61,7 +61,7 @@ func (f writerFunc) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// dyingViews end the process after the first batch of a builder.
+// dyingViews call stop after the first batch of a builder.
 type dyingViews struct {
 	readmodel.Store
 	stop context.CancelFunc

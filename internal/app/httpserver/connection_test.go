@@ -15,8 +15,8 @@ import (
 	"chirp/internal/app/httpserver"
 )
 
-// TestRefusalsOfTheConnectionAreReadable has those that come before there is a
-// request.
+// TestRefusalsOfTheConnectionAreReadable sends what net/http refuses before it
+// has a request for a handler.
 func TestRefusalsOfTheConnectionAreReadable(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -69,9 +69,9 @@ func TestRefusalsOfTheConnectionAreReadable(t *testing.T) {
 	}
 }
 
-// TestARequestHasOneAnswer has those that net/http can answer by itself: a
-// second answer would be taken for that of the next request.
-func TestARequestHasOneAnswer(t *testing.T) {
+// TestEachRequestHasOneResponse sends requests that net/http can answer by itself:
+// a client would take a second response for that of the next request.
+func TestEachRequestHasOneResponse(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -106,9 +106,9 @@ func TestARequestHasOneAnswer(t *testing.T) {
 	}
 }
 
-// TestABodyThatStopsHoldsNoConnection has requests that are answered without
-// their bodies, and those whose body is waited for.
-func TestABodyThatStopsHoldsNoConnection(t *testing.T) {
+// TestBodyThatStopsHoldsNoConnection sends requests that handlers answer without
+// reading the body, and some whose body they wait for.
+func TestBodyThatStopsHoldsNoConnection(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -142,12 +142,12 @@ func TestABodyThatStopsHoldsNoConnection(t *testing.T) {
 	}
 }
 
-// pause in a request is where the answer to what is before is waited for.
+// pause marks where exchange waits for the response to what comes before.
 const pause = "\x00"
 
-// exchange writes a request and reads until the server ends the connection. A
-// server that closes it while what is too large is still under way may cost its
-// own answer; then it is asked again.
+// exchange writes a request and reads until the server closes the connection. If
+// the server closes it while the rest of a large request is under way, the
+// response may be lost; exchange then tries again.
 func exchange(t *testing.T, address, request string) (text string) {
 	t.Helper()
 	for range 5 {

@@ -88,7 +88,7 @@ func TestPagesOfAllowedSitesMayUseTheAPI(t *testing.T) {
 	}
 }
 
-func TestRefusedPagesAreInTheLogNowAndThen(t *testing.T) {
+func TestRefusedPagesAreLoggedNowAndThen(t *testing.T) {
 	url, log := serveLoggedMux(t, "https://app.example.com")
 	for range 200 {
 		apitest.Fetch(t, http.MethodPost, url+"/graphql", http.Header{"Origin": {"https://evil.example"}, "Content-Type": {"application/json"}})

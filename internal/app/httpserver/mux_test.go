@@ -7,7 +7,7 @@ import (
 	"chirp/internal/apitest"
 )
 
-func TestBeforeTheStoreIsOpenTheAPISaysSo(t *testing.T) {
+func TestAPISaysThatTheStoreIsNotOpen(t *testing.T) {
 	url := serveMux(t)
 	for accept, media := range map[string]string{"application/json": "application/graphql-response+json", "application/graphql-response+json": "application/graphql-response+json", "*/*": "application/json"} {
 		got := apitest.Ask(t, http.MethodPost, url+"/graphql", `{"query": "{ __typename }"}`, http.Header{"Content-Type": {"application/json"}, "Accept": {accept}})

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestScreensOfTheClientAreKnown compares with the client's own routes.
+// TestScreensOfTheClientAreKnown compares the screens with the client's routes.
 func TestScreensOfTheClientAreKnown(t *testing.T) {
 	source, err := os.ReadFile(filepath.Join("..", "..", "..", "web", "src", "app.tsx"))
 	if err != nil {
