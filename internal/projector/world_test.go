@@ -113,7 +113,7 @@ func (w *world) write() {
 	}
 	w.next = eventstore.Append{}
 	w.events = append(w.events, commit.Events...)
-	if w.oracle, err = w.oracle.And(commit.Events); err != nil {
+	if err := w.oracle.Append(commit.Events); err != nil {
 		w.t.Fatalf("oracle: %v", err)
 	}
 }

@@ -22,7 +22,7 @@ func randomWorld(t *rapid.T) (*world, []readmodel.UserKey) {
 	some := rapid.SampledFrom(users)
 	for range rapid.IntRange(0, 40).Draw(t, "events") {
 		a, b := some.Draw(t, "user"), some.Draw(t, "other")
-		follows := slices.ContainsFunc(w.follows, func(f readmodel.Follow) bool { return f.Follower == a && f.Followee == b })
+		follows := w.oracle.Following(userID(a))[userID(b)]
 		switch act := rapid.IntRange(0, 5).Draw(t, "act"); {
 		case act < 2:
 			w.post(a, readmodel.Push)
@@ -48,7 +48,7 @@ func TestPagesAddUp(t *testing.T) {
 			for _, l := range lists(w, r, u) {
 				wantList(t, size, l.all, l.read, func(p domain.Position) string { return w.cursor(r, p) })
 			}
-			wantOldestFirst(t, size, positions(w.feed(u)), u, r)
+			wantOldestFirst(t, size, w.feed(u), u, r)
 		}
 	})
 }
@@ -61,13 +61,11 @@ func positions(chirps []readmodel.Chirp) []domain.Position {
 	return at
 }
 
-// since gives the positions of some follows, newest first.
-func since(w *world, which func(readmodel.Follow) bool) []domain.Position {
+// since returns the positions of some follows.
+func since(follows []readmodel.Follow) []domain.Position {
 	at := []domain.Position{}
-	for _, f := range slices.Backward(w.follows) {
-		if which(f) {
-			at = append(at, f.Since)
-		}
+	for _, f := range follows {
+		at = append(at, f.Since)
 	}
 	return at
 }
@@ -83,10 +81,9 @@ func chirpAts(read func(query.Page) (query.Connection[readmodel.Chirp], error)) 
 }
 
 // ats puts in each profile's place the position of the follow that it is for.
-func ats(w *world, c query.Connection[readmodel.Profile], ends func(readmodel.Follow, readmodel.UserKey) bool) query.Connection[domain.Position] {
+func ats(c query.Connection[readmodel.Profile], follows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey) query.Connection[domain.Position] {
 	return rows(c, func(p readmodel.Profile) domain.Position {
-		i := slices.IndexFunc(w.follows, func(f readmodel.Follow) bool { return ends(f, p.Key) })
-		return w.follows[i].Since
+		return follows[slices.IndexFunc(follows, func(f readmodel.Follow) bool { return end(f) == p.Key })].Since
 	})
 }
 

@@ -43,15 +43,16 @@ func lists(w *world, r *query.Reader, u readmodel.UserKey) map[string]struct {
 	read list
 } {
 	ctx := context.Background()
-	own := slices.DeleteFunc(slices.Clone(w.chirps), func(c readmodel.Chirp) bool { return c.Author != u })
-	slices.Reverse(own)
-	everybodys := slices.Clone(w.chirps)
+	all := w.rows()
+	everybodys := slices.Clone(all.Chirps)
 	slices.Reverse(everybodys)
+	own := slices.DeleteFunc(slices.Clone(everybodys), func(c readmodel.Chirp) bool { return c.Author != u })
+	followers, following := all.Followers(u), all.Following(u)
 	return map[string]struct {
 		all  []domain.Position
 		read list
 	}{
-		"Feed": {positions(w.feed(u)), chirpAts(func(p query.Page) (query.Connection[readmodel.Chirp], error) {
+		"Feed": {w.feed(u), chirpAts(func(p query.Page) (query.Connection[readmodel.Chirp], error) {
 			return r.Feed(ctx, userID(u), p)
 		})},
 		"ChirpsBy": {positions(own), chirpAts(func(p query.Page) (query.Connection[readmodel.Chirp], error) {
@@ -60,13 +61,13 @@ func lists(w *world, r *query.Reader, u readmodel.UserKey) map[string]struct {
 		"RecentChirps": {positions(everybodys), chirpAts(func(p query.Page) (query.Connection[readmodel.Chirp], error) {
 			return r.RecentChirps(ctx, p)
 		})},
-		"Followers": {since(w, func(f readmodel.Follow) bool { return f.Followee == u }), func(p query.Page) (query.Connection[domain.Position], error) {
+		"Followers": {since(followers), func(p query.Page) (query.Connection[domain.Position], error) {
 			c, err := r.Followers(ctx, u, p)
-			return ats(w, c, func(f readmodel.Follow, k readmodel.UserKey) bool { return f.Followee == u && f.Follower == k }), err
+			return ats(c, followers, func(f readmodel.Follow) readmodel.UserKey { return f.Follower }), err
 		}},
-		"Following": {since(w, func(f readmodel.Follow) bool { return f.Follower == u }), func(p query.Page) (query.Connection[domain.Position], error) {
+		"Following": {since(following), func(p query.Page) (query.Connection[domain.Position], error) {
 			c, err := r.Following(ctx, u, p)
-			return ats(w, c, func(f readmodel.Follow, k readmodel.UserKey) bool { return f.Follower == u && f.Followee == k }), err
+			return ats(c, following, func(f readmodel.Follow) readmodel.UserKey { return f.Followee }), err
 		}},
 	}
 }

@@ -3,11 +3,11 @@ package query_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/projector/projectortest"
 	"chirp/internal/query"
 	"chirp/internal/readmodel"
 	"chirp/internal/readmodel/readmodeltest"
@@ -21,8 +21,8 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-// world fills views by the rules of delivery, one event at a time, and keeps
-// what it did, so that a feed can be told without them.
+// world fills views by the rules of delivery, one event at a time, and tells an
+// oracle of it.
 type world struct {
 	t     tester
 	store *readmodeltest.Memory
@@ -30,9 +30,8 @@ type world struct {
 	// hashes are those of the events, by position.
 	hashes map[domain.Position]domain.EventHash
 
-	chirps  []readmodel.Chirp // oldest first
-	follows []readmodel.Follow
-	pull    map[readmodel.UserKey]bool // users who ever posted a pull chirp
+	oracle projectortest.Oracle
+	pull   map[readmodel.UserKey]bool // users who ever posted a pull chirp
 }
 
 func newWorld(t tester) *world {
@@ -45,9 +44,10 @@ func newWorld(t tester) *world {
 }
 
 // event applies a batch as the next event.
-func (w *world) event(b readmodel.Batch) domain.Position {
+func (w *world) event(fact domain.Event, b readmodel.Batch) domain.Position {
 	w.t.Helper()
 	w.at++
+	w.oracle.Add(w.at, time.Unix(int64(w.at), 0).UTC(), fact)
 	b.To.Position = w.at
 	w.hashes[w.at] = hashOf(w.at, b)
 	w.apply(b)
@@ -104,7 +104,8 @@ func userID(k readmodel.UserKey) domain.UserID { return domain.UserID(fmt.Sprint
 func (w *world) register() readmodel.UserKey {
 	w.t.Helper()
 	k := readmodel.UserKey(w.next())
-	w.event(readmodel.Batch{Profiles: []readmodel.Profile{{Key: k, ID: userID(k), Username: domain.Username(fmt.Sprintf("User%d", k))}}})
+	registered := domain.UserRegistered{UserID: userID(k), Username: domain.Username(fmt.Sprintf("User%d", k))}
+	w.event(registered, readmodel.Batch{Profiles: []readmodel.Profile{{Key: k, ID: registered.UserID, Username: registered.Username}}})
 	return k
 }
 
@@ -126,15 +127,13 @@ func (w *world) post(author readmodel.UserKey, d readmodel.Delivery) domain.Posi
 		w.pull[author] = true
 		b.Marks = []readmodel.Mark{{Followee: author, Range: all}}
 	}
-	w.chirps = append(w.chirps, c)
-	return w.event(b)
+	return w.event(domain.ChirpPosted{ChirpID: c.ID, AuthorID: userID(author), Content: c.Content}, b)
 }
 
 func (w *world) follow(follower, followee readmodel.UserKey) domain.Position {
 	w.t.Helper()
 	f := readmodel.Follow{Follower: follower, Followee: followee, Since: w.next(), Pull: w.pull[followee]}
-	w.follows = append(w.follows, f)
-	return w.event(readmodel.Batch{
+	return w.event(domain.UserFollowed{FollowerID: userID(follower), FolloweeID: userID(followee)}, readmodel.Batch{
 		Follows:   []readmodel.Follow{f},
 		Backfills: []readmodel.Delivered{{Owner: follower, Author: followee, Range: readmodel.Range{Through: w.at}}},
 	})
@@ -142,25 +141,23 @@ func (w *world) follow(follower, followee readmodel.UserKey) domain.Position {
 
 func (w *world) unfollow(follower, followee readmodel.UserKey) domain.Position {
 	w.t.Helper()
-	w.follows = slices.DeleteFunc(w.follows, func(f readmodel.Follow) bool {
-		return f.Follower == follower && f.Followee == followee
-	})
-	return w.event(readmodel.Batch{
+	return w.event(domain.UserUnfollowed{FollowerID: userID(follower), FolloweeID: userID(followee)}, readmodel.Batch{
 		Unfollows: []readmodel.Follow{{Follower: follower, Followee: followee}},
 		Cleanups:  []readmodel.Delivered{{Owner: follower, Author: followee, Range: readmodel.Range{Through: w.at}}},
 	})
 }
 
-// feed tells a feed, newest first, from what was done.
-func (w *world) feed(viewer readmodel.UserKey) []readmodel.Chirp {
-	var feed []readmodel.Chirp
-	for _, c := range slices.Backward(w.chirps) {
-		if slices.ContainsFunc(w.follows, func(f readmodel.Follow) bool { return f.Follower == viewer && f.Followee == c.Author }) {
-			feed = append(feed, c)
-		}
+// feed returns the positions of a feed, newest first.
+func (w *world) feed(viewer readmodel.UserKey) []domain.Position {
+	at := []domain.Position{}
+	for _, c := range w.oracle.Feed(userID(viewer)) {
+		at = append(at, c.Position)
 	}
-	return feed
+	return at
 }
+
+// rows are those of all lists but the feeds.
+func (w *world) rows() projectortest.Rows { return w.oracle.Rows(1) }
 
 // service answers from the world, whose log ends where its views do.
 func (w *world) service() *query.Service {

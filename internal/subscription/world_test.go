@@ -82,13 +82,11 @@ func (w *world) add(fact domain.Event) domain.Position {
 		fact = c
 	}
 	wireName, data, err := domain.EncodeEvent(fact)
-	if err == nil {
-		w.addRaw(wireName, string(data))
-		w.oracle, err = w.oracle.And(w.events[at-1:])
-	}
 	if err != nil {
 		panic(err)
 	}
+	w.addRaw(wireName, string(data))
+	w.oracle.Add(at, w.events[at-1].RecordedAt, fact)
 	return at
 }
 

@@ -1,6 +1,6 @@
-// Package projectortest says what the views must show, computed in the
-// plainest way from the events alone: no timeline, no push, no batch. Tests and
-// the load tool hold the projector's work against it.
+// Package projectortest computes what the views must show, in the plainest way
+// and from the events alone: no timeline, no push, no batch. Every test that
+// needs to know what a feed is compares with its Oracle.
 package projectortest
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 // Oracle knows the events of a log, or of a part of it that is complete for
-// the users who appear in it.
+// the users who appear in it. The zero Oracle knows none.
 type Oracle struct {
 	events []event
 }
@@ -34,26 +34,31 @@ type Chirp struct {
 	PostedAt time.Time
 }
 
-// Read makes an oracle of events in position order.
+// Read returns an oracle that knows some events, in position order.
 func Read(events []eventstore.Event) (Oracle, error) {
 	var o Oracle
-	return o.And(events)
+	err := o.Append(events)
+	return o, err
 }
 
-// And gives an oracle that knows more events, all later than those it knows.
-// The oracle it is called on is to be used no more.
-func (o Oracle) And(events []eventstore.Event) (Oracle, error) {
+// Append adds events of a log, all later than those that the oracle knows.
+func (o *Oracle) Append(events []eventstore.Event) error {
 	for _, e := range events {
 		fact, err := domain.DecodeEvent(e.Type, e.Data)
 		if err != nil {
-			return Oracle{}, fmt.Errorf("event %d: %w", e.Position, err)
+			return fmt.Errorf("event %d: %w", e.Position, err)
 		}
-		o.events = append(o.events, event{e.Position, e.RecordedAt, fact})
+		o.Add(e.Position, e.RecordedAt, fact)
 	}
-	return o, nil
+	return nil
 }
 
-// Through gives the oracle as it was at a position.
+// Add adds one event, later than those that the oracle knows.
+func (o *Oracle) Add(position domain.Position, at time.Time, fact domain.Event) {
+	o.events = append(o.events, event{position, at, fact})
+}
+
+// Through returns the oracle as it was at a position.
 func (o Oracle) Through(p domain.Position) Oracle {
 	n := sort.Search(len(o.events), func(i int) bool { return o.events[i].position > p })
 	return Oracle{o.events[:n:n]}
@@ -91,7 +96,7 @@ func (o Oracle) Feed(viewer domain.UserID) []Chirp {
 	return feed
 }
 
-// Feed gives a viewer's feed at the end of a list of events, newest first. For
+// Feed returns a viewer's feed at the end of a list of events, newest first. For
 // many viewers of one list, Read it once.
 func Feed(events []eventstore.Event, viewer domain.UserID) ([]Chirp, error) {
 	o, err := Read(events)

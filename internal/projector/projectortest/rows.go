@@ -17,7 +17,7 @@ type Rows struct {
 	Follows  []readmodel.Follow // by Since
 }
 
-// Rows gives the rows for a celebrity threshold.
+// Rows returns the rows for a celebrity threshold.
 func (o Oracle) Rows(threshold int64) Rows {
 	profiles := make(map[domain.UserID]*readmodel.Profile)
 	follows := make(map[[2]domain.UserID]domain.Position)
@@ -77,12 +77,12 @@ func followed(follower, followee *readmodel.Profile, by, threshold int64) {
 	}
 }
 
-// Followers gives those who follow a user, the newest follow first.
+// Followers returns the follows of a user, the newest first.
 func (r Rows) Followers(of readmodel.UserKey) []readmodel.Follow {
 	return r.follows(func(f readmodel.Follow) bool { return f.Followee == of })
 }
 
-// Following gives those whom a user follows, the newest follow first.
+// Following returns the follows by a user, the newest first.
 func (r Rows) Following(by readmodel.UserKey) []readmodel.Follow {
 	return r.follows(func(f readmodel.Follow) bool { return f.Follower == by })
 }
