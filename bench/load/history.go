@@ -27,15 +27,13 @@ func writeHistory(path string, o options, edges [][2]int, texts []string, r *ran
 	fmt.Fprintf(h.out, `{"chirp":"log","format":1,"epoch":"history-%d","head":%d}`+"\n", o.seed, head)
 	for u := range o.users {
 		id, name := userID(u), domain.Username(fmt.Sprintf("user_%d", u))
-		h.append(name.Folded(),
-			domain.UserStream(id), domain.UserRegistered{UserID: id, Username: name},
-			domain.UsernameStream(name), domain.UsernameReserved{UserID: id, Username: name})
+		h.append(name.Folded(), domain.UserRegistered{UserID: id, Username: name}, domain.UsernameReserved{UserID: id, Username: name})
 	}
 	acts := r.Perm(len(edges) + o.posts)
 	for i, act := range acts {
 		if act < len(edges) {
 			a, b := userID(edges[act][0]), userID(edges[act][1])
-			h.append(string(a), domain.FollowStream(a, b), domain.UserFollowed{FollowerID: a, FolloweeID: b})
+			h.append(string(a), domain.UserFollowed{FollowerID: a, FolloweeID: b})
 			continue
 		}
 		author, chirp := userID(r.IntN(o.users)), domain.ChirpIDFrom(idOf(2, i))
@@ -43,7 +41,7 @@ func writeHistory(path string, o options, edges [][2]int, texts []string, r *ran
 		if err != nil {
 			return errors.Join(err, f.Close())
 		}
-		h.append(string(author), domain.ChirpStream(chirp), domain.ChirpPosted{ChirpID: chirp, AuthorID: author, Content: content})
+		h.append(string(author), domain.ChirpPosted{ChirpID: chirp, AuthorID: author, Content: content})
 	}
 	return errors.Join(h.err, h.out.Flush(), f.Close())
 }
@@ -65,16 +63,16 @@ type history struct {
 	err      error
 }
 
-// append writes the events of one command: streams and events by turns.
-func (h *history) append(actor string, parts ...any) {
+// append writes the events of one command.
+func (h *history) append(actor string, facts ...domain.Event) {
 	a := eventstore.Append{
 		Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: actor, ID: fmt.Sprintf("history-%d", h.position+1)}, Fingerprint: "history"},
 		RecordedAt: h.at.Add(time.Duration(h.position) * time.Second),
 	}
-	for i := 0; i < len(parts); i += 2 {
-		wireName, data, err := domain.EncodeEvent(parts[i+1].(domain.Event))
+	for _, e := range facts {
+		event, err := eventstore.Encode(e)
 		h.err = errors.Join(h.err, err)
-		a.Streams = append(a.Streams, eventstore.StreamAppend{Stream: parts[i].(domain.StreamID), Events: []eventstore.NewEvent{{Type: wireName, Data: data}}})
+		a.Events = append(a.Events, event)
 	}
 	for i, e := range a.At(h.position) {
 		line := map[string]any{
@@ -82,7 +80,7 @@ func (h *history) append(actor string, parts ...any) {
 			"recordedAt": e.RecordedAt.Format("2006-01-02T15:04:05.000Z07:00"), "actor": e.Actor, "commandId": e.CommandID,
 		}
 		if i == 0 {
-			line["command"] = map[string]any{"fingerprint": a.Command.Fingerprint, "events": a.Len()}
+			line["command"] = map[string]any{"fingerprint": a.Command.Fingerprint, "events": len(a.Events)}
 		}
 		h.err = errors.Join(h.err, json.NewEncoder(h.out).Encode(line))
 		h.position = e.Position

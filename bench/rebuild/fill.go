@@ -38,10 +38,10 @@ func fill(ctx context.Context, log eventstore.Log, o options) error {
 	began := time.Now()
 	for n := range o.users {
 		id, name := user(n), domain.Username(fmt.Sprintf("user_%d", n))
-		if err := f.add(ctx, domain.UserStream(id), domain.UserRegistered{UserID: id, Username: name}); err != nil {
+		if err := f.add(ctx, domain.UserRegistered{UserID: id, Username: name}); err != nil {
 			return err
 		}
-		if err := f.add(ctx, domain.UsernameStream(name), domain.UsernameReserved{UserID: id, Username: name}); err != nil {
+		if err := f.add(ctx, domain.UsernameReserved{UserID: id, Username: name}); err != nil {
 			return err
 		}
 	}
@@ -65,7 +65,7 @@ func (f *filler) mix(ctx context.Context, o options) error {
 			chirps--
 			id := domain.ChirpIDFrom(uuid(3, chirps))
 			fact := domain.ChirpPosted{ChirpID: id, AuthorID: user(f.random.IntN(o.users)), Content: "What a chirp says in the middle of a measurement is about this long."}
-			if err := f.add(ctx, domain.ChirpStream(id), fact); err != nil {
+			if err := f.add(ctx, fact); err != nil {
 				return err
 			}
 			continue
@@ -79,29 +79,27 @@ func (f *filler) mix(ctx context.Context, o options) error {
 		followed[pair] = true
 		follows--
 		a, b := user(pair[0]), user(pair[1])
-		if err := f.add(ctx, domain.FollowStream(a, b), domain.UserFollowed{FollowerID: a, FolloweeID: b}); err != nil {
+		if err := f.add(ctx, domain.UserFollowed{FollowerID: a, FolloweeID: b}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f *filler) add(ctx context.Context, stream domain.StreamID, fact domain.Event) error {
-	wireName, data, err := domain.EncodeEvent(fact)
+func (f *filler) add(ctx context.Context, fact domain.Event) error {
+	event, err := eventstore.Encode(fact)
 	if err != nil {
 		return err
 	}
-	f.next.Streams = append(f.next.Streams, eventstore.StreamAppend{
-		Stream: stream, Events: []eventstore.NewEvent{{Type: wireName, Data: data}},
-	})
-	if len(f.next.Streams) < appendOf {
+	f.next.Events = append(f.next.Events, event)
+	if len(f.next.Events) < appendOf {
 		return nil
 	}
 	return f.write(ctx)
 }
 
 func (f *filler) write(ctx context.Context) error {
-	if len(f.next.Streams) == 0 {
+	if len(f.next.Events) == 0 {
 		return nil
 	}
 	f.writes++

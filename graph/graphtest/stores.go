@@ -39,9 +39,9 @@ func (l *memoryLog) Append(_ context.Context, a eventstore.Append) (eventstore.C
 		}
 		return l.committed(a.Command.CommandKey), nil
 	}
-	for _, s := range a.Streams {
-		if actual := int64(len(l.stream(s.Stream))); actual != s.Expected {
-			return eventstore.Commit{}, &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual}
+	for stream, expected := range a.Streams() {
+		if actual := int64(len(l.stream(stream))); actual != expected {
+			return eventstore.Commit{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 		}
 	}
 	events := a.At(domain.Position(len(l.events)))

@@ -66,19 +66,20 @@ func (c fixedCredentials) All(context.Context) iter.Seq2[auth.Credential, error]
 
 // smallLog has all that an event can have.
 func smallLog() fixedLog {
-	event := func(data string) eventstore.NewEvent {
-		return eventstore.NewEvent{Type: "thing.happened.v1", Data: json.RawMessage(data)}
+	event := func(stream domain.StreamID, data string) eventstore.NewEvent {
+		return eventstore.NewEvent{Stream: stream, Type: "thing.happened.v1", Data: json.RawMessage(data)}
 	}
 	first := eventstore.Append{
-		Streams: []eventstore.StreamAppend{
-			{Stream: "a", Events: []eventstore.NewEvent{event(`{"n":1}`), event(`{ "z": "<b>&", "a": "☃\u0041\/\ud83d\ude00\n", "n": [1.50, 1e3, -0.0] }`)}},
-			{Stream: "b:☃", Events: []eventstore.NewEvent{event(`{}`)}},
+		Events: []eventstore.NewEvent{
+			event("a", `{"n":1}`), event("a", `{ "z": "<b>&", "a": "☃\u0041\/\ud83d\ude00\n", "n": [1.50, 1e3, -0.0] }`),
+			event("b:☃", `{}`),
 		},
 		Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "<ann>", ID: "one \"1\""}, Fingerprint: "f1"},
 		RecordedAt: time.Date(2024, 5, 17, 1, 2, 3, 4_567_890, time.FixedZone("UTC+2", 7200)), CorrelationID: "c", TraceID: "t",
 	}
 	second := eventstore.Append{
-		Streams:    []eventstore.StreamAppend{{Stream: "a", Expected: 2, Events: []eventstore.NewEvent{event(`{}`)}}},
+		Events:     []eventstore.NewEvent{event("a", `{}`)},
+		Expected:   eventstore.Versions{"a": 2},
 		Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "bob", ID: "2"}, Fingerprint: "f2"},
 		RecordedAt: time.Date(2024, 5, 18, 0, 0, 0, 0, time.UTC),
 	}

@@ -19,10 +19,10 @@ func chirps(n int) fixedLog {
 	for i := range n {
 		id := fmt.Sprintf("chirp_01h5zcrqqxe4h9v9m0%08d", i)
 		log.events = append(log.events, eventstore.Append{
-			Streams: []eventstore.StreamAppend{{Stream: domain.StreamID("chirp:" + id), Events: []eventstore.NewEvent{{
-				Type: "chirp.posted.v1",
+			Events: []eventstore.NewEvent{{
+				Stream: domain.StreamID("chirp:" + id), Type: "chirp.posted.v1",
 				Data: fmt.Appendf(nil, `{"chirpId":"%s","authorId":"user_01h5zcrqqxe4h9v9m000000001","content":"chirp %d, as long as they are & with a ☃ in it"}`, id, i),
-			}}}},
+			}},
 			Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "user_01h5zcrqqxe4h9v9m000000001", ID: id}, Fingerprint: fmt.Sprintf("%064d", i)},
 			RecordedAt: at, CorrelationID: "0123456789abcdef", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736",
 		}.At(domain.Position(i))...)

@@ -34,20 +34,19 @@ func (h *Handler) PostChirp(ctx context.Context, c PostChirp) (Posted, error) {
 	if err != nil {
 		return Posted{}, err
 	}
-	a, err := h.newAct(c.Meta, string(c.Author), "PostChirp", string(content))
+	x, err := h.newExecution(c.Meta, string(c.Author), "PostChirp", string(content))
 	if err != nil {
 		return Posted{}, err
 	}
-	a.decide = func(ctx context.Context) ([]domain.Event, int64, error) {
+	x.decide = func(ctx context.Context, _ *decision) ([]domain.Event, error) {
 		if err := h.acting(ctx, c.Author); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		// The stream of a new id is empty. Should it not be, the append says so
 		// and the next id is tried.
-		events, err := aggregate.Chirp{}.Post(domain.ChirpIDFrom(h.NewID()), c.Author, content)
-		return events, 0, err
+		return aggregate.Chirp{}.Post(domain.ChirpIDFrom(h.NewID()), c.Author, content)
 	}
-	commit, err := h.do(ctx, a)
+	commit, err := h.execute(ctx, x)
 	if err != nil {
 		return Posted{}, err
 	}

@@ -69,33 +69,33 @@ const (
 	firstPause = 100 * time.Millisecond
 )
 
-// act is one command on its way into the log.
-type act struct {
+// execution is one command on its way into the log.
+type execution struct {
 	Meta
 	command eventstore.Command
 	// named is set when the caller gave the command id, so that there can be
 	// an earlier commit under it.
 	named bool
-	// decide gives the events to append and the version that each of their
-	// streams is expected at, or says why not.
-	decide func(ctx context.Context) (events []domain.Event, expected int64, err error)
+	// decide returns the events to append, or an error that says why there are
+	// none. It loads what it decides on through the decision.
+	decide func(ctx context.Context, d *decision) ([]domain.Event, error)
 }
 
-// newAct checks the command id or makes one. The fingerprint is over the
+// newExecution checks the command id or makes one. The fingerprint is over the
 // command's name and its normalised inputs, none of which may be secret.
-func (h *Handler) newAct(meta Meta, actor, name string, inputs ...string) (act, error) {
-	a := act{Meta: meta, named: meta.CommandID != ""}
-	if !a.named {
-		a.CommandID = uuid.UUID(h.NewID()).String()
+func (h *Handler) newExecution(meta Meta, actor, name string, inputs ...string) (execution, error) {
+	x := execution{Meta: meta, named: meta.CommandID != ""}
+	if !x.named {
+		x.CommandID = uuid.UUID(h.NewID()).String()
 	}
-	if len(a.CommandID) > maxCommandID || strings.ContainsFunc(a.CommandID, notPrintable) {
-		return act{}, domain.Errorf(domain.Invalid, "command id %.80q must be 1 to %d printable ASCII characters", a.CommandID, maxCommandID)
+	if len(x.CommandID) > maxCommandID || strings.ContainsFunc(x.CommandID, notPrintable) {
+		return execution{}, domain.Errorf(domain.Invalid, "command id %.80q must be 1 to %d printable ASCII characters", x.CommandID, maxCommandID)
 	}
-	a.command = eventstore.Command{
-		CommandKey:  eventstore.CommandKey{Actor: actor, ID: a.CommandID},
+	x.command = eventstore.Command{
+		CommandKey:  eventstore.CommandKey{Actor: actor, ID: x.CommandID},
 		Fingerprint: fingerprint(name, inputs...),
 	}
-	return a, nil
+	return x, nil
 }
 
 func notPrintable(r rune) bool { return r < ' ' || r > '~' }
@@ -112,27 +112,28 @@ func fingerprint(name string, inputs ...string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }
 
-// do decides and appends until the log takes the events or the command is
+// execute decides and appends until the log takes the events or the command is
 // refused.
-func (h *Handler) do(ctx context.Context, a act) (eventstore.Commit, error) {
+func (h *Handler) execute(ctx context.Context, x execution) (eventstore.Commit, error) {
 	for range maxDecisions {
-		events, expected, err := a.decide(ctx)
+		d := decision{handler: h, loaded: make(eventstore.Versions)}
+		decided, err := x.decide(ctx, &d)
 		if err != nil {
-			return h.refuse(ctx, a, err)
+			return h.refuse(ctx, x, err)
 		}
-		streams, err := streamsOf(events, expected)
+		events, expected, err := d.write(decided)
 		if err != nil {
 			return eventstore.Commit{}, err
 		}
 		commit, err := h.append(ctx, eventstore.Append{
-			Streams: streams, Command: a.command, RecordedAt: h.Now(),
-			CorrelationID: a.CorrelationID, TraceID: a.TraceID,
+			Events: events, Expected: expected, Command: x.command, RecordedAt: h.Now(),
+			CorrelationID: x.CorrelationID, TraceID: x.TraceID,
 		})
 		switch {
 		case err == nil:
 			return commit, nil
 		case errors.Is(err, eventstore.ErrCommandReused):
-			return eventstore.Commit{}, reused(a.CommandID)
+			return eventstore.Commit{}, reused(x.CommandID)
 		case !errors.Is(err, eventstore.ErrConflict):
 			return eventstore.Commit{}, err
 		case ctx.Err() != nil:
@@ -140,25 +141,25 @@ func (h *Handler) do(ctx context.Context, a act) (eventstore.Commit, error) {
 		}
 	}
 	return eventstore.Commit{}, domain.Errorf(domain.Unavailable,
-		"too many commands change the same thing at once; send it again with commandId %q", a.CommandID)
+		"too many commands change the same thing at once; send it again with commandId %q", x.CommandID)
 }
 
 // refuse reports why a command was refused, unless it was done before under
 // the id that the caller gave: then that commit is the answer. The look-up
 // comes after the decision, so that it sees every commit the decision saw.
-func (h *Handler) refuse(ctx context.Context, a act, refusal error) (eventstore.Commit, error) {
+func (h *Handler) refuse(ctx context.Context, x execution, refusal error) (eventstore.Commit, error) {
 	var rule *domain.Error
-	if !a.named || !errors.As(refusal, &rule) || rule.Kind == domain.Unavailable || rule.Kind == domain.Unauthenticated {
+	if !x.named || !errors.As(refusal, &rule) || rule.Kind == domain.Unavailable || rule.Kind == domain.Unauthenticated {
 		return eventstore.Commit{}, refusal
 	}
-	commit, found, err := h.Events.Committed(ctx, a.command.CommandKey)
+	commit, found, err := h.Events.Committed(ctx, x.command.CommandKey)
 	switch {
 	case err != nil:
-		return eventstore.Commit{}, fmt.Errorf("look up command %q: %w", a.CommandID, err)
+		return eventstore.Commit{}, fmt.Errorf("look up command %q: %w", x.CommandID, err)
 	case !found:
 		return eventstore.Commit{}, refusal
-	case commit.Fingerprint != a.command.Fingerprint:
-		return eventstore.Commit{}, reused(a.CommandID)
+	case commit.Fingerprint != x.command.Fingerprint:
+		return eventstore.Commit{}, reused(x.CommandID)
 	}
 	commit.Repeated = true
 	return commit, nil
@@ -182,10 +183,10 @@ func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.C
 		}
 		inDoubt = inDoubt || !errors.Is(err, eventstore.ErrNotAppended)
 		if !unknown(err) {
-			return eventstore.Commit{}, fmt.Errorf("append %s: %w", a.Streams[0].Stream, err)
+			return eventstore.Commit{}, fmt.Errorf("append %s: %w", a.Events[0].Stream, err)
 		}
 		if n == maxAppends || !sleep(ctx, pause) {
-			return eventstore.Commit{}, fmt.Errorf("%w (append %s: %w)", outcome(a, inDoubt, err), a.Streams[0].Stream, err)
+			return eventstore.Commit{}, fmt.Errorf("%w (append %s: %w)", outcome(a, inDoubt, err), a.Events[0].Stream, err)
 		}
 		pause *= 2
 	}

@@ -170,7 +170,7 @@ func TestADefiniteFailureIsNotSentAgain(t *testing.T) {
 func TestACommandThatLosesEveryRaceGivesUp(t *testing.T) {
 	eachCommand(t, func(t *testing.T, w *world, call func(context.Context, command.Meta) (bool, error)) {
 		w.log.before = func(_ int, a eventstore.Append) error {
-			return &eventstore.ConflictError{Stream: a.Streams[0].Stream, Actual: 7}
+			return &eventstore.ConflictError{Stream: a.Events[0].Stream, Actual: 7}
 		}
 		_, err := call(t.Context(), as("1"))
 		wantKind(t, "losing", err, domain.Unavailable)

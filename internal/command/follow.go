@@ -35,45 +35,44 @@ type Followed struct {
 // without an account Unauthenticated, and a followee followed already
 // AlreadyFollowing.
 func (h *Handler) FollowUser(ctx context.Context, c FollowUser) (Followed, error) {
-	return h.relate(ctx, c, "FollowUser", aggregate.FollowRelationship.Follow)
+	return h.changeFollow(ctx, c, "FollowUser", aggregate.FollowRelationship.Follow)
 }
 
 // UnfollowUser makes one user cease to follow another. Its errors are those of
 // FollowUser, with NotFollowing for a followee who is not followed, which a
 // user's own id never is.
 func (h *Handler) UnfollowUser(ctx context.Context, c UnfollowUser) (Followed, error) {
-	return h.relate(ctx, FollowUser(c), "UnfollowUser", aggregate.FollowRelationship.Unfollow)
+	return h.changeFollow(ctx, FollowUser(c), "UnfollowUser", aggregate.FollowRelationship.Unfollow)
 }
 
-// relate is what both commands do; only the name and the rule differ.
-func (h *Handler) relate(ctx context.Context, c FollowUser, name string,
+// changeFollow carries out either command; only the name and the rule differ.
+func (h *Handler) changeFollow(ctx context.Context, c FollowUser, name string,
 	rule func(f aggregate.FollowRelationship, follower, followee domain.UserID) ([]domain.Event, error),
 ) (Followed, error) {
 	id, err := domain.ParseUserID(c.Followee)
 	if err != nil {
 		return Followed{}, err
 	}
-	a, err := h.newAct(c.Meta, string(c.Follower), name, string(id))
+	x, err := h.newExecution(c.Meta, string(c.Follower), name, string(id))
 	if err != nil {
 		return Followed{}, err
 	}
 	var followee User
-	a.decide = func(ctx context.Context) ([]domain.Event, int64, error) {
+	x.decide = func(ctx context.Context, d *decision) ([]domain.Event, error) {
 		if err := h.acting(ctx, c.Follower); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		var err error
 		if followee, err = h.User(ctx, id); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		events, version, err := h.load(ctx, domain.FollowStream(c.Follower, id))
+		events, err := d.load(ctx, domain.FollowStream(c.Follower, id))
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		decided, err := rule(aggregate.LoadFollowRelationship(events), c.Follower, id)
-		return decided, version, err
+		return rule(aggregate.LoadFollowRelationship(events), c.Follower, id)
 	}
-	commit, err := h.do(ctx, a)
+	commit, err := h.execute(ctx, x)
 	if err != nil {
 		return Followed{}, err
 	}

@@ -26,14 +26,13 @@ func (h *Handler) FindIdentity(ctx context.Context, who domain.Identity) (domain
 	return user, nil
 }
 
-// decideIdentity gives the events that reserve an identity for a new user:
-// none for the zero Identity, and a Conflict for one that has a user. So the
-// version that its stream is expected at is always 0.
-func (h *Handler) decideIdentity(ctx context.Context, id domain.UserID, who domain.Identity) ([]domain.Event, error) {
+// reserveIdentity returns the events that reserve an identity for a new user:
+// none for the zero Identity, and a Conflict for one that has a user.
+func (d *decision) reserveIdentity(ctx context.Context, id domain.UserID, who domain.Identity) ([]domain.Event, error) {
 	if who == (domain.Identity{}) {
 		return nil, nil
 	}
-	events, _, err := h.load(ctx, domain.IdentityStream(who))
+	events, err := d.load(ctx, domain.IdentityStream(who))
 	if err != nil {
 		return nil, err
 	}

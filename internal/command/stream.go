@@ -9,9 +9,9 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// load gives a stream's events as aggregates want them, with the stream's
-// version. A stream with an event of a newer version cannot be decided on here,
-// which is kind Unavailable.
+// load returns a stream's events as aggregates take them, and the stream's
+// version. A stream with an event that only a newer version of the server can
+// read is Unavailable, because nothing can be decided on it here.
 func (h *Handler) load(ctx context.Context, stream domain.StreamID) (events []domain.Event, version int64, err error) {
 	stored, err := h.Events.Load(ctx, stream)
 	if err != nil {
@@ -40,20 +40,38 @@ func decodeAll(stored []eventstore.Event) ([]domain.Event, error) {
 	return events, nil
 }
 
-// streamsOf puts each event into its stream, in order.
-func streamsOf(events []domain.Event, expected int64) ([]eventstore.StreamAppend, error) {
-	var streams []eventstore.StreamAppend
-	for _, e := range events {
-		stream := e.Stream()
-		name, data, err := domain.EncodeEvent(e)
-		if err != nil {
-			return nil, err
-		}
-		if n := len(streams); n == 0 || streams[n-1].Stream != stream {
-			streams = append(streams, eventstore.StreamAppend{Stream: stream, Expected: expected})
-		}
-		last := &streams[len(streams)-1]
-		last.Events = append(last.Events, eventstore.NewEvent{Type: name, Data: data})
+// decision is one attempt to decide a command. It notes the version at which
+// it loads a stream, and the stream must still be at that version when events
+// are appended to it. A stream that it never loads must be new.
+type decision struct {
+	handler *Handler
+	loaded  eventstore.Versions
+}
+
+// load returns a stream's events as aggregates take them. If a stream is loaded
+// twice, the first version counts, so that both must have been the same.
+func (d *decision) load(ctx context.Context, stream domain.StreamID) ([]domain.Event, error) {
+	events, version, err := d.handler.load(ctx, stream)
+	if err != nil {
+		return nil, err
 	}
-	return streams, nil
+	if _, again := d.loaded[stream]; !again {
+		d.loaded[stream] = version
+	}
+	return events, nil
+}
+
+// write returns events in the form of an append, with the version that each of
+// their streams is expected at.
+func (d *decision) write(events []domain.Event) ([]eventstore.NewEvent, eventstore.Versions, error) {
+	encoded := make([]eventstore.NewEvent, len(events))
+	expected := make(eventstore.Versions, len(events))
+	for i, e := range events {
+		event, err := eventstore.Encode(e)
+		if err != nil {
+			return nil, nil, err
+		}
+		encoded[i], expected[event.Stream] = event, d.loaded[event.Stream]
+	}
+	return encoded, expected, nil
 }

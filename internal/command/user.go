@@ -52,13 +52,13 @@ func (h *Handler) RegisterUser(ctx context.Context, c RegisterUser) (Registered,
 		return Registered{}, err
 	}
 	// The password is no part of the fingerprint, which is kept in the log.
-	a, err := h.newAct(c.Meta, c.actor(name), "RegisterUser", string(name))
+	x, err := h.newExecution(c.Meta, c.actor(name), "RegisterUser", string(name))
 	if err != nil {
 		return Registered{}, err
 	}
 	id := domain.UserIDFrom(h.NewID())
-	a.decide = h.decideRegistration(id, name, c)
-	commit, err := h.do(ctx, a)
+	x.decide = h.decideRegistration(id, name, c)
+	commit, err := h.execute(ctx, x)
 	if err != nil {
 		return Registered{}, err
 	}
@@ -97,28 +97,28 @@ func (c RegisterUser) actor(name domain.Username) string {
 // decideRegistration looks at the reservations before it saves the credential,
 // for hashing a password is costly and the answer is often known. The append
 // decides all the same.
-func (h *Handler) decideRegistration(id domain.UserID, name domain.Username, c RegisterUser) func(ctx context.Context) ([]domain.Event, int64, error) {
+func (h *Handler) decideRegistration(id domain.UserID, name domain.Username, c RegisterUser) func(ctx context.Context, d *decision) ([]domain.Event, error) {
 	saved := false
-	return func(ctx context.Context) ([]domain.Event, int64, error) {
-		identified, err := h.decideIdentity(ctx, id, c.Identity)
+	return func(ctx context.Context, d *decision) ([]domain.Event, error) {
+		identified, err := d.reserveIdentity(ctx, id, c.Identity)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		reservation, version, err := h.load(ctx, domain.UsernameStream(name))
+		reservation, err := d.load(ctx, domain.UsernameStream(name))
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		events, err := aggregate.LoadUser(reservation).Register(id, name)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if !saved && c.Password != "" {
 			if err := h.SaveCredential(ctx, id, c.Password); err != nil {
-				return nil, 0, fmt.Errorf("save the credential of %s: %w", id, err)
+				return nil, fmt.Errorf("save the credential of %s: %w", id, err)
 			}
 			saved = true
 		}
-		return append(events, identified...), version, nil
+		return append(events, identified...), nil
 	}
 }
 

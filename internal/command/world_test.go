@@ -67,9 +67,9 @@ func (m *memory) write(a eventstore.Append) (eventstore.Commit, error) {
 		first.Repeated = true
 		return first, nil
 	}
-	for _, s := range a.Streams {
-		if actual := m.version(s.Stream); actual != s.Expected {
-			return eventstore.Commit{}, &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual}
+	for stream, expected := range a.Streams() {
+		if actual := m.version(stream); actual != expected {
+			return eventstore.Commit{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 		}
 	}
 	commit := eventstore.Commit{Events: a.At(domain.Position(len(m.events))), Fingerprint: a.Command.Fingerprint}

@@ -221,7 +221,8 @@ func (w *world) restore(events []eventstore.Event) {
 			w.Fatal(err)
 		}
 		_, err = w.log.Append(w.Context(), eventstore.Append{
-			Streams:    []eventstore.StreamAppend{{Stream: e.Stream, Expected: int64(len(head)), Events: []eventstore.NewEvent{{Type: e.Type, Data: e.Data}}}},
+			Events:     []eventstore.NewEvent{{Stream: e.Stream, Type: e.Type, Data: e.Data}},
+			Expected:   eventstore.Versions{e.Stream: int64(len(head))},
 			Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: e.Actor, ID: e.CommandID}, Fingerprint: "x"},
 			RecordedAt: e.RecordedAt,
 		})

@@ -168,7 +168,7 @@ func TestEventThatDoesNotFitTheViewsHaltsThem(t *testing.T) {
 		stored := p.Events(t)
 		chirp := stored[len(stored)-1]
 		commit, err := p.OpenToWrite(t, false).Log().Append(t.Context(), eventstore.Append{
-			Streams: []eventstore.StreamAppend{{Stream: "chirp:another", Events: []eventstore.NewEvent{{Type: chirp.Type, Data: chirp.Data}}}},
+			Events:  []eventstore.NewEvent{{Stream: "chirp:another", Type: chirp.Type, Data: chirp.Data}},
 			Command: eventstore.Command{CommandKey: eventstore.CommandKey{Actor: users[1].ID, ID: "twice"}, Fingerprint: "twice"}, RecordedAt: time.Now(),
 		})
 		if err != nil {

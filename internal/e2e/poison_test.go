@@ -33,7 +33,7 @@ func poison(t testing.TB, store app.Storage, author, text string) eventstore.Eve
 		t.Fatal(err)
 	}
 	commit, err := store.Log().Append(t.Context(), eventstore.Append{
-		Streams: []eventstore.StreamAppend{{Stream: domain.ChirpStream(id), Events: []eventstore.NewEvent{{Type: newerType, Data: data}}}},
+		Events:  []eventstore.NewEvent{{Stream: domain.ChirpStream(id), Type: newerType, Data: data}},
 		Command: eventstore.Command{CommandKey: eventstore.CommandKey{Actor: author, ID: string(id)}, Fingerprint: "newer"}, RecordedAt: time.Now(),
 	})
 	if err != nil {

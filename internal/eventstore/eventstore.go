@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"time"
 
 	"chirp/internal/domain"
@@ -115,9 +116,12 @@ type CommandMark struct {
 
 // Append is what one command wants to add to the log.
 type Append struct {
-	// Streams are the streams to be written, each once, with at least one
-	// event each.
-	Streams []StreamAppend
+	// Events are written in this order. There is at least one.
+	Events []NewEvent
+	// Expected has, for each stream that Events write to, the version of its
+	// last event as the handler knows it. A stream without an entry is
+	// expected not to exist.
+	Expected Versions
 	// Command is required: a handler makes an id when the caller gave none.
 	Command Command
 	// RecordedAt is when the handler decided.
@@ -127,19 +131,20 @@ type Append struct {
 	TraceID       string
 }
 
-// StreamAppend is the part of an Append that concerns one stream.
-type StreamAppend struct {
-	Stream domain.StreamID
-	// Expected is the version of the stream's last event as the handler knows
-	// it, 0 for a stream that must not exist.
-	Expected int64
-	Events   []NewEvent
-}
+// Versions holds one version for each of some streams.
+type Versions map[domain.StreamID]int64
 
 // NewEvent is an event that has no position yet.
 type NewEvent struct {
-	Type string
-	Data json.RawMessage
+	Stream domain.StreamID
+	Type   string
+	Data   json.RawMessage
+}
+
+// Encode returns an event in the form that an Append takes.
+func Encode(e domain.Event) (NewEvent, error) {
+	wireName, data, err := domain.EncodeEvent(e)
+	return NewEvent{Stream: e.Stream(), Type: wireName, Data: data}, err
 }
 
 // CommandKey names a command once and for all: two actors may use the same id.
@@ -215,54 +220,64 @@ func (e *ConflictError) Error() string {
 // Is makes every ConflictError an ErrConflict.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
-// Check says whether an append is well formed: at least one stream, none
-// twice, each with events and an expected version that is not negative, and a
-// command key. Every store calls it before it does anything else.
+// Check returns an error unless an append is well formed: it has a command key
+// and at least one event, each event has a stream, a type and a JSON object,
+// and no expected version is negative or for a stream without events. Every
+// store calls it before it does anything else.
 func (a Append) Check() error {
 	if a.Command.Actor == "" || a.Command.ID == "" || a.Command.Fingerprint == "" {
 		return errors.New("append without an actor, a command id or a fingerprint")
 	}
-	if len(a.Streams) == 0 {
-		return errors.New("append without a stream")
+	if len(a.Events) == 0 {
+		return errors.New("append without an event")
 	}
-	seen := make(map[domain.StreamID]bool, len(a.Streams))
-	for _, s := range a.Streams {
-		if s.Stream == "" || s.Expected < 0 || len(s.Events) == 0 || seen[s.Stream] {
-			return fmt.Errorf("append to stream %q: it is named twice, has no events, or expects version %d", s.Stream, s.Expected)
+	written := make(map[domain.StreamID]bool, len(a.Events))
+	for _, e := range a.Events {
+		if e.Stream == "" || e.Type == "" || len(e.Data) == 0 || e.Data[0] != '{' || !json.Valid(e.Data) {
+			return fmt.Errorf("append to stream %q: an event needs a stream, a type and a JSON object, got %q %.40q", e.Stream, e.Type, e.Data)
 		}
-		seen[s.Stream] = true
-		for _, e := range s.Events {
-			if e.Type == "" || len(e.Data) == 0 || e.Data[0] != '{' || !json.Valid(e.Data) {
-				return fmt.Errorf("append to stream %q: an event needs a type and a JSON object, got %q %.40q", s.Stream, e.Type, e.Data)
-			}
+		written[e.Stream] = true
+	}
+	for stream, version := range a.Expected {
+		if version < 0 || !written[stream] {
+			return fmt.Errorf("append that expects version %d of stream %q: it is negative, or the append has no event of that stream", version, stream)
 		}
 	}
 	return nil
 }
 
-// Len counts the events of an append.
-func (a Append) Len() int {
-	n := 0
-	for _, s := range a.Streams {
-		n += len(s.Events)
+// Streams returns an iterator over the streams that an append writes to, each
+// once and in the order of their first events, with their expected versions.
+func (a Append) Streams() iter.Seq2[domain.StreamID, int64] {
+	return func(yield func(domain.StreamID, int64) bool) {
+		seen := make(map[domain.StreamID]bool, len(a.Events))
+		for _, e := range a.Events {
+			if seen[e.Stream] {
+				continue
+			}
+			seen[e.Stream] = true
+			if !yield(e.Stream, a.Expected[e.Stream]) {
+				return
+			}
+		}
 	}
-	return n
 }
 
-// At gives the events that an append makes when its first one is written after
-// the position given. Stores write these.
+// At returns the events that an append makes when its first one is written
+// after the given position. Stores write these.
 func (a Append) At(after domain.Position) []Event {
-	events := make([]Event, 0, a.Len())
-	for _, s := range a.Streams {
-		for i, e := range s.Events {
-			after++
-			events = append(events, Event{
-				Position: after, Stream: s.Stream, Version: s.Expected + int64(i) + 1,
-				Type: e.Type, Data: e.Data,
-				RecordedAt: a.RecordedAt.UTC().Truncate(time.Millisecond),
-				Actor:      a.Command.Actor, CommandID: a.Command.ID,
-				CorrelationID: a.CorrelationID, TraceID: a.TraceID,
-			})
+	events := make([]Event, len(a.Events))
+	versions := make(Versions, len(a.Expected))
+	maps.Copy(versions, a.Expected)
+	for i, e := range a.Events {
+		after++
+		versions[e.Stream]++
+		events[i] = Event{
+			Position: after, Stream: e.Stream, Version: versions[e.Stream],
+			Type: e.Type, Data: e.Data,
+			RecordedAt: a.RecordedAt.UTC().Truncate(time.Millisecond),
+			Actor:      a.Command.Actor, CommandID: a.Command.ID,
+			CorrelationID: a.CorrelationID, TraceID: a.TraceID,
 		}
 	}
 	if len(events) > 0 {

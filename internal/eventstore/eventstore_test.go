@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,17 +15,15 @@ import (
 	"chirp/internal/eventstore"
 )
 
-func newEvent(data string) eventstore.NewEvent {
-	return eventstore.NewEvent{Type: "thing.happened.v1", Data: json.RawMessage(data)}
+func newEvent(stream domain.StreamID, data string) eventstore.NewEvent {
+	return eventstore.NewEvent{Stream: stream, Type: "thing.happened.v1", Data: json.RawMessage(data)}
 }
 
 // wellFormed is an append to two streams; a test spoils it.
 func wellFormed() eventstore.Append {
 	return eventstore.Append{
-		Streams: []eventstore.StreamAppend{
-			{Stream: "a", Expected: 2, Events: []eventstore.NewEvent{newEvent(`{"n":1}`), newEvent(`{}`)}},
-			{Stream: "b", Events: []eventstore.NewEvent{newEvent(`{"n":3}`)}},
-		},
+		Events:   []eventstore.NewEvent{newEvent("a", `{"n":1}`), newEvent("b", `{"n":3}`), newEvent("a", `{}`)},
+		Expected: eventstore.Versions{"a": 2},
 		Command: eventstore.Command{
 			CommandKey: eventstore.CommandKey{Actor: "actor", ID: "id"}, Fingerprint: "fingerprint",
 		},
@@ -49,16 +48,15 @@ func TestCheckRefuses(t *testing.T) {
 		"no actor":                func(a *eventstore.Append) { a.Command.Actor = "" },
 		"no command id":           func(a *eventstore.Append) { a.Command.ID = "" },
 		"no fingerprint":          func(a *eventstore.Append) { a.Command.Fingerprint = "" },
-		"no streams":              func(a *eventstore.Append) { a.Streams = nil },
-		"a stream without a name": func(a *eventstore.Append) { a.Streams[1].Stream = "" },
-		"a stream twice":          func(a *eventstore.Append) { a.Streams[1].Stream = "a" },
-		"a negative version":      func(a *eventstore.Append) { a.Streams[1].Expected = -1 },
-		"a stream without events": func(a *eventstore.Append) { a.Streams[1].Events = nil },
-		"an event without a type": func(a *eventstore.Append) { a.Streams[0].Events[1].Type = "" },
-		"an event without data":   func(a *eventstore.Append) { a.Streams[0].Events[1].Data = nil },
-		"data that are no JSON":   func(a *eventstore.Append) { a.Streams[0].Events[1].Data = json.RawMessage(`{"n":`) },
-		"data that are a list":    func(a *eventstore.Append) { a.Streams[0].Events[1].Data = json.RawMessage(`[{}]`) },
-		"data with more after":    func(a *eventstore.Append) { a.Streams[0].Events[1].Data = json.RawMessage(`{}{}`) },
+		"no events":               func(a *eventstore.Append) { a.Events, a.Expected = nil, nil },
+		"a stream without a name": func(a *eventstore.Append) { a.Events[1].Stream = "" },
+		"a negative version":      func(a *eventstore.Append) { a.Expected["b"] = -1 },
+		"a stream without events": func(a *eventstore.Append) { a.Expected["c"] = 0 },
+		"an event without a type": func(a *eventstore.Append) { a.Events[1].Type = "" },
+		"an event without data":   func(a *eventstore.Append) { a.Events[1].Data = nil },
+		"data that are no JSON":   func(a *eventstore.Append) { a.Events[1].Data = json.RawMessage(`{"n":`) },
+		"data that are a list":    func(a *eventstore.Append) { a.Events[1].Data = json.RawMessage(`[{}]`) },
+		"data with more after":    func(a *eventstore.Append) { a.Events[1].Data = json.RawMessage(`{}{}`) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := wellFormed()
@@ -80,19 +78,43 @@ func TestAtNumbersTheEvents(t *testing.T) {
 		stream  domain.StreamID
 		version int64
 		data    string
-	}{{"a", 3, `{"n":1}`}, {"a", 4, `{}`}, {"b", 1, `{"n":3}`}} {
+	}{{"a", 3, `{"n":1}`}, {"b", 1, `{"n":3}`}, {"a", 4, `{}`}} {
 		e := envelope
 		e.Position, e.Stream, e.Version, e.Data = domain.Position(8+i), w.stream, w.version, json.RawMessage(w.data)
 		want = append(want, e)
 	}
 	want[0].Command = &eventstore.CommandMark{Fingerprint: "fingerprint", Events: 3}
-	a := wellFormed()
-	got := a.At(7)
-	if diff := cmp.Diff(want, got); diff != "" || a.Len() != len(want) {
-		t.Fatalf("At: got %d events (-want +got):\n%s", a.Len(), diff)
+	got := wellFormed().At(7)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("At: (-want +got):\n%s", diff)
 	}
 	if zone := got[0].RecordedAt.Location(); zone != time.UTC {
 		t.Errorf("At: got a time in %v, want UTC", zone)
+	}
+}
+
+func TestStreamsHaveOneExpectedVersionEach(t *testing.T) {
+	var got []string
+	for stream, expected := range wellFormed().Streams() {
+		got = append(got, fmt.Sprintf("%s at %d", stream, expected))
+	}
+	if want := []string{"a at 2", "b at 0"}; !slices.Equal(got, want) {
+		t.Errorf("Streams: got %v, want %v", got, want)
+	}
+	for stream := range wellFormed().Streams() {
+		if stream != "a" {
+			t.Errorf("Streams: got %s after the loop ended", stream)
+		}
+		break
+	}
+}
+
+func TestEncodeTakesTheStreamFromTheEvent(t *testing.T) {
+	fact := domain.UsernameReserved{UserID: "user_1", Username: "Ann"}
+	got, err := eventstore.Encode(fact)
+	want := eventstore.NewEvent{Stream: "username:ann", Type: "username.reserved.v1", Data: json.RawMessage(`{"userId":"user_1","username":"Ann"}`)}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("Encode: error %v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -32,13 +32,13 @@ func (l *memoryLog) Append(_ context.Context, a eventstore.Append) (eventstore.C
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, s := range a.Streams {
-		if actual := l.versions[s.Stream]; actual != s.Expected {
-			return eventstore.Commit{}, &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual}
+	for stream, expected := range a.Streams() {
+		if actual := l.versions[stream]; actual != expected {
+			return eventstore.Commit{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 		}
 	}
-	for _, s := range a.Streams {
-		l.versions[s.Stream] += int64(len(s.Events))
+	for _, e := range a.Events {
+		l.versions[e.Stream]++
 	}
 	events := a.At(domain.Position(len(l.events)))
 	l.events = append(l.events, events...)

@@ -189,7 +189,7 @@ func halts(t *testing.T, change func(*eventstore.Event), want string) {
 	stores := memory.open(t)
 	w := small(t, stores)
 	for _, id := range []domain.UserID{stranger, stranger2} {
-		w.add(domain.UserStream(id), domain.UserRegistered{UserID: id, Username: domain.Username(id[len(id)-8:])})
+		w.add(domain.UserRegistered{UserID: id, Username: domain.Username(id[len(id)-8:])})
 	}
 	w.post(0, 3)
 	w.write()

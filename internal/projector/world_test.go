@@ -2,7 +2,6 @@ package projector_test
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +38,8 @@ func (w *world) register(n int) int {
 		id := uuid.Must(uuid.NewV7())
 		user := domain.UserIDFrom(id)
 		name := domain.Username("u" + strings.ReplaceAll(id.String(), "-", "")[18:32])
-		w.add(domain.UserStream(user), domain.UserRegistered{UserID: user, Username: name})
-		w.add(domain.UsernameStream(name), domain.UsernameReserved{UserID: user, Username: name})
+		w.add(domain.UserRegistered{UserID: user, Username: name})
+		w.add(domain.UsernameReserved{UserID: user, Username: name})
 		w.users = append(w.users, user)
 	}
 	return first
@@ -49,14 +48,14 @@ func (w *world) register(n int) int {
 // identify adds an outside identity that a user has, which no view shows.
 func (w *world) identify(user int) {
 	who := domain.Identity{Issuer: "https://issuer.example", Subject: string(w.users[user])}
-	w.add(domain.IdentityStream(who), domain.IdentityReserved{UserID: w.users[user], Issuer: who.Issuer, Subject: who.Subject})
+	w.add(domain.IdentityReserved{UserID: w.users[user], Issuer: who.Issuer, Subject: who.Subject})
 }
 
 // post adds chirps by a user.
 func (w *world) post(author, n int) {
 	for range n {
 		id := domain.ChirpIDFrom(uuid.Must(uuid.NewV7()))
-		w.add(domain.ChirpStream(id), domain.ChirpPosted{ChirpID: id, AuthorID: w.users[author], Content: "hello"})
+		w.add(domain.ChirpPosted{ChirpID: id, AuthorID: w.users[author], Content: "hello"})
 	}
 }
 
@@ -65,41 +64,36 @@ func (w *world) follow(follower, followee int) {
 	pair := [2]int{follower, followee}
 	a, b := w.users[follower], w.users[followee]
 	if w.follows[pair] {
-		w.add(domain.FollowStream(a, b), domain.UserUnfollowed{FollowerID: a, FolloweeID: b})
+		w.add(domain.UserUnfollowed{FollowerID: a, FolloweeID: b})
 	} else {
-		w.add(domain.FollowStream(a, b), domain.UserFollowed{FollowerID: a, FolloweeID: b})
+		w.add(domain.UserFollowed{FollowerID: a, FolloweeID: b})
 	}
 	w.follows[pair] = !w.follows[pair]
 	w.last = pair
 }
 
-// add joins an event to the next append, or begins another one where a stream
-// would be named twice.
-func (w *world) add(stream domain.StreamID, fact domain.Event) {
-	wireName, data, err := domain.EncodeEvent(fact)
+// add puts an event into the next append.
+func (w *world) add(fact domain.Event) {
+	event, err := eventstore.Encode(fact)
 	if err != nil {
 		w.t.Fatalf("encode %T: %v", fact, err)
 	}
-	e := eventstore.NewEvent{Type: wireName, Data: data}
-	streams := w.next.Streams
-	i := slices.IndexFunc(streams, func(s eventstore.StreamAppend) bool { return s.Stream == stream })
-	if i >= 0 && i == len(streams)-1 {
-		streams[i].Events = append(streams[i].Events, e)
-		w.versions[stream]++
-		return
-	}
-	if i >= 0 || len(streams) == 500 {
+	if len(w.next.Events) == 500 {
 		w.write()
 	}
-	w.next.Streams = append(w.next.Streams, eventstore.StreamAppend{
-		Stream: stream, Expected: w.versions[stream], Events: []eventstore.NewEvent{e},
-	})
-	w.versions[stream]++
+	if w.next.Expected == nil {
+		w.next.Expected = make(eventstore.Versions)
+	}
+	if _, written := w.next.Expected[event.Stream]; !written {
+		w.next.Expected[event.Stream] = w.versions[event.Stream]
+	}
+	w.next.Events = append(w.next.Events, event)
+	w.versions[event.Stream]++
 }
 
 // write appends what was added.
 func (w *world) write() {
-	if len(w.next.Streams) == 0 {
+	if len(w.next.Events) == 0 {
 		return
 	}
 	w.next.Command = eventstore.Command{

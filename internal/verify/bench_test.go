@@ -42,7 +42,7 @@ func fill(b *testing.B, log eventstore.Log, users, each int) {
 	b.Helper()
 	var next eventstore.Append
 	flush := func() {
-		if len(next.Streams) == 0 {
+		if len(next.Events) == 0 {
 			return
 		}
 		next.Command = eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "bench", ID: uuid.NewString()}, Fingerprint: "bench"}
@@ -52,13 +52,13 @@ func fill(b *testing.B, log eventstore.Log, users, each int) {
 		}
 		next = eventstore.Append{}
 	}
-	add := func(stream domain.StreamID, fact domain.Event) {
-		name, data, err := domain.EncodeEvent(fact)
+	add := func(fact domain.Event) {
+		event, err := eventstore.Encode(fact)
 		if err != nil {
 			b.Fatal(err)
 		}
-		next.Streams = append(next.Streams, eventstore.StreamAppend{Stream: stream, Events: []eventstore.NewEvent{{Type: name, Data: data}}})
-		if len(next.Streams) == 500 {
+		next.Events = append(next.Events, event)
+		if len(next.Events) == 500 {
 			flush()
 		}
 	}
@@ -66,20 +66,20 @@ func fill(b *testing.B, log eventstore.Log, users, each int) {
 	for i := range ids {
 		ids[i] = domain.UserIDFrom(uuid.Must(uuid.NewV7()))
 		name := domain.Username(fmt.Sprint("u", i))
-		add(domain.UserStream(ids[i]), domain.UserRegistered{UserID: ids[i], Username: name})
-		add(domain.UsernameStream(name), domain.UsernameReserved{UserID: ids[i], Username: name})
+		add(domain.UserRegistered{UserID: ids[i], Username: name})
+		add(domain.UsernameReserved{UserID: ids[i], Username: name})
 	}
 	random := rand.New(rand.NewPCG(1, 1))
 	for i, id := range ids {
 		for _, step := range random.Perm(users - 1)[:each] {
 			other := ids[(i+1+step)%users]
-			add(domain.FollowStream(id, other), domain.UserFollowed{FollowerID: id, FolloweeID: other})
+			add(domain.UserFollowed{FollowerID: id, FolloweeID: other})
 		}
 	}
 	for range each {
 		for _, id := range ids {
 			chirp := domain.ChirpIDFrom(uuid.Must(uuid.NewV7()))
-			add(domain.ChirpStream(chirp), domain.ChirpPosted{ChirpID: chirp, AuthorID: id, Content: "a text of some length, as people write them"})
+			add(domain.ChirpPosted{ChirpID: chirp, AuthorID: id, Content: "a text of some length, as people write them"})
 		}
 	}
 	flush()

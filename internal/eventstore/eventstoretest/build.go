@@ -20,10 +20,18 @@ func recordedAt() time.Time {
 	return time.Date(2024, 5, 17, 23, 59, 59, 123_456_789, time.FixedZone("UTC+5:30", 5*3600+1800))
 }
 
-// command makes an append to some streams under a command id of its own.
-func command(id string, streams ...eventstore.StreamAppend) eventstore.Append {
+// write is the part of an append that concerns one stream.
+type write struct {
+	stream   domain.StreamID
+	expected int64
+	events   []eventstore.NewEvent
+}
+
+// command returns an append of some writes under a command id of its own.
+func command(id string, writes ...write) eventstore.Append {
+	events, expected := appended(writes...)
 	return eventstore.Append{
-		Streams: streams,
+		Events: events, Expected: expected,
 		Command: eventstore.Command{
 			CommandKey:  eventstore.CommandKey{Actor: "actor", ID: id},
 			Fingerprint: "fingerprint of " + id,
@@ -34,14 +42,25 @@ func command(id string, streams ...eventstore.StreamAppend) eventstore.Append {
 	}
 }
 
-// to makes n events for a stream that is expected at a version.
-func to(stream domain.StreamID, expected int64, n int) eventstore.StreamAppend {
-	s := eventstore.StreamAppend{Stream: stream, Expected: expected}
+// appended returns the events of some writes, and the versions that they expect.
+func appended(writes ...write) ([]eventstore.NewEvent, eventstore.Versions) {
+	var events []eventstore.NewEvent
+	expected := make(eventstore.Versions)
+	for _, w := range writes {
+		events = append(events, w.events...)
+		expected[w.stream] = w.expected
+	}
+	return events, expected
+}
+
+// to returns n events for a stream that is expected at a version.
+func to(stream domain.StreamID, expected int64, n int) write {
+	w := write{stream: stream, expected: expected}
 	for i := range n {
 		data := fmt.Sprintf(`{"stream":%q,"version":%d}`, stream, expected+int64(i)+1)
-		s.Events = append(s.Events, eventstore.NewEvent{Type: "thing.happened.v1", Data: json.RawMessage(data)})
+		w.events = append(w.events, eventstore.NewEvent{Stream: stream, Type: "thing.happened.v1", Data: json.RawMessage(data)})
 	}
-	return s
+	return w
 }
 
 // mustAppend appends what has to succeed as a first commit.

@@ -41,7 +41,7 @@ func repeats(t testing.TB, open Open) {
 		mustAppend(t, log, command(fmt.Sprintf("moves the version %d", round), to("s", 2+round, 1)))
 	}
 	changed := a
-	changed.Streams = []eventstore.StreamAppend{to("s", 5, 1)} // decided anew on the streams as they are now
+	changed.Events, changed.Expected = appended(to("s", 5, 1)) // decided anew on the streams as they are now
 	again, err := log.Append(guarded(t), changed)
 	if err != nil || !again.Repeated {
 		t.Fatalf("repeat with other events: got Repeated %t, error %v", again.Repeated, err)
@@ -53,7 +53,7 @@ func repeats(t testing.TB, open Open) {
 func refusesReuse(t testing.TB, open Open) {
 	log := open(t)
 	mustAppend(t, log, command("it", to("s", 0, 1)))
-	for name, streams := range map[string]eventstore.StreamAppend{
+	for name, streams := range map[string]write{
 		"at the right version": to("other", 0, 1),
 		"at another version":   to("s", 0, 1),
 	} {
@@ -127,9 +127,7 @@ func reusesAtOnce(t testing.TB, open Open) {
 	for round := range rounds {
 		reused := make([]bool, callers)
 		err := atOnce(guarded(t), callers, func(ctx context.Context, i int) error {
-			stream := to("s", 0, 1)
-			stream.Stream += eventstoreID(round, i)
-			a := command(fmt.Sprint(round), stream)
+			a := command(fmt.Sprint(round), to("s"+eventstoreID(round, i), 0, 1))
 			a.Command.Fingerprint = fmt.Sprint(i)
 			_, err := log.Append(ctx, a)
 			if reused[i] = errors.Is(err, eventstore.ErrCommandReused); reused[i] {

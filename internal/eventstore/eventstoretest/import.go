@@ -58,7 +58,7 @@ func imported(appends int) []eventstore.Event {
 			a = command(fmt.Sprint(i), to("often", int64(i/4)*2, 2), to(domain.StreamID(fmt.Sprintf("beside:%d", i)), 0, 1))
 		case 3:
 			a.CorrelationID, a.TraceID, a.Command.Actor = "", "", fmt.Sprint("actor ☃ <&> ", i)
-			a.Streams[0].Events[0].Data = json.RawMessage(`{"text":"☃ <b>&amp;</b> \u2028 \" \\ \n","z":{"b":[1,2.5,null,true]},"a":""}`)
+			a.Events[0].Data = json.RawMessage(`{"text":"☃ <b>&amp;</b> \u2028 \" \\ \n","z":{"b":[1,2.5,null,true]},"a":""}`)
 		}
 		events = append(events, a.At(domain.Position(len(events)))...)
 	}
@@ -144,7 +144,8 @@ func importsGoOn(t testing.TB, open OpenImporter) {
 			t.Fatalf("Committed %s: got %t, fingerprint %q, error %v; want %q", key.ID, found, c.Fingerprint, err, e.Command.Fingerprint)
 		}
 		wantEvents(t, "Committed", c.Events, first)
-		repeat := eventstore.Append{Streams: []eventstore.StreamAppend{to("new", 0, 1)}, Command: eventstore.Command{CommandKey: key, Fingerprint: e.Command.Fingerprint}}
+		repeat := command("", to("new", 0, 1))
+		repeat.Command = eventstore.Command{CommandKey: key, Fingerprint: e.Command.Fingerprint}
 		again, err := log.Append(guarded(t), repeat)
 		if err != nil || !again.Repeated {
 			t.Fatalf("Append %s again: got Repeated %t, error %v; want the first commit", key.ID, again.Repeated, err)

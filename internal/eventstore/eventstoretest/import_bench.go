@@ -13,8 +13,9 @@ func BenchmarkImport(b *testing.B, open func(t testing.TB) eventstore.Importer) 
 	var events []eventstore.Event
 	for i := range domain.Position(50_000) {
 		id := fmt.Sprintf("chirp_01h5zcrqqxe4h9v9m0%08d", i)
-		a := command(id, eventstore.StreamAppend{Stream: domain.StreamID("chirp:" + id), Events: []eventstore.NewEvent{{
-			Type: "chirp.posted.v1",
+		stream := domain.StreamID("chirp:" + id)
+		a := command(id, write{stream: stream, events: []eventstore.NewEvent{{
+			Stream: stream, Type: "chirp.posted.v1",
 			Data: fmt.Appendf(nil, `{"chirpId":%q,"authorId":"user_01h5zcrqqxe4h9v9m000000001","content":"chirp %d, about as long as they are & with a ☃ in it"}`, id, i),
 		}}})
 		events = append(events, a.At(i)...)

@@ -1,6 +1,7 @@
 package eventstoretest_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -33,6 +34,7 @@ const (
 	leavesGaps
 	doublesEvents
 	reordersEvents
+	groupsByStream
 	ignoresVersions
 	ignoresVersionsAhead
 	ignoresSomeVersions
@@ -104,14 +106,15 @@ func (m *memory) key(a eventstore.Append) eventstore.CommandKey {
 
 // conflict checks the versions of an append.
 func (m *memory) conflict(a eventstore.Append) error {
-	for i, s := range a.Streams {
-		actual := m.versions[s.Stream]
-		ignored := m.flaw == ignoresVersions || m.flaw == ignoresVersionsAhead && s.Expected > actual || m.flaw == ignoresSomeVersions && i > 0
-		if actual != s.Expected && !ignored {
+	for stream, expected := range a.Streams() {
+		actual := m.versions[stream]
+		ignored := m.flaw == ignoresVersions || m.flaw == ignoresVersionsAhead && expected > actual ||
+			m.flaw == ignoresSomeVersions && stream != a.Events[0].Stream
+		if actual != expected && !ignored {
 			if m.flaw == namesTheWrongVersion {
-				actual = s.Expected
+				actual = expected
 			}
-			return &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual}
+			return &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 		}
 	}
 	return nil
@@ -127,17 +130,27 @@ func (m *memory) refuse(a eventstore.Append, err error) error {
 	case remembersFailures:
 		m.commits[m.key(a)] = eventstore.Commit{Fingerprint: a.Command.Fingerprint}
 	case writesStreamByStream:
-		for i, s := range a.Streams {
-			if m.versions[s.Stream] != s.Expected {
+		for stream, expected := range a.Streams() {
+			if m.versions[stream] != expected {
 				break
 			}
-			m.write(eventstore.Append{Streams: a.Streams[i : i+1], Command: a.Command})
+			part := eventstore.Append{Expected: eventstore.Versions{stream: expected}, Command: a.Command}
+			for _, e := range a.Events {
+				if e.Stream == stream {
+					part.Events = append(part.Events, e)
+				}
+			}
+			m.write(part)
 		}
 	}
 	return err
 }
 
 func (m *memory) write(a eventstore.Append) eventstore.Commit {
+	if m.flaw == groupsByStream {
+		a.Events = slices.Clone(a.Events)
+		slices.SortStableFunc(a.Events, func(a, b eventstore.NewEvent) int { return cmp.Compare(a.Stream, b.Stream) })
+	}
 	events := a.At(domain.Position(len(m.events)))
 	commit := eventstore.Commit{Events: events, Fingerprint: a.Command.Fingerprint}
 	kept := slices.Clone(events)
@@ -164,8 +177,8 @@ func (m *memory) write(a eventstore.Append) eventstore.Commit {
 		}
 	}
 	m.events = append(m.events, kept...)
-	for _, s := range a.Streams {
-		m.versions[s.Stream] = s.Expected + int64(len(s.Events))
+	for _, e := range commit.Events {
+		m.versions[e.Stream] = e.Version
 	}
 	if m.flaw != forgetsCommands {
 		m.commits[m.key(a)] = commit

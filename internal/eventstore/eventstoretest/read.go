@@ -45,7 +45,7 @@ func keepsEnvelope(t testing.TB, open Open) {
 		t.Fatalf("At: got recorded at %v, want %v", got, whole)
 	}
 	wantEvents(t, "ReadAll", everything(t, log), want)
-	loaded, err := log.Load(guarded(t), full.Streams[0].Stream)
+	loaded, err := log.Load(guarded(t), full.Events[0].Stream)
 	if err != nil {
 		t.Fatalf("Load: %v", err)
 	}
@@ -59,7 +59,7 @@ func keepsEnvelope(t testing.TB, open Open) {
 
 func keepsData(t testing.TB, open Open) {
 	log := open(t)
-	s := eventstore.StreamAppend{Stream: "s"}
+	s := write{stream: "s"}
 	for _, data := range []string{
 		`{}`,
 		`{"text":"Straße ☃ 👩‍👩‍👧 \u0000 \u2028 \" \\ / <script>&amp;</script>\n\ttail "}`,
@@ -68,7 +68,7 @@ func keepsData(t testing.TB, open Open) {
 		`{"$x":"1","a.b":{"c.d":2},"z":1,"a":2,"Z":3}`,
 		`{"long":"` + strings.Repeat("0123456789abcdef", 4096) + `"}`,
 	} {
-		s.Events = append(s.Events, eventstore.NewEvent{Type: "data.kept.v1", Data: json.RawMessage(data)})
+		s.events = append(s.events, eventstore.NewEvent{Stream: "s", Type: "data.kept.v1", Data: json.RawMessage(data)})
 	}
 	a := command("it", s)
 	want := a.At(0)

@@ -57,6 +57,7 @@ func brokenAppends() []broken {
 		{"gives nothing", func() eventstore.Log { return readsNothing{sound()} }, "append writes the events at consecutive positions in the order given"},
 		{"never moves its head", func() eventstore.Log { return stuckHead{sound()} }, "append writes the events at consecutive positions in the order given"},
 		{"doubles events further on", with(doublesEvents), "append goes on from a stream's version"},
+		{"writes one stream after the other", with(groupsByStream), "append writes to streams by turns"},
 		{"shows an event late", func() eventstore.Log { return showsLate{sound()} }, "append returns what can be read at once"},
 		{"loads too little", func() eventstore.Log { return loadsLittle{sound()} }, "append takes more events than a read gives"},
 		{"takes any version", with(ignoresVersions), "append to a stream at another version names it and writes nothing"},

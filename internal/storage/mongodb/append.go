@@ -48,7 +48,7 @@ func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commi
 	if err != nil {
 		return eventstore.Commit{}, err
 	}
-	op := "append to " + string(a.Streams[0].Stream)
+	op := "append to " + string(a.Events[0].Stream)
 	if l.readOnly {
 		return eventstore.Commit{}, domain.Errorf(domain.Invalid, "%s: the database is opened for reading only", op)
 	}
@@ -84,20 +84,20 @@ var (
 // unique index cannot catch it, for it would leave a gap in the versions. No
 // event is ever removed, so whatever is there now can be relied on.
 func (l *Log) settleStale(ctx context.Context, p *pending) (bool, outcome) {
-	for _, s := range p.append.Streams {
-		if s.Expected == 0 {
+	for stream, expected := range p.append.Streams() {
+		if expected == 0 {
 			continue
 		}
 		var actual int64
 		err := l.sessions.run(ctx, func(ctx context.Context) (err error) {
-			actual, err = l.version(ctx, s.Stream)
+			actual, err = l.version(ctx, stream)
 			return err
 		})
 		if err != nil {
 			return true, outcome{err: eventstore.NotAppended(err)}
 		}
-		if actual < s.Expected {
-			return true, l.settleRepeat(ctx, p, &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual})
+		if actual < expected {
+			return true, l.settleRepeat(ctx, p, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual})
 		}
 	}
 	return false, outcome{}

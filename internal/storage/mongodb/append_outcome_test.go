@@ -54,7 +54,7 @@ func TestAppendThatFailsSaysWhetherItMayHaveHappened(t *testing.T) {
 			if c.certain {
 				mustAppend(t, store.Log(), to("after "+name, 0, "after "+name))
 			}
-			events, err := store.Log().Load(guarded(t), to(name, 0, name).Streams[0].Stream)
+			events, err := store.Log().Load(guarded(t), to(name, 0, name).Events[0].Stream)
 			if err != nil || len(events) != c.written {
 				t.Errorf("Load: got %d events, error %v; want %d", len(events), err, c.written)
 			}

@@ -99,9 +99,9 @@ func (q *queue) take() []*pending {
 		}
 		shared := keys[p.append.Command.CommandKey]
 		keys[p.append.Command.CommandKey] = true
-		for _, s := range p.append.Streams {
-			shared = shared || streams[s.Stream]
-			streams[s.Stream] = true
+		for stream := range p.append.Streams() {
+			shared = shared || streams[stream]
+			streams[stream] = true
 		}
 		if shared {
 			kept = append(kept, p)

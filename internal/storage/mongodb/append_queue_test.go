@@ -16,7 +16,7 @@ func waiting(text string, bytes int) *pending {
 	p := &pending{bytes: bytes}
 	p.append.Command.CommandKey = eventstore.CommandKey{Actor: "a", ID: names[0]}
 	for _, s := range names[1:] {
-		p.append.Streams = append(p.append.Streams, eventstore.StreamAppend{Stream: domain.StreamID(s)})
+		p.append.Events = append(p.append.Events, eventstore.NewEvent{Stream: domain.StreamID(s)})
 		p.docs = append(p.docs, document{})
 	}
 	return p

@@ -63,8 +63,8 @@ func (l *Log) repeated(inside context.Context, group []*pending) (map[eventstore
 func (l *Log) moved(inside context.Context, group []*pending) (map[domain.StreamID]int64, error) {
 	var next []bson.D
 	for _, p := range group {
-		for _, s := range p.append.Streams {
-			next = append(next, bson.D{{Key: "stream", Value: string(s.Stream)}, {Key: "version", Value: s.Expected + 1}})
+		for stream, expected := range p.append.Streams() {
+			next = append(next, bson.D{{Key: "stream", Value: string(stream)}, {Key: "version", Value: expected + 1}})
 		}
 	}
 	versions := map[domain.StreamID]int64{}
@@ -111,9 +111,9 @@ func text(raw bson.Raw, key string) string {
 
 // conflict gives what is in an append's way among the streams that moved on.
 func (p *pending) conflict(moved map[domain.StreamID]int64) error {
-	for _, s := range p.append.Streams {
-		if actual, ok := moved[s.Stream]; ok {
-			return &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: actual}
+	for stream, expected := range p.append.Streams() {
+		if actual, ok := moved[stream]; ok {
+			return &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 		}
 	}
 	return nil

@@ -74,9 +74,9 @@ func BenchmarkRawInsert(b *testing.B) {
 			insert := func(ctx context.Context) error {
 				a := chirp()
 				_, err := things.InsertOne(ctx, bson.D{
-					{Key: "_id", Value: a.Command.ID}, {Key: "stream", Value: string(a.Streams[0].Stream)},
-					{Key: "version", Value: int64(1)}, {Key: "type", Value: a.Streams[0].Events[0].Type},
-					{Key: "data", Value: bson.D{{Key: "content", Value: string(a.Streams[0].Events[0].Data)}}},
+					{Key: "_id", Value: a.Command.ID}, {Key: "stream", Value: string(a.Events[0].Stream)},
+					{Key: "version", Value: int64(1)}, {Key: "type", Value: a.Events[0].Type},
+					{Key: "data", Value: bson.D{{Key: "content", Value: string(a.Events[0].Data)}}},
 					{Key: "recordedAt", Value: a.RecordedAt}, {Key: "actor", Value: a.Command.Actor},
 					{Key: "command", Value: bson.D{{Key: "fingerprint", Value: a.Command.Fingerprint}, {Key: "events", Value: int64(1)}}},
 				})
@@ -100,7 +100,7 @@ func chirp() eventstore.Append {
 	id := domain.ChirpIDFrom(uuid.Must(uuid.NewV7()))
 	data := fmt.Sprintf(`{"chirpId":%q,"authorId":"user_01h455vb4pex5vsknk084sn02q","content":"A chirp of about the length that people write, give or take a few words."}`, id)
 	return eventstore.Append{
-		Streams:    []eventstore.StreamAppend{{Stream: domain.ChirpStream(id), Events: []eventstore.NewEvent{{Type: "chirp.posted.v1", Data: []byte(data)}}}},
+		Events:     []eventstore.NewEvent{{Stream: domain.ChirpStream(id), Type: "chirp.posted.v1", Data: []byte(data)}},
 		Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "user_01h455vb4pex5vsknk084sn02q", ID: string(id)}, Fingerprint: "b5bb9d8014a0f9b1d61e21e796d78dcc"},
 		RecordedAt: time.Now(), CorrelationID: "c-1",
 	}

@@ -37,7 +37,7 @@ func TestImportPassesTheSuite(t *testing.T) {
 func oneEvent() iter.Seq2[[]eventstore.Event, error] {
 	return func(yield func([]eventstore.Event, error) bool) {
 		a := eventstore.Append{
-			Streams: []eventstore.StreamAppend{{Stream: "s", Events: []eventstore.NewEvent{{Type: "t.v1", Data: []byte(`{}`)}}}},
+			Events:  []eventstore.NewEvent{{Stream: "s", Type: "t.v1", Data: []byte(`{}`)}},
 			Command: eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "a", ID: "c"}, Fingerprint: "f"},
 		}
 		yield(a.At(0), nil)
@@ -73,7 +73,7 @@ func TestImportThatDiedAtItsLastStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := eventstore.Append{
-		Streams: []eventstore.StreamAppend{{Stream: "s", Events: []eventstore.NewEvent{{Type: "t.v1", Data: []byte(`{}`)}}}},
+		Events:  []eventstore.NewEvent{{Stream: "s", Type: "t.v1", Data: []byte(`{}`)}},
 		Command: eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "a", ID: "c"}, Fingerprint: "f"},
 	}
 	if _, err := running.Log().Append(t.Context(), a); domain.KindOf(err) != domain.Unavailable {

@@ -31,8 +31,8 @@ func guarded(t testing.TB) context.Context {
 // to makes an append of one event to a stream.
 func to(stream string, expected int64, command string) eventstore.Append {
 	return eventstore.Append{
-		Streams: []eventstore.StreamAppend{{Stream: domain.StreamID(stream), Expected: expected,
-			Events: []eventstore.NewEvent{{Type: "test.happened.v1", Data: []byte(`{"by":"` + command + `"}`)}}}},
+		Events:     []eventstore.NewEvent{{Stream: domain.StreamID(stream), Type: "test.happened.v1", Data: []byte(`{"by":"` + command + `"}`)}},
+		Expected:   eventstore.Versions{domain.StreamID(stream): expected},
 		Command:    eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "tester", ID: command}, Fingerprint: "f"},
 		RecordedAt: time.Now(),
 	}

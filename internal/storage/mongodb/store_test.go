@@ -105,7 +105,7 @@ func TestEventsCanBeReadInTheDatabase(t *testing.T) {
 	store, closeStore := open(t, database)
 	defer closeStore()
 	a := chirp()
-	a.Streams[0].Events[0].Data = []byte(`{"authorId":"user_1","content":"hé \u0000","n":5,"tags":["a",null]}`)
+	a.Events[0].Data = []byte(`{"authorId":"user_1","content":"hé \u0000","n":5,"tags":["a",null]}`)
 	if _, err := store.Log().Append(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestEventsCanBeReadInTheDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := bson.D{{Key: "authorId", Value: "user_1"}, {Key: "content", Value: "hé \x00"}, {Key: "n", Value: int64(5)}, {Key: "tags", Value: bson.A{"a", nil}}}
-	if text(got.Data) != text(want) || got.ID != 1 || got.Version != 1 || got.Stream != string(a.Streams[0].Stream) || got.Command.Events != 1 || got.Command.Fingerprint != a.Command.Fingerprint {
+	if text(got.Data) != text(want) || got.ID != 1 || got.Version != 1 || got.Stream != string(a.Events[0].Stream) || got.Command.Events != 1 || got.Command.Fingerprint != a.Command.Fingerprint {
 		t.Errorf("the event's document: got %+v", got)
 	}
 }

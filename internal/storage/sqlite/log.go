@@ -195,7 +195,7 @@ func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commi
 		return eventstore.Commit{}, err
 	}
 	var commit eventstore.Commit
-	err := l.write(ctx, "append "+string(a.Streams[0].Stream), a.Len(), func(g *group) (err error) {
+	err := l.write(ctx, "append "+string(a.Events[0].Stream), len(a.Events), func(g *group) (err error) {
 		commit, err = g.append(a)
 		return err
 	})

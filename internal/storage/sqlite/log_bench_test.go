@@ -61,7 +61,7 @@ func chirp(t testing.TB) eventstore.Append {
 		t.Fatal(err)
 	}
 	return eventstore.Append{
-		Streams: []eventstore.StreamAppend{{Stream: domain.ChirpStream(id), Events: []eventstore.NewEvent{{Type: wire, Data: data}}}},
+		Events: []eventstore.NewEvent{{Stream: domain.ChirpStream(id), Type: wire, Data: data}},
 		Command: eventstore.Command{
 			CommandKey:  eventstore.CommandKey{Actor: string(author), ID: uuid.NewString()},
 			Fingerprint: "0123456789abcdef0123456789abcdef",

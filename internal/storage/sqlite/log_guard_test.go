@@ -69,7 +69,7 @@ func TestAcknowledgedAppendsAreInTheFolderThatMoves(t *testing.T) {
 	}
 	again := openStore(t, dir, sqlite.Options{})
 	for name, acknowledged := range done {
-		events, err := again.Log().Load(t.Context(), numbered(name, 0).Streams[0].Stream)
+		events, err := again.Log().Load(t.Context(), numbered(name, 0).Events[0].Stream)
 		if err != nil || acknowledged && len(events) != 1 || refused[name] && len(events) != 0 {
 			t.Errorf("%s, acknowledged %t, certainly refused %t: got %d events, error %v", name, acknowledged, refused[name], len(events), err)
 		}

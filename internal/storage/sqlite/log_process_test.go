@@ -60,11 +60,9 @@ func appendForEver(dir string) error {
 // numbered makes an append of one event under a name of its own.
 func numbered(name string, expected int64) eventstore.Append {
 	return eventstore.Append{
-		Streams: []eventstore.StreamAppend{{
-			Stream: domain.StreamID(name), Expected: expected,
-			Events: []eventstore.NewEvent{{Type: "thing.happened.v1", Data: []byte(`{}`)}},
-		}},
-		Command: eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "actor", ID: fmt.Sprint(name, "@", expected)}, Fingerprint: "fingerprint"},
+		Events:   []eventstore.NewEvent{{Stream: domain.StreamID(name), Type: "thing.happened.v1", Data: []byte(`{}`)}},
+		Expected: eventstore.Versions{domain.StreamID(name): expected},
+		Command:  eventstore.Command{CommandKey: eventstore.CommandKey{Actor: "actor", ID: fmt.Sprint(name, "@", expected)}, Fingerprint: "fingerprint"},
 	}
 }
 

@@ -89,7 +89,7 @@ func closeAll(stmts []*sql.Stmt) error {
 
 // append is the job of Log.Append.
 func (g *group) append(a eventstore.Append) (eventstore.Commit, error) {
-	if a.Len() == 1 && a.Streams[0].Expected == 0 {
+	if len(a.Events) == 1 && a.Expected[a.Events[0].Stream] == 0 {
 		// The commonest append begins a stream with one event. The indexes then
 		// refuse exactly what the checks would find: a version 1 that exists,
 		// or a command key. So the checks are made only if they refuse.
@@ -107,13 +107,13 @@ func (g *group) append(a eventstore.Append) (eventstore.Commit, error) {
 		c.Repeated = true
 		return c, nil
 	}
-	for _, s := range a.Streams {
+	for stream, expected := range a.Streams() {
 		var version int64
-		if err := g.version.QueryRow(s.Stream).Scan(&version); err != nil {
+		if err := g.version.QueryRow(stream).Scan(&version); err != nil {
 			return eventstore.Commit{}, err
 		}
-		if version != s.Expected {
-			return eventstore.Commit{}, &eventstore.ConflictError{Stream: s.Stream, Expected: s.Expected, Actual: version}
+		if version != expected {
+			return eventstore.Commit{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: version}
 		}
 	}
 	c, written, err := g.write(a)
