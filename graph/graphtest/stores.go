@@ -17,6 +17,8 @@ import (
 
 // memoryLog is a log in memory, for tests of what stands on a log.
 type memoryLog struct {
+	eventstore.Log // nil: it takes no import
+
 	tail   eventstore.Tail
 	Mu     sync.Mutex
 	events []eventstore.Event

@@ -6,7 +6,6 @@ import (
 
 	"chirp/internal/auth"
 	"chirp/internal/domain"
-	"chirp/internal/readmodel"
 )
 
 const (
@@ -44,12 +43,8 @@ func (a *app) sweepCredentials(ctx context.Context) error {
 // dropOldViews removes generations of the views that no longer serve, until ctx
 // ends.
 func (a *app) dropOldViews(ctx context.Context) error {
-	generations, ok := a.store.Views().(readmodel.Generations)
-	if !ok {
-		return nil
-	}
 	return repeat(ctx, dropEvery, func() {
-		dropped, err := generations.DropRetired(ctx, dropAge)
+		dropped, err := a.store.Views().DropRetired(ctx, dropAge)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil && domain.KindOf(err) != domain.Unavailable:

@@ -64,10 +64,7 @@ func Import(ctx context.Context, cfg Config, std Streams) (err error) {
 // importInto imports the credentials before the events, as a registration writes
 // them. It returns the number of credentials.
 func importInto(ctx context.Context, store app.Storage, file *archive.Reader, newEpoch bool, bar *progressBar) (accounts int, err error) {
-	into, ok := store.Log().(eventstore.Importer)
-	if !ok {
-		return 0, errors.New("the store does not support imports")
-	}
+	into := store.Log()
 	head, err := into.Head(ctx)
 	if err == nil && head.Position > 0 {
 		err = eventstore.NotEmpty(head.Position)

@@ -68,7 +68,7 @@ type dyingViews struct {
 }
 
 func (v dyingViews) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
-	b, err := v.Store.(readmodel.Generations).Build(ctx, epoch, threshold)
+	b, err := v.Store.Build(ctx, epoch, threshold)
 	return dyingBuilder{b, v.stop}, err
 }
 

@@ -3,8 +3,6 @@ package command_test
 import (
 	"context"
 	"encoding/binary"
-	"errors"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -20,6 +18,8 @@ import (
 // memory is a log in memory, for the part of the contract that commands use.
 // Its hooks bring about what a real store does only now and then.
 type memory struct {
+	eventstore.Log // nil: what no command calls
+
 	mu      sync.Mutex
 	events  []eventstore.Event
 	commits map[eventstore.CommandKey]eventstore.Commit
@@ -114,24 +114,6 @@ func (m *memory) Load(ctx context.Context, stream domain.StreamID) ([]eventstore
 		}
 	}
 	return events, ctx.Err()
-}
-
-func (m *memory) ReadAll(context.Context, domain.Position, int) ([]eventstore.Event, error) {
-	return nil, errors.New("no command reads the whole log")
-}
-
-func (m *memory) Hashes(context.Context, []domain.Position) (map[domain.Position]domain.EventHash, error) {
-	return nil, errors.New("no command looks at hashes")
-}
-
-func (m *memory) Follow(context.Context, domain.Position) iter.Seq2[[]eventstore.Event, error] {
-	return func(yield func([]eventstore.Event, error) bool) {
-		yield(nil, errors.New("no command follows the log"))
-	}
-}
-
-func (m *memory) Head(context.Context) (eventstore.Head, error) {
-	return eventstore.Head{}, errors.New("no command asks for the head")
 }
 
 // all gives what the log holds.

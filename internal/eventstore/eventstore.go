@@ -65,6 +65,23 @@ type Log interface {
 
 	// Head says which log this is and where it ends.
 	Head(ctx context.Context) (Head, error)
+
+	// Import gives an empty log the events and the epoch of another one, from
+	// position 1 to its end, so that positions, cursors and command keys mean
+	// here what they meant there. It is all or nothing. Two things might
+	// happen:
+	//
+	//  1. The events are those of a whole log (see Sequence and Streams): they
+	//     become visible to every reader at once, and survive as appended ones
+	//     do.
+	//  2. The log is not empty, the events are not those of a whole log, they
+	//     end with an error, or ctx ends: an error is returned, the first three
+	//     of kind Invalid unless the events' own error has another, and the log
+	//     is as it was. So it is when the process dies: no part of an import
+	//     is ever served.
+	//
+	// Nothing else may write to the log meanwhile. Import reads the events once.
+	Import(ctx context.Context, epoch string, events iter.Seq2[[]Event, error]) error
 }
 
 // Head describes a log at one moment.

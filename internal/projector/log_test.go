@@ -14,6 +14,8 @@ import (
 // memoryLog is a log in memory, without command ids. Its events may be
 // tampered with, which no real log allows.
 type memoryLog struct {
+	eventstore.Log // nil: it takes no import
+
 	mu     sync.Mutex
 	epoch  string
 	events []eventstore.Event

@@ -64,12 +64,8 @@ var ErrOtherRebuild = errors.New("another rebuild of these views is at work; let
 // Three errors say why it cannot go on: ErrOtherLog, ErrOtherRebuild, and a
 // *Failure that names the event.
 func Rebuild(ctx context.Context, cfg Config, rc RebuildConfig) error {
-	generations, ok := cfg.Views.(readmodel.Generations)
-	if !ok {
-		return fmt.Errorf("views of type %T cannot be rebuilt", cfg.Views)
-	}
 	cfg = New(cfg).cfg // with its defaults
-	r := &rebuild{cfg: cfg, generations: generations, report: rc.Progress, watch: rc.Watch}
+	r := &rebuild{cfg: cfg, report: rc.Progress, watch: rc.Watch}
 	if r.watch <= 0 {
 		r.watch = time.Second
 	}
@@ -107,11 +103,10 @@ func final(err error) bool {
 
 // rebuild is one call of Rebuild.
 type rebuild struct {
-	cfg         Config
-	generations readmodel.Generations
-	report      func(Progress)
-	watch       time.Duration
-	single      domain.Position
+	cfg    Config
+	report func(Progress)
+	watch  time.Duration
+	single domain.Position
 
 	builder  readmodel.Builder
 	began    bool
@@ -163,7 +158,7 @@ func (r *rebuild) open(ctx context.Context) (readmodel.Generation, error) {
 	if err != nil {
 		return none, err
 	}
-	if r.builder, err = r.generations.Build(ctx, head.Epoch, r.cfg.Threshold); err != nil {
+	if r.builder, err = r.cfg.Views.Build(ctx, head.Epoch, r.cfg.Threshold); err != nil {
 		return none, err
 	}
 	g, err := r.builder.Generation(ctx)

@@ -131,7 +131,7 @@ func (v *mortalViews) switched(t rapid.TB) bool {
 }
 
 func (v *mortalViews) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
-	b, err := v.Store.(readmodel.Generations).Build(ctx, epoch, threshold)
+	b, err := v.Store.Build(ctx, epoch, threshold)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (v *mortalViews) Build(ctx context.Context, epoch string, threshold int64) 
 }
 
 func (v *mortalViews) DropRetired(ctx context.Context, age time.Duration) ([]int, error) {
-	return v.Store.(readmodel.Generations).DropRetired(ctx, age)
+	return v.Store.DropRetired(ctx, age)
 }
 
 func (v *mortalViews) meet(call func() error) error {
@@ -221,7 +221,7 @@ type slowViews struct {
 }
 
 func (v *slowViews) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
-	b, err := v.Store.(readmodel.Generations).Build(ctx, epoch, threshold)
+	b, err := v.Store.Build(ctx, epoch, threshold)
 	return slowBuilder{b, v}, err
 }
 
@@ -285,7 +285,7 @@ type outrunViews struct {
 }
 
 func (v outrunViews) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
-	b, err := v.Store.(readmodel.Generations).Build(ctx, epoch, threshold)
+	b, err := v.Store.Build(ctx, epoch, threshold)
 	return outrunBuilder{b, v.before}, err
 }
 

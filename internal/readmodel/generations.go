@@ -17,25 +17,6 @@ var ErrHeld = errors.New("the views are held for those that are about to take ov
 // LongestHold is the longest that a builder may hold the serving generation.
 const LongestHold = 10 * time.Second
 
-// Generations is the part of a Store that replaces the views while they serve.
-// A generation is built beside the serving one, out of the readers' sight; then
-// it serves, at one stroke, and the old one is dropped once nobody can be
-// reading it.
-type Generations interface {
-	// Build opens the generation that is being built. An unfinished one is
-	// taken up where it was left if it has this epoch and threshold, and
-	// discarded otherwise; if there is none, it is created, with a higher
-	// number than any before it. Two processes that build at once fence each
-	// other like projectors. While nothing serves there is nothing to replace,
-	// which is an error of kind Unavailable.
-	Build(ctx context.Context, epoch string, threshold int64) (Builder, error)
-
-	// DropRetired removes the generations that ceased to serve at least age
-	// ago, by the store's own clock, and gives their numbers in ascending
-	// order. It never removes the one that serves or the one being built.
-	DropRetired(ctx context.Context, age time.Duration) ([]int, error)
-}
-
 // Builder is a generation that is being built. Once another Build has discarded
 // it, or another generation has begun to serve since its own Switch, Apply,
 // Finish, Hold and Switch give ErrFenced and do nothing.

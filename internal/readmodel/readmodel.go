@@ -126,7 +126,10 @@ var (
 	ErrNoViews error = &domain.Error{Kind: domain.Unavailable, Msg: "the read model is being set up; try again in a moment"}
 )
 
-// Store holds the views, one generation of which serves.
+// Store holds the views, one generation of which serves. Another one may be
+// built beside it, out of the readers' sight. Once that one serves in its place,
+// which happens atomically, the old one is dropped when nothing can be reading
+// it any more.
 type Store interface {
 	// Snapshot opens the serving generation as it is at one moment. Whatever
 	// is read through it belongs together. The caller closes it soon (a store
@@ -158,6 +161,19 @@ type Store interface {
 
 	// Release gives the lease up at once, if the holder has it.
 	Release(ctx context.Context, holder string) error
+
+	// Build opens the generation that is being built. An unfinished one is
+	// resumed if it has this epoch and threshold, and discarded otherwise; if
+	// there is none, Build creates it, with a higher number than any before it.
+	// Two processes that build at once fence each other like projectors. While
+	// nothing serves there is nothing to replace, which is an error of kind
+	// Unavailable.
+	Build(ctx context.Context, epoch string, threshold int64) (Builder, error)
+
+	// DropRetired removes the generations that stopped serving at least age
+	// ago, by the store's own clock, and returns their numbers in ascending
+	// order. It never removes the one that serves or the one being built.
+	DropRetired(ctx context.Context, age time.Duration) ([]int, error)
 }
 
 // LeaseHolder is the part of a Store that several processes share which names

@@ -14,26 +14,17 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// OpenImporter opens a new, empty log for an import, and arranges with
-// t.Cleanup that it is closed.
-type OpenImporter func(t testing.TB) eventstore.Importer
-
-// RunImport runs every case of an import against logs that open gives.
-func RunImport(t *testing.T, open func(t testing.TB) eventstore.Importer) {
+// RunImport runs every case of an import against logs that open returns, which
+// are open for an import.
+func RunImport(t *testing.T, open Open) {
 	for _, c := range ImportCases() {
 		t.Run(c.Name, func(t *testing.T) { c.Run(t, open) })
 	}
 }
 
-// ImportCase is one part of what RunImport checks.
-type ImportCase struct {
-	Name string
-	Run  func(t testing.TB, open OpenImporter)
-}
-
-// ImportCases gives the parts of what RunImport checks.
-func ImportCases() []ImportCase {
-	return []ImportCase{
+// ImportCases returns the parts of what RunImport checks.
+func ImportCases() []Case {
+	return []Case{
 		{"an imported log reads as the one it comes from", importsAll},
 		{"an imported log goes on where it ended", importsGoOn},
 		{"an import of nothing takes the epoch over", importsNothing},
@@ -80,7 +71,7 @@ func inBatches(events []eventstore.Event, size int, err error) iter.Seq2[[]event
 	}
 }
 
-func mustImport(t testing.TB, log eventstore.Importer, events []eventstore.Event) {
+func mustImport(t testing.TB, log eventstore.Log, events []eventstore.Event) {
 	t.Helper()
 	if err := log.Import(guarded(t), importedEpoch, inBatches(events, 7, nil)); err != nil {
 		t.Fatalf("Import: %v", err)
@@ -116,7 +107,7 @@ func headOf(t testing.TB, log eventstore.Log) eventstore.Head {
 	return head
 }
 
-func importsAll(t testing.TB, open OpenImporter) {
+func importsAll(t testing.TB, open Open) {
 	for _, appends := range []int{1, 2, 3, 40, 2000} {
 		log, want := open(t), imported(appends)
 		mustImport(t, log, want)
@@ -130,7 +121,7 @@ func importsAll(t testing.TB, open OpenImporter) {
 	}
 }
 
-func importsGoOn(t testing.TB, open OpenImporter) {
+func importsGoOn(t testing.TB, open Open) {
 	log, want := open(t), imported(8)
 	mustImport(t, log, want)
 	for _, e := range want {
@@ -164,7 +155,7 @@ func importsGoOn(t testing.TB, open OpenImporter) {
 	wantImported(t, log, append(want, commit.Events...))
 }
 
-func importsNothing(t testing.TB, open OpenImporter) {
+func importsNothing(t testing.TB, open Open) {
 	log := open(t)
 	mustImport(t, log, nil)
 	wantImported(t, log, nil)
@@ -172,7 +163,7 @@ func importsNothing(t testing.TB, open OpenImporter) {
 	wantHead(t, log, 1)
 }
 
-func importRefusesEvents(t testing.TB, open OpenImporter) {
+func importRefusesEvents(t testing.TB, open Open) {
 	log := open(t)
 	commit := mustAppend(t, log, command("there", to("s", 0, 2)))
 	was := headOf(t, log)
@@ -219,7 +210,7 @@ func spoiled() map[string][]eventstore.Event {
 	}
 }
 
-func importRefusesBroken(t testing.TB, open OpenImporter) {
+func importRefusesBroken(t testing.TB, open Open) {
 	log := open(t)
 	was := headOf(t, log)
 	for name, events := range spoiled() {
@@ -237,7 +228,7 @@ func importRefusesBroken(t testing.TB, open OpenImporter) {
 	wantImported(t, log, imported(8))
 }
 
-func importPassesErrors(t testing.TB, open OpenImporter) {
+func importPassesErrors(t testing.TB, open Open) {
 	log := open(t)
 	was := headOf(t, log)
 	cut := domain.Errorf(domain.Invalid, "the file is cut off")
@@ -251,7 +242,7 @@ func importPassesErrors(t testing.TB, open OpenImporter) {
 	wantImported(t, log, imported(8))
 }
 
-func importEnds(t testing.TB, open OpenImporter) {
+func importEnds(t testing.TB, open Open) {
 	log := open(t)
 	was := headOf(t, log)
 	ctx, cancel := context.WithCancel(guarded(t))
@@ -273,7 +264,7 @@ func importEnds(t testing.TB, open OpenImporter) {
 	wantImported(t, log, imported(8))
 }
 
-func importHides(t testing.TB, open OpenImporter) {
+func importHides(t testing.TB, open Open) {
 	log, want := open(t), imported(2000)
 	was := headOf(t, log)
 	err := log.Import(guarded(t), importedEpoch, func(yield func([]eventstore.Event, error) bool) {
@@ -291,7 +282,7 @@ func importHides(t testing.TB, open OpenImporter) {
 	wantImported(t, log, want)
 }
 
-func importWakes(t testing.TB, open OpenImporter) {
+func importWakes(t testing.TB, open Open) {
 	log, want := open(t), imported(40)
 	type result struct {
 		events []eventstore.Event

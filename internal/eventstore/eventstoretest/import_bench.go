@@ -9,7 +9,7 @@ import (
 )
 
 // BenchmarkImport measures how fast logs that open gives take events over.
-func BenchmarkImport(b *testing.B, open func(t testing.TB) eventstore.Importer) {
+func BenchmarkImport(b *testing.B, open Open) {
 	var events []eventstore.Event
 	for i := range domain.Position(50_000) {
 		id := fmt.Sprintf("chirp_01h5zcrqqxe4h9v9m0%08d", i)

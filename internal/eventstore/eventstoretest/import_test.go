@@ -145,7 +145,7 @@ func (m importing) take(all events) {
 }
 
 func TestImportThatWorksPasses(t *testing.T) {
-	eventstoretest.RunImport(t, func(testing.TB) eventstore.Importer { return newImporting(noImportFlaw) })
+	eventstoretest.RunImport(t, func(testing.TB) eventstore.Log { return newImporting(noImportFlaw) })
 }
 
 func TestBrokenImportFails(t *testing.T) {
@@ -181,9 +181,9 @@ func TestBrokenImportFails(t *testing.T) {
 		tried[b.part] = true
 		t.Run(b.does, func(t *testing.T) {
 			t.Parallel()
-			i := slices.IndexFunc(eventstoretest.ImportCases(), func(c eventstoretest.ImportCase) bool { return c.Name == b.part })
+			i := slices.IndexFunc(eventstoretest.ImportCases(), func(c eventstoretest.Case) bool { return c.Name == b.part })
 			got := failure(t, func(t testing.TB) {
-				eventstoretest.ImportCases()[i].Run(t, func(testing.TB) eventstore.Importer { return newImporting(b.flaw) })
+				eventstoretest.ImportCases()[i].Run(t, func(testing.TB) eventstore.Log { return newImporting(b.flaw) })
 			})
 			if got == "" {
 				t.Fatalf("an import that %s passed %q", b.does, b.part)

@@ -16,6 +16,8 @@ import (
 // memory is a log in memory: the least that passes the suite, and with a flaw
 // what must not.
 type memory struct {
+	eventstore.Log // nil: importing has the Import
+
 	epoch string
 	flaw  flaw
 	tail  eventstore.Tail

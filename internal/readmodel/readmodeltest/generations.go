@@ -13,8 +13,7 @@ import (
 )
 
 // RunGenerations checks how a generation of the views is built and takes over:
-// open gives two handles on one empty store, as two processes have them. Both
-// also implement readmodel.Generations.
+// open gives two handles on one empty store, as two processes have them.
 func RunGenerations(t *testing.T, open func(t testing.TB) (one, other readmodel.Store)) {
 	run(t, SharedSuite{Open: open, Patience: time.Minute}.GenerationChecks())
 }
@@ -45,11 +44,7 @@ func (s SharedSuite) GenerationChecks() []Check {
 // what is being built.
 func (w *world) build(threshold int64) readmodel.Builder {
 	w.Helper()
-	generations, ok := w.store.(readmodel.Generations)
-	if !ok {
-		w.Fatalf("%T does not implement readmodel.Generations", w.store)
-	}
-	b, err := generations.Build(w.ctx, testEpoch, threshold)
+	b, err := w.store.Build(w.ctx, testEpoch, threshold)
 	w.ok("Build", err)
 	w.writer = b
 	w.at = w.generation().Checkpoint
@@ -59,7 +54,7 @@ func (w *world) build(threshold int64) readmodel.Builder {
 // drop drops the generations that are retired for an age.
 func (w *world) drop(age time.Duration) []int {
 	w.Helper()
-	dropped, err := w.store.(readmodel.Generations).DropRetired(w.ctx, age)
+	dropped, err := w.store.DropRetired(w.ctx, age)
 	w.ok("DropRetired", err)
 	return dropped
 }
@@ -101,7 +96,7 @@ func (w *world) fenced(what string, b readmodel.Builder, at readmodel.Checkpoint
 
 func checkBuildOfNothing(one, other *world) {
 	for _, w := range []*world{one, other} {
-		if _, err := w.store.(readmodel.Generations).Build(w.ctx, testEpoch, testThreshold); domain.KindOf(err) != domain.Unavailable {
+		if _, err := w.store.Build(w.ctx, testEpoch, testThreshold); domain.KindOf(err) != domain.Unavailable {
 			w.Errorf("Build in an empty store gave %v, want an error of kind Unavailable", err)
 		}
 		same(w, "generations dropped from an empty store", w.drop(0), nil)
@@ -170,7 +165,7 @@ func checkDiscard(one, other *world) {
 	}{{"another threshold", testEpoch, 98}, {"another epoch", "another-epoch", 99}} {
 		old := one.build(99)
 		one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 30}, Profiles: users(1)})
-		b, err := other.store.(readmodel.Generations).Build(other.ctx, next.epoch, next.threshold)
+		b, err := other.store.Build(other.ctx, next.epoch, next.threshold)
 		other.ok("Build", err)
 		other.writer = b
 		g := other.generation()
@@ -266,7 +261,7 @@ func checkRacingBuilders(one, other *world) {
 		for r := range racers {
 			all.Go(func() {
 				w := []*world{one, other}[r%2]
-				b, err := w.store.(readmodel.Generations).Build(w.ctx, testEpoch, 99)
+				b, err := w.store.Build(w.ctx, testEpoch, 99)
 				if err != nil {
 					w.Errorf("a racing Build gave %v", err)
 					return

@@ -8,7 +8,7 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Build implements readmodel.Generations.
+// Build implements readmodel.Store.
 func (m *Memory) Build(_ context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -21,7 +21,7 @@ func (m *Memory) Build(_ context.Context, epoch string, threshold int64) (readmo
 	return builder{writer{m, m.building.generation.Number}}, nil
 }
 
-// DropRetired implements readmodel.Generations.
+// DropRetired implements readmodel.Store.
 func (m *Memory) DropRetired(_ context.Context, age time.Duration) ([]int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -35,7 +35,7 @@ const (
 // errImporting is what servers get that read a log which is being replaced.
 var errImporting = domain.Errorf(domain.Unavailable, "an import into this database was broken off at its last step; run it again")
 
-// Import implements eventstore.Importer. The events go to a collection of
+// Import implements eventstore.Log. The events go to a collection of
 // their own, which then takes the place of the empty one. Between the look
 // whether that is empty and the replacement stands a document at position 1
 // with the field "importing": it conflicts with any append under way, and

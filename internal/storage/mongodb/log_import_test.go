@@ -19,18 +19,18 @@ import (
 )
 
 // openImport opens a database for an import until the end of the test.
-func openImport(t testing.TB, database string) eventstore.Importer {
+func openImport(t testing.TB, database string) eventstore.Log {
 	t.Helper()
 	store, err := mongodb.Open(context.Background(), mongotest.URI(t), database, mongodb.Options{Import: true})
 	if err != nil {
 		t.Fatalf("Open for an import: %v", err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return store.Log().(eventstore.Importer)
+	return store.Log()
 }
 
 func TestImportPassesTheSuite(t *testing.T) {
-	eventstoretest.RunImport(t, func(t testing.TB) eventstore.Importer { return openImport(t, mongotest.Database(t)) })
+	eventstoretest.RunImport(t, func(t testing.TB) eventstore.Log { return openImport(t, mongotest.Database(t)) })
 }
 
 // oneEvent is the smallest log there is.
@@ -104,5 +104,5 @@ func openNewServer(t testing.TB, database string) eventstore.Log {
 }
 
 func BenchmarkImport(b *testing.B) {
-	eventstoretest.BenchmarkImport(b, func(t testing.TB) eventstore.Importer { return openImport(t, mongotest.Database(t)) })
+	eventstoretest.BenchmarkImport(b, func(t testing.TB) eventstore.Log { return openImport(t, mongotest.Database(t)) })
 }

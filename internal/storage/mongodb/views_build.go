@@ -22,7 +22,7 @@ const (
 	turnPause = time.Millisecond
 )
 
-// Build implements readmodel.Generations. The transaction makes the document
+// Build implements readmodel.Store. The transaction makes the document
 // alone; the collections come after it, made by everyone who opens the
 // generation, for any of them may die before it is done.
 func (v *Views) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
@@ -154,7 +154,7 @@ func (v *Views) prepare(ctx context.Context, number int, p purpose) error {
 	return nil
 }
 
-// DropRetired implements readmodel.Generations. Several servers may do it at
+// DropRetired implements readmodel.Store. Several servers may do it at
 // once; each number is given by one of them.
 func (v *Views) DropRetired(ctx context.Context, age time.Duration) ([]int, error) {
 	const op = "drop retired generations of the views"

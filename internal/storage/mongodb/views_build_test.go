@@ -22,7 +22,7 @@ func building(t *testing.T) *stage {
 
 func (s *stage) build() {
 	s.Helper()
-	b, err := s.store.(readmodel.Generations).Build(context.Background(), "epoch", 10)
+	b, err := s.store.Build(context.Background(), "epoch", 10)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestSnapshotOfADroppedGenerationSaysSo(t *testing.T) {
 	if errs := reads(); errs[0] != nil || !errors.Is(errs[1], readmodel.ErrNotFound) || errs[2] != nil {
 		t.Errorf("reads after the switch gave %v", errs)
 	}
-	if dropped, err := s.store.(readmodel.Generations).DropRetired(context.Background(), 0); err != nil || len(dropped) != 1 {
+	if dropped, err := s.store.DropRetired(context.Background(), 0); err != nil || len(dropped) != 1 {
 		t.Fatalf("DropRetired gave %v, %v", dropped, err)
 	}
 	for i, err := range reads() {

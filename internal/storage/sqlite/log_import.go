@@ -27,7 +27,7 @@ type importer struct {
 	sequence eventstore.Sequence
 }
 
-// Import implements eventstore.Importer. A transaction that was not committed
+// Import implements eventstore.Log. A transaction that was not committed
 // is undone by SQLite, at the latest when the file is opened the next time.
 func (l *Log) Import(ctx context.Context, epoch string, events iter.Seq2[[]eventstore.Event, error]) error {
 	switch {

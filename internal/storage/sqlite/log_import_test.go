@@ -9,13 +9,13 @@ import (
 )
 
 func TestImportPassesTheSuite(t *testing.T) {
-	eventstoretest.RunImport(t, func(t testing.TB) eventstore.Importer {
-		return openStore(t, t.TempDir(), sqlite.Options{Exclusive: true}).Log().(eventstore.Importer)
+	eventstoretest.RunImport(t, func(t testing.TB) eventstore.Log {
+		return openStore(t, t.TempDir(), sqlite.Options{Exclusive: true}).Log()
 	})
 }
 
 func BenchmarkImport(b *testing.B) {
-	eventstoretest.BenchmarkImport(b, func(t testing.TB) eventstore.Importer {
-		return openStore(t, t.TempDir(), sqlite.Options{Exclusive: true}).Log().(eventstore.Importer)
+	eventstoretest.BenchmarkImport(b, func(t testing.TB) eventstore.Log {
+		return openStore(t, t.TempDir(), sqlite.Options{Exclusive: true}).Log()
 	})
 }

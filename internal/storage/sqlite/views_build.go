@@ -25,7 +25,7 @@ func (v *Views) serves(g *generation) error {
 	return err
 }
 
-// Build implements readmodel.Generations.
+// Build implements readmodel.Store.
 func (v *Views) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
 	if v.options.ReadOnly {
 		return nil, domain.Errorf(domain.Invalid, "data folder %s is open for reading only", v.dir)
@@ -167,7 +167,7 @@ func (v *Views) discardUnfinished(number int) error {
 	return removeGenerations(v.dir, func(n int) bool { return n == number })
 }
 
-// DropRetired implements readmodel.Generations.
+// DropRetired implements readmodel.Store.
 func (v *Views) DropRetired(ctx context.Context, age time.Duration) ([]int, error) {
 	if err := ctx.Err(); err != nil || v.options.ReadOnly {
 		return nil, err

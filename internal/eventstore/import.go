@@ -1,35 +1,11 @@
 package eventstore
 
 import (
-	"context"
 	"encoding/json"
-	"iter"
 	"time"
 
 	"chirp/internal/domain"
 )
-
-// Importer is a Log that can become the copy of another one.
-type Importer interface {
-	Log
-
-	// Import gives an empty log the events and the epoch of another one, from
-	// position 1 to its end, so that positions, cursors and command keys mean
-	// here what they meant there. It is all or nothing: two things might
-	// happen.
-	//
-	//  1. The events are those of a whole log (see Sequence and Streams): they
-	//     are there, all at once for every reader, and survive as appended
-	//     ones do.
-	//  2. The log is not empty, the events are not those of a whole log, they
-	//     end with an error, or ctx ends: an error is returned, the first three
-	//     of kind Invalid unless the events' own error has another, and the log
-	//     is as it was. So it is when the process dies: no part of an import
-	//     is ever served.
-	//
-	// Nothing else may write to the log meanwhile. The events are read once.
-	Import(ctx context.Context, epoch string, events iter.Seq2[[]Event, error]) error
-}
 
 // NotEmpty is the error of an import into a log that has events.
 func NotEmpty(head domain.Position) error {
