@@ -75,8 +75,7 @@ func TestDecoderUpcastsOldEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := golden[2].(domain.ChirpPosted)
-	want := chirpPostedV3{ChirpID: old.ChirpID, AuthorID: old.AuthorID, Language: "und", Parts: []domain.Content{old.Content}}
+	want := chirpPostedV3{ChirpID: posted.ChirpID, AuthorID: posted.AuthorID, Language: "und", Parts: []domain.Content{posted.Content}}
 	if !reflect.DeepEqual(event, want) {
 		t.Errorf("Decode of version 1: got %#v, want %#v", event, want)
 	}
@@ -109,7 +108,7 @@ func TestDecoderUpcastsOldEvents(t *testing.T) {
 }
 
 func TestDecoderWithUpcastsLeavesOtherEventsAlone(t *testing.T) {
-	for _, event := range golden {
+	for _, event := range golden() {
 		if _, upcast := event.(domain.ChirpPosted); upcast {
 			continue
 		}

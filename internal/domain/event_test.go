@@ -21,22 +21,38 @@ const (
 	bob = domain.UserID("user_01h455vb4pex5vsknk084sn02r")
 )
 
-// golden is one event of each wire name. The content has all that JSON writers
-// disagree on.
-var golden = []domain.Event{
-	domain.UserRegistered{UserID: ann, Username: "Ann_1"},
-	domain.UsernameReserved{UserID: ann, Username: "Ann_1"},
-	domain.ChirpPosted{
-		ChirpID: "chirp_01h455vb4pex5vsknk084sn02q", AuthorID: ann,
-		Content: "\"<b>\" & \\ / é\n\U0001F469\u200d\U0001F680 \u2028 end",
-	},
-	domain.UserFollowed{FollowerID: ann, FolloweeID: bob},
-	domain.UserUnfollowed{FollowerID: ann, FolloweeID: bob},
-	domain.IdentityReserved{UserID: ann, Issuer: "https://login.example.com/tenant", Subject: "248289761001 | {\"$gt\": \"é\"}"},
+// facts are one event of each wire name, with its stream and its users. The
+// content has everything that JSON writers disagree on.
+var facts = []struct {
+	event  domain.Event
+	stream domain.StreamID
+	users  []domain.UserID
+}{
+	{domain.UserRegistered{UserID: ann, Username: "Ann_1"}, "user:" + domain.StreamID(ann), []domain.UserID{ann}},
+	{domain.UsernameReserved{UserID: ann, Username: "Ann_1"}, "username:ann_1", nil},
+	{domain.IdentityReserved{UserID: ann, Issuer: "https://login.example.com/tenant", Subject: "248289761001 | {\"$gt\": \"é\"}"},
+		"identity:44c34c83c88ebc49614732f62fbb480efc9ba4d7b93c6320aea26df9cacf7fd0", nil},
+	{posted, "chirp:chirp_01h455vb4pex5vsknk084sn02q", []domain.UserID{ann}},
+	{domain.UserFollowed{FollowerID: ann, FolloweeID: bob}, "follow:" + domain.StreamID(ann+":"+bob), []domain.UserID{ann, bob}},
+	{domain.UserUnfollowed{FollowerID: ann, FolloweeID: bob}, "follow:" + domain.StreamID(ann+":"+bob), []domain.UserID{ann, bob}},
+}
+
+var posted = domain.ChirpPosted{
+	ChirpID: "chirp_01h455vb4pex5vsknk084sn02q", AuthorID: ann,
+	Content: "\"<b>\" & \\ / é\n\U0001F469\u200d\U0001F680 \u2028 end",
+}
+
+// golden returns the events of facts.
+func golden() []domain.Event {
+	events := make([]domain.Event, len(facts))
+	for i, f := range facts {
+		events[i] = f.event
+	}
+	return events
 }
 
 func TestEventsKeepTheirWireForm(t *testing.T) {
-	for _, event := range golden {
+	for _, event := range golden() {
 		name, data, err := domain.EncodeEvent(event)
 		if err != nil {
 			t.Fatal(err)
@@ -65,8 +81,8 @@ func TestEventsKeepTheirWireForm(t *testing.T) {
 
 func TestEveryGoldenFileIsAnEvent(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) != len(golden) {
-		t.Errorf("got %d golden files, error %v; want %d, one for each wire name", len(files), err, len(golden))
+	if err != nil || len(files) != len(facts) {
+		t.Errorf("got %d golden files, error %v; want %d, one for each wire name", len(files), err, len(facts))
 	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
@@ -100,7 +116,7 @@ func TestEveryEventIsGolden(t *testing.T) {
 			declared = append(declared, string(method[1]))
 		}
 	}
-	for _, event := range golden {
+	for _, event := range golden() {
 		got = append(got, reflect.TypeOf(event).Name())
 	}
 	slices.Sort(declared)
@@ -111,33 +127,18 @@ func TestEveryEventIsGolden(t *testing.T) {
 }
 
 func TestEventsKnowTheirStreamAndTheirUsers(t *testing.T) {
-	streams := map[string]domain.StreamID{
-		"user.registered.v1":   "user:" + domain.StreamID(ann),
-		"username.reserved.v1": "username:ann_1",
-		"identity.reserved.v1": "identity:44c34c83c88ebc49614732f62fbb480efc9ba4d7b93c6320aea26df9cacf7fd0",
-		"chirp.posted.v1":      "chirp:chirp_01h455vb4pex5vsknk084sn02q",
-		"user.followed.v1":     "follow:" + domain.StreamID(ann) + ":" + domain.StreamID(bob),
-		"user.unfollowed.v1":   "follow:" + domain.StreamID(ann) + ":" + domain.StreamID(bob),
-	}
-	users := map[string][]domain.UserID{
-		"user.registered.v1": {ann},
-		"chirp.posted.v1":    {ann},
-		"user.followed.v1":   {ann, bob},
-		"user.unfollowed.v1": {ann, bob},
-	}
-	for _, event := range golden {
-		name := event.WireName()
-		if got := event.Stream(); got != streams[name] {
-			t.Errorf("%s: got stream %s, want %s", name, got, streams[name])
+	for _, f := range facts {
+		if got := f.event.Stream(); got != f.stream {
+			t.Errorf("%T: got stream %s, want %s", f.event, got, f.stream)
 		}
-		if got := event.Users(); !slices.Equal(got, users[name]) {
-			t.Errorf("%s: got users %v, want %v", name, got, users[name])
+		if got := f.event.Users(); !slices.Equal(got, f.users) {
+			t.Errorf("%T: got users %v, want %v", f.event, got, f.users)
 		}
 	}
 }
 
 func TestEachEventIsOfOneAggregate(t *testing.T) {
-	for _, event := range golden {
+	for _, event := range golden() {
 		_, user := event.(domain.UserEvent)
 		_, identity := event.(domain.IdentityEvent)
 		_, chirp := event.(domain.ChirpEvent)
@@ -200,7 +201,7 @@ func TestDecodeEventReadsWhatAStoreMayChange(t *testing.T) {
 }
 
 func FuzzDecodeEvent(f *testing.F) {
-	for _, event := range golden {
+	for _, event := range golden() {
 		name, data, err := domain.EncodeEvent(event)
 		if err != nil {
 			f.Fatal(err)
