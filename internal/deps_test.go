@@ -105,7 +105,7 @@ func productFiles(t *testing.T, module fs.FS) []file {
 			return err
 		}
 		if d.IsDir() {
-			if base := d.Name(); name != "." && (base[0] == '.' || base[0] == '_' || base == "testdata" || base == "node_modules") {
+			if skipped(name, d) {
 				return fs.SkipDir
 			}
 			return nil
@@ -125,6 +125,12 @@ func productFiles(t *testing.T, module fs.FS) []file {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// skipped reports whether a directory holds no Go files of the module.
+func skipped(name string, d fs.DirEntry) bool {
+	base := d.Name()
+	return name != "." && (base[0] == '.' || base[0] == '_' || base == "testdata" || base == "node_modules")
 }
 
 func readImports(name, src string) (file, error) {

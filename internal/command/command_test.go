@@ -3,6 +3,7 @@ package command_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -35,10 +36,24 @@ func calls(w *world, ann, bob command.User) map[string]func(ctx context.Context,
 	}
 }
 
+// commands returns the names of the Handler's methods that carry out a command:
+// those that take a struct with a Meta.
+func commands() (names []string) {
+	for m := range reflect.TypeFor[*command.Handler]().Methods() {
+		if m.Type.NumIn() != 3 || m.Type.In(2).Kind() != reflect.Struct {
+			continue
+		}
+		if _, carries := m.Type.In(2).FieldByName("Meta"); carries {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // eachCommand runs a test on every sort of command, in a world where ann and
 // bob exist and bob follows ann, with a clock that need not be waited for.
 func eachCommand(t *testing.T, test func(t *testing.T, w *world, call func(ctx context.Context, meta command.Meta) (bool, error))) {
-	for _, name := range []string{"RegisterUser", "PostChirp", "FollowUser", "UnfollowUser"} {
+	for _, name := range commands() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
@@ -47,7 +62,11 @@ func eachCommand(t *testing.T, test func(t *testing.T, w *world, call func(ctx c
 					t.Fatal(err)
 				}
 				w.log.appends = 0
-				test(t, w, calls(w, ann, bob)[name])
+				call, ok := calls(w, ann, bob)[name]
+				if !ok {
+					t.Fatalf("calls has no %s", name)
+				}
+				test(t, w, call)
 			})
 		})
 	}

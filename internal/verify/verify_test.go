@@ -2,10 +2,13 @@ package verify_test
 
 import (
 	"math/rand/v2"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"chirp/internal/eventstore"
 	"chirp/internal/verify"
 )
 
@@ -22,7 +25,27 @@ func TestCleanStoresVerifyClean(t *testing.T) {
 					wantClean(t, verify.Config{Log: s.Log(), Views: s.Views(), Turn: turn})
 				}
 			}
+			wantEveryEvent(t, s.Log())
 		})
+	}
+}
+
+// wantEveryEvent checks that a log has each event that has a golden file.
+func wantEveryEvent(t *testing.T, log eventstore.Log) {
+	t.Helper()
+	files, err := filepath.Glob("../domain/testdata/*.v*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %d golden files, error %v", len(files), err)
+	}
+	events, err := log.ReadAll(t.Context(), 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		if !slices.ContainsFunc(events, func(e eventstore.Event) bool { return e.Type == name }) {
+			t.Errorf("the random history has no %s; let writer.random append one", name)
+		}
 	}
 }
 
