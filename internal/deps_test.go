@@ -43,7 +43,25 @@ var rooms = []room{
 	{"internal/query", []string{"internal/domain", "internal/readmodel"}},
 	{"internal/subscription", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/query", "internal/outage"}},
 	{"internal/storage/sqlite", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage"}},
-	{"internal/storage/mongodb", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage"}},
+	{"internal/storage/mongodb", []string{
+		"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/storage/mongodb/...",
+	}},
+	{"internal/storage/mongodb/conn", []string{"internal/domain", "internal/gate"}},
+	{"internal/storage/mongodb/format", []string{"internal/domain", "internal/eventstore"}},
+	{"internal/storage/mongodb/integrity", []string{
+		"internal/domain", "internal/outage", "internal/storage/mongodb/conn", "internal/storage/mongodb/format",
+	}},
+	{"internal/storage/mongodb/eventlog", []string{
+		"internal/domain", "internal/eventstore", "internal/gate", "internal/outage",
+		"internal/storage/mongodb/conn", "internal/storage/mongodb/format", "internal/storage/mongodb/integrity",
+	}},
+	{"internal/storage/mongodb/views", []string{
+		"internal/domain", "internal/readmodel", "internal/storage/mongodb/conn", "internal/storage/mongodb/format",
+	}},
+	{"internal/storage/mongodb/credentials", []string{
+		"internal/domain", "internal/auth",
+		"internal/storage/mongodb/conn", "internal/storage/mongodb/format", "internal/storage/mongodb/integrity",
+	}},
 	{"internal/app/health", []string{"internal/domain", "internal/eventstore", "internal/auth", "internal/outage"}},
 	{"internal/app/httpserver", []string{"graph/...", "web/...", "internal/domain", "internal/gate"}},
 	{"internal/app", []string{
@@ -74,7 +92,7 @@ var rooms = []room{
 
 // drivers are the foreign modules that one room alone may import.
 var drivers = []struct{ module, room string }{
-	{"go.mongodb.org/mongo-driver", "internal/storage/mongodb"},
+	{"go.mongodb.org/mongo-driver", "internal/storage/mongodb/..."},
 	{"modernc.org/sqlite", "internal/storage/sqlite"},
 	{"github.com/gorilla/websocket", "graph/transport/ws"},
 }
@@ -177,7 +195,7 @@ func breaks(name, imported string, roomIndex int) string {
 		return ""
 	}
 	for _, d := range drivers {
-		if within(imported, d.module+"/...") && dir != d.room {
+		if within(imported, d.module+"/...") && !within(dir, d.room) {
 			return "only " + d.room + " may import that driver"
 		}
 	}
@@ -188,8 +206,15 @@ func breaks(name, imported string, roomIndex int) string {
 	if testOnly(target) {
 		return "test packages are for tests and bench/ only"
 	}
-	if within(target, "internal/storage/...") && name != "server.go" && dir != "internal/cli" {
-		return "only server.go and internal/cli may name a storage adapter"
+	if adapter := adapterOf(target); adapter != "" && adapter != adapterOf(dir) {
+		switch {
+		case adapterOf(dir) != "":
+			return "no storage adapter may know another"
+		case name != "server.go" && dir != "internal/cli":
+			return "only server.go and internal/cli may name a storage adapter"
+		case target != adapter:
+			return "what is below " + adapter + " is its own"
+		}
 	}
 	r := rooms[roomIndex]
 	if slices.ContainsFunc(r.may, func(pattern string) bool { return within(target, pattern) }) {
@@ -199,6 +224,17 @@ func breaks(name, imported string, roomIndex int) string {
 		return r.dir + " may import nothing of ours"
 	}
 	return r.dir + " may import only " + strings.Join(r.may, ", ")
+}
+
+// adapterOf returns the directory of the storage adapter that a directory belongs
+// to, or "".
+func adapterOf(dir string) string {
+	below, ok := strings.CutPrefix(dir, "internal/storage/")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(below, "/")
+	return "internal/storage/" + name
 }
 
 // within says whether a slash path is a pattern's.
@@ -256,11 +292,21 @@ func TestCheckNamesFileImportAndRule(t *testing.T) {
 			"internal/app/serve.go imports chirp/internal/cli: internal/app may import only "},
 		{"the API naming an adapter", "graph/model/node.go", "chirp/internal/storage/mongodb",
 			"graph/model/node.go imports chirp/internal/storage/mongodb: only server.go and internal/cli may name a storage adapter"},
-		{"the driver at home", "internal/storage/mongodb/log.go", "go.mongodb.org/mongo-driver/v2/mongo", ""},
+		{"a part of an adapter from outside", "internal/query/feed.go", "chirp/internal/storage/mongodb/views",
+			"internal/query/feed.go imports chirp/internal/storage/mongodb/views: only server.go and internal/cli may name a storage adapter"},
+		{"the server naming a part of an adapter", "server.go", "chirp/internal/storage/mongodb/views",
+			"server.go imports chirp/internal/storage/mongodb/views: what is below internal/storage/mongodb is its own"},
+		{"an adapter naming another", "internal/storage/mongodb/views/store.go", "chirp/internal/storage/sqlite",
+			"internal/storage/mongodb/views/store.go imports chirp/internal/storage/sqlite: no storage adapter may know another"},
+		{"an adapter composing its parts", "internal/storage/mongodb/store.go", "chirp/internal/storage/mongodb/views", ""},
+		{"the views naming the log", "internal/storage/mongodb/views/store.go", "chirp/internal/storage/mongodb/eventlog",
+			"internal/storage/mongodb/views/store.go imports chirp/internal/storage/mongodb/eventlog: internal/storage/mongodb/views may import only "},
+		{"the driver at home", "internal/storage/mongodb/store.go", "go.mongodb.org/mongo-driver/v2/mongo", ""},
+		{"the driver below its home", "internal/storage/mongodb/eventlog/log.go", "go.mongodb.org/mongo-driver/v2/mongo", ""},
 		{"the driver abroad", "internal/projector/fold.go", "go.mongodb.org/mongo-driver/v2/bson",
-			"internal/projector/fold.go imports go.mongodb.org/mongo-driver/v2/bson: only internal/storage/mongodb may import that driver"},
+			"internal/projector/fold.go imports go.mongodb.org/mongo-driver/v2/bson: only internal/storage/mongodb/... may import that driver"},
 		{"the driver in main", "server.go", "go.mongodb.org/mongo-driver/v2/mongo",
-			"server.go imports go.mongodb.org/mongo-driver/v2/mongo: only internal/storage/mongodb may import that driver"},
+			"server.go imports go.mongodb.org/mongo-driver/v2/mongo: only internal/storage/mongodb/... may import that driver"},
 		{"a test package in the product", "internal/command/user.go", "chirp/internal/eventstore/eventstoretest",
 			"internal/command/user.go imports chirp/internal/eventstore/eventstoretest: test packages are for tests and bench/ only"},
 		{"a test package in main", "server.go", "chirp/internal/storage/mongodb/mongotest",

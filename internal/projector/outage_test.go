@@ -1,15 +1,12 @@
 package projector_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
 	"iter"
-	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,33 +16,13 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/logtest"
 	"chirp/internal/projector"
 	"chirp/internal/readmodel"
 )
 
 // errStrange is an error that no list knows.
 var errStrange = errors.New("error 16500: too many requests")
-
-// lines is a log that may be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) count(part string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), part)
-}
-
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // failingViews give an error in place of everything that their projector asks,
 // as long as one is set.
@@ -114,16 +91,16 @@ func TestProjectorNeverHaltsForItsSurroundings(t *testing.T) {
 			w := small(t, stores)
 			views := &failingViews{Store: stores.views}
 			views.fail(err)
-			var log lines
+			var log logtest.Recorder
 			cfg := quickly(stores, "a")
-			cfg.Views, cfg.Logger = views, log.logger()
+			cfg.Views, cfg.Logger = views, log.Logger()
 			p := start(t, cfg)
 			eventually(t, "it has tried often", func() bool { return views.failed.Load() > 30 })
 			s := p.State()
 			if s.Phase == projector.Halted || s.Outage == nil || !errors.Is(s.Outage.Err, err) {
 				t.Errorf("state is %+v, want one that is not halted and has the outage", s)
 			}
-			if n := log.count("will try again"); n != 1 {
+			if n := log.Count("will try again"); n != 1 {
 				t.Errorf("the outage is logged %d times, want 1", n)
 			}
 			views.fail(nil)
@@ -189,21 +166,21 @@ func TestHaltedProjectorLooksAgain(t *testing.T) {
 	stores := memory.open(t)
 	w := small(t, stores)
 	bad, mend := spoil(t, stores, w)
-	var log lines
+	var log logtest.Recorder
 	cfg := quickly(stores, "a")
 	asked := &counting{Store: stores.views}
-	cfg.Views, cfg.Logger = asked, log.logger()
+	cfg.Views, cfg.Logger = asked, log.Logger()
 	p := start(t, cfg)
 	eventually(t, "it halts", func() bool { return p.State().Phase == projector.Halted })
 	halted := asked.n.Load()
 	eventually(t, "it has looked again", func() bool { return asked.n.Load() > halted+10 })
-	if n := log.count("still cannot be applied"); n != 1 {
+	if n := log.Count("still cannot be applied"); n != 1 {
 		t.Errorf("what it found when it looked again is logged %d times, want once a minute", n)
 	}
 	if s := p.State(); s.Phase != projector.Halted || s.Failure == nil || s.Failure.Position != bad || s.Position != bad-1 {
 		t.Errorf("state is %+v, want it halted at %d", s, bad)
 	}
-	if n := log.count("projector: halted"); n != 1 {
+	if n := log.Count("projector: halted"); n != 1 {
 		t.Errorf("the halt is logged %d times, want 1", n)
 	}
 	mend()
@@ -298,9 +275,9 @@ func TestFailuresOfOneEventAloneAreCounted(t *testing.T) {
 	w := small(t, stores)
 	project(t, stores, w, projector.Config{Threshold: 3})
 	views := scriptedViews{stores.views, make(chan error, 100)}
-	var log lines
+	var log logtest.Recorder
 	cfg := quickly(stores, "a")
-	cfg.Views, cfg.Logger = views, log.logger()
+	cfg.Views, cfg.Logger = views, log.Logger()
 	cfg.LeaseTTL = time.Minute // a failure that comes as the lease is lost is not counted
 	p := start(t, cfg)
 	misfit := readmodel.ErrDoesNotFit
@@ -312,7 +289,7 @@ func TestFailuresOfOneEventAloneAreCounted(t *testing.T) {
 		w.write()
 		eventually(t, "it goes on", func() bool { return p.State().Position == w.head() })
 	}
-	if n := log.count("halted"); n != 0 {
+	if n := log.Count("halted"); n != 0 {
 		t.Errorf("it halted %d times, want never", n)
 	}
 	for range 5 {
@@ -320,7 +297,7 @@ func TestFailuresOfOneEventAloneAreCounted(t *testing.T) {
 	}
 	w.post(0, 1)
 	w.write()
-	eventually(t, "five failures of one event halt it", func() bool { return log.count("halted") > 0 })
+	eventually(t, "five failures of one event halt it", func() bool { return log.Count("halted") > 0 })
 	p.stop(t)
 }
 
@@ -352,15 +329,15 @@ func TestStandbySaysWhomItWaitsFor(t *testing.T) {
 		})
 	}
 	lease("first")
-	var log lines
+	var log logtest.Recorder
 	cfg := quickly(stores, "standby")
 	cfg.LeaseTTL = time.Millisecond
-	cfg.Logger = log.logger()
+	cfg.Logger = log.Logger()
 	asked := &counting{Store: store}
 	cfg.Views = asked
 	p := start(t, cfg)
 	eventually(t, "it has asked often", func() bool { return asked.n.Load() > 20 })
-	if got := log.count("holder=first until="); got != 1 {
+	if got := log.Count("holder=first until="); got != 1 {
 		t.Errorf("the holder is named %d times, want once", got)
 	}
 	must := func(err error) {
@@ -372,7 +349,7 @@ func TestStandbySaysWhomItWaitsFor(t *testing.T) {
 	must(store.Release(t.Context(), "first"))
 	lease("second")
 	asked.refuse.Store(false)
-	eventually(t, "it names the second", func() bool { return log.count("holder=second until=") == 1 })
+	eventually(t, "it names the second", func() bool { return log.Count("holder=second until=") == 1 })
 	p.stop(t)
 }
 

@@ -12,6 +12,7 @@ import (
 	"chirp/internal/gate"
 	"chirp/internal/storage/mongodb"
 	"chirp/internal/storage/mongodb/mongotest"
+	"chirp/internal/storage/mongodb/storetest"
 )
 
 // TestCallersWaitForAConnection takes every connection that clients may have
@@ -24,7 +25,7 @@ func TestCallersWaitForAConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if _, err := mongodb.Apart(store.Views()).Serving(t.Context(), "epoch", 10); err != nil {
+	if _, err := store.Views().Serving(t.Context(), storetest.Epoch(t, store), 10); err != nil {
 		t.Fatal(err)
 	}
 	view, err := store.Views().Snapshot(t.Context())

@@ -1,18 +1,20 @@
 package mongodb_test
 
 import (
+	"os"
 	"strings"
 	"sync"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"chirp/internal/domain"
 	"chirp/internal/storage/mongodb"
 	"chirp/internal/storage/mongodb/mongotest"
+	"chirp/internal/storage/mongodb/storetest"
 )
+
+func TestMain(m *testing.M) { os.Exit(mongotest.Main(m)) }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	plain := mongotest.StartPlain(t).Addr()
@@ -58,7 +60,7 @@ func TestOpenOfAnExistingLogCreatesNone(t *testing.T) {
 	if domain.KindOf(err) != domain.Invalid || !strings.Contains(err.Error(), name+" holds no log") {
 		t.Fatalf("Open of a database without a log gave %v, want an error of kind Invalid that says so", err)
 	}
-	if found, err := client(t, uri).Database(name).ListCollectionNames(t.Context(), bson.D{}); err != nil || len(found) != 0 {
+	if found, err := storetest.Client(t, uri).Database(name).ListCollectionNames(t.Context(), bson.D{}); err != nil || len(found) != 0 {
 		t.Errorf("afterwards the database has the collections %v, error %v; want none", found, err)
 	}
 	store, err = mongodb.Open(t.Context(), uri, name, mongodb.Options{})
@@ -100,50 +102,30 @@ func TestProcessesThatFoundOneLogSeeOneEpoch(t *testing.T) {
 	}
 }
 
-func TestEventsCanBeReadInTheDatabase(t *testing.T) {
-	database := mongotest.Database(t)
-	store, closeStore := open(t, database)
-	defer closeStore()
-	a := chirp()
-	a.Events[0].Data = []byte(`{"authorId":"user_1","content":"hé \u0000","n":5,"tags":["a",null]}`)
-	if _, err := store.Log().Append(t.Context(), a); err != nil {
-		t.Fatal(err)
+func TestOpenIsRefusedForGood(t *testing.T) {
+	t.Parallel()
+	set := storetest.StartOwn(t)
+	host := set.Nodes[0].Addr()
+	for _, c := range []struct {
+		name, uri string
+		code      int
+		want      domain.Kind
+	}{
+		{"a wrong password", "mongodb://nobody:wrong@" + host + "/?replicaSet=chirp", 0, domain.Invalid},
+		{"no rights", set.URI(), 13, domain.Invalid},
+		{"an index of another kind in the way", set.URI(), 85, domain.Invalid},
+		{"a quota that is used up", set.URI(), 8000, domain.Unavailable},
+		{"an error that nobody knows", set.URI(), 31337, domain.Unavailable},
+	} {
+		if c.code != 0 {
+			storetest.FailNext(t, set, "denied", 1, bson.D{storetest.Commands("create"), {Key: "errorCode", Value: c.code}})
+		}
+		store, err := mongodb.Open(t.Context(), c.uri, "denied", mongodb.Options{})
+		if err == nil {
+			store.Close()
+		}
+		if err == nil || domain.KindOf(err) != c.want {
+			t.Errorf("Open with %s: got %v, kind %v, want kind %v", c.name, err, domain.KindOf(err), c.want)
+		}
 	}
-	var got struct {
-		ID      int64  `bson:"_id"`
-		Version int64  `bson:"version"`
-		Stream  string `bson:"stream"`
-		Data    bson.D `bson:"data"`
-		Command struct {
-			Fingerprint string `bson:"fingerprint"`
-			Events      int64  `bson:"events"`
-		} `bson:"command"`
-	}
-	events := client(t, mongotest.URI(t)).Database(database).Collection("events")
-	if err := events.FindOne(t.Context(), bson.D{{Key: "data.tags", Value: "a"}}).Decode(&got); err != nil {
-		t.Fatal(err)
-	}
-	want := bson.D{{Key: "authorId", Value: "user_1"}, {Key: "content", Value: "hé \x00"}, {Key: "n", Value: int64(5)}, {Key: "tags", Value: bson.A{"a", nil}}}
-	if text(got.Data) != text(want) || got.ID != 1 || got.Version != 1 || got.Stream != string(a.Events[0].Stream) || got.Command.Events != 1 || got.Command.Fingerprint != a.Command.Fingerprint {
-		t.Errorf("the event's document: got %+v", got)
-	}
-}
-
-func text(d bson.D) string {
-	raw, err := bson.MarshalExtJSON(d, true, false)
-	if err != nil {
-		return err.Error()
-	}
-	return string(raw)
-}
-
-// client gives a plain client until the end of the test.
-func client(t testing.TB, uri string) *mongo.Client {
-	t.Helper()
-	c, err := mongo.Connect(options.Client().ApplyURI(uri))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Disconnect(t.Context()) })
-	return c
 }

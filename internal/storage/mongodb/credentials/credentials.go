@@ -1,0 +1,265 @@
+// Package credentials is the auth.Credentials of a database: the users' password
+// hashes and the token secret.
+package credentials
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/xoptions"
+
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+	"chirp/internal/storage/mongodb/conn"
+	"chirp/internal/storage/mongodb/format"
+	"chirp/internal/storage/mongodb/integrity"
+)
+
+// Store is the auth.Credentials of a database.
+type Store struct {
+	conn    *conn.Conn
+	monitor *integrity.Monitor
+	users   *mongo.Collection // userRow
+	secrets *mongo.Collection
+}
+
+// userRow is a user's document, whose _id is the user's id. Until the credential
+// is confirmed it also has the time when it was saved, as unconfirmedSince.
+type userRow struct {
+	User string `bson:"_id"`
+	Hash string `bson:"hash"`
+}
+
+// New opens the credentials of a database, which the monitor watches.
+func New(c *conn.Conn, m *integrity.Monitor) *Store {
+	return &Store{
+		conn: c, monitor: m,
+		users: c.DB().Collection(format.CredentialsCollection), secrets: c.DB().Collection(format.SecretsCollection),
+	}
+}
+
+// Indexes returns the indexes that the collection of the credentials has besides
+// the one on _id.
+func Indexes() []mongo.IndexModel {
+	return []mongo.IndexModel{{
+		Keys:    bson.D{{Key: "unconfirmedSince", Value: 1}},
+		Options: options.Index().SetName("unconfirmedSince").SetSparse(true),
+	}}
+}
+
+// run calls f with a pin for its commands, unless credentials are lost. If f
+// fails because the collection is not the pinned one, and the monitor then finds
+// nothing lost, as after a restored backup, run calls f once more.
+func (c *Store) run(ctx context.Context, f func(ctx context.Context, pin bson.D) error) error {
+	for again := false; ; again = true {
+		if err := c.monitor.CredentialsRefusal(); err != nil {
+			return err
+		}
+		pin, _ := c.monitor.CredentialsPin()
+		err := c.conn.InSession(ctx, func(ctx context.Context) error { return f(ctx, pin) })
+		if !conn.HasCode(err, conn.CodeCollectionUUIDMismatch) {
+			return err
+		}
+		c.monitor.Check(ctx)
+		if again && c.monitor.CredentialsRefusal() == nil {
+			return fmt.Errorf("%w: %w", integrity.ErrCredentialsLost, err)
+		}
+	}
+}
+
+// pinned adds a pin to the options of a command, which then fails on any other
+// collection.
+func pinned[T any](o T, pin bson.D, set func(T, string, any) error) T {
+	if pin != nil {
+		_ = set(o, "addCommandFields", pin) // fails only for another name or type
+	}
+	return o
+}
+
+// SaveCredential implements auth.Credentials.
+func (c *Store) SaveCredential(ctx context.Context, user domain.UserID, hash string, at time.Time) error {
+	set := bson.D{{Key: "$set", Value: bson.D{{Key: "hash", Value: hash}, {Key: "unconfirmedSince", Value: at}}}}
+	return conn.Translate(ctx, "save a credential", c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		return upsert(ctx, c.users, string(user), set, pin)
+	}))
+}
+
+// upsert changes a document or inserts it. Of several calls that find it missing
+// at once, all but one may fail because it is there by now, and try again.
+func upsert(ctx context.Context, in *mongo.Collection, id string, change, pin bson.D) error {
+	for {
+		_, err := in.UpdateByID(ctx, id, change, pinned(options.UpdateOne().SetUpsert(true), pin, xoptions.SetInternalUpdateOneOptions))
+		if !conn.HasCode(err, conn.CodeDuplicateKey) {
+			return err
+		}
+	}
+}
+
+// Credential implements auth.Credentials. Together with the user's credential it
+// reads one that must be there; if both are missing, credentials may be lost.
+func (c *Store) Credential(ctx context.Context, user domain.UserID) (string, error) {
+	_, other := c.monitor.CredentialsPin()
+	var rows []userRow
+	err := c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		cursor, err := c.users.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{string(user), other}}}}}, pinned(options.Find(), pin, xoptions.SetInternalFindOptions))
+		if err != nil {
+			return err
+		}
+		return cursor.All(ctx, &rows)
+	})
+	if err != nil {
+		return "", conn.Translate(ctx, "read a credential", err)
+	}
+	for _, r := range rows {
+		if r.User == string(user) {
+			return r.Hash, nil
+		}
+	}
+	if len(rows) == 0 && other != "" {
+		c.monitor.Check(ctx)
+		if err := c.monitor.CredentialsRefusal(); err != nil {
+			return "", conn.Translate(ctx, "read a credential", err)
+		}
+	}
+	return "", auth.ErrNoCredential
+}
+
+// Unconfirmed implements auth.Credentials.
+func (c *Store) Unconfirmed(ctx context.Context, before time.Time, limit int) ([]domain.UserID, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var rows []struct {
+		User string `bson:"_id"`
+	}
+	err := c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		cursor, err := c.users.Find(ctx, bson.D{{Key: "unconfirmedSince", Value: bson.D{{Key: "$lt", Value: before}}}},
+			pinned(options.Find(), pin, xoptions.SetInternalFindOptions).SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "unconfirmedSince", Value: 1}}).SetLimit(int64(limit)))
+		if err != nil {
+			return err
+		}
+		return cursor.All(ctx, &rows)
+	})
+	users := make([]domain.UserID, len(rows))
+	for i, r := range rows {
+		users[i] = domain.UserID(r.User)
+	}
+	return users, conn.Translate(ctx, "find unconfirmed credentials", err)
+}
+
+// ConfirmCredential implements auth.Credentials.
+func (c *Store) ConfirmCredential(ctx context.Context, user domain.UserID) error {
+	confirmed := bson.D{{Key: "$unset", Value: bson.D{{Key: "unconfirmedSince", Value: 1}}}}
+	return conn.Translate(ctx, "confirm a credential", c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		_, err := c.users.UpdateByID(ctx, string(user), confirmed, pinned(options.UpdateOne(), pin, xoptions.SetInternalUpdateOneOptions))
+		return err
+	}))
+}
+
+// DeleteCredential implements auth.Credentials.
+func (c *Store) DeleteCredential(ctx context.Context, user domain.UserID) error {
+	return conn.Translate(ctx, "delete a credential", c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		_, err := c.users.DeleteOne(ctx, bson.D{{Key: "_id", Value: string(user)}}, pinned(options.DeleteOne(), pin, xoptions.SetInternalDeleteOneOptions))
+		return err
+	}))
+}
+
+// Secret implements auth.Credentials.
+func (c *Store) Secret(ctx context.Context, proposed []byte) ([]byte, error) {
+	const op = "read the token secret"
+	if len(proposed) > 0 {
+		keep := bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "secret", Value: proposed}}}}
+		if err := c.run(ctx, func(ctx context.Context, _ bson.D) error {
+			return upsert(ctx, c.secrets, format.TokenSecretID, keep, nil)
+		}); err != nil {
+			return nil, conn.Translate(ctx, op, err)
+		}
+	}
+	var row struct {
+		Secret []byte `bson:"secret"`
+	}
+	err := c.run(ctx, func(ctx context.Context, _ bson.D) error {
+		return c.secrets.FindOne(ctx, bson.D{{Key: "_id", Value: format.TokenSecretID}}).Decode(&row)
+	})
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil, nil
+	}
+	return row.Secret, conn.Translate(ctx, op, err)
+}
+
+const allBatch = 1000 // credentials read at a time
+
+// All implements auth.Credentials. It reads in batches, each from where the one
+// before ended, so that no cursor has to outlive a slow reader.
+func (c *Store) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
+	return func(yield func(auth.Credential, error) bool) {
+		for after := ""; ; {
+			rows, err := c.after(ctx, after)
+			if err != nil {
+				yield(auth.Credential{}, conn.Translate(ctx, "read all credentials", err))
+				return
+			}
+			for _, r := range rows {
+				if !yield(auth.Credential{User: domain.UserID(r.User), Hash: r.Hash}, nil) {
+					return
+				}
+				after = r.User
+			}
+			if len(rows) < allBatch {
+				return
+			}
+		}
+	}
+}
+
+// after returns the credentials whose users come after one, in their order.
+func (c *Store) after(ctx context.Context, user string) (rows []userRow, err error) {
+	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		cursor, err := c.users.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: user}}}},
+			pinned(options.Find(), pin, xoptions.SetInternalFindOptions).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(allBatch).SetBatchSize(allBatch+1))
+		if err != nil {
+			return err
+		}
+		return cursor.All(ctx, &rows)
+	})
+	return rows, err
+}
+
+// Restore implements auth.Credentials.
+func (c *Store) Restore(ctx context.Context, secret []byte, restored []auth.Credential, at time.Time) error {
+	const op = "restore credentials"
+	var writes []mongo.WriteModel
+	for _, r := range restored {
+		set := bson.D{{Key: "$set", Value: bson.D{{Key: "hash", Value: r.Hash}, {Key: "unconfirmedSince", Value: at}}}}
+		writes = append(writes, mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: string(r.User)}}).SetUpdate(set).SetUpsert(true))
+	}
+	if len(writes) > 0 {
+		err := c.conn.InSession(ctx, func(ctx context.Context) error {
+			_, err := c.users.BulkWrite(ctx, writes, options.BulkWrite().SetOrdered(false))
+			return err
+		})
+		if err != nil {
+			return conn.Translate(ctx, op, err)
+		}
+	}
+	if len(secret) == 0 {
+		return nil
+	}
+	set := bson.D{{Key: "$set", Value: bson.D{{Key: "secret", Value: secret}}}}
+	return conn.Translate(ctx, op, c.conn.InSession(ctx, func(ctx context.Context) error { return upsert(ctx, c.secrets, format.TokenSecretID, set, nil) }))
+}
+
+// Discard implements auth.Credentials.
+func (c *Store) Discard(ctx context.Context) error {
+	return conn.Translate(ctx, "discard the credentials", c.conn.InSession(ctx, func(ctx context.Context) error {
+		_, users := c.users.DeleteMany(ctx, bson.D{})
+		_, secrets := c.secrets.DeleteMany(ctx, bson.D{})
+		return errors.Join(users, secrets)
+	}))
+}

@@ -1,0 +1,122 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/storage/mongodb/conn"
+	"chirp/internal/storage/mongodb/format"
+)
+
+// pending is an append that waits for its commit.
+type pending struct {
+	append eventstore.Append
+	docs   []format.Document
+	bytes  int
+	// inDoubt says that a commit of it was attempted, and nobody knows what came
+	// of it.
+	inDoubt bool
+	// done receives the outcome, once.
+	done chan outcome
+}
+
+type outcome struct {
+	commit eventstore.Commit
+	err    error
+}
+
+func newPending(a eventstore.Append) (*pending, error) {
+	docs, err := format.EncodeAppend(a)
+	if err != nil {
+		return nil, err
+	}
+	p := &pending{append: a, docs: docs, done: make(chan outcome, 1)}
+	for _, d := range docs {
+		p.bytes += len(d)
+	}
+	return p, nil
+}
+
+// Append implements eventstore.Log. The appends that arrive while a
+// transaction runs are committed together by the next one.
+func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	if err := a.Check(); err != nil {
+		return eventstore.Commit{}, err
+	}
+	p, err := newPending(a)
+	if err != nil {
+		return eventstore.Commit{}, err
+	}
+	op := "append to " + string(a.Events[0].Stream)
+	if l.readOnly {
+		return eventstore.Commit{}, domain.Errorf(domain.Invalid, "%s: the database is opened for reading only", op)
+	}
+	if err := l.monitor.Refusal(); err != nil {
+		return eventstore.Commit{}, eventstore.NotAppended(fmt.Errorf("%s: %w", op, err))
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, conn.AnswerTimeout, errNoAnswer)
+	defer cancel()
+	if settled, o := l.settleStale(waiting, p); settled {
+		return answer(ctx, op, o)
+	}
+	if !l.queue.add(p) {
+		return eventstore.Commit{}, eventstore.NotAppended(conn.Unavailable(op, errClosed))
+	}
+	select {
+	case o := <-p.done:
+		return answer(ctx, op, o)
+	case <-waiting.Done():
+		o := outcome{err: context.Cause(waiting)}
+		if l.queue.remove(p) {
+			o.err = eventstore.NotAppended(o.err)
+		}
+		return answer(ctx, op, o)
+	}
+}
+
+var (
+	errClosed   = errors.New("the store is closed")
+	errNoAnswer = fmt.Errorf("no answer within %s: %w", conn.AnswerTimeout, context.DeadlineExceeded)
+)
+
+// settleStale answers an append that expects events which are not there. The
+// unique index cannot catch it, for it would leave a gap in the versions. No
+// event is ever removed, so whatever is there now can be relied on.
+func (l *Log) settleStale(ctx context.Context, p *pending) (bool, outcome) {
+	for stream, expected := range p.append.Streams() {
+		if expected == 0 {
+			continue
+		}
+		var actual int64
+		err := l.conn.InSession(ctx, func(ctx context.Context) (err error) {
+			actual, err = l.version(ctx, stream)
+			return err
+		})
+		if err != nil {
+			return true, outcome{err: eventstore.NotAppended(err)}
+		}
+		if actual < expected {
+			return true, l.settleRepeat(ctx, p, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual})
+		}
+	}
+	return false, outcome{}
+}
+
+// settleRepeat answers an append with the commit that its command key has, and
+// with an error if there is none.
+func (l *Log) settleRepeat(ctx context.Context, p *pending, otherwise error) outcome {
+	c, found, err := l.committed(ctx, p.append.Command.CommandKey)
+	switch {
+	case err != nil:
+		return outcome{err: err}
+	case !found:
+		return outcome{err: otherwise}
+	case c.Fingerprint != p.append.Command.Fingerprint:
+		return outcome{err: eventstore.ErrCommandReused}
+	}
+	c.Repeated = true
+	return outcome{commit: c}
+}

@@ -1,0 +1,311 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/gate"
+	"chirp/internal/outage"
+	"chirp/internal/storage/mongodb/conn"
+	"chirp/internal/storage/mongodb/format"
+	"chirp/internal/storage/mongodb/integrity"
+)
+
+const (
+	// safetyPoll is how long a change can stay unnoticed when the stream does
+	// not report it.
+	safetyPoll = time.Second
+	// streamWait is how long the server holds a request for changes when there
+	// are none; streamTimeout is when a request counts as lost.
+	streamWait    = time.Second
+	streamTimeout = 10 * time.Second
+	// reopenAfter is the pause after a stream that failed.
+	reopenAfter = 250 * time.Millisecond
+	// streamRest is the pause after each report, which makes one report of
+	// many changes when there are many.
+	streamRest = 20 * time.Millisecond
+	// catchUpEvents is how many events are read at a time.
+	catchUpEvents = 1000
+)
+
+// changes is a process's one change stream. It tells when the log has grown
+// and when a checkpoint was written, by whatever server.
+//
+// It is a wake-up, never a record. Of each group of appends it reports the last
+// event alone; the events are read by position. When it fails, for whatever
+// reason, a new one begins at the present, the tail is reset, and its followers
+// catch up by position. A poll makes sure that what the stream did not tell is
+// found all the same.
+type changes struct {
+	db      *mongo.Database
+	logger  *slog.Logger
+	tail    eventstore.Tail
+	log     *Log
+	monitor *integrity.Monitor
+
+	mu      sync.Mutex
+	waiting map[chan struct{}]bool // who wants to know of checkpoints
+	live    bool                   // the stream is open
+	// published is the position of the newest event in the tail, or where the
+	// log ended when the stream was opened; 0 if neither is known.
+	published domain.Position
+	// own is the end of the group that this process is committing: its events
+	// need not be read, for they will be published when that is done.
+	own domain.Position
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+func newChanges(db *mongo.Database, m *integrity.Monitor, logger *slog.Logger) *changes {
+	return &changes{db: db, monitor: m, logger: logger, waiting: map[chan struct{}]bool{}}
+}
+
+// start opens the stream. It reads from the log what others append.
+func (c *changes) start(log *Log) {
+	var ctx context.Context
+	ctx, c.stop = context.WithCancel(gate.Own(context.Background()))
+	c.log = log
+	c.done.Go(func() { c.watch(ctx) })
+	c.done.Go(func() { c.poll(ctx) })
+}
+
+func (c *changes) close() {
+	if c.stop == nil { // it was not started
+		return
+	}
+	c.stop()
+	c.done.Wait()
+}
+
+// subscribe gives a channel that says when a checkpoint may have moved: at a
+// change, when the stream was lost, and at every safety poll. What happens
+// while nobody receives is said once. stop ends the subscription.
+func (c *changes) subscribe() (moved <-chan struct{}, stop func()) {
+	ch := make(chan struct{}, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting[ch] = true
+	return ch, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.waiting, ch)
+	}
+}
+
+func (c *changes) checkpointMoved() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for ch := range c.waiting {
+		select {
+		case ch <- struct{}{}:
+		default: // it has not heard the last one yet
+		}
+	}
+}
+
+// appending notes that this process is about to commit a group.
+func (c *changes) appending(end domain.Position) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.own = end
+}
+
+// appended publishes the events that this process has committed. If another
+// server's are missing before them, they are left to the stream, which brings
+// both in order. It is called without events when nothing came of the group.
+func (c *changes) appended(events []eventstore.Event) {
+	c.mu.Lock()
+	c.own = 0
+	next := len(events) > 0 && (c.published == 0 || c.published+1 == events[0].Position)
+	wake := !next && !c.live
+	c.mu.Unlock()
+	if next {
+		c.publish(events)
+	} else if wake {
+		c.tail.Publish(nil)
+	}
+}
+
+func (c *changes) publish(events []eventstore.Event) {
+	c.mu.Lock()
+	c.published = max(c.published, events[len(events)-1].Position)
+	c.mu.Unlock()
+	c.tail.Publish(events)
+}
+
+// catchUp publishes the events up to a position that was reported, unless this
+// process is about to.
+func (c *changes) catchUp(ctx context.Context, to domain.Position) error {
+	for {
+		c.mu.Lock()
+		after, own := c.published, c.own
+		c.mu.Unlock()
+		if to <= after || to == own {
+			return nil
+		}
+		events, err := c.log.ReadAll(ctx, after, catchUpEvents)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			c.tail.Publish(nil)
+			return nil
+		}
+		c.publish(events)
+	}
+}
+
+func (c *changes) poll(ctx context.Context) {
+	tick := time.NewTicker(safetyPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			c.tail.Publish(nil)
+			c.checkpointMoved()
+		}
+	}
+}
+
+// reset makes everybody read what there is. Where the log ends is 0 if it is
+// not known.
+func (c *changes) reset(end domain.Position, live bool) {
+	c.mu.Lock()
+	c.published, c.live = end, live
+	c.mu.Unlock()
+	c.tail.Reset()
+	c.checkpointMoved()
+}
+
+// watch keeps a stream open until ctx ends.
+func (c *changes) watch(ctx context.Context) {
+	var lost outage.Outage
+	for ctx.Err() == nil {
+		err := c.watchOnce(ctx, func() { lost.Ended(c.logger, "the change stream is back") })
+		c.reset(0, false)
+		c.monitor.RequestCheck()
+		if ctx.Err() == nil {
+			tries := lost.Failed(c.logger, "the change stream was lost; followers read the log until it is back", err)
+			conn.Pause(ctx, outage.Delay(reopenAfter, tries))
+		}
+	}
+}
+
+var errStreamEnded = errors.New("the server ended the change stream")
+
+// change is what the stream reports: the last event of a group that was
+// appended, that a checkpoint was written, or something that the guard should
+// look at.
+type change struct {
+	Kind string `bson:"operationType"`
+	NS   struct {
+		Collection string `bson:"coll"`
+	} `bson:"ns"`
+	Key struct {
+		ID bson.RawValue `bson:"_id"`
+	} `bson:"documentKey"`
+	Document struct {
+		Turn *int64 `bson:"turn"`
+	} `bson:"fullDocument"`
+}
+
+// watchOnce follows one stream until it fails. It calls opened once the stream
+// has answered.
+func (c *changes) watchOnce(ctx context.Context, opened func()) error {
+	stream, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close(context.WithoutCancel(ctx))
+	head, err := c.log.Head(ctx) // what was written before the stream began is read by whoever needs it
+	if err != nil {
+		return err
+	}
+	c.reset(head.Position, true)
+	for {
+		if err := c.deliver(ctx, stream); err != nil {
+			return err
+		}
+		opened()
+		conn.Pause(ctx, streamRest)
+	}
+}
+
+func (c *changes) open(ctx context.Context) (*mongo.ChangeStream, error) {
+	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
+	defer cancel()
+	groups := bson.D{{Key: "operationType", Value: "insert"}, {Key: "ns.coll", Value: format.EventsCollection}, {Key: "fullDocument.turn", Value: format.Exists}}
+	checkpoints := bson.D{{Key: "ns.coll", Value: format.ViewsCollection}}
+	// What is done to the log other than appending to it.
+	guarded := bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: bson.A{format.EventsCollection, format.LogCollection}}}}, {Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}}
+	kept := bson.A{format.CredentialsCollection, format.SecretsCollection}
+	taken := bson.D{{Key: "operationType", Value: bson.D{{Key: "$in", Value: bson.A{"drop", "rename", "delete"}}}}, {Key: "$or", Value: bson.A{
+		bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: kept}}}}, bson.D{{Key: "to.coll", Value: bson.D{{Key: "$in", Value: append(kept, format.EventsCollection)}}}}}}}
+	dropped := bson.D{{Key: "operationType", Value: "dropDatabase"}}
+	strays := bson.D{{Key: "ns.coll", Value: format.EventsCollection}, {Key: "operationType", Value: "insert"}, {Key: "fullDocument.type", Value: nil}}
+	pipeline := mongo.Pipeline{
+		{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{groups, checkpoints, guarded, taken, dropped, strays}}}}},
+		{{Key: "$project", Value: bson.D{{Key: "operationType", Value: 1}, {Key: "ns.coll", Value: 1}, {Key: "documentKey._id", Value: 1}, {Key: "fullDocument.turn", Value: 1}}}},
+	}
+	o := options.ChangeStream().SetMaxAwaitTime(streamWait)
+	if c.monitor.Pin() != nil { // a server that reports dropped indexes
+		o.SetShowExpandedEvents(true)
+	}
+	return c.db.Watch(ctx, pipeline, o)
+}
+
+// deliver waits for the next changes and acts on all that came at once.
+func (c *changes) deliver(ctx context.Context, stream *mongo.ChangeStream) error {
+	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
+	defer cancel()
+	var end domain.Position
+	var checkpoint, look bool
+	for stream.TryNext(ctx) {
+		var ch change
+		if err := bson.Unmarshal(stream.Current, &ch); err != nil {
+			return err
+		}
+		switch position, ok := ch.Key.ID.Int64OK(); {
+		case ch.NS.Collection == format.ViewsCollection:
+			checkpoint = true
+		case ch.Kind == "insert" && ch.Document.Turn != nil && ok:
+			end = domain.Position(position)
+		default:
+			look = true
+			switch {
+			case ch.Kind == "insert":
+				c.monitor.NoteStray(ch.Key.ID)
+			case ch.Kind == "delete" && ch.NS.Collection == format.EventsCollection:
+				c.monitor.NoteRemoved(ch.Key.ID)
+			}
+		}
+		if stream.RemainingBatchLength() == 0 {
+			break
+		}
+	}
+	if err := stream.Err(); err != nil {
+		return err
+	}
+	if stream.ID() == 0 {
+		return errStreamEnded
+	}
+	if checkpoint {
+		c.checkpointMoved()
+	}
+	if look {
+		c.monitor.RequestCheck()
+	}
+	return c.catchUp(ctx, end)
+}

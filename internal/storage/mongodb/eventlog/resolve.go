@@ -1,0 +1,142 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/gate"
+	"chirp/internal/storage/mongodb/conn"
+	"chirp/internal/storage/mongodb/format"
+)
+
+// branches is how many conditions one query joins with $or.
+const branches = 100
+
+// settle answers the appends of a group whose command was carried out before
+// or whose streams have moved on, and gives the others. What it reads inside a
+// transaction that looked where the log ends is exact.
+func (l *Log) settle(inside context.Context, group []*pending) ([]*pending, error) {
+	repeated, err := l.repeated(inside, group)
+	if err != nil {
+		return group, fmt.Errorf("look for repeated commands: %w", err)
+	}
+	moved, err := l.moved(inside, group)
+	if err != nil {
+		return group, fmt.Errorf("look for streams that moved on: %w", err)
+	}
+	var writable []*pending
+	for _, p := range group {
+		conflict := p.conflict(moved)
+		switch {
+		case repeated[p.append.Command.CommandKey]:
+			l.background.Go(func() { l.answerRepeat(p) })
+		case conflict != nil:
+			p.done <- outcome{err: conflict}
+		default:
+			p.inDoubt = false // an attempt that might have been committed was not
+			writable = append(writable, p)
+		}
+	}
+	return writable, nil
+}
+
+// repeated says which of a group's commands are in the log.
+func (l *Log) repeated(inside context.Context, group []*pending) (map[eventstore.CommandKey]bool, error) {
+	var keys []bson.D
+	for _, p := range group {
+		keys = append(keys, keyFilter(p.append.Command.CommandKey))
+	}
+	found := map[eventstore.CommandKey]bool{}
+	fields := bson.D{{Key: "actor", Value: 1}, {Key: "commandId", Value: 1}}
+	err := l.findAny(inside, bson.D{{Key: "command", Value: format.Exists}}, keys, fields, func(raw bson.Raw) {
+		found[eventstore.CommandKey{Actor: text(raw, "actor"), ID: text(raw, "commandId")}] = true
+	})
+	return found, err
+}
+
+// moved gives the versions of those of a group's streams that are beyond the
+// version that is expected.
+func (l *Log) moved(inside context.Context, group []*pending) (map[domain.StreamID]int64, error) {
+	var next []bson.D
+	for _, p := range group {
+		for stream, expected := range p.append.Streams() {
+			next = append(next, bson.D{{Key: "stream", Value: string(stream)}, {Key: "version", Value: expected + 1}})
+		}
+	}
+	versions := map[domain.StreamID]int64{}
+	fields := bson.D{{Key: "_id", Value: 0}, {Key: "stream", Value: 1}}
+	err := l.findAny(inside, nil, next, fields, func(raw bson.Raw) {
+		versions[domain.StreamID(text(raw, "stream"))] = 0
+	})
+	for stream := range versions {
+		if err == nil {
+			versions[stream], err = l.version(inside, stream)
+		}
+	}
+	return versions, err
+}
+
+// findAny calls f for every event that meets a condition and any of the
+// alternatives.
+func (l *Log) findAny(inside context.Context, condition bson.D, alternatives []bson.D, fields bson.D, f func(bson.Raw)) error {
+	for len(alternatives) > 0 {
+		n := min(len(alternatives), branches)
+		filter := append(bson.D{{Key: "$or", Value: alternatives[:n]}}, condition...)
+		alternatives = alternatives[n:]
+		cursor, err := l.events.Find(inside, filter, options.Find().SetProjection(fields).SetBatchSize(branches+1))
+		if err != nil {
+			return err
+		}
+		for cursor.Next(inside) {
+			f(cursor.Current)
+		}
+		if err := cursor.Err(); err != nil {
+			return err
+		}
+		if err := cursor.Close(inside); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func text(raw bson.Raw, key string) string {
+	s, _ := raw.Lookup(key).StringValueOK()
+	return s
+}
+
+// conflict gives what is in an append's way among the streams that moved on.
+func (p *pending) conflict(moved map[domain.StreamID]int64) error {
+	for stream, expected := range p.append.Streams() {
+		if actual, ok := moved[stream]; ok {
+			return &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
+		}
+	}
+	return nil
+}
+
+// answerRepeat answers an append with the commit that its command made before.
+// It was seen inside a transaction, and so may not be safe from a rollback for
+// another moment.
+func (l *Log) answerRepeat(p *pending) {
+	ctx, cancel := context.WithTimeout(gate.Own(context.Background()), conn.AnswerTimeout)
+	defer cancel()
+	for ctx.Err() == nil {
+		o := l.settleRepeat(ctx, p, errNoAnswer)
+		if o.err == nil { // it may be one of this process that was not confirmed
+			o.err = <-l.monitor.ConfirmIndexes(ctx)
+		}
+		if !errors.Is(o.err, errNoAnswer) {
+			p.done <- o
+			return
+		}
+		conn.Pause(ctx, retryPause)
+	}
+	p.done <- outcome{err: errNoAnswer}
+}

@@ -1,6 +1,0 @@
-package mongodb
-
-import "chirp/internal/gate"
-
-// Gate gives the gate at which the callers of a store wait for a connection.
-func Gate(s *Store) *gate.Gate { return s.gate }

@@ -1,0 +1,48 @@
+package integrity_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"chirp/internal/auth"
+	"chirp/internal/storage/mongodb/storetest"
+)
+
+// The credential of a registration that failed is swept, and then there is
+// none, as there must be.
+func TestACredentialWithoutAnAccountIsNotMissed(t *testing.T) {
+	t.Parallel()
+	store, db, _ := guarding(t)
+	credentials := store.Credentials()
+	if err := credentials.SaveCredential(t.Context(), "user_failed", "hash", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := credentials.Secret(t.Context(), []byte("a secret")); err != nil {
+		t.Fatal(err)
+	}
+	log := db.Collection("log")
+	storetest.Eventually(t, "a look has found the secret", func() bool { return log.FindOne(t.Context(), bson.D{{Key: "secret", Value: true}}).Err() == nil })
+	if err := log.FindOne(t.Context(), bson.D{{Key: "passwords", Value: nil}}).Err(); err != nil {
+		t.Errorf("the log's document without a mark of credentials: got error %v, want it, because no account has one", err)
+	}
+	if err := credentials.DeleteCredential(t.Context(), "user_failed"); err != nil {
+		t.Fatal(err)
+	}
+	storetest.MustAppend(t, store.Log(), storetest.To("user:user_kept", 0, "registration"))
+	if hash, err := credentials.Credential(t.Context(), "user_failed"); !errors.Is(err, auth.ErrNoCredential) {
+		t.Errorf("Credential: got %q, error %v; want ErrNoCredential", hash, err)
+	}
+	if err := credentials.SaveCredential(t.Context(), "user_kept", "hash", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Eventually(t, "the mark is an account that has a credential", func() bool {
+		return !errors.Is(log.FindOne(t.Context(), bson.D{{Key: "passwords.user", Value: "user_kept"}}).Err(), mongo.ErrNoDocuments)
+	})
+	if got := store.Problems(); len(got) > 0 {
+		t.Errorf("Problems: got %q, want none", got)
+	}
+}

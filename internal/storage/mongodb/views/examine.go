@@ -1,0 +1,164 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+	"chirp/internal/storage/mongodb/conn"
+	"chirp/internal/storage/mongodb/format"
+)
+
+// unfitError says why a generation of the views cannot serve and is to be made
+// anew.
+type unfitError struct {
+	reason string
+	// broken is set when a part of the generation is gone.
+	broken bool
+}
+
+func (e *unfitError) Error() string {
+	return "the views do not serve, because " + e.reason + "; a server makes them anew, and so does chirp rebuild"
+}
+
+// Unwrap makes it readmodel.ErrUnfit, of kind Unavailable.
+func (e *unfitError) Unwrap() []error { return []error{errUnfitViews, readmodel.ErrUnfit} }
+
+// examine gives an *unfitError for a generation that must not serve.
+func (v *Store) examine(ctx context.Context, g readmodel.Generation) error {
+	call, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
+	defer cancel()
+	if err := v.belongs(call, g); err != nil {
+		return err
+	}
+	gone, err := v.collections(g.Number, majority()).gone(call)
+	if err == nil && gone != "" {
+		err = &unfitError{reason: gone + " is gone", broken: true}
+	}
+	return err
+}
+
+// belongs gives an *unfitError for a generation that was made from another log,
+// or from a history of this one that a restored backup has undone: the log has
+// no event at its position, or another one. A log that has no events at all
+// says nothing about views. Within a transaction it reads what is newest.
+func (v *Store) belongs(ctx context.Context, g readmodel.Generation) error {
+	if v.apart {
+		return nil
+	}
+	var log struct {
+		Epoch string `bson:"epoch"`
+	}
+	err := v.conn.DB().Collection(format.LogCollection).FindOne(ctx, bson.D{{Key: "_id", Value: format.LogID}}).Decode(&log)
+	switch at := g.Checkpoint; {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return errLogGone
+	case err != nil:
+		return err
+	case log.Epoch != g.Epoch:
+		return &unfitError{reason: "they were made from another log"}
+	case at.Position == 0:
+		return nil
+	default:
+		return v.sameHistory(ctx, at)
+	}
+}
+
+func (v *Store) sameHistory(ctx context.Context, at readmodel.Checkpoint) error {
+	hashes, err := format.ReadHashes(ctx, v.conn.DB().Collection(format.EventsCollection), []domain.Position{1, at.Position})
+	if err != nil {
+		return err
+	}
+	switch hash, is := hashes[at.Position]; {
+	case hashes[1] == 0:
+		return errLogGone
+	case !is:
+		return &unfitError{reason: fmt.Sprintf("they are at position %d, where the log has no event", at.Position)}
+	case at.Event != 0 && at.Event != hash:
+		return &unfitError{reason: fmt.Sprintf("they are of another history: at their position %d the log has another event", at.Position)}
+	}
+	return nil
+}
+
+// gone names a collection or an index that a serving generation lacks, or "".
+// Without its index a collection may have been dropped and made again by a
+// write, so that rows may be missing too.
+func (c collections) gone(ctx context.Context) (string, error) {
+	all := c.indexed()
+	names := make([]string, len(all))
+	for i, of := range all {
+		names[i] = of.Name()
+	}
+	there, err := c.profiles.Database().ListCollectionNames(ctx, bson.D{{Key: "name", Value: in(names)}})
+	if err != nil {
+		return "", err
+	}
+	for _, of := range all {
+		if !slices.Contains(there, of.Name()) {
+			return "the collection " + of.Name(), nil
+		}
+	}
+	for _, of := range all {
+		if missing, err := of.lacks(ctx); missing != "" || err != nil {
+			return missing, err
+		}
+	}
+	return "", nil
+}
+
+// lacks names an index that a collection lacks, or "".
+func (of indexed) lacks(ctx context.Context) (string, error) {
+	specifications, err := of.Indexes().ListSpecifications(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, index := range slices.Concat(of.replay, of.readers) {
+		named := func(s mongo.IndexSpecification) bool { return s.Name == index.name }
+		if !slices.ContainsFunc(specifications, named) {
+			return fmt.Sprintf("the index %s of the collection %s", index.name, of.Name()), nil
+		}
+	}
+	return "", nil
+}
+
+// examineEvery is how long a generation that was examined is believed to be as
+// it was then.
+const examineEvery = time.Second
+
+// examined is what was found of the generation that serves.
+type examined struct {
+	mu      sync.Mutex
+	number  int // of the generation, 0 for none
+	at      time.Time
+	err     error
+	running bool
+}
+
+// trusted is examine for those who are about to read: what was found a moment
+// ago is taken, and while one caller looks anew, so is what was found before.
+func (v *Store) trusted(ctx context.Context, g readmodel.Generation) error {
+	e := &v.examined
+	e.mu.Lock()
+	if e.number == g.Number && (e.running || time.Since(e.at) < examineEvery) {
+		defer e.mu.Unlock()
+		return e.err
+	}
+	e.running = e.number == g.Number
+	e.mu.Unlock()
+	err := v.examine(ctx, g)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running = false
+	if err == nil || errors.Is(err, readmodel.ErrUnfit) || errors.Is(err, errLogGone) {
+		e.number, e.at, e.err = g.Number, time.Now(), err
+	}
+	return err
+}

@@ -1,0 +1,127 @@
+package views
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+)
+
+// page reads the rows of a window that match and lie in its bounds by the
+// field at. The index must give them in that order.
+func page[R any](ctx context.Context, s *snapshot, c *mongo.Collection, index string, match bson.D, at string, w readmodel.Window, project bson.D) ([]R, error) {
+	if w.Limit < 1 {
+		return nil, errNoLimit
+	}
+	bounds := bson.D{{Key: "$gt", Value: w.After}}
+	if w.Before != 0 {
+		bounds = append(bounds, bson.E{Key: "$lt", Value: w.Before})
+	}
+	direction := -1
+	if w.Ascending {
+		direction = 1
+	}
+	o := options.Find().SetSort(bson.D{{Key: at, Value: direction}}).SetLimit(int64(w.Limit)).SetHint(index)
+	if project != nil {
+		o.SetProjection(project)
+	}
+	return find[R](ctx, s, c, append(slices.Clip(match), bson.E{Key: at, Value: bounds}), o)
+}
+
+// ChirpsBy implements readmodel.Snapshot.
+func (s *snapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+	match := bson.D{{Key: "a", Value: author}, {Key: "d", Value: in([]readmodel.Delivery{readmodel.Push, readmodel.Pull})}}
+	rows, err := page[chirpRow](ctx, s, s.c.chirps, authorIndex, match, "_id", w, nil)
+	return convert(rows, err, chirpRow.chirp)
+}
+
+// Timeline implements readmodel.Snapshot. The positions come from the index
+// alone, for the rows are large; then the chirps are read by key. Those whose
+// row has not come yet are passed over.
+func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+	var out []readmodel.Chirp
+	for rest := w; ; rest.Limit = w.Limit - len(out) {
+		positions, err := s.timelinePositions(ctx, owner, rest)
+		if err != nil {
+			return nil, err
+		}
+		chirps, err := s.chirpsAt(ctx, positions)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, chirps...)
+		if len(positions) < rest.Limit || len(out) == w.Limit {
+			return out, nil
+		}
+		last := domain.Position(positions[len(positions)-1])
+		if w.Ascending {
+			rest.After = last
+		} else {
+			rest.Before = last
+		}
+	}
+}
+
+func (s *snapshot) timelinePositions(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]int64, error) {
+	covered := bson.D{{Key: "_id", Value: 0}, {Key: "p", Value: 1}}
+	rows, err := page[timelineRow](ctx, s, s.c.timelines, ownerIndex, bson.D{{Key: "o", Value: owner}}, "p", w, covered)
+	return convert(rows, err, func(r timelineRow) int64 { return r.Chirp })
+}
+
+// chirpsAt gives the chirps at positions, in the order of the positions.
+func (s *snapshot) chirpsAt(ctx context.Context, positions []int64) ([]readmodel.Chirp, error) {
+	rows, err := findKeys[chirpRow](ctx, s, s.c.chirps, "_id", positions, options.Find())
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[int64]chirpRow, len(rows))
+	for _, r := range rows {
+		at[r.Position] = r
+	}
+	chirps := make([]readmodel.Chirp, 0, len(rows))
+	for _, p := range positions {
+		if r, ok := at[p]; ok {
+			chirps = append(chirps, r.chirp())
+		}
+	}
+	return chirps, nil
+}
+
+// PullChirps implements readmodel.Snapshot. Each find merges the newest chirps
+// of as many authors as the server can merge without sorting.
+func (s *snapshot) PullChirps(ctx context.Context, authors []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+	var rows []chirpRow
+	for some := range slices.Chunk(distinct(authors), mergedAuthors) {
+		match := bson.D{{Key: "a", Value: in(some)}, {Key: "d", Value: readmodel.Pull}}
+		more, err := page[chirpRow](ctx, s, s.c.chirps, authorIndex, match, "_id", w, nil)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	slices.SortFunc(rows, func(a, b chirpRow) int {
+		if w.Ascending {
+			return cmp.Compare(a.Position, b.Position)
+		}
+		return cmp.Compare(b.Position, a.Position)
+	})
+	return convert(rows[:min(len(rows), w.Limit)], nil, chirpRow.chirp)
+}
+
+// Followers implements readmodel.Snapshot.
+func (s *snapshot) Followers(ctx context.Context, followee readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
+	rows, err := page[followRow](ctx, s, s.c.follows, followersIndex, bson.D{{Key: "e", Value: followee}}, "s", w, nil)
+	return convert(rows, err, followRow.follow)
+}
+
+// Following implements readmodel.Snapshot.
+func (s *snapshot) Following(ctx context.Context, follower readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
+	rows, err := page[followRow](ctx, s, s.c.follows, followingIndex, bson.D{{Key: "r", Value: follower}}, "s", w, nil)
+	return convert(rows, err, followRow.follow)
+}

@@ -1,0 +1,226 @@
+package views
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+	"chirp/internal/storage/mongodb/conn"
+)
+
+// collections are those of one generation of the views.
+type collections struct {
+	profiles  *mongo.Collection // profileRow
+	chirps    *mongo.Collection // chirpRow
+	follows   *mongo.Collection // followRow
+	timelines *mongo.Collection // timelineRow
+}
+
+func (v *Store) collections(generation int, o *options.CollectionOptionsBuilder) collections {
+	named := func(kind string) *mongo.Collection {
+		return v.conn.DB().Collection(fmt.Sprintf("%s_%d", kind, generation), o)
+	}
+	return collections{profiles: named("profiles"), chirps: named("chirps"), follows: named("follows"), timelines: named("timelines")}
+}
+
+// profileRow is a readmodel.Profile.
+type profileRow struct {
+	Key        int64     `bson:"_id"`
+	ID         string    `bson:"id"`
+	Username   string    `bson:"username"`
+	Folded     string    `bson:"folded"`
+	JoinedAt   time.Time `bson:"joined"`
+	Followers  int64     `bson:"followers"`
+	Following  int64     `bson:"following"`
+	Chirps     int64     `bson:"chirps"`
+	Pushed     int64     `bson:"pushed"`
+	Celebrity  bool      `bson:"celebrity"`
+	PullSource bool      `bson:"pull"`
+}
+
+func newProfileRow(p readmodel.Profile) profileRow {
+	return profileRow{
+		Key: int64(p.Key), ID: string(p.ID), Username: string(p.Username), Folded: p.Username.Folded(), JoinedAt: p.JoinedAt,
+		Followers: p.Followers, Following: p.Following, Chirps: p.Chirps, Pushed: p.Pushed,
+		Celebrity: p.Celebrity, PullSource: p.PullSource,
+	}
+}
+
+func (r profileRow) profile() readmodel.Profile {
+	return readmodel.Profile{
+		Key: readmodel.UserKey(r.Key), ID: domain.UserID(r.ID), Username: domain.Username(r.Username), JoinedAt: r.JoinedAt.UTC(),
+		Followers: r.Followers, Following: r.Following, Chirps: r.Chirps, Pushed: r.Pushed,
+		Celebrity: r.Celebrity, PullSource: r.PullSource,
+	}
+}
+
+// chirpRow is a readmodel.Chirp. The index on (a, d, _id) gives an author's
+// pushed chirps, the pulled ones, and both by merging two of its ranges.
+type chirpRow struct {
+	Position int64     `bson:"_id"`
+	ID       string    `bson:"id"`
+	Author   int64     `bson:"a"`
+	Delivery int64     `bson:"d"` // readmodel.Delivery
+	Content  string    `bson:"text"`
+	PostedAt time.Time `bson:"posted"`
+}
+
+func newChirpRow(c readmodel.Chirp) chirpRow {
+	return chirpRow{
+		Position: int64(c.Position), ID: string(c.ID), Author: int64(c.Author), Delivery: int64(c.Delivery),
+		Content: string(c.Content), PostedAt: c.PostedAt,
+	}
+}
+
+func (r chirpRow) chirp() readmodel.Chirp {
+	return readmodel.Chirp{
+		Position: domain.Position(r.Position), ID: domain.ChirpID(r.ID), Author: readmodel.UserKey(r.Author), Delivery: readmodel.Delivery(r.Delivery),
+		Content: domain.Content(r.Content), PostedAt: r.PostedAt.UTC(),
+	}
+}
+
+// pair is who follows whom. The order of its fields is part of the key.
+type pair struct {
+	Follower int64 `bson:"r"`
+	Followee int64 `bson:"e"`
+}
+
+// followRow is a readmodel.Follow. The key makes it unique. Its parts are
+// there again as fields of their own, since an index on them answers twice as
+// fast as one on the parts of a key.
+type followRow struct {
+	Pair     pair  `bson:"_id"`
+	Follower int64 `bson:"r"`
+	Followee int64 `bson:"e"`
+	Since    int64 `bson:"s"`
+	// Pull is left out when it is not set: the partial index of pull sources
+	// is on its being true.
+	Pull bool `bson:"pull,omitempty"`
+}
+
+func newFollowRow(f readmodel.Follow) followRow {
+	key := pair{Follower: int64(f.Follower), Followee: int64(f.Followee)}
+	return followRow{Pair: key, Follower: key.Follower, Followee: key.Followee, Since: int64(f.Since), Pull: f.Pull}
+}
+
+func (r followRow) follow() readmodel.Follow {
+	return readmodel.Follow{
+		Follower: readmodel.UserKey(r.Follower), Followee: readmodel.UserKey(r.Followee),
+		Since: domain.Position(r.Since), Pull: r.Pull,
+	}
+}
+
+// timelineRow is a chirp in the timelines of a chunk of users. A fan-out makes
+// as few of them as the chunk's size allows; a backfill makes one for each
+// chirp. No two rows name the same owner and chirp, and none has no owner.
+type timelineRow struct {
+	ID     bson.ObjectID `bson:"_id"`
+	Chirp  int64         `bson:"p"`
+	Owners []int64       `bson:"o"`
+}
+
+// The names of the indexes. Reads name theirs, so that none depends on what
+// the server thinks of it.
+const (
+	idIndex        = "id"        // profiles and chirps by id
+	nameIndex      = "name"      // profiles by folded username
+	authorIndex    = "author"    // chirps by author, delivery and position
+	followersIndex = "followers" // follows by followee and since
+	followingIndex = "following" // follows by follower and since
+	pulledIndex    = "pulled"    // follows of pull sources by follower
+	ownerIndex     = "owner"     // timelines by owner and chirp
+)
+
+// purpose is what a generation's indexes must do.
+type purpose int
+
+const (
+	forReplay  purpose = iota // what applying batches needs
+	forReaders                // that and what queries need
+)
+
+// indexed is a collection and the indexes that it has for either purpose.
+type indexed struct {
+	*mongo.Collection
+	replay, readers []index
+}
+
+func (c collections) indexed() []indexed {
+	pulled := newIndex(pulledIndex, "r", "pull", "e")
+	pulled.Options.SetPartialFilterExpression(bson.D{{Key: "pull", Value: true}})
+	return []indexed{
+		{c.profiles, []index{newIndex(idIndex, "id").unique()}, []index{newIndex(nameIndex, "folded")}},
+		{c.chirps, []index{newIndex(authorIndex, "a", "d", "_id")}, []index{newIndex(idIndex, "id").unique()}},
+		{c.follows, []index{newIndex(followersIndex, "e", "s", "r")}, []index{newIndex(followingIndex, "r", "s", "e"), pulled}},
+		{c.timelines, nil, []index{newIndex(ownerIndex, "o", "p")}},
+	}
+}
+
+// create makes the collections and their indexes, where they are missing.
+// Those of one collection are made in one scan, side by side with the others'.
+func (c collections) create(ctx context.Context, p purpose) error {
+	var all errgroup.Group
+	for _, of := range c.indexed() {
+		var models []mongo.IndexModel
+		for _, i := range of.replay {
+			models = append(models, i.IndexModel)
+		}
+		for _, i := range of.readers {
+			if p == forReaders {
+				models = append(models, i.IndexModel)
+			}
+		}
+		all.Go(func() error { return createIndexed(ctx, of.Collection, models) })
+	}
+	return all.Wait()
+}
+
+// createIndexed makes a collection and its indexes, where they are missing.
+func createIndexed(ctx context.Context, c *mongo.Collection, indexes []mongo.IndexModel) error {
+	var err error
+	if len(indexes) > 0 {
+		_, err = c.Indexes().CreateMany(ctx, indexes)
+	} else if err = c.Database().CreateCollection(ctx, c.Name()); conn.HasCode(err, conn.CodeNamespaceExists) {
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("create %s: %w", c.Name(), err)
+	}
+	return nil
+}
+
+// drop removes the collections that are there.
+func (c collections) drop(ctx context.Context) error {
+	for _, of := range []*mongo.Collection{c.timelines, c.follows, c.chirps, c.profiles} {
+		if err := of.Drop(ctx); err != nil {
+			return fmt.Errorf("drop %s: %w", of.Name(), err)
+		}
+	}
+	return nil
+}
+
+// index is an index with its name.
+type index struct {
+	mongo.IndexModel
+	name string
+}
+
+func newIndex(name string, fields ...string) index {
+	keys := make(bson.D, len(fields))
+	for i, f := range fields {
+		keys[i] = bson.E{Key: f, Value: int32(1)}
+	}
+	return index{mongo.IndexModel{Keys: keys, Options: options.Index().SetName(name)}, name}
+}
+
+func (i index) unique() index {
+	i.Options.SetUnique(true)
+	return i
+}

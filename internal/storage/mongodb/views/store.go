@@ -1,0 +1,162 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"chirp/internal/readmodel"
+	"chirp/internal/storage/mongodb/conn"
+	"chirp/internal/storage/mongodb/format"
+)
+
+// Store is the readmodel.Store of a database, which many processes may share.
+// The collection of the views has a document for each generation, with its
+// checkpoint, and one that names the generation that serves. Each generation has
+// collections of its own, described at type collections.
+type Store struct {
+	conn   *conn.Conn
+	views  *mongo.Collection // primary, majority
+	lease  *mongo.Collection
+	logger *slog.Logger
+	// leased is the lease as Lease found it last, nil before that.
+	leased atomic.Pointer[leaseRow]
+	// chunk is how many owners share a timeline document.
+	chunk int
+	// perStep is how many timeline entries one transaction makes when a
+	// generation's timelines are made.
+	perStep int64
+	onStep  func() // for tests, may be nil
+
+	// apart is set, for tests, on views that belong to no log.
+	apart    bool
+	examined examined
+
+	// subscribe returns a channel that signals, sometimes without cause, that a
+	// checkpoint may have moved, and a func that ends the subscription.
+	subscribe func() (moved <-chan struct{}, stop func())
+	progress  progress
+	life      context.Context // ends with Close
+	end       context.CancelFunc
+	watchers  sync.WaitGroup
+}
+
+const (
+	leaseCollection = "lease"
+	servingID       = "serving"
+)
+
+// timelineChunk is how many owners share a timeline document. Fewer make an
+// unfollow cheaper, more make a fan-out faster; the measurements are in
+// doc/decisions/2026-11-24_timeline-chunks.md.
+const timelineChunk = 100
+
+// New opens the views of a database. It reads and writes nothing yet. subscribe
+// returns a channel that signals when a checkpoint may have moved, and a func
+// that ends the subscription.
+func New(c *conn.Conn, logger *slog.Logger, subscribe func() (moved <-chan struct{}, stop func())) *Store {
+	v := &Store{
+		conn:      c,
+		views:     c.DB().Collection(format.ViewsCollection, majority()),
+		lease:     c.DB().Collection(leaseCollection, majority()),
+		logger:    logger,
+		chunk:     timelineChunk,
+		perStep:   madePerStep,
+		subscribe: subscribe,
+	}
+	v.life, v.end = context.WithCancel(context.Background())
+	return v
+}
+
+// Close ends what runs in the background and every Await.
+func (v *Store) Close() {
+	v.end()
+	v.progress.close()
+	v.watchers.Wait()
+}
+
+// majority makes what is read never be taken back, and what is written survive.
+func majority() *options.CollectionOptionsBuilder {
+	return options.Collection().
+		SetReadPreference(readpref.Primary()).
+		SetReadConcern(readconcern.Majority()).
+		SetWriteConcern(writeconcern.Majority())
+}
+
+// Serving implements readmodel.Store. Several servers may call it at once on
+// an empty store: whichever writes the generation first decides, and all see
+// what it wrote.
+func (v *Store) Serving(ctx context.Context, epoch string, threshold int64) (readmodel.Writer, error) {
+	call, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	gen, err := v.fit(call)
+	if errors.Is(err, readmodel.ErrNoViews) || errors.Is(err, readmodel.ErrUnfit) {
+		if err := v.renew(call, gen, err, epoch, threshold); err != nil {
+			return nil, translate(ctx, "make the views anew", err)
+		}
+		gen, err = v.fit(call)
+	}
+	if err != nil {
+		return nil, translate(ctx, "open the views", err)
+	}
+	return v.writer(gen.Number), nil
+}
+
+// createTimeout bounds the making of empty collections and their indexes.
+const createTimeout = 30 * time.Second
+
+// Snapshot implements readmodel.Store.
+func (v *Store) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
+	const op = "open a snapshot of the views"
+	for end := time.Now().Add(conn.AnswerTimeout); ; {
+		s, err := v.openSnapshot(ctx)
+		if err != nil {
+			return nil, translate(ctx, op, err)
+		}
+		// Just after an election a primary may not know yet that the newest
+		// writes are committed, and give an older moment.
+		if v.progress.reached(s.gen) {
+			v.progress.turned(s.gen)
+			return s, nil
+		}
+		s.Close()
+		if ctx.Err() != nil || time.Now().After(end) {
+			return nil, fmt.Errorf("%s: %w: %w", op, errStale, readmodel.ErrUnfit) // as it is if an earlier state was put back
+		}
+		conn.Pause(ctx, staleRetry)
+	}
+}
+
+const staleRetry = 10 * time.Millisecond
+
+func (v *Store) openSnapshot(ctx context.Context) (*snapshot, error) {
+	leave, err := v.conn.Gate().Enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	session, err := v.conn.Client().StartSession(options.Session().SetSnapshot(true))
+	if err != nil {
+		return nil, err
+	}
+	opened := time.Now()
+	gen, err := v.serving(mongo.NewSessionContext(ctx, session))
+	if err == nil {
+		err = v.trusted(ctx, gen)
+	}
+	if err != nil {
+		session.EndSession(ctx)
+		return nil, err
+	}
+	return &snapshot{v: v, session: session, gen: gen, c: v.collections(gen.Number, majority()), opened: opened}, nil
+}

@@ -1,0 +1,207 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
+	"chirp/internal/storage/mongodb/conn"
+	"chirp/internal/storage/mongodb/format"
+)
+
+const (
+	// applyTimeout bounds an Apply with all its attempts. The server gives a
+	// transaction up after 60 s.
+	applyTimeout = 60 * time.Second
+	// applyAttempts bounds how often a transaction is tried that something
+	// passing, such as an election, has ended.
+	applyAttempts = 6
+	// applyPause is the pause after the first attempt; each is twice the last.
+	applyPause = 10 * time.Millisecond
+	// undoTimeout bounds the undoing of a transaction, which the server does
+	// by itself in the end.
+	undoTimeout = time.Second
+)
+
+// writer is a generation in the hands of a projector.
+//
+// Its reads ask the primary for its newest data, not for what a majority has:
+// after an election, a majority read may be older than what was applied, and a
+// batch computed from it would pass the fence. Newer data that is then rolled
+// back does no harm, for the checkpoint is rolled back with it.
+type writer struct {
+	v      *Store
+	number int
+	c      collections
+	views  *mongo.Collection
+}
+
+func (v *Store) writer(number int) *writer {
+	local := options.Collection().SetReadPreference(readpref.Primary()).SetReadConcern(readconcern.Local())
+	return &writer{v: v, number: number, c: v.collections(number, local), views: v.conn.DB().Collection(format.ViewsCollection, local)}
+}
+
+// Generation implements readmodel.Writer.
+func (w *writer) Generation(ctx context.Context) (readmodel.Generation, error) {
+	call, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
+	defer cancel()
+	row, err := w.row(call)
+	if err != nil {
+		return readmodel.Generation{}, translate(ctx, "read the checkpoint", err)
+	}
+	return row.generation(), nil
+}
+
+func (w *writer) row(ctx context.Context) (generationRow, error) {
+	var row generationRow
+	err := w.views.FindOne(ctx, bson.D{{Key: "_id", Value: int64(w.number)}}).Decode(&row)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return row, fmt.Errorf("generation %d of the views is gone: %w", w.number, readmodel.ErrNotFound)
+	}
+	return row, err
+}
+
+// ProfilesByID implements readmodel.Writer.
+func (w *writer) ProfilesByID(ctx context.Context, ids []domain.UserID) ([]readmodel.Profile, error) {
+	call, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
+	defer cancel()
+	var profiles []readmodel.Profile
+	for some := range slices.Chunk(distinct(ids), keysPerFind) {
+		var rows []profileRow
+		cursor, err := w.c.profiles.Find(call, bson.D{{Key: "id", Value: in(some)}})
+		if err == nil {
+			err = cursor.All(call, &rows)
+		}
+		if err != nil {
+			return nil, translate(ctx, "read profiles by id", err)
+		}
+		for _, r := range rows {
+			profiles = append(profiles, r.profile())
+		}
+	}
+	return profiles, nil
+}
+
+// FollowersThrough implements readmodel.Writer.
+func (w *writer) FollowersThrough(ctx context.Context, followee readmodel.UserKey, after domain.Position, limit int) (domain.Position, error) {
+	return through(ctx, w.c.follows, followersIndex, bson.D{{Key: "e", Value: followee}}, "s", after, limit)
+}
+
+// PushedThrough implements readmodel.Writer.
+func (w *writer) PushedThrough(ctx context.Context, author readmodel.UserKey, after domain.Position, limit int) (domain.Position, error) {
+	return through(ctx, w.c.chirps, authorIndex, bson.D{{Key: "a", Value: author}, {Key: "d", Value: readmodel.Push}}, "_id", after, limit)
+}
+
+// through gives the position at the field of the limit-th document that
+// matches after a position, or of the last one if there are fewer.
+func through(ctx context.Context, c *mongo.Collection, index string, match bson.D, at string, after domain.Position, limit int) (domain.Position, error) {
+	if limit < 1 {
+		return 0, errNoLimit
+	}
+	call, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
+	defer cancel()
+	cursor, err := c.Aggregate(call, mongo.Pipeline{
+		{{Key: "$match", Value: append(match, bson.E{Key: at, Value: bson.D{{Key: "$gt", Value: after}}})}},
+		{{Key: "$sort", Value: bson.D{{Key: at, Value: 1}}}},
+		{{Key: "$limit", Value: int64(limit)}},
+		{{Key: "$group", Value: bson.D{{Key: "_id", Value: nil}, {Key: "last", Value: bson.D{{Key: "$max", Value: "$" + at}}}}}},
+	}, options.Aggregate().SetHint(index))
+	var found []struct {
+		Last int64 `bson:"last"`
+	}
+	if err == nil {
+		err = cursor.All(call, &found)
+	}
+	if err != nil || len(found) == 0 {
+		return 0, translate(ctx, "look ahead in "+c.Name(), err)
+	}
+	return domain.Position(found[0].Last), nil
+}
+
+// Apply implements readmodel.Writer. When an attempt ends without an answer
+// the next one finds the checkpoint moved, and tells by the name of the batch
+// that it was this one.
+func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
+	call, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	op := fmt.Sprintf("apply a batch from %d to %d", b.From.Position, b.To.Position)
+	a := &application{w: w, b: b, id: bson.NewObjectID()}
+	wait := applyPause
+	for attempt := 1; ; attempt++ {
+		err := a.attempt(call)
+		if err == nil {
+			w.v.progress.applied(w.number, b.To.Position)
+			return nil
+		}
+		if !conn.Transient(err) && !errors.Is(err, errAgain) || attempt == applyAttempts || call.Err() != nil {
+			return translate(ctx, op, err)
+		}
+		conn.Pause(call, wait)
+		wait *= 2
+	}
+}
+
+// attempt runs the batch's transaction once.
+func (a *application) attempt(ctx context.Context) error {
+	err := a.w.v.transact(ctx, a.run)
+	if errors.Is(err, errApplied) {
+		return a.confirm(ctx)
+	}
+	return err
+}
+
+// transact runs a transaction once: it commits what run did, or undoes it when
+// run gives an error. Its reads see what is newest.
+func (v *Store) transact(ctx context.Context, run func(ctx context.Context) error) error {
+	session, err := v.conn.Client().StartSession()
+	if err != nil {
+		return err
+	}
+	defer session.EndSession(context.WithoutCancel(ctx))
+	v.conn.Began(session)
+	err = session.StartTransaction(options.Transaction().
+		SetReadPreference(readpref.Primary()).
+		SetReadConcern(readconcern.Local()).
+		SetWriteConcern(writeconcern.Majority()))
+	if err != nil {
+		return err
+	}
+	if err := run(mongo.NewSessionContext(ctx, session)); err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		defer cancel()
+		_ = session.AbortTransaction(undo) // the server does it in the end
+		return err
+	}
+	// While the answer to a commit is lost the driver asks again, for until the
+	// server knows, the transaction may be open and in the way of all others. So
+	// a commit is not given up either because the caller is stopping.
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), conn.AnswerTimeout)
+	defer cancel()
+	if err := session.CommitTransaction(call); err != nil {
+		return err
+	}
+	v.conn.Committed(session)
+	return nil
+}
+
+// confirm waits until what an earlier attempt committed is with a majority. A
+// write that changes nothing waits like any other.
+func (a *application) confirm(ctx context.Context) error {
+	mine := bson.D{{Key: "_id", Value: int64(a.w.number)}, {Key: "batch", Value: a.id}}
+	_, err := a.w.v.views.UpdateOne(ctx, mine, bson.D{{Key: "$set", Value: bson.D{{Key: "batch", Value: a.id}}}})
+	return err
+}
+
+// errApplied says that an earlier attempt was committed after all.
+var errApplied = errors.New("the batch was applied before")
