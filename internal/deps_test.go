@@ -42,7 +42,13 @@ var rooms = []room{
 	{"internal/verify", []string{"internal/domain", "internal/eventstore", "internal/readmodel"}},
 	{"internal/query", []string{"internal/domain", "internal/readmodel"}},
 	{"internal/subscription", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/query", "internal/outage"}},
-	{"internal/storage/sqlite", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage"}},
+	{"internal/storage/sqlite", []string{
+		"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage", "internal/storage/sqlite/...",
+	}},
+	{"internal/storage/sqlite/dbfile", []string{"internal/domain"}},
+	{"internal/storage/sqlite/eventlog", []string{"internal/domain", "internal/eventstore", "internal/gate", "internal/outage", "internal/storage/sqlite/dbfile"}},
+	{"internal/storage/sqlite/views", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/gate", "internal/storage/sqlite/dbfile"}},
+	{"internal/storage/sqlite/credentials", []string{"internal/domain", "internal/auth", "internal/storage/sqlite/eventlog"}},
 	{"internal/storage/mongodb", []string{
 		"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/storage/mongodb/...",
 	}},
@@ -93,7 +99,7 @@ var rooms = []room{
 // drivers are the foreign modules that one room alone may import.
 var drivers = []struct{ module, room string }{
 	{"go.mongodb.org/mongo-driver", "internal/storage/mongodb/..."},
-	{"modernc.org/sqlite", "internal/storage/sqlite"},
+	{"modernc.org/sqlite", "internal/storage/sqlite/..."},
 	{"github.com/gorilla/websocket", "graph/transport/ws"},
 }
 
@@ -301,6 +307,9 @@ func TestCheckNamesFileImportAndRule(t *testing.T) {
 		{"an adapter composing its parts", "internal/storage/mongodb/store.go", "chirp/internal/storage/mongodb/views", ""},
 		{"the views naming the log", "internal/storage/mongodb/views/store.go", "chirp/internal/storage/mongodb/eventlog",
 			"internal/storage/mongodb/views/store.go imports chirp/internal/storage/mongodb/eventlog: internal/storage/mongodb/views may import only "},
+		{"a part of an adapter naming a part of another", "internal/storage/sqlite/views/store.go", "chirp/internal/storage/mongodb/views",
+			"internal/storage/sqlite/views/store.go imports chirp/internal/storage/mongodb/views: no storage adapter may know another"},
+		{"the embedded driver below its home", "internal/storage/sqlite/views/conn.go", "modernc.org/sqlite/lib", ""},
 		{"the driver at home", "internal/storage/mongodb/store.go", "go.mongodb.org/mongo-driver/v2/mongo", ""},
 		{"the driver below its home", "internal/storage/mongodb/eventlog/log.go", "go.mongodb.org/mongo-driver/v2/mongo", ""},
 		{"the driver abroad", "internal/projector/fold.go", "go.mongodb.org/mongo-driver/v2/bson",

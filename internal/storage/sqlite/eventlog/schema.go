@@ -1,0 +1,138 @@
+package eventlog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"chirp/internal/domain"
+	"chirp/internal/storage/sqlite/dbfile"
+)
+
+const (
+	// applicationID marks the file as a log of this program: "Chrp".
+	applicationID = 0x43687270
+	// schemaVersion grows when the tables change.
+	schemaVersion = 1
+)
+
+// eventIndexes makes the indexes of the events.
+const eventIndexes = `
+CREATE UNIQUE INDEX events_by_stream ON events (stream, version);
+CREATE UNIQUE INDEX events_by_command ON events (actor, command_id) WHERE fingerprint IS NOT NULL;`
+
+// schema makes the tables of the file, which the package sqlite documents: those
+// of the credentials too, because the file is made in one transaction.
+const schema = `
+CREATE TABLE events (
+	position       INTEGER PRIMARY KEY,
+	stream         TEXT NOT NULL,
+	version        INTEGER NOT NULL,
+	type           TEXT NOT NULL,
+	data           TEXT NOT NULL,
+	recorded_at    INTEGER NOT NULL,
+	actor          TEXT NOT NULL,
+	command_id     TEXT NOT NULL,
+	correlation_id TEXT NOT NULL,
+	trace_id       TEXT NOT NULL,
+	fingerprint    TEXT,
+	commit_events  INTEGER
+) STRICT;` + eventIndexes + `
+CREATE TABLE credentials (
+	user_id   TEXT PRIMARY KEY,
+	hash      TEXT NOT NULL,
+	saved_at  INTEGER NOT NULL,
+	confirmed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credentials_unconfirmed ON credentials (saved_at) WHERE confirmed = 0;
+CREATE TABLE meta (
+	epoch  TEXT NOT NULL,
+	secret BLOB
+) STRICT;`
+
+// prepareLog checks the log's file, and makes it if it is new. It writes
+// nothing to one that it refuses.
+func prepareLog(ctx context.Context, dir string, readOnly bool) (epoch string, err error) {
+	path := filepath.Join(dir, dbfile.LogName)
+	if !readOnly {
+		if err := dbfile.CreateForOwner(path); err != nil {
+			return "", dbfile.OpenError(ctx, path, err)
+		}
+	}
+	db, err := dbfile.Open(path, "synchronous(FULL)")
+	if err != nil {
+		return "", err
+	}
+	db.SetMaxOpenConns(1)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	found, err := checkLog(ctx, db, path)
+	switch {
+	case err != nil || found:
+	case readOnly:
+		err = domain.Errorf(domain.Invalid, "%s is empty; name a folder that a server has used with --data", path)
+	default:
+		err = createLog(ctx, db, dir)
+	}
+	if err == nil {
+		err = db.QueryRowContext(ctx, "SELECT epoch FROM meta").Scan(&epoch)
+	}
+	if err != nil {
+		return "", dbfile.OpenError(ctx, path, err)
+	}
+	return epoch, nil
+}
+
+// checkLog says whether the file holds a log; false means that it is empty.
+func checkLog(ctx context.Context, db *sql.DB, path string) (bool, error) {
+	header, err := dbfile.ReadHeader(ctx, db)
+	switch {
+	case err != nil:
+		return false, err
+	case header.ApplicationID == 0 && header.Version == 0 && header.Tables == 0:
+		return false, nil
+	case header.ApplicationID != applicationID:
+		return false, domain.Errorf(domain.Invalid, "%s is a database of another program; choose another folder with --data", path)
+	case header.Version > schemaVersion:
+		return false, domain.Errorf(domain.Invalid, "%s was written by a newer version of this program (its format is %d, this program reads %d); run the newer version or choose another folder with --data", path, header.Version, schemaVersion)
+	}
+	damage, err := dbfile.CheckPages(ctx, db, header)
+	if err == nil && damage != "" {
+		err = dbfile.Damaged(path, errors.New(strings.ReplaceAll(damage, "\n", " ")))
+	}
+	return err == nil, err
+}
+
+// createLog makes the tables, and then switches to WAL, so that the file
+// itself says from its first page on what it is.
+func createLog(ctx context.Context, db *sql.DB, dir string) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	var tables int // another process may have been faster
+	err = conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
+	if err == nil && tables == 0 {
+		_, err = conn.ExecContext(ctx, fmt.Sprintf("%s; INSERT INTO meta (epoch) VALUES ('%s'); PRAGMA application_id = %d; PRAGMA user_version = %d",
+			schema, uuid.NewString(), applicationID, schemaVersion))
+	}
+	if err == nil {
+		_, err = conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return err
+	}
+	return dbfile.SyncDir(dir)
+}

@@ -1,0 +1,95 @@
+package sqlite
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"chirp/internal/domain"
+	"chirp/internal/storage/sqlite/dbfile"
+	"chirp/internal/storage/sqlite/views"
+)
+
+// prepareFolder makes the folder if it may, and sees that it is one.
+func prepareFolder(dir string, o Options) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return domain.Errorf(domain.Invalid, "data folder %s is a file; name a folder with --data", dir)
+	case errors.Is(err, fs.ErrNotExist) && (o.ReadOnly || o.Existing):
+		return domain.Errorf(domain.Invalid, "data folder %s does not exist; name one that a server has used with --data", dir)
+	case errors.Is(err, fs.ErrNotExist):
+		if err := makeFolder(dir); err != nil {
+			return domain.Errorf(domain.Invalid, "data folder %s cannot be created (%v); name another with --data", dir, dbfile.Cause(err))
+		}
+	case err != nil:
+		return dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s cannot be used (%v); name another with --data", dir, dbfile.Cause(err)))
+	}
+	if o.ReadOnly || o.Existing {
+		if _, err := os.Stat(filepath.Join(dir, dbfile.LogName)); err != nil {
+			return dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s holds no log (%v); name one that a server has used with --data", dir, dbfile.Cause(err)))
+		}
+	}
+	if o.ReadOnly {
+		return nil
+	}
+	if !o.Exclusive {
+		if err := checkOwner(dir); err != nil {
+			return err
+		}
+	}
+	return checkWritable(dir)
+}
+
+// makeFolder makes a folder, and those above it that are not there, so that a
+// power cut cannot take them away.
+func makeFolder(dir string) error {
+	above := filepath.Dir(dir)
+	if _, err := os.Stat(above); errors.Is(err, fs.ErrNotExist) {
+		if err := makeFolder(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return dbfile.SyncDir(above)
+}
+
+// checkWritable makes a file in the folder and takes it away again.
+func checkWritable(dir string) error {
+	f, err := os.CreateTemp(dir, ".writable-*")
+	if errors.Is(err, syscall.EROFS) {
+		return dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s is on a read-only file system; mount that for writing, or name another with --data", dir))
+	}
+	if err != nil {
+		return dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s is not writable (%v); change its permissions or name another with --data", dir, dbfile.Cause(err)))
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	if err := errors.Join(f.Close(), dbfile.GiveToOwner(f.Name())); err != nil {
+		return domain.Errorf(domain.Invalid, "what is made in data folder %s cannot be given to the folder's owner (%v); run this command as that user", dir, dbfile.Cause(err))
+	}
+	return nil
+}
+
+// checkKept refuses a folder that has views but lost the log from which they
+// were made: a new log in its place would look as if nothing had ever been
+// written. A log is made before the first views are.
+func checkKept(dir string) error {
+	path := filepath.Join(dir, dbfile.LogName)
+	what := "is gone"
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil || info.Size() > 0:
+		return nil // what cannot be looked at is refused by what needs it
+	default:
+		what = "is empty"
+	}
+	if made, err := views.Exist(dir); err != nil || !made {
+		return err
+	}
+	return domain.Errorf(domain.Invalid, "%s %s, though views were made from it; put a copy of it in place, or choose another folder with --data, or, to begin with an empty log, remove the views: rm %s %s",
+		path, what, filepath.Join(dir, views.ServingFile), filepath.Join(dir, "views-*"))
+}
