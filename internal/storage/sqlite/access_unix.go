@@ -19,21 +19,21 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// checkOwner refuses a command that would make files which the server of the
-// folder could not use.
+// checkOwner refuses a command that runs as another user than the log's owner,
+// because the server could not use the files that it creates.
 func checkOwner(dir string) error {
 	me := os.Geteuid()
 	uid, _, err := dbfile.Owner(filepath.Join(dir, dbfile.LogName))
 	if err != nil || me == 0 || uid == me {
-		return nil // what cannot be looked at is refused by what needs it
+		return nil // if it cannot be looked at, opening it fails
 	}
 	return domain.Errorf(domain.Invalid, "the log in data folder %s belongs to %s, and this command runs as %s: the server could not use the files that it makes; run it as %[2]s", dir, userName(uid), userName(me))
 }
 
-// explainAccess makes an error that is about permissions name the file that is
-// in the way, whose it is, and what to do.
+// explainAccess replaces an error that is due to missing permissions by one that
+// names the file in question and its owner, and says what to do.
 func explainAccess(dir string, o Options, err error) error {
-	if err == nil || !errors.Is(err, fs.ErrPermission) && !accessCode(err) {
+	if err == nil || !errors.Is(err, fs.ErrPermission) && !isAccessCode(err) {
 		return err
 	}
 	wanted := uint32(unix.R_OK | unix.W_OK)
@@ -60,8 +60,8 @@ func explainAccess(dir string, o Options, err error) error {
 	return domain.Errorf(domain.Invalid, "%s; as root, give the folder's files back: chown -R %s %s", what, userName(me), dir)
 }
 
-// explainReadOnly makes the error of a command that only reads say that the
-// folder cannot be written, if that is so: SQLite needs to.
+// explainReadOnly replaces the error of a command that only reads, if the folder
+// cannot be written to: SQLite must create files in it even to read.
 func explainReadOnly(dir string, o Options, err error) error {
 	refused := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 	if refused == nil || !o.ReadOnly {
@@ -82,8 +82,8 @@ func explainReadOnly(dir string, o Options, err error) error {
 	return domain.Errorf(domain.Invalid, "data folder %s may not be written by %s, and %s; run it as %s, to whom the folder belongs, or %s", dir, userName(me), because, userName(uid), copied)
 }
 
-// inaccessible finds the first of a folder and its files that this process may
-// not use as it wants.
+// inaccessible returns the first of a folder and its files that this process may
+// not access in the wanted way, and whether there is one.
 func inaccessible(dir string, wanted uint32) (path string, found bool) {
 	may := func(path string, mode uint32) bool {
 		return unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS) == nil
@@ -103,9 +103,9 @@ func inaccessible(dir string, wanted uint32) (path string, found bool) {
 	return "", false
 }
 
-// accessCode reports whether an error is one with which SQLite answers a lack
-// of permission, among other things.
-func accessCode(err error) bool {
+// isAccessCode reports whether an error of SQLite may be due to missing
+// permissions.
+func isAccessCode(err error) bool {
 	switch dbfile.Code(err) {
 	case codes.SQLITE_CANTOPEN, codes.SQLITE_READONLY, codes.SQLITE_PERM, codes.SQLITE_AUTH:
 		return true
@@ -114,7 +114,7 @@ func accessCode(err error) bool {
 	}
 }
 
-// userName returns a user's name, or the number of one who has none.
+// userName returns a user's name, or the number if the user has no name.
 func userName(uid int) string {
 	id := strconv.Itoa(uid)
 	if u, err := user.LookupId(id); err == nil {

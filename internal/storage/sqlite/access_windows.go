@@ -1,6 +1,6 @@
 package sqlite
 
-// Windows gives files the owner's rights by itself: they come from the folder.
+// On Windows a new file gets its owner's rights from the folder.
 
 func checkOwner(string) error                            { return nil }
 func explainAccess(_ string, _ Options, err error) error { return err }

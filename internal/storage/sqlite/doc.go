@@ -147,7 +147,7 @@
 //	views, readers          query_only(1), cache_size(-8192)
 //
 // When the -wal of the views has outgrown its limit, readers are held off for up
-// to 50 ms after a batch, because it can begin again only while nobody reads it.
+// to 50 ms after a batch, because it can be reused only while it has no reader.
 // SQLite's temporary files are made in the folder (temp_store_directory).
 //
 // # Generations of the views
@@ -164,7 +164,7 @@
 // link, which fails if there is such a file, or by a rename where there are no
 // links. Numbers only grow: a file with a
 // higher number than the one that serves is being built or was left unfinished,
-// one with a lower number served before. A generation that ceases to serve is
+// one with a lower number served before. A generation that stops serving is
 // touched, so that its time tells how long ago that was, and a server removes
 // it when it is old enough.
 //

@@ -12,7 +12,7 @@ import (
 	"chirp/internal/storage/sqlite/views"
 )
 
-// prepareFolder makes the folder if it may, and sees that it is one.
+// prepareFolder checks that the folder can be used, and creates it if o allows it.
 func prepareFolder(dir string, o Options) error {
 	info, err := os.Stat(dir)
 	switch {
@@ -22,14 +22,14 @@ func prepareFolder(dir string, o Options) error {
 		return domain.Errorf(domain.Invalid, "data folder %s does not exist; name one that a server has used with --data", dir)
 	case errors.Is(err, fs.ErrNotExist):
 		if err := makeFolder(dir); err != nil {
-			return domain.Errorf(domain.Invalid, "data folder %s cannot be created (%v); name another with --data", dir, dbfile.Cause(err))
+			return domain.Errorf(domain.Invalid, "data folder %s cannot be created (%v); name another with --data", dir, dbfile.WithoutPath(err))
 		}
 	case err != nil:
-		return dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s cannot be used (%v); name another with --data", dir, dbfile.Cause(err)))
+		return dbfile.WithCause(err, domain.Errorf(domain.Invalid, "data folder %s cannot be used (%v); name another with --data", dir, dbfile.WithoutPath(err)))
 	}
 	if o.ReadOnly || o.Existing {
 		if _, err := os.Stat(filepath.Join(dir, dbfile.LogName)); err != nil {
-			return dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s holds no log (%v); name one that a server has used with --data", dir, dbfile.Cause(err)))
+			return dbfile.WithCause(err, domain.Errorf(domain.Invalid, "data folder %s holds no log (%v); name one that a server has used with --data", dir, dbfile.WithoutPath(err)))
 		}
 	}
 	if o.ReadOnly {
@@ -43,8 +43,8 @@ func prepareFolder(dir string, o Options) error {
 	return checkWritable(dir)
 }
 
-// makeFolder makes a folder, and those above it that are not there, so that a
-// power cut cannot take them away.
+// makeFolder creates a folder and its missing parents, each synced, so that a power
+// cut cannot take them away.
 func makeFolder(dir string) error {
 	above := filepath.Dir(dir)
 	if _, err := os.Stat(above); errors.Is(err, fs.ErrNotExist) {
@@ -58,32 +58,32 @@ func makeFolder(dir string) error {
 	return dbfile.SyncDir(above)
 }
 
-// checkWritable makes a file in the folder and takes it away again.
+// checkWritable creates a file in the folder and removes it.
 func checkWritable(dir string) error {
 	f, err := os.CreateTemp(dir, ".writable-*")
 	if errors.Is(err, syscall.EROFS) {
-		return dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s is on a read-only file system; mount that for writing, or name another with --data", dir))
+		return dbfile.WithCause(err, domain.Errorf(domain.Invalid, "data folder %s is on a read-only file system; mount that for writing, or name another with --data", dir))
 	}
 	if err != nil {
-		return dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s is not writable (%v); change its permissions or name another with --data", dir, dbfile.Cause(err)))
+		return dbfile.WithCause(err, domain.Errorf(domain.Invalid, "data folder %s is not writable (%v); change its permissions or name another with --data", dir, dbfile.WithoutPath(err)))
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	if err := errors.Join(f.Close(), dbfile.GiveToOwner(f.Name())); err != nil {
-		return domain.Errorf(domain.Invalid, "what is made in data folder %s cannot be given to the folder's owner (%v); run this command as that user", dir, dbfile.Cause(err))
+		return domain.Errorf(domain.Invalid, "what is made in data folder %s cannot be given to the folder's owner (%v); run this command as that user", dir, dbfile.WithoutPath(err))
 	}
 	return nil
 }
 
-// checkKept refuses a folder that has views but lost the log from which they
-// were made: a new log in its place would look as if nothing had ever been
-// written. A log is made before the first views are.
-func checkKept(dir string) error {
+// refuseLostLog refuses a folder that has views but not the log that they were made
+// from: a new log in its place would look as if nothing had ever been written. A
+// log is always created before the views.
+func refuseLostLog(dir string) error {
 	path := filepath.Join(dir, dbfile.LogName)
 	what := "is gone"
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil || info.Size() > 0:
-		return nil // what cannot be looked at is refused by what needs it
+		return nil // if it cannot be looked at, opening it fails
 	default:
 		what = "is empty"
 	}

@@ -11,14 +11,15 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-const lockFile = "lock"
+// lockName is the name of the lock file in a data folder.
+const lockName = "lock"
 
-// lockFolder takes the folder's lock, which ends with the process or when the
-// file is closed. The file stays: it is the lock on it that counts.
+// lockFolder locks a data folder until the file is closed or the process ends. The
+// file itself stays: only the lock on it has a meaning.
 func lockFolder(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, dbfile.Because(err, domain.Errorf(domain.Invalid, "data folder %s cannot be locked (%v); change the permissions of its files or name another with --data", dir, dbfile.Cause(err)))
+		return nil, dbfile.WithCause(err, domain.Errorf(domain.Invalid, "data folder %s cannot be locked (%v); change the permissions of its files or name another with --data", dir, dbfile.WithoutPath(err)))
 	}
 	locked, err := tryLock(f)
 	if err == nil && locked {
@@ -39,7 +40,8 @@ func lockFolder(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// writePID names this process to one that finds the lock taken.
+// writePID writes the process id to the lock file, for the error of a process that
+// finds the folder locked.
 func writePID(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
 		return err

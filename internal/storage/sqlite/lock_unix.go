@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// tryLock locks a file for this process, or says that another one has it.
+// tryLock locks a file. It returns false if another process has locked it.
 func tryLock(f *os.File) (bool, error) {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -17,9 +17,9 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// unlock gives the lock up and closes the file. To close it would not do: a
-// process that was being started at that moment has the file open until it runs
-// another program.
+// unlock unlocks the file and closes it. Closing it is not enough: a child process
+// that is just being started has the file open, too, until it executes its
+// program.
 func unlock(f *os.File) error {
 	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
 }

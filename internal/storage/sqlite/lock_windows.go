@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock locks a file for this process, or says that another one has it. The
-// byte that is locked lies far beyond the process id, which stays readable.
+// tryLock locks a file. It returns false if another process has locked it. The
+// locked byte lies far beyond the process id, so that others can read that.
 func tryLock(f *os.File) (bool, error) {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
 		0, 1, 0, &windows.Overlapped{OffsetHigh: 1})
@@ -18,5 +18,5 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// unlock gives the lock up, which ends with the file.
+// unlock closes the file, which unlocks it.
 func unlock(f *os.File) error { return f.Close() }

@@ -21,39 +21,39 @@ import (
 	"chirp/internal/storage/sqlite/views"
 )
 
-// Options say how a folder is opened.
+// Options configure Open.
 type Options struct {
-	// Exclusive takes the folder's lock, as the one server does that serves
-	// it. Without it the folder is shared with whoever has it open.
+	// Exclusive locks the folder, as the one server on it does. Without it the
+	// folder is shared with the processes that have it open.
 	Exclusive bool
-	// ReadOnly refuses to write, and to create a folder that is not there.
+	// ReadOnly refuses to write, and to create the folder.
 	ReadOnly bool
-	// Existing refuses a folder that holds no store.
+	// Existing refuses a folder without a store.
 	Existing bool
-	// Log receives what an operator should know; slog.Default() if nil.
+	// Log receives messages for the operator; slog.Default() if nil.
 	Log *slog.Logger
 }
 
-// Store is one folder, opened by one process.
+// Store is a data folder that is open in this process.
 type Store struct {
-	dir     string // absolute: it stays the folder that was opened
+	dir     string // absolute, in case the working directory changes
 	options Options
-	lock    *os.File // nil unless exclusive
+	lock    *os.File // nil unless Exclusive
 
 	log         *eventlog.Log
 	credentials *credentials.Store
 	views       *views.Store
 
-	closing     chan struct{} // closed when the store is being closed
+	closing     chan struct{} // closed when Close begins
 	watches     sync.WaitGroup
 	viewsOutage outage.Outage
 	once        sync.Once
 }
 
-// Open opens the store in a folder, and creates what is missing in it. A
-// folder that is held by another server, is not writable or is no store of
-// this program gives an error of kind Invalid that says what to do, and is
-// left as it is.
+// Open opens the store in a folder, and creates what is missing in it. If another
+// server has the folder, if it cannot be written to, or if what is in it is not a
+// store of this program, Open changes nothing and returns an error of kind Invalid
+// that says what to do.
 func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	o.Log = cmp.Or(o.Log, slog.Default())
 	dir, err := filepath.Abs(dir)
@@ -79,11 +79,11 @@ func openStore(ctx context.Context, dir string, o Options) (*Store, error) {
 		}
 		s.lock = lock
 	}
-	if err := useForTemporaries(ctx, dir); err != nil {
+	if err := setTempDir(ctx, dir); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if o.Exclusive {
-		sweep(dir, o.Log)
+		removeLeftovers(dir, o.Log)
 	}
 	if err := s.open(ctx, dir, o); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -92,7 +92,7 @@ func openStore(ctx context.Context, dir string, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, dir string, o Options) (err error) {
-	if err := checkKept(dir); err != nil {
+	if err := refuseLostLog(dir); err != nil {
 		return err
 	}
 	if s.log, err = eventlog.Open(ctx, dir, eventlog.Options{ReadOnly: o.ReadOnly, Log: o.Log}); err != nil {
@@ -103,7 +103,7 @@ func (s *Store) open(ctx context.Context, dir string, o Options) (err error) {
 	}
 	vo := views.Options{Exclusive: o.Exclusive, ReadOnly: o.ReadOnly, Log: o.Log}
 	if o.Exclusive {
-		vo.Intact = s.log.CheckFiles
+		vo.CheckLog = s.log.CheckFiles
 	}
 	if s.views, err = views.Open(ctx, dir, s.log, vo); err != nil {
 		return err
@@ -114,22 +114,22 @@ func (s *Store) open(ctx context.Context, dir string, o Options) (err error) {
 	return nil
 }
 
-// Log gives the log.
+// Log returns the log.
 func (s *Store) Log() eventstore.Log { return s.log }
 
-// Views gives the read model.
+// Views returns the read model.
 func (s *Store) Views() readmodel.Store { return s.views }
 
-// Credentials gives what must never be in the log.
+// Credentials returns the credentials and the token secret.
 func (s *Store) Credentials() auth.Credentials { return s.credentials }
 
-// Gates returns the numbers of what callers wait at for a connection.
+// Gates returns the statistics of the gates at which callers wait for a connection.
 func (s *Store) Gates() []gate.Stats {
 	return []gate.Stats{s.views.Gate(), s.log.Gate()}
 }
 
-// Problems returns the reasons why the store must not be trusted or cannot be
-// written now, none if all is well.
+// Problems returns the reasons why the store cannot be trusted, or written to, at
+// the moment. It is empty if all is well.
 func (s *Store) Problems() []string {
 	problems := s.log.Problems()
 	if report, failing := s.viewsOutage.Now(); failing {
@@ -138,14 +138,15 @@ func (s *Store) Problems() []string {
 	return problems
 }
 
-// TryWrite writes to the log as an append does, and takes it away again.
+// TryWrite writes to the log as an append does, and deletes what it wrote in the
+// same transaction.
 func (s *Store) TryWrite(ctx context.Context) error { return s.log.TryWrite(ctx) }
 
-// Notices returns nothing: on the embedded store whatever is wrong is a problem.
+// Notices returns nothing: on the embedded store everything wrong is a problem.
 func (s *Store) Notices() []string { return nil }
 
-// Close commits what is queued, closes the files and gives the lock up. A
-// second call does nothing.
+// Close commits what is queued, closes the files and unlocks the folder. A second
+// call does nothing.
 func (s *Store) Close() error {
 	s.once.Do(func() { close(s.closing) })
 	s.watches.Wait()

@@ -14,12 +14,12 @@ import (
 	"chirp/internal/storage/sqlite/views"
 )
 
-// useForTemporaries makes SQLite put its temporary files, such as those in
-// which it sorts for an index, into the data folder: there is room for what is
-// made there, and the system's temporary folder may be small or not writable.
-// The setting is the process's. In a folder that may not be written it is left
-// as it is, and SQLite uses SQLITE_TMPDIR, TMPDIR or the system's.
-func useForTemporaries(ctx context.Context, dir string) (err error) {
+// setTempDir makes SQLite create its temporary files, such as those in which it
+// sorts for an index, in the data folder: that has room for what is built in it,
+// while the system's temporary folder may be small or not writable. The setting
+// is for the whole process. If the folder cannot be written to, the setting stays
+// as it is, and SQLite uses SQLITE_TMPDIR, TMPDIR or the system's folder.
+func setTempDir(ctx context.Context, dir string) (err error) {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		return err
@@ -33,14 +33,16 @@ func useForTemporaries(ctx context.Context, dir string) (err error) {
 }
 
 const (
-	// sweepEvery is how often a server looks for temporary files that were left
-	// behind, and leftAfter the age from which one is: none is in use so long.
-	sweepEvery = time.Minute
-	leftAfter  = time.Minute
+	// removeEvery is how often a server removes temporary files that were left
+	// behind. Those are the ones older than leftoverAge: no process uses a
+	// temporary file that long without writing to it.
+	removeEvery = time.Minute
+	leftoverAge = time.Minute
 )
 
-// sweep removes temporary files that processes which died left in a folder.
-func sweep(dir string, log *slog.Logger) {
+// removeLeftovers removes the temporary files that processes left in a folder when
+// they died.
+func removeLeftovers(dir string, log *slog.Logger) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		log.Warn("the data folder cannot be listed", "folder", dir, "error", err)
@@ -48,7 +50,7 @@ func sweep(dir string, log *slog.Logger) {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !temporary(e.Name()) || time.Since(info.ModTime()) < leftAfter {
+		if err != nil || !isTemporary(e.Name()) || time.Since(info.ModTime()) < leftoverAge {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
@@ -57,9 +59,9 @@ func sweep(dir string, log *slog.Logger) {
 	}
 }
 
-// temporary reports whether a name is one of a file that exists for a moment.
-// SQLite's begin with etilqs; where it can it makes files without a name.
-func temporary(name string) bool {
+// isTemporary reports whether files of that name are temporary. SQLite's begin with
+// "etilqs_", where it cannot create files without a name.
+func isTemporary(name string) bool {
 	for _, prefix := range []string{"etilqs_", ".writable-"} {
 		if strings.HasPrefix(name, prefix) {
 			return true

@@ -58,7 +58,7 @@ func TestTemporaryFilesAreInTheDataFolder(t *testing.T) {
 		t.Errorf("temporary files were in %q, want %q", got, dir)
 	}
 	for _, e := range names(t, dir) {
-		if temporary(e) {
+		if isTemporary(e) {
 			t.Errorf("%s is left", e)
 		}
 	}
@@ -98,7 +98,7 @@ func names(t *testing.T, dir string) (names []string) {
 
 func TestTemporaryFilesThatAreLeftAreRemoved(t *testing.T) {
 	dir := t.TempDir()
-	old := time.Now().Add(-2 * leftAfter)
+	old := time.Now().Add(-2 * leftoverAge)
 	left := []string{"etilqs_0123456789abcdef", ".writable-123", "views-1234.tmp", "views-7.db.new-88", "views-7.db.new-88-journal"}
 	kept := []string{"etilqs_in_use", "etilqs", "views-1", "notes.tmp"}
 	for _, name := range append(slices.Clone(left), kept...) {

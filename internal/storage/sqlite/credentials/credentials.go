@@ -1,7 +1,6 @@
-// Package credentials keeps the credentials and the token secret in the log's
-// file: what they are must survive as long as the log does, and an append that
-// makes an account must find its credential there. It imports the log's package
-// because a file has one writer, whose transactions both share.
+// Package credentials keeps the credentials and the token secret of the embedded
+// store in the log's file. It imports package eventlog because a process writes to
+// that file through one writer, in whose transactions its updates take part.
 package credentials
 
 import (
@@ -19,7 +18,7 @@ import (
 // Store implements auth.Credentials.
 type Store struct {
 	log                       *eventlog.Log
-	credential, stale, secret *sql.Stmt // closed with the log
+	credential, stale, secret *sql.Stmt // closed by the log
 }
 
 const (
@@ -43,7 +42,7 @@ func Open(ctx context.Context, log *eventlog.Log) (*Store, error) {
 	return s, nil
 }
 
-// exec runs one statement as an update of the log's file.
+// exec runs statements in one update of the log's file.
 func (s *Store) exec(ctx context.Context, op, query string, args ...any) error {
 	return s.log.Update(ctx, op, func(tx eventlog.Tx) error { return tx.Exec(query, args...) })
 }
@@ -104,8 +103,8 @@ func (s *Store) Secret(ctx context.Context, proposed []byte) ([]byte, error) {
 	if err != nil || secret != nil || len(proposed) == 0 {
 		return secret, err
 	}
-	// Another process may keep one at the same moment: the first one counts.
-	if err := s.exec(ctx, "keep the token secret", "UPDATE meta SET secret = ? WHERE secret IS NULL", proposed); err != nil {
+	// If another process stores a secret at the same time, the first one counts.
+	if err := s.exec(ctx, "store the token secret", "UPDATE meta SET secret = ? WHERE secret IS NULL", proposed); err != nil {
 		return nil, err
 	}
 	return s.readSecret(ctx)
@@ -118,10 +117,10 @@ func (s *Store) readSecret(ctx context.Context) ([]byte, error) {
 	})
 }
 
-const allBatch = 1000 // credentials read at a time
+const allBatch = 1000 // credentials per batch
 
-// All implements auth.Credentials. It reads in batches, each from where the one
-// before ended, so that it holds no transaction open.
+// All implements auth.Credentials. It reads in batches, each starting where the
+// last one ended, so that no transaction is open while the caller works.
 func (s *Store) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 	return func(yield func(auth.Credential, error) bool) {
 		for after := domain.UserID(""); ; {

@@ -1,7 +1,6 @@
-// Package dbfile has what the log and the views of an embedded store share:
-// how a database file is opened and checked, what errors of SQLite and of the
-// system mean, and whether a file that is open is still the one that its path
-// names.
+// Package dbfile opens and checks the database files of the embedded store,
+// classifies the errors of SQLite and of the system, and detects that an open
+// file was moved or replaced.
 package dbfile
 
 import (
@@ -15,13 +14,14 @@ import (
 // LogName is the name of the log's file in a data folder.
 const LogName = "log.db"
 
-// checkedPages is the size up to which every page of a file is checked when it
-// is opened: 16 MB, some hundredths of a second. Beyond it, damage is found
-// when it is read.
+// checkedPages is the size, in pages, of the largest file that CheckPages reads
+// as a whole: 16 MB, which takes some hundredths of a second. Damage to a larger
+// file is found when the page is read.
 const checkedPages = 4096
 
-// Open returns a pool of connections to a database file, each with the given
-// settings, such as "synchronous(FULL)". It does not read the file yet.
+// Open returns a pool of connections to a database file. Each connection runs
+// the given pragmas, such as "synchronous(FULL)". The file is not read, or
+// created, before the pool is used.
 func Open(path string, pragmas ...string) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -34,23 +34,23 @@ func Open(path string, pragmas ...string) (*sql.DB, error) {
 	return sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String())
 }
 
-// Header is what a database file says of itself.
+// Header describes a database file.
 type Header struct {
-	ApplicationID int64 // which program's it is
-	Version       int64 // of its tables
-	Tables        int64 // tables and indexes; none in a new file
+	ApplicationID int64 // PRAGMA application_id
+	Version       int64 // PRAGMA user_version
+	Tables        int64 // how many tables and indexes there are
 	Pages         int64
 }
 
-// ReadHeader reads a file's header.
+// ReadHeader returns the header of a database file.
 func ReadHeader(ctx context.Context, db *sql.DB) (h Header, err error) {
 	err = db.QueryRowContext(ctx, `SELECT a.application_id, v.user_version, (SELECT count(*) FROM sqlite_schema), p.page_count
 		FROM pragma_application_id a, pragma_user_version v, pragma_page_count p`).Scan(&h.ApplicationID, &h.Version, &h.Tables, &h.Pages)
 	return h, err
 }
 
-// CheckPages has SQLite check the pages of a file that is not too large for
-// that, and returns what is wrong with them, or "".
+// CheckPages checks every page of a file that is not too large for that. It
+// returns a description of the damage, or "" if there is none.
 func CheckPages(ctx context.Context, db *sql.DB, h Header) (damage string, err error) {
 	if h.Pages > checkedPages {
 		return "", nil

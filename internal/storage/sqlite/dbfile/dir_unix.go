@@ -7,7 +7,8 @@ import (
 	"os"
 )
 
-// SyncDir makes the entries of a folder survive a power cut.
+// SyncDir syncs a folder, so that a power cut cannot take away the files that
+// were created in it or renamed.
 func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -1,4 +1,4 @@
 package dbfile
 
-// SyncDir has nothing to do: NTFS keeps a journal of a folder's entries.
+// SyncDir does nothing, because NTFS journals the entries of a folder.
 func SyncDir(string) error { return nil }

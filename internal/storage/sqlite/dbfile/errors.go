@@ -17,13 +17,13 @@ import (
 	"chirp/internal/domain"
 )
 
-// ErrClosed is what calls get once the store is being closed.
+// ErrClosed is returned by calls of a store that is closed or being closed.
 var ErrClosed = &domain.Error{Kind: domain.Unavailable, Msg: "the store is closed"}
 
-// Translate turns an error of SQLite or of the system into one of the
-// contracts': ctx's own error when ctx has ended, kind Unavailable when it
-// comes from the surroundings, and otherwise the error itself. op says what was
-// being done.
+// Translate maps an error of SQLite or of the system to one that the store's
+// contracts allow: ctx's error if ctx has ended, an error of kind Unavailable if
+// the cause is outside of this program, and otherwise the error itself. The
+// error's text begins with op, the operation that failed.
 func Translate(ctx context.Context, op string, err error) error {
 	switch {
 	case err == nil:
@@ -31,24 +31,24 @@ func Translate(ctx context.Context, op string, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", op, ctx.Err())
 	}
-	if msg := Passing(err); msg != "" && domain.KindOf(err) == domain.Internal {
+	if msg := Remedy(err); msg != "" && domain.KindOf(err) == domain.Internal {
 		return fmt.Errorf("%s: %w: %w", op, &domain.Error{Kind: domain.Unavailable, Msg: msg}, err)
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }
 
-// Passing says what an operator can mend, after which the same call may
-// succeed; it is empty for an error that this program, or what is in a file,
-// brought about. Those are known; an error that is not known comes from the
-// surroundings.
-func Passing(err error) string {
+// Remedy returns what an operator can do about an error, after which the same
+// call may succeed, or "" if the cause is this program or the content of a file.
+// Those errors are listed here; an error of any other kind comes from outside,
+// so it is safe to retry.
+func Remedy(err error) string {
 	var e *driver.Error
 	if errors.As(err, &e) && e.Code() == codes.SQLITE_IOERR_GETTEMPPATH {
 		return "there is no folder for temporary files; make the data folder writable, or name a folder in SQLITE_TMPDIR"
 	}
 	switch Code(err) {
 	case 0:
-		if !ofSystem(err) {
+		if !fromSystem(err) {
 			return ""
 		}
 	case codes.SQLITE_FULL:
@@ -65,16 +65,16 @@ func Passing(err error) string {
 	return "the data folder cannot be read or written; check the disk, its permissions and the limit of open files"
 }
 
-// ofSystem reports whether an error that is not SQLite's comes from the
+// fromSystem reports whether an error that is not SQLite's comes from the
 // operating system, or from the connection to a file.
-func ofSystem(err error) bool {
+func fromSystem(err error) bool {
 	return errors.As(err, new(*fs.PathError)) || errors.As(err, new(*os.LinkError)) || errors.As(err, new(*os.SyscallError)) ||
 		errors.As(err, new(syscall.Errno)) || errors.Is(err, sqldriver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// Code gives the primary result code of SQLite, 0 for an error that is not
-// its.
+// Code returns the primary result code of an error of SQLite, 0 for any other
+// error.
 func Code(err error) int {
 	var e *driver.Error
 	if errors.As(err, &e) {
@@ -83,30 +83,33 @@ func Code(err error) int {
 	return 0
 }
 
-// OpenError turns an error of opening a file into one that says what to do.
+// OpenError maps an error of opening a database file to one that says what an
+// operator can do about it.
 func OpenError(ctx context.Context, path string, err error) error {
 	if domain.KindOf(err) != domain.Internal {
-		return err // says it already
+		return err // it says so already
 	}
 	switch Code(err) {
 	case codes.SQLITE_NOTADB:
 		return domain.Errorf(domain.Invalid, "%s is not a database; restore it from a copy or choose another folder with --data", path)
-	case codes.SQLITE_CORRUPT, codes.SQLITE_ERROR: // SQLITE_ERROR: a table or a column is not there
+	case codes.SQLITE_CORRUPT, codes.SQLITE_ERROR: // SQLITE_ERROR: a table or a column is missing
 		return Damaged(path, err)
 	case codes.SQLITE_CANTOPEN, codes.SQLITE_READONLY, codes.SQLITE_PERM:
-		return Because(err, domain.Errorf(domain.Invalid, "%s cannot be opened (%v); change its permissions or choose another folder with --data", path, err))
+		return WithCause(err, domain.Errorf(domain.Invalid, "%s cannot be opened (%v); change its permissions or choose another folder with --data", path, err))
 	default:
 		return Translate(ctx, "open "+path, err)
 	}
 }
 
-// Damaged returns the error of a database file that cannot be used any more.
+// Damaged returns an error of kind Invalid for a database file that cannot be
+// used, and why.
 func Damaged(path string, err error) error {
 	return domain.Errorf(domain.Invalid, "%s is damaged (%v); restore it from a copy or choose another folder with --data", path, err)
 }
 
-// Because makes an error that a caller is told keep its cause.
-func Because(cause, told error) error { return &caused{told, cause} }
+// WithCause returns err with a cause that errors.Is and errors.As find, and that
+// err's text does not show.
+func WithCause(cause, err error) error { return &caused{err, cause} }
 
 type caused struct {
 	error
@@ -115,9 +118,9 @@ type caused struct {
 
 func (e *caused) Unwrap() []error { return []error{e.error, e.cause} }
 
-// Cause removes the path from an error of the file system, for messages that
-// name the path themselves.
-func Cause(err error) error {
+// WithoutPath strips the path from an error of the file system, for messages
+// that name the path themselves.
+func WithoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err

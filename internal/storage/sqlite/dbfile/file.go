@@ -7,38 +7,40 @@ import (
 	"chirp/internal/domain"
 )
 
-// File is a file that is open, as the file system described it then.
+// File identifies an open file, so that a later look at its path can tell
+// whether the path still leads to it.
 type File struct {
 	Path string
-	Info os.FileInfo
+	Info os.FileInfo // nil if the file is not known yet
 }
 
-// Opened describes a file that was opened a moment ago.
-func Opened(path string) (File, error) {
+// Stat returns the identity of a file that was opened a moment ago.
+func Stat(path string) (File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return File{}, domain.Errorf(domain.Unavailable, "%s went away while it was being opened (%v)", path, Cause(err))
+		return File{}, domain.Errorf(domain.Unavailable, "%s went away while it was being opened (%v)", path, WithoutPath(err))
 	}
 	return File{Path: path, Info: info}, nil
 }
 
-// State says what became of an open file's path.
+// State is what became of an open file. Its text completes "the file was …".
 type State string
 
 const (
-	// Same is the state of a path that names the file still.
+	// Same means that the path still leads to the file.
 	Same State = ""
-	// Gone is the state of one that names no file.
+	// Gone means that the path leads nowhere.
 	Gone State = "deleted or moved away"
-	// Replaced is the state of one that names another file.
+	// Replaced means that the path leads to another file.
 	Replaced State = "replaced by another file"
-	// Overwritten is one that was truncated, at least; Compare does not find it.
+	// Overwritten means that the file has other content than SQLite wrote.
+	// Compare never returns it: callers find it out by the size or the content.
 	Overwritten State = "overwritten"
 )
 
-// Compare compares the file with the one that its path names now. A path that
-// cannot be looked at leads to no file.
-func (f File) Compare() (fs.FileInfo, State) {
+// Compare looks at what the file's path leads to now, and returns it with the
+// file's state. A path that cannot be looked at counts as leading nowhere.
+func (f File) Compare() (now fs.FileInfo, state State) {
 	now, err := os.Stat(f.Path)
 	switch {
 	case err != nil:

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// Owner returns whose a file is.
+// Owner returns the user and the group that a file belongs to.
 func Owner(path string) (uid, gid int, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -19,14 +19,14 @@ func Owner(path string) (uid, gid int, err error) {
 	}
 	s, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return 0, 0, fmt.Errorf("whose %s is is not known", path)
+		return 0, 0, fmt.Errorf("the owner of %s is not known", path)
 	}
 	return int(s.Uid), int(s.Gid), nil
 }
 
-// folderOwner returns whose the files of a folder are to be: the folder's
-// owner's, or if that is the superuser those of the log's owner.
-func folderOwner(dir string) (uid, gid int, err error) {
+// intendedOwner returns the owner that the files of a folder should have: the
+// folder's or, if that is the superuser, the log's.
+func intendedOwner(dir string) (uid, gid int, err error) {
 	if uid, gid, err = Owner(dir); err != nil || uid != 0 {
 		return uid, gid, err
 	}
@@ -36,26 +36,28 @@ func folderOwner(dir string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// GiveToOwner makes a new file the folder's owner's, so that a command which
-// the superuser runs leaves nothing that the server cannot use. SQLite does the
-// same for the files that it adds to a database.
+// GiveToOwner makes a new file belong to the owner of its folder, so that a
+// command run by the superuser leaves no file that the server cannot use.
+// SQLite does the same for the files that it adds to a database.
 func GiveToOwner(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	uid, gid, err := folderOwner(filepath.Dir(path))
+	uid, gid, err := intendedOwner(filepath.Dir(path))
 	if err != nil || uid == 0 {
 		return err
 	}
 	return os.Chown(path, uid, gid)
 }
 
-// CreateForOwner makes a file that SQLite would make for the superuser.
+// CreateForOwner creates an empty database file if the caller is the superuser
+// and the folder belongs to another user, because SQLite would create it as the
+// superuser's. Otherwise, and if the file exists, it does nothing.
 func CreateForOwner(path string) error {
-	if uid, _, err := folderOwner(filepath.Dir(path)); os.Geteuid() != 0 || uid == 0 || err != nil {
+	if uid, _, err := intendedOwner(filepath.Dir(path)); os.Geteuid() != 0 || uid == 0 || err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644) // the mode that SQLite gives it
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644) // SQLite's mode
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

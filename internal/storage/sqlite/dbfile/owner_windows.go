@@ -1,6 +1,6 @@
 package dbfile
 
-// Windows gives files the owner's rights by itself: they come from the folder.
+// On Windows a new file gets its owner's rights from the folder.
 
 // GiveToOwner does nothing.
 func GiveToOwner(string) error { return nil }

@@ -9,8 +9,9 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// damage reports whether an error may come of a file that was overwritten.
-func damage(err error) bool {
+// mayBeOverwritten reports whether an error may come from a file that another
+// program has overwritten.
+func mayBeOverwritten(err error) bool {
 	switch dbfile.Code(err) {
 	case codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB, codes.SQLITE_IOERR, codes.SQLITE_ERROR, codes.SQLITE_SCHEMA:
 		return true
@@ -19,9 +20,9 @@ func damage(err error) bool {
 	}
 }
 
-// inDoubt reports whether a commit that failed with this error may yet be found
-// by those who open the file after a crash: all of it was written, perhaps, and
-// then not synced.
+// inDoubt reports whether a commit that failed with this error may take effect
+// after all, when the file is opened after a crash: perhaps everything was
+// written, and only the sync failed.
 func inDoubt(err error) bool {
 	var e *driver.Error
 	if !errors.As(err, &e) || e.Code()&0xff != codes.SQLITE_IOERR {

@@ -57,4 +57,4 @@ func (l *Log) Setting(ctx context.Context, pragma string) (value string, err err
 }
 
 // Published returns the position up to which followers need not read the file.
-func (l *Log) Published() domain.Position { return domain.Position(l.known.Load()) }
+func (l *Log) Published() domain.Position { return domain.Position(l.published.Load()) }

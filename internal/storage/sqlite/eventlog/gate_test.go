@@ -21,7 +21,7 @@ func TestReadersWaitForTheirTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer log.Close()
-		for range readers {
+		for range clientReaders {
 			leave, err := log.readers.Enter(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -17,49 +17,53 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// errLost is what calls get while the log's files are not the ones that were
-// opened. What is wrong, and what to do, is for the operator: see Problems.
-var errLost = &domain.Error{Kind: domain.Unavailable, Msg: "the files of the server's store were moved, replaced or deleted; nothing is written until its operator has put that right"}
+// errFilesChanged is returned by calls while the log's files are not the ones
+// that were opened. It does not say what is wrong, or what to do: that is for
+// the operator, who gets it from Problems.
+var errFilesChanged = &domain.Error{Kind: domain.Unavailable, Msg: "the files of the server's store were moved, replaced or deleted; nothing is written until its operator has put that right"}
 
-// guard compares the files of the log with what their paths name. SQLite
-// holds its files open: it would go on writing to a file that was deleted, or
-// that belongs to a folder which was moved away.
+// guard detects that the log's files are not the ones that were opened. SQLite
+// would not notice: it keeps its files open, and goes on writing to one that was
+// deleted, or whose folder was moved away.
 type guard struct {
 	logger *slog.Logger
 	path   string
 	files  []dbfile.File // log.db, -wal and -shm
-	// found is called when the files are again the ones that were opened.
-	found func()
+	// restored is called when the files are again the ones that were opened.
+	restored func()
 
-	mu      sync.Mutex // held while the log is written to
-	size    int64      // of log.db, when it was last known to be right
+	mu sync.Mutex // held while the log is written to
+	// size and written are log.db's when its content was last known to be right.
+	size    int64
 	written time.Time
-	head    witness
+	last    lastEvent
 
-	unlocked atomic.Pointer[string] // what is wrong with the folder's lock
-	problem  atomic.Pointer[string] // nil if all is well
+	lockProblem atomic.Pointer[string] // what is wrong with the folder's lock
+	problem     atomic.Pointer[string] // nil if all is well
 }
 
 // compareEvery is how often the files are compared while nothing is written.
 const compareEvery = time.Second
 
-// durable is how many of the files hold what was written: log.db and its -wal.
-const durable = 2
+// durableFiles is how many of the guard's files hold what was written: log.db
+// and its -wal.
+const durableFiles = 2
 
-// witness is an event that the log's file must hold.
-type witness struct {
-	position       domain.Position
+// lastEvent identifies the last event that was written to the log, which its
+// file must therefore hold.
+type lastEvent struct {
+	position       domain.Position // 0 if the log is empty
 	actor, command string
 }
 
-const witnessQuery = "SELECT position, actor, command_id FROM events ORDER BY position DESC LIMIT 1"
+const lastEventQuery = "SELECT position, actor, command_id FROM events ORDER BY position DESC LIMIT 1"
 
-// openGuard begins to guard a log. opened is log.db as it was before SQLite
-// opened it; SQLite must have read it since, so that its other files are there.
+// openGuard returns a guard of a log. opened is log.db as it was before SQLite
+// opened it. SQLite must have read it since, so that its other files exist.
 func openGuard(ctx context.Context, path string, opened os.FileInfo, db *sql.DB, logger *slog.Logger) (*guard, error) {
 	g := &guard{logger: logger, path: path, files: []dbfile.File{{Path: path, Info: opened}}}
 	for _, suffix := range []string{"-wal", "-shm"} {
-		f, err := dbfile.Opened(path + suffix)
+		f, err := dbfile.Stat(path + suffix)
 		if err != nil {
 			return nil, err
 		}
@@ -73,58 +77,61 @@ func openGuard(ctx context.Context, path string, opened os.FileInfo, db *sql.DB,
 		return nil, domain.Errorf(domain.Unavailable, "%s was replaced while it was being opened", path)
 	}
 	g.size, g.written = now.Size(), now.ModTime()
-	err = db.QueryRowContext(ctx, witnessQuery).Scan(&g.head.position, &g.head.actor, &g.head.command)
+	err = db.QueryRowContext(ctx, lastEventQuery).Scan(&g.last.position, &g.last.actor, &g.last.command)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
 	return g, err
 }
 
-// lost returns errLost while the files are not the ones that were opened.
-func (g *guard) lost() error {
+// err returns errFilesChanged if there was a problem when the files were last
+// checked.
+func (g *guard) err() error {
 	if g.problem.Load() != nil {
-		return errLost
+		return errFilesChanged
 	}
 	return nil
 }
 
-// sameFiles compares the files with what their paths name, at once.
-func (g *guard) sameFiles() error {
+// compareFiles looks at the files now, without their content, and returns
+// errFilesChanged if they are not the ones that were opened.
+func (g *guard) compareFiles() error {
 	if problem, _ := compare(g.files); problem != "" {
-		return errLost
+		return errFilesChanged
 	}
 	return nil
 }
 
-// setUnlocked says what is wrong with the folder's lock, "" if nothing is.
-func (g *guard) setUnlocked(problem string) {
+// setLockProblem sets what is wrong with the folder's lock, "" if nothing is.
+func (g *guard) setLockProblem(problem string) {
 	if problem == "" {
-		g.unlocked.Store(nil)
+		g.lockProblem.Store(nil)
 		return
 	}
-	g.unlocked.Store(&problem)
+	g.lockProblem.Store(&problem)
 }
 
-// check compares some files with what their paths name, and returns errLost if
-// they differ. The caller holds the mutex. A change of log.db's content is
-// looked into as well: thoroughly unless this process may have made it.
+// check compares some of the files with what their paths lead to, and returns
+// errFilesChanged if they differ. If log.db has another size or time, check
+// reads it: thoroughly, unless this process may have changed it. The caller
+// holds g.mu.
 func (g *guard) check(files []dbfile.File, thorough bool) error {
 	if g.problem.Load() != nil {
-		files = g.files // it may be about any of them
+		files = g.files // the problem may be with any of them
 	}
 	problem, now := compare(files)
-	if unlocked := g.unlocked.Load(); problem == "" && unlocked != nil {
-		problem = *unlocked
+	if lock := g.lockProblem.Load(); problem == "" && lock != nil {
+		problem = *lock
 	}
 	if problem == "" && (now.Size() != g.size || !now.ModTime().Equal(g.written)) {
 		smaller := now.Size() < g.size
 		var sure bool
-		if problem, sure = g.inspect(thorough || smaller, smaller); problem == "" && sure {
+		if problem, sure = g.checkContent(thorough || smaller, smaller); problem == "" && sure {
 			g.size, g.written = now.Size(), now.ModTime()
 		}
 	}
-	g.note(problem)
-	return g.lost()
+	g.setProblem(problem)
+	return g.err()
 }
 
 // compare returns what is wrong with the files, and log.db as it is now.
@@ -136,7 +143,7 @@ func compare(files []dbfile.File) (problem string, now os.FileInfo) {
 			now = info
 		case state == dbfile.Same:
 		case i == 0:
-			return lostLog(f, state), nil
+			return logProblem(f, state), nil
 		default:
 			return fmt.Sprintf("%s was %s while the server has it open, so nothing is written to the log. Stop the server (SIGTERM, not SIGKILL), which completes %s, and start it again",
 				f.Path, state, filepath.Base(files[0].Path)), nil
@@ -145,22 +152,35 @@ func compare(files []dbfile.File) (problem string, now os.FileInfo) {
 	return "", now
 }
 
-// inspect reads log.db through a connection that knows nothing of it yet, and
-// returns what shows that it was overwritten in place. It is to be asked again
-// unless it is sure.
-func (g *guard) inspect(thorough, smaller bool) (problem string, sure bool) {
-	err := g.read(thorough)
+// logProblem tells the operator what became of log.db, and what to do.
+func logProblem(f dbfile.File, state dbfile.State) string {
+	name := filepath.Base(f.Path)
+	what := fmt.Sprintf("%s was %s while the server has it open, so nothing is written to it. ", f.Path, state)
+	if state == dbfile.Gone {
+		return what + fmt.Sprintf("If it was moved, move it and %[1]s-wal back, and the server goes on; if it is lost, stop the server, put a copy of the data folder in place, and start it again", name)
+	}
+	return what + fmt.Sprintf("To go on with the file that was there, move it and %[1]s-wal back; to go on with the one that is there now, stop the server, remove %[1]s-wal and %[1]s-shm unless they came with it, and start it again", name)
+}
+
+// checkContent reads log.db and returns a problem if it was overwritten in
+// place. If it is not sure that the content is right, the caller must check it
+// again: an error from outside, such as too many open files, proves nothing. But
+// if the file has become smaller, any error counts.
+func (g *guard) checkContent(thorough, smaller bool) (problem string, sure bool) {
+	err := g.readContent(thorough)
 	switch {
 	case err == nil:
 		return "", true
-	case dbfile.Passing(err) != "" && !smaller:
+	case dbfile.Remedy(err) != "" && !smaller:
 		return "", false
 	}
 	return fmt.Sprintf("%[1]s was overwritten while the server has it open (%[2]v), so nothing is written to it. "+
 		"Stop the server, remove %[3]s, %[3]s-wal and %[3]s-shm, put a copy of the log in place (with its -wal, if it has one), and start the server", g.path, err, filepath.Base(g.path)), true
 }
 
-func (g *guard) read(thorough bool) (err error) {
+// readContent looks for the last event, and checks the whole file if thorough.
+// It does so on a new connection, which has no page of the file in its cache.
+func (g *guard) readContent(thorough bool) (err error) {
 	db, err := dbfile.Open(g.path, "query_only(1)")
 	if err != nil {
 		return err
@@ -168,41 +188,41 @@ func (g *guard) read(thorough bool) (err error) {
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	ctx := context.Background()
-	if err := g.head.isIn(ctx, db); err != nil || !thorough {
+	if err := g.last.find(ctx, db); err != nil || !thorough {
 		return err
 	}
-	found, err := checkLog(ctx, db, g.path)
+	found, err := checkFile(ctx, db, g.path)
 	if err == nil && !found {
 		err = errors.New("it is empty")
 	}
 	return err
 }
 
-// isIn checks that a database has the event.
-func (w witness) isIn(ctx context.Context, db *sql.DB) error {
-	if w.position == 0 {
+// find returns an error if a database lacks the event.
+func (e lastEvent) find(ctx context.Context, db *sql.DB) error {
+	if e.position == 0 {
 		return nil
 	}
-	found := witness{position: w.position}
-	err := db.QueryRowContext(ctx, "SELECT actor, command_id FROM events WHERE position = ?", w.position).Scan(&found.actor, &found.command)
+	found := lastEvent{position: e.position}
+	err := db.QueryRowContext(ctx, "SELECT actor, command_id FROM events WHERE position = ?", e.position).Scan(&found.actor, &found.command)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("the event at position %d is gone", w.position)
-	case err == nil && found != w:
-		return fmt.Errorf("another event is at position %d", w.position)
+		return fmt.Errorf("the event at position %d is gone", e.position)
+	case err == nil && found != e:
+		return fmt.Errorf("another event is at position %d", e.position)
 	default:
 		return err
 	}
 }
 
-// note remembers what is wrong, and logs it when that changes.
-func (g *guard) note(problem string) {
+// setProblem sets what is wrong, and logs it if that has changed.
+func (g *guard) setProblem(problem string) {
 	before := g.problem.Load()
 	switch {
 	case problem == "" && before != nil:
 		g.logger.Info("the log's files are the ones that were opened again; it is written to again", "file", g.path)
-		if g.found != nil {
-			g.found()
+		if g.restored != nil {
+			g.restored()
 		}
 		g.problem.Store(nil)
 	case problem != "" && (before == nil || *before != problem):
@@ -211,26 +231,28 @@ func (g *guard) note(problem string) {
 	}
 }
 
-// writing runs a function that writes to the log, if its files are the ones
-// that were opened, and says what it wrote last. If they are not afterwards, the
-// error is errLost and in doubt: what was written may be gone, or come back.
-func (g *guard) writing(write func() (*witness, error)) error {
+// write runs a function that writes to the log and returns the last event that it
+// wrote, if any. If the log's files are not the ones that were opened, write
+// returns an error without calling it. If they are not when the function has
+// returned, the error is errFilesChanged and not ErrNotAppended, because what was
+// written may be lost, or may come back with the files.
+func (g *guard) write(write func() (*lastEvent, error)) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.check(g.files[:durable], true); err != nil {
+	if err := g.check(g.files[:durableFiles], true); err != nil {
 		return eventstore.NotAppended(err)
 	}
 	last, err := write()
 	if err == nil && last != nil {
-		g.head = *last
+		g.last = *last
 	}
-	if lost := g.check(g.files[:durable], false); lost != nil {
-		return lost
+	if changed := g.check(g.files[:durableFiles], false); changed != nil {
+		return changed
 	}
 	return err
 }
 
-// watch compares now and then until closing is closed.
+// watch checks the files each second until closing is closed.
 func (g *guard) watch(closing <-chan struct{}) {
 	tick := time.NewTicker(compareEvery)
 	defer tick.Stop()
@@ -240,23 +262,13 @@ func (g *guard) watch(closing <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		_ = g.look() // noted
+		_ = g.checkAll() // logged, and kept for err
 	}
 }
 
-// look checks the files thoroughly while nothing is written.
-func (g *guard) look() error {
+// checkAll checks all files, thoroughly, between two writes.
+func (g *guard) checkAll() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.check(g.files, true)
-}
-
-// lostLog says what to do about a log that is not where it was.
-func lostLog(f dbfile.File, state dbfile.State) string {
-	name := filepath.Base(f.Path)
-	what := fmt.Sprintf("%s was %s while the server has it open, so nothing is written to it. ", f.Path, state)
-	if state == dbfile.Gone {
-		return what + fmt.Sprintf("If it was moved, move it and %[1]s-wal back, and the server goes on; if it is lost, stop the server, put a copy of the data folder in place, and start it again", name)
-	}
-	return what + fmt.Sprintf("To go on with the file that was there, move it and %[1]s-wal back; to go on with the one that is there now, stop the server, remove %[1]s-wal and %[1]s-shm unless they came with it, and start it again", name)
 }

@@ -19,17 +19,17 @@ import (
 const importRows = 50
 
 // importer is an import under way: one transaction on a connection of its own.
-// The indexes are made anew at its end, which is faster than to keep them
-// current and finds the same mistakes.
+// It drops the indexes and creates them again at the end, which is faster than
+// keeping them up to date and detects the same mistakes.
 type importer struct {
 	conn     *sql.Conn
-	many     *sql.Stmt // inserts importRows events
-	values   []any     // of the events that are not inserted yet
+	insert   *sql.Stmt // of importRows events
+	values   []any     // of the events that are still to be inserted
 	sequence eventstore.Sequence
 }
 
-// Import implements eventstore.Log. A transaction that was not committed
-// is undone by SQLite, at the latest when the file is opened the next time.
+// Import implements eventstore.Log. If the process dies before the commit,
+// SQLite rolls the import back when the file is opened the next time.
 func (l *Log) Import(ctx context.Context, epoch string, events iter.Seq2[[]eventstore.Event, error]) error {
 	switch {
 	case epoch == "":
@@ -45,7 +45,7 @@ func (l *Log) Import(ctx context.Context, epoch string, events iter.Seq2[[]event
 		return dbfile.Translate(ctx, "import", err)
 	}
 	l.epoch.Store(&epoch)
-	l.known.Store(int64(head))
+	l.published.Store(int64(head))
 	l.tail.Reset()
 	return nil
 }
@@ -68,10 +68,10 @@ func importInto(ctx context.Context, path, epoch string, events iter.Seq2[[]even
 		err = i.run(ctx, "COMMIT")
 	}
 	if err != nil {
-		_ = i.run(context.WithoutCancel(ctx), "ROLLBACK") // SQLite has done it already after some errors
+		_ = i.run(context.WithoutCancel(ctx), "ROLLBACK") // fails if SQLite has rolled back by itself
 		return 0, err
 	}
-	// What is committed is safe in the write-ahead log, which is large now.
+	// The write-ahead log is large now. The import is durable even if this fails.
 	_ = i.run(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return i.sequence.Last(), nil
 }
@@ -81,7 +81,7 @@ func (i *importer) run(ctx context.Context, statement string, args ...any) error
 	return err
 }
 
-// fill does all that is done in the transaction.
+// fill is the content of the transaction.
 func (i *importer) fill(ctx context.Context, epoch string, events iter.Seq2[[]eventstore.Event, error]) error {
 	var head domain.Position
 	if err := i.conn.QueryRowContext(ctx, headQuery).Scan(&head); err != nil {
@@ -108,16 +108,16 @@ func (i *importer) fill(ctx context.Context, epoch string, events iter.Seq2[[]ev
 }
 
 func (i *importer) insertAll(ctx context.Context, events iter.Seq2[[]eventstore.Event, error]) (err error) {
-	if i.many, err = i.conn.PrepareContext(ctx, insertQuery(importRows)); err != nil {
+	if i.insert, err = i.conn.PrepareContext(ctx, insertQuery(importRows)); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, i.many.Close()) }()
+	defer func() { err = errors.Join(err, i.insert.Close()) }()
 	for batch, err := range events {
 		if err != nil {
 			return err
 		}
 		for _, e := range batch {
-			if err := i.insert(ctx, e); err != nil {
+			if err := i.add(ctx, e); err != nil {
 				return err
 			}
 		}
@@ -130,28 +130,28 @@ func (i *importer) insertAll(ctx context.Context, events iter.Seq2[[]eventstore.
 	return i.sequence.End()
 }
 
-func (i *importer) insert(ctx context.Context, e eventstore.Event) error {
+// add checks an event and inserts it, together with the next ones.
+func (i *importer) add(ctx context.Context, e eventstore.Event) error {
 	if err := i.sequence.Next(e); err != nil {
 		return err
 	}
-	i.values = row(i.values, e)
+	i.values = appendRow(i.values, e)
 	if len(i.values) < importRows*columnCount {
 		return nil
 	}
-	_, err := i.many.ExecContext(ctx, i.values...)
+	_, err := i.insert.ExecContext(ctx, i.values...)
 	i.values = i.values[:0]
 	return err
 }
 
-// columnCount is how many columns there are.
-const columnCount = 12
-
+// insertQuery returns a statement that inserts a number of events.
 func insertQuery(rows int) string {
 	one := "(" + strings.Repeat("?, ", columnCount-1) + "?)"
 	return fmt.Sprintf("INSERT INTO events (%s) VALUES %s", columns, strings.Repeat(one+", ", rows-1)+one)
 }
 
-// checkStreams reads the index on streams from end to end.
+// checkStreams checks that the versions of each stream are consecutive. It reads
+// the index on streams from end to end.
 func (i *importer) checkStreams(ctx context.Context) error {
 	rows, err := i.conn.QueryContext(ctx, "SELECT stream, version, position FROM events ORDER BY stream, version")
 	if err != nil {

@@ -15,19 +15,20 @@ import (
 )
 
 const (
-	// applicationID marks the file as a log of this program: "Chrp".
+	// applicationID marks the file as a log of this program: it is "Chrp".
 	applicationID = 0x43687270
 	// schemaVersion grows when the tables change.
 	schemaVersion = 1
 )
 
-// eventIndexes makes the indexes of the events.
+// eventIndexes creates the indexes of the events.
 const eventIndexes = `
 CREATE UNIQUE INDEX events_by_stream ON events (stream, version);
 CREATE UNIQUE INDEX events_by_command ON events (actor, command_id) WHERE fingerprint IS NOT NULL;`
 
-// schema makes the tables of the file, which the package sqlite documents: those
-// of the credentials too, because the file is made in one transaction.
+// schema creates the tables of the file, which package sqlite specifies. The
+// tables of the credentials are among them, so that the file is created in one
+// transaction.
 const schema = `
 CREATE TABLE events (
 	position       INTEGER PRIMARY KEY,
@@ -55,10 +56,9 @@ CREATE TABLE meta (
 	secret BLOB
 ) STRICT;`
 
-// prepareLog checks the log's file, and makes it if it is new. It writes
-// nothing to one that it refuses.
-func prepareLog(ctx context.Context, dir string, readOnly bool) (epoch string, err error) {
-	path := filepath.Join(dir, dbfile.LogName)
+// prepareFile checks the log's file, creates it if it does not exist, and returns
+// the log's epoch. It writes nothing to a file that it refuses.
+func prepareFile(ctx context.Context, path string, readOnly bool) (epoch string, err error) {
 	if !readOnly {
 		if err := dbfile.CreateForOwner(path); err != nil {
 			return "", dbfile.OpenError(ctx, path, err)
@@ -70,13 +70,13 @@ func prepareLog(ctx context.Context, dir string, readOnly bool) (epoch string, e
 	}
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	found, err := checkLog(ctx, db, path)
+	found, err := checkFile(ctx, db, path)
 	switch {
 	case err != nil || found:
 	case readOnly:
 		err = domain.Errorf(domain.Invalid, "%s is empty; name a folder that a server has used with --data", path)
 	default:
-		err = createLog(ctx, db, dir)
+		err = createTables(ctx, db, filepath.Dir(path))
 	}
 	if err == nil {
 		err = db.QueryRowContext(ctx, "SELECT epoch FROM meta").Scan(&epoch)
@@ -87,8 +87,9 @@ func prepareLog(ctx context.Context, dir string, readOnly bool) (epoch string, e
 	return epoch, nil
 }
 
-// checkLog says whether the file holds a log; false means that it is empty.
-func checkLog(ctx context.Context, db *sql.DB, path string) (bool, error) {
+// checkFile reports whether a file holds a log that can be used. If it returns
+// false and no error, the file is empty.
+func checkFile(ctx context.Context, db *sql.DB, path string) (bool, error) {
 	header, err := dbfile.ReadHeader(ctx, db)
 	switch {
 	case err != nil:
@@ -107,9 +108,10 @@ func checkLog(ctx context.Context, db *sql.DB, path string) (bool, error) {
 	return err == nil, err
 }
 
-// createLog makes the tables, and then switches to WAL, so that the file
-// itself says from its first page on what it is.
-func createLog(ctx context.Context, db *sql.DB, dir string) error {
+// createTables creates the tables, and switches to WAL only then: this way the
+// tables are in log.db itself, not in its -wal, and a file that is found without
+// its -wal is still recognized as a log.
+func createTables(ctx context.Context, db *sql.DB, dir string) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
@@ -118,7 +120,7 @@ func createLog(ctx context.Context, db *sql.DB, dir string) error {
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	var tables int // another process may have been faster
+	var tables int // another process may have created them meanwhile
 	err = conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
 	if err == nil && tables == 0 {
 		_, err = conn.ExecContext(ctx, fmt.Sprintf("%s; INSERT INTO meta (epoch) VALUES ('%s'); PRAGMA application_id = %d; PRAGMA user_version = %d",

@@ -11,18 +11,21 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// preparer is a connection or a pool of them.
-type preparer interface {
-	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
-}
-
 const (
-	columns      = "position, stream, version, type, data, recorded_at, actor, command_id, correlation_id, trace_id, fingerprint, commit_events"
+	columns     = "position, stream, version, type, data, recorded_at, actor, command_id, correlation_id, trace_id, fingerprint, commit_events"
+	columnCount = 12
+
 	headQuery    = "SELECT coalesce(max(position), 0) FROM events"
 	commandQuery = "SELECT position, commit_events, fingerprint FROM events WHERE actor = ? AND command_id = ? AND fingerprint IS NOT NULL"
 	afterQuery   = "SELECT " + columns + " FROM events WHERE position > ? ORDER BY position LIMIT ?"
 	streamQuery  = "SELECT " + columns + " FROM events WHERE stream = ? ORDER BY version"
+	hashesQuery  = "SELECT position, stream, recorded_at FROM events WHERE position IN (SELECT value FROM json_each(?))"
 )
+
+// preparer is a connection or a pool of connections.
+type preparer interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
 
 // commandStmts find what a command wrote.
 type commandStmts struct {
@@ -30,7 +33,8 @@ type commandStmts struct {
 	after   *sql.Stmt
 }
 
-// find gives the commit of a command key.
+// find returns the commit of the command with the given key, and whether there
+// is one.
 func (s commandStmts) find(ctx context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
 	var first domain.Position
 	var count int
@@ -40,9 +44,24 @@ func (s commandStmts) find(ctx context.Context, key eventstore.CommandKey) (even
 		return c, false, nil
 	}
 	if err == nil {
-		c.Events, err = scan(s.after.QueryContext(ctx, first-1, count))
+		c.Events, err = scanEvents(s.after.QueryContext(ctx, first-1, count))
 	}
 	return c, err == nil, err
+}
+
+// readStmts are the readers' statements.
+type readStmts struct {
+	commandStmts
+	head, stream, hashes *sql.Stmt
+	all                  []*sql.Stmt
+}
+
+func prepareReads(ctx context.Context, db preparer) (readStmts, error) {
+	var s readStmts
+	err := prepare(ctx, db, &s.all, map[**sql.Stmt]string{
+		&s.head: headQuery, &s.command: commandQuery, &s.after: afterQuery, &s.stream: streamQuery, &s.hashes: hashesQuery,
+	})
+	return s, err
 }
 
 // writeStmts are the writer's statements.
@@ -65,13 +84,12 @@ func prepareWrites(ctx context.Context, conn preparer) (writeStmts, error) {
 	return s, err
 }
 
-func (s *writeStmts) close() error { return closeAll(s.all) }
-
-// prepare fills in statements, and adds them to those that are to be closed.
-func prepare(ctx context.Context, conn preparer, all *[]*sql.Stmt, queries map[**sql.Stmt]string) error {
+// prepare prepares each query, stores its statement where the key points, and
+// adds it to all. If one fails, it closes all of them.
+func prepare(ctx context.Context, db preparer, all *[]*sql.Stmt, queries map[**sql.Stmt]string) error {
 	for stmt, query := range queries {
 		var err error
-		if *stmt, err = conn.PrepareContext(ctx, query); err != nil {
+		if *stmt, err = db.PrepareContext(ctx, query); err != nil {
 			return errors.Join(err, closeAll(*all))
 		}
 		*all = append(*all, *stmt)
@@ -87,63 +105,9 @@ func closeAll(stmts []*sql.Stmt) error {
 	return errors.Join(errs...)
 }
 
-// append is the job of Log.Append.
-func (g *group) append(a eventstore.Append) (eventstore.Commit, error) {
-	if len(a.Events) == 1 && a.Expected[a.Events[0].Stream] == 0 {
-		// The commonest append begins a stream with one event. The indexes then
-		// refuse exactly what the checks would find: a version 1 that exists,
-		// or a command key. So the checks are made only if they refuse.
-		if c, written, err := g.write(a); written || err != nil {
-			return c, err
-		}
-	}
-	c, found, err := g.find(context.Background(), a.Command.CommandKey)
-	switch {
-	case err != nil:
-		return eventstore.Commit{}, err
-	case found && c.Fingerprint != a.Command.Fingerprint:
-		return eventstore.Commit{}, eventstore.ErrCommandReused
-	case found:
-		c.Repeated = true
-		return c, nil
-	}
-	for stream, expected := range a.Streams() {
-		var version int64
-		if err := g.version.QueryRow(stream).Scan(&version); err != nil {
-			return eventstore.Commit{}, err
-		}
-		if version != expected {
-			return eventstore.Commit{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: version}
-		}
-	}
-	c, written, err := g.write(a)
-	if err == nil && !written {
-		err = errors.New("the indexes refused an append that had been checked")
-	}
-	return c, err
-}
-
-// write inserts the events, unless the indexes refuse the first one. The
-// positions are new, for the group holds the write lock.
-func (g *group) write(a eventstore.Append) (eventstore.Commit, bool, error) {
-	events := a.At(g.head)
-	for _, e := range events {
-		result, err := g.insert.Exec(row(nil, e)...)
-		if err != nil {
-			return eventstore.Commit{}, false, err
-		}
-		if inserted, err := result.RowsAffected(); inserted == 0 || err != nil {
-			return eventstore.Commit{}, false, err
-		}
-	}
-	g.head += domain.Position(len(events))
-	g.events = append(g.events, events...)
-	return eventstore.Commit{Events: events, Fingerprint: a.Command.Fingerprint}, true, nil
-}
-
-// row adds the values of an event's columns.
-func row(values []any, e eventstore.Event) []any {
-	var fingerprint, count any
+// appendRow appends an event's values, in the order of columns.
+func appendRow(values []any, e eventstore.Event) []any {
+	var fingerprint, count any // NULL unless the event is the first of its append
 	if e.Command != nil {
 		fingerprint, count = e.Command.Fingerprint, e.Command.Events
 	}
@@ -151,8 +115,8 @@ func row(values []any, e eventstore.Event) []any {
 		e.Actor, e.CommandID, e.CorrelationID, e.TraceID, fingerprint, count)
 }
 
-// scan reads the rows of a query for columns.
-func scan(rows *sql.Rows, err error) ([]eventstore.Event, error) {
+// scanEvents reads the rows of a query that selects columns.
+func scanEvents(rows *sql.Rows, err error) ([]eventstore.Event, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -175,4 +139,23 @@ func scan(rows *sql.Rows, err error) ([]eventstore.Event, error) {
 		events = append(events, e)
 	}
 	return events, rows.Err()
+}
+
+// scanHashes reads the rows of hashesQuery.
+func scanHashes(rows *sql.Rows, err error) (map[domain.Position]domain.EventHash, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	hashes := make(map[domain.Position]domain.EventHash)
+	for rows.Next() {
+		var at domain.Position
+		var stream domain.StreamID
+		var recorded int64
+		if err := rows.Scan(&at, &stream, &recorded); err != nil {
+			return nil, err
+		}
+		hashes[at] = domain.HashEvent(stream, time.UnixMilli(recorded))
+	}
+	return hashes, rows.Err()
 }

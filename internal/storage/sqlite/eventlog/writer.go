@@ -12,55 +12,54 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// writerPragmas are the settings of the writer's connection. A checkpoint at
-// 4,000 pages in place of 1,000 is one for about 5,000 appends: fewer copies
-// of the same pages, for a somewhat longer wait.
+// writerPragmas returns the settings of the writer's connection. A checkpoint at
+// 4,000 pages in place of SQLite's 1,000 comes once in about 5,000 appends. It
+// copies fewer pages in all, because many were written more than once, and takes
+// somewhat longer.
 func writerPragmas() []string {
 	return []string{"synchronous(FULL)", "cache_size(-65536)", "wal_autocheckpoint(4000)"}
 }
 
 const (
 	groupJobs   = 512  // most jobs in one transaction
-	queuedJobs  = 1024 // most jobs that wait; more callers wait for a place
-	groupEvents = 4096 // a group that has this many events takes no more jobs
+	queuedJobs  = 1024 // most jobs in the queue; further callers wait for room
+	groupEvents = 4096 // a group with this many events takes no more jobs
 )
 
-// writer is the only one that writes to the log's file, and commits in groups:
-// everything that was queued while one transaction was committed shares the
-// next one, and its sync. A job that comes to an idle writer is run at once.
+// writer is the only writer of the log's file in this process. It commits in
+// groups: the jobs that were queued while one transaction was committed share
+// the next one, and its sync. A job that finds the writer idle runs at once.
 type writer struct {
 	db        *sql.DB
 	conn      *sql.Conn
 	stmts     writeStmts
 	queue     chan *job
-	stop      chan struct{} // closed to stop
-	stopped   chan struct{} // closed when the writer has ended
+	stop      chan struct{} // closed to stop the writer
+	stopped   chan struct{} // closed when the writer has stopped
 	committed func([]eventstore.Event)
 	guard     *guard
 }
 
-// job is a caller's part of a transaction.
+// job is one caller's part of a transaction.
 type job struct {
 	ctx    context.Context
-	events int
-	// run writes all that it wants to, or nothing and refuses (see refusal).
-	// Any other error ends the transaction.
+	events int // how many it appends
+	// run writes everything or, if it refuses, nothing. An error that is not a
+	// refusal rolls the transaction back.
 	run  func(*group) error
-	done chan error // with room for the outcome
+	done chan error // receives the outcome; has room for it
 }
 
-// group is the transaction of some jobs.
+// group is the transaction of several jobs.
 type group struct {
 	*writeStmts
 	conn   *sql.Conn
-	head   domain.Position
-	events []eventstore.Event
+	head   domain.Position    // of the last event, written ones included
+	events []eventstore.Event // that were written
 }
 
-func refusal(err error) bool {
-	return errors.Is(err, eventstore.ErrConflict) || errors.Is(err, eventstore.ErrCommandReused)
-}
-
+// openWriter opens a writer and starts it. It calls committed with the events of
+// each group, before their jobs are answered.
 func openWriter(ctx context.Context, path string, committed func([]eventstore.Event), guard *guard) (_ *writer, err error) {
 	w := &writer{
 		queue: make(chan *job, queuedJobs), stop: make(chan struct{}), stopped: make(chan struct{}),
@@ -79,10 +78,10 @@ func openWriter(ctx context.Context, path string, committed func([]eventstore.Ev
 	return w, nil
 }
 
-// do queues a job and waits for its outcome. When ctx ends it returns at once;
-// the job may have been run, or yet be, unless it never got into the queue. An
-// error of a job that certainly wrote nothing is eventstore.ErrNotAppended.
-func (w *writer) do(ctx context.Context, events int, run func(*group) error) error {
+// submit queues a job and waits for its outcome. If ctx ends it returns at once;
+// a job that is in the queue may then have run, or may still run. An error of a
+// job that wrote nothing, and never will, is eventstore.ErrNotAppended.
+func (w *writer) submit(ctx context.Context, events int, run func(*group) error) error {
 	if err := ctx.Err(); err != nil {
 		return eventstore.NotAppended(err)
 	}
@@ -103,8 +102,8 @@ func (w *writer) do(ctx context.Context, events int, run func(*group) error) err
 		select {
 		case err := <-j.done:
 			return err
-		default:
-			return eventstore.NotAppended(dbfile.ErrClosed) // queued when the writer had gone
+		default: // the job got into the queue after the writer had emptied it
+			return eventstore.NotAppended(dbfile.ErrClosed)
 		}
 	}
 }
@@ -128,9 +127,9 @@ func (w *writer) loop() {
 	}
 }
 
-// gather takes what is queued, without waiting for more. It lets the callers
-// run that were answered last, so that their next jobs come with this group
-// and not with the one after it.
+// gather returns the first job and those that are in the queue. It does not wait
+// for more, but first yields to the callers that were just answered, so that
+// their next jobs are in this group rather than the one after it.
 func (w *writer) gather(first *job) []*job {
 	runtime.Gosched()
 	jobs, events := []*job{first}, first.events
@@ -145,16 +144,17 @@ func (w *writer) gather(first *job) []*job {
 	return jobs
 }
 
-// commit runs jobs in one transaction. If one of them breaks it, in a way that
-// has nothing to do with the disk, each is run in a transaction of its own.
+// commit runs jobs in one transaction and answers them. If one of them makes the
+// transaction fail, for a reason that has nothing to do with the disk, commit
+// runs each job in a transaction of its own, so that only that one fails.
 func (w *writer) commit(jobs []*job) {
 	g := &group{writeStmts: &w.stmts, conn: w.conn}
 	outcomes := make([]error, len(jobs))
-	err := w.guard.writing(func() (head *witness, err error) {
+	err := w.guard.write(func() (last *lastEvent, err error) {
 		err = w.transact(func() error { return g.run(jobs, outcomes) })
-		return g.witness(), err
+		return g.last(), err
 	})
-	if err != nil && len(jobs) > 1 && dbfile.Passing(err) == "" && !errors.Is(err, errLost) {
+	if err != nil && len(jobs) > 1 && dbfile.Remedy(err) == "" && !errors.Is(err, errFilesChanged) {
 		for i := range jobs {
 			w.commit(jobs[i : i+1])
 		}
@@ -168,6 +168,8 @@ func (w *writer) commit(jobs []*job) {
 	}
 }
 
+// run runs jobs in the group's transaction. It sets the outcome of each, and
+// returns the first error that is not a refusal.
 func (g *group) run(jobs []*job, outcomes []error) error {
 	if err := g.readHead.QueryRow().Scan(&g.head); err != nil {
 		return err
@@ -176,31 +178,31 @@ func (g *group) run(jobs []*job, outcomes []error) error {
 		if outcomes[i] = j.ctx.Err(); outcomes[i] != nil {
 			continue
 		}
-		if outcomes[i] = j.run(g); outcomes[i] != nil && !refusal(outcomes[i]) {
+		if outcomes[i] = j.run(g); outcomes[i] != nil && !isRefusal(outcomes[i]) {
 			return outcomes[i]
 		}
 	}
 	return nil
 }
 
-// witness returns the last event that the group wrote, nil if there is none.
-func (g *group) witness() *witness {
+// last returns the last event that the group wrote, nil if there is none.
+func (g *group) last() *lastEvent {
 	if len(g.events) == 0 {
 		return nil
 	}
 	last := g.events[len(g.events)-1]
-	return &witness{last.Position, last.Actor, last.CommandID}
+	return &lastEvent{last.Position, last.Actor, last.CommandID}
 }
 
-// exec runs a statement that is too rare to be kept prepared.
+// exec runs statements that are too rare to be kept prepared.
 func (g *group) exec(query string, args ...any) error {
 	_, err := g.conn.ExecContext(context.Background(), query, args...)
 	return err
 }
 
-// transact holds the write lock from the start, for what is read inside
-// decides what is written, and another process may write too. An error before
-// the commit, or of a commit that did not get as far as the sync, undid it all.
+// transact runs a function in a transaction that holds the write lock from the
+// start: what it reads decides what it writes, and other processes write too. The
+// error is ErrNotAppended unless the commit may yet take effect.
 func (w *writer) transact(run func() error) error {
 	if _, err := w.stmts.begin.Exec(); err != nil {
 		return eventstore.NotAppended(err)
@@ -220,13 +222,14 @@ func (w *writer) transact(run func() error) error {
 	return eventstore.NotAppended(err)
 }
 
-// rollback is without effect if SQLite has rolled back already, as it does
-// after some errors.
+// rollback has no effect if SQLite has rolled back by itself, as it does after
+// some errors.
 func (w *writer) rollback() { _, _ = w.stmts.rollback.Exec() }
 
-// close lets the writer finish what is queued, and closes its connection.
+// close stops the writer when it has run what is queued, and closes its
+// connection.
 func (w *writer) close() error {
 	close(w.stop)
 	<-w.stopped
-	return errors.Join(w.stmts.close(), w.conn.Close(), w.db.Close())
+	return errors.Join(closeAll(w.stmts.all), w.conn.Close(), w.db.Close())
 }

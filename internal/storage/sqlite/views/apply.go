@@ -15,13 +15,13 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// roomPerUser is how many deliveries a volume has room for, for each user: few
-// enough that the entries of several owners share a page, and enough that what
-// is read at once lies in two or three volumes.
+// roomPerUser is how many deliveries a volume has room for, per user: few enough
+// that the entries of several owners share a page, and many enough that a page of
+// a feed lies in two or three volumes.
 const roomPerUser = 16
 
-// Apply implements readmodel.Writer. It is not interrupted by ctx once it has
-// begun, for a batch is bounded and its end is then known.
+// Apply implements readmodel.Writer. Once it has begun it ignores ctx: a batch
+// does not take long, and the caller then knows whether it was applied.
 func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 	g := w.generation
 	if w.serving {
@@ -34,13 +34,13 @@ func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 		}
 	}
 	err := w.write(ctx, "apply a batch", func(c *conn) error {
-		if err := g.applyBatch(c, b, w.may); err != nil {
+		if err := g.applyBatch(c, b, w.fence); err != nil {
 			return err
 		}
 		if b.To.Position != b.From.Position {
-			w.views.progress.reached(g, b.To.Position)
+			w.views.progress.advance(g, b.To.Position)
 		}
-		if err := g.tidy(c); err != nil {
+		if err := g.limitWAL(c); err != nil {
 			w.views.options.Log.Warn("the write-ahead log of the views stays large", "file", g.path, "error", err)
 		}
 		return nil
@@ -48,18 +48,18 @@ func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 	return err
 }
 
-// applyBatch is one transaction.
-func (g *generation) applyBatch(c *conn, b readmodel.Batch, may func() error) error {
+// applyBatch applies a batch in one transaction.
+func (g *generation) applyBatch(c *conn, b readmodel.Batch, fence func() error) error {
 	return c.transact(func() error {
-		if err := may(); err != nil {
+		if err := fence(); err != nil {
 			return err
 		}
 		return g.applySteps(c, b)
 	})
 }
 
-// applySteps moves the checkpoint and makes the changes. A hold that ends
-// further ahead than any may last is of a clock that was set back since.
+// applySteps moves the checkpoint and makes the changes. It ignores a hold that
+// would last longer than any is allowed to: the clock was set back since.
 func (g *generation) applySteps(c *conn, b readmodel.Batch) error {
 	moved, err := c.exec("UPDATE generation SET position = ?, partial = ?, event = ? WHERE position = ? AND partial = ? AND held - ? NOT BETWEEN 1 AND ?",
 		b.To.Position, b.To.Partial, b.To.Event, b.From.Position, b.From.Partial, time.Now().UnixMilli(), readmodel.LongestHold.Milliseconds())
@@ -73,17 +73,17 @@ func (g *generation) applySteps(c *conn, b readmodel.Batch) error {
 		return readmodel.ErrFenced
 	}
 	for _, step := range []func(*conn, readmodel.Batch) error{
-		putProfiles, addChirps, removeFollows, cleanUp, addFollows, mark, g.deliver,
+		putProfiles, addChirps, removeFollows, removeDeliveries, addFollows, markPulled, g.deliver,
 	} {
 		if err := step(c, b); err != nil {
-			return misfit(err)
+			return asDoesNotFit(err)
 		}
 	}
 	return nil
 }
 
-// putProfiles tries the common case first, a profile of which only the counts
-// have changed: it writes no index.
+// putProfiles tries the common case first, which writes no index: a profile of
+// which only the counts have changed.
 func putProfiles(c *conn, b readmodel.Batch) error {
 	for _, p := range b.Profiles {
 		key, id, name, joined := int64(p.Key), string(p.ID), string(p.Username), p.JoinedAt.UnixMilli()
@@ -137,7 +137,7 @@ func addFollows(c *conn, b readmodel.Batch) error {
 	return nil
 }
 
-func mark(c *conn, b readmodel.Batch) error {
+func markPulled(c *conn, b readmodel.Batch) error {
 	for _, m := range b.Marks {
 		if _, err := c.exec("UPDATE follows SET pull = 1 WHERE followee = ? AND since > ? AND since <= ? AND pull = 0",
 			int64(m.Followee), int64(m.After), int64(m.Through)); err != nil {
@@ -147,10 +147,10 @@ func mark(c *conn, b readmodel.Batch) error {
 	return nil
 }
 
-// volumeOf finds the volume of chirps.position.
+// volumeOf is an expression for the volume of chirps.position.
 const volumeOf = "(SELECT start FROM volumes WHERE start <= chirps.position ORDER BY start DESC LIMIT 1)"
 
-func cleanUp(c *conn, b readmodel.Batch) error {
+func removeDeliveries(c *conn, b readmodel.Batch) error {
 	for _, d := range b.Cleanups {
 		if _, err := c.exec(`DELETE FROM timeline WHERE (volume, owner, position) IN (
 				SELECT `+volumeOf+`, ?, position FROM chirps WHERE author = ? AND delivery = 0 AND position > ? AND position <= ?)`,
@@ -161,10 +161,10 @@ func cleanUp(c *conn, b readmodel.Batch) error {
 	return nil
 }
 
-// deliver makes the backfills and the fan-outs, and begins a new volume when
-// the last is full.
+// deliver makes the backfills and the fan-outs, and begins a new volume if the
+// last one is full.
 func (g *generation) deliver(c *conn, b readmodel.Batch) error {
-	delivered, err := backFill(c, b.Backfills)
+	delivered, err := backfill(c, b.Backfills)
 	if err != nil {
 		return fmt.Errorf("backfill: %w", err)
 	}
@@ -175,12 +175,13 @@ func (g *generation) deliver(c *conn, b readmodel.Batch) error {
 	if delivered += n; delivered == 0 {
 		return nil
 	}
-	return g.fill(c, delivered, b.To)
+	return g.countDeliveries(c, delivered, b.To)
 }
 
-// backFill makes all backfills of a batch in one statement, in the order of the
-// timelines' pages.
-func backFill(c *conn, fills []readmodel.Delivered) (int64, error) {
+// backfill makes all backfills of a batch in one statement, in the order of the
+// timeline's primary key, so that each page is written once. It returns how many
+// entries it made.
+func backfill(c *conn, fills []readmodel.Delivered) (int64, error) {
 	if len(fills) == 0 {
 		return 0, nil
 	}
@@ -193,11 +194,11 @@ func backFill(c *conn, fills []readmodel.Delivered) (int64, error) {
 		)
 		INSERT OR IGNORE INTO timeline (volume, owner, position)
 		SELECT `+volumeOf+` AS volume, owner, position FROM given CROSS JOIN chirps ON author = by AND delivery = 0 AND position > after AND position <= through
-		ORDER BY volume, owner, position`, quadruples(list))
+		ORDER BY volume, owner, position`, jsonRows(list))
 }
 
-// quadruples makes the argument of json_each.
-func quadruples(list [][4]int64) string {
+// jsonRows returns rows as JSON, the argument of json_each.
+func jsonRows(list [][4]int64) string {
 	text := []byte{'['}
 	for i, row := range list {
 		if i > 0 {
@@ -213,7 +214,8 @@ func quadruples(list [][4]int64) string {
 }
 
 // fanOut delivers all chirps of a batch in one statement, in the order of the
-// owners, so that entries that share a page are written together.
+// timeline's primary key, so that each page is written once. It returns how many
+// entries it made.
 func fanOut(c *conn, outs []readmodel.FanOut) (int64, error) {
 	if len(outs) == 0 {
 		return 0, nil
@@ -229,12 +231,13 @@ func fanOut(c *conn, outs []readmodel.FanOut) (int64, error) {
 		)
 		INSERT OR IGNORE INTO timeline (volume, owner, position)
 		SELECT volume, follower, position FROM outs CROSS JOIN follows ON followee = author AND since > after AND since <= through
-		ORDER BY volume, follower, position`, quadruples(list))
+		ORDER BY volume, follower, position`, jsonRows(list))
 }
 
-// fill counts deliveries. A full volume ends with the batch, where no chirp
-// has been delivered in part.
-func (g *generation) fill(c *conn, delivered int64, to readmodel.Checkpoint) error {
+// countDeliveries adds to the count of the last volume. If that is now full, the
+// next volume begins after the batch; not while an event is applied in part,
+// because all deliveries of a chirp go into one volume.
+func (g *generation) countDeliveries(c *conn, delivered int64, to readmodel.Checkpoint) error {
 	if _, err := c.exec("UPDATE volumes SET delivered = delivered + ? WHERE start = (SELECT max(start) FROM volumes)", delivered); err != nil {
 		return err
 	}
@@ -250,9 +253,9 @@ func (g *generation) fill(c *conn, delivered int64, to readmodel.Checkpoint) err
 	return err
 }
 
-// misfit marks an error about the values of a batch, or the rows that are
-// there, as ErrDoesNotFit.
-func misfit(err error) error {
+// asDoesNotFit makes an error that is due to the values of a batch, or to the
+// rows that they meet, a readmodel.ErrDoesNotFit.
+func asDoesNotFit(err error) error {
 	switch dbfile.Code(err) {
 	case codes.SQLITE_CONSTRAINT, codes.SQLITE_MISMATCH, codes.SQLITE_TOOBIG:
 		return fmt.Errorf("%w: %w", readmodel.ErrDoesNotFit, err)

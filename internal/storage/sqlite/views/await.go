@@ -10,9 +10,9 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// Await implements readmodel.Store. What this process applies wakes the
-// waiting at once; what others apply is found by looking, as long as somebody
-// waits.
+// Await implements readmodel.Store. Calls are woken at once by what this process
+// applies. What other processes apply is found by polling, while there are calls
+// that wait.
 func (v *Store) Await(ctx context.Context, beyond domain.Position) (domain.Position, error) {
 	p := &v.progress
 	if at, _ := p.state(); at.generation != nil && at.position > beyond && !at.closed {
@@ -36,15 +36,15 @@ func (v *Store) Await(ctx context.Context, beyond domain.Position) (domain.Posit
 	}
 }
 
-// watch looks at the checkpoint until nobody waits any more.
+// watch polls the checkpoint until no call waits any more.
 func (v *Store) watch() {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
-		// Errors are left to those who read: they get them first hand.
+		// An error needs no report here: whoever reads the views gets it too.
 		if g, err := v.serving(false); err == nil {
 			if at, err := g.describe(); err == nil {
-				v.progress.reached(g, at.Checkpoint.Position)
+				v.progress.advance(g, at.Checkpoint.Position)
 			}
 		}
 		select {
@@ -64,17 +64,17 @@ type known struct {
 	closed     bool
 }
 
-// progress shares the known checkpoint with those who wait for it. The zero
-// progress knows nothing and is ready to use.
+// progress shares the known checkpoint with the calls that wait for it. The zero
+// progress knows of no generation and is ready to use.
 type progress struct {
 	mu      sync.Mutex
 	known   known
-	changed chan struct{} // closed at the next change, made on demand
+	changed chan struct{} // closed at the next change; made on demand
 	waiting int
 	watched bool
 }
 
-// state gives what is known, and a channel that is closed when it changes.
+// state returns what is known, and a channel that is closed when that changes.
 func (p *progress) state() (known, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +84,7 @@ func (p *progress) state() (known, <-chan struct{}) {
 	return p.known, p.changed
 }
 
-// join counts the caller among the waiting, and calls watch if nobody watches.
+// join counts the caller as waiting, and calls watch unless a watch is running.
 func (p *progress) join(watch func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +101,7 @@ func (p *progress) leave() {
 	p.waiting--
 }
 
-// idle says that nobody waits; the caller then watches no more.
+// idle reports whether no call waits. If so, the caller must stop watching.
 func (p *progress) idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,16 +109,17 @@ func (p *progress) idle() bool {
 	return !p.watched
 }
 
-// serves says which generation serves from now on, and where it stands.
-func (p *progress) serves(g *generation, at domain.Position) {
+// setServing sets the generation that serves, nil if none does, and its position.
+func (p *progress) setServing(g *generation, at domain.Position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known.generation, p.known.position = g, at
 	p.wake()
 }
 
-// reached says that a generation's checkpoint is at least at a position.
-func (p *progress) reached(g *generation, at domain.Position) {
+// advance records that a generation's checkpoint has reached a position. It does
+// nothing if the generation does not serve.
+func (p *progress) advance(g *generation, at domain.Position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known.generation == g && at > p.known.position {

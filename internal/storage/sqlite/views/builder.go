@@ -13,9 +13,10 @@ import (
 // builder implements readmodel.Builder.
 type builder struct{ writer }
 
-// builds says whether the generation is being built, or serves: ErrFenced if
-// not. Another process may have discarded it, and made a new file of that name.
-func (b *builder) builds() error {
+// checkBuilding returns ErrFenced unless the generation is being built, or
+// serves. Another process may have discarded it, and may even have created
+// another file of the same name.
+func (b *builder) checkBuilding() error {
 	serving, err := readServing(b.views.dir)
 	if err != nil {
 		return err
@@ -30,12 +31,12 @@ func (b *builder) builds() error {
 	return nil
 }
 
-// build runs a function with the builder's connection, in a transaction that
-// holds the write lock, if the generation is still being built.
-func (b *builder) build(ctx context.Context, op string, f func(*conn) error) error {
-	return b.fenced(b.write(ctx, op, func(c *conn) error {
+// update runs a function in a transaction that holds the generation's write lock,
+// if the generation is still being built.
+func (b *builder) update(ctx context.Context, op string, f func(*conn) error) error {
+	return asFenced(b.write(ctx, op, func(c *conn) error {
 		return c.transact(func() error {
-			if err := b.builds(); err != nil {
+			if err := b.checkBuilding(); err != nil {
 				return err
 			}
 			return f(c)
@@ -43,8 +44,8 @@ func (b *builder) build(ctx context.Context, op string, f func(*conn) error) err
 	}))
 }
 
-// fenced gives ErrFenced for errors that say that the generation was discarded.
-func (b *builder) fenced(err error) error {
+// asFenced maps errors that mean that the generation was discarded to ErrFenced.
+func asFenced(err error) error {
 	var gone *unfitError
 	if errors.As(err, &gone) {
 		return readmodel.ErrFenced
@@ -52,27 +53,21 @@ func (b *builder) fenced(err error) error {
 	return err
 }
 
-func (v *Store) isClosed() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.closed
-}
-
 // Apply implements readmodel.Writer.
 func (b *builder) Apply(ctx context.Context, batch readmodel.Batch) error {
-	return b.fenced(b.writer.Apply(ctx, batch))
+	return asFenced(b.writer.Apply(ctx, batch))
 }
 
 // Generation implements readmodel.Writer.
 func (b *builder) Generation(ctx context.Context) (readmodel.Generation, error) {
 	g, err := b.writer.Generation(ctx)
-	return g, b.fenced(err)
+	return g, asFenced(err)
 }
 
-// Finish implements readmodel.Builder: it makes the indexes for the readers.
-// One transaction makes all or, if the process dies, none.
+// Finish implements readmodel.Builder. It creates the indexes that only readers
+// need, all in one transaction.
 func (b *builder) Finish(ctx context.Context) error {
-	return b.build(ctx, "finish the views", func(c *conn) error {
+	return b.update(ctx, "finish the views", func(c *conn) error {
 		if _, err := readGeneration(c); err != nil {
 			return err
 		}
@@ -86,9 +81,9 @@ func (b *builder) Hold(ctx context.Context, d time.Duration) error {
 	if err != nil || old.number == b.generation.number {
 		return err
 	}
-	err = b.builds()
+	err = b.checkBuilding()
 	if err == nil {
-		err = old.writing(func(c *conn) error {
+		err = old.withWriter(func(c *conn) error {
 			_, err := c.exec("UPDATE generation SET held = ?", time.Now().Add(d).UnixMilli())
 			return err
 		})
@@ -97,9 +92,9 @@ func (b *builder) Hold(ctx context.Context, d time.Duration) error {
 }
 
 // Switch implements readmodel.Builder. It holds the write locks of both
-// generations, so that the checkpoints that are compared stay as they are until
-// the switch is made; writers that wait for the old one's look again who serves
-// once they have it.
+// generations, so that neither checkpoint moves between the comparison and the
+// switch. A writer that waits for the old generation's lock meanwhile is fenced
+// when it gets it.
 func (b *builder) Switch(ctx context.Context) error {
 	if err := b.Finish(ctx); err != nil {
 		return err
@@ -108,13 +103,13 @@ func (b *builder) Switch(ctx context.Context) error {
 	if err != nil || old.number == b.generation.number {
 		return err
 	}
-	err = b.build(ctx, "switch the views", func(c *conn) error {
+	err = b.update(ctx, "switch the views", func(c *conn) error {
 		next, err := readGeneration(c)
 		if err != nil {
 			return err
 		}
-		return old.writing(func(c *conn) error {
-			return c.transact(func() error { return b.views.turn(c, old, next) })
+		return old.withWriter(func(c *conn) error {
+			return c.transact(func() error { return b.views.switchGeneration(c, old, next) })
 		})
 	})
 	if err == nil {
@@ -123,12 +118,12 @@ func (b *builder) Switch(ctx context.Context) error {
 	return err
 }
 
-// turn makes a generation serve in place of an old one, whose connection with
-// the write lock is given.
-func (v *Store) turn(c *conn, old *generation, next readmodel.Generation) error {
+// switchGeneration makes a generation serve in place of an old one. c is a
+// connection that holds the old one's write lock.
+func (v *Store) switchGeneration(c *conn, old *generation, next readmodel.Generation) error {
 	serving, err := readGeneration(c)
 	if err == nil {
-		err = v.serves(old)
+		err = v.checkServing(old)
 	}
 	switch {
 	case err != nil:
@@ -136,6 +131,6 @@ func (v *Store) turn(c *conn, old *generation, next readmodel.Generation) error 
 	case next.Checkpoint.Position < serving.Checkpoint.Position:
 		return readmodel.ErrBehind
 	}
-	touch(old.path)
+	markRetired(old.path)
 	return writeServing(v.dir, next.Number, true)
 }

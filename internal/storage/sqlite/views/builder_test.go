@@ -9,7 +9,7 @@ func TestBuildersSortInFiles(t *testing.T) {
 	b, err := v.Build(t.Context(), testEpoch, 10)
 	wantNil(t, err)
 	const file = 1
-	wantNil(t, b.(*builder).generation.writing(func(c *conn) error {
+	wantNil(t, b.(*builder).generation.withWriter(func(c *conn) error {
 		stores, err := collect(c, scanOne[int], "PRAGMA temp_store")
 		if err == nil && (len(stores) != 1 || stores[0] != file) {
 			t.Errorf("PRAGMA temp_store: got %v, want %d", stores, file)

@@ -10,9 +10,9 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// conn is a connection with its prepared statements, for one goroutine at
-// a time. Its calls take no context: each is short, and a statement that is
-// interrupted would cost the connection.
+// conn is a connection with its prepared statements, for one goroutine at a time.
+// Its methods take no context because each call is short, and interrupting a
+// statement would cost the connection.
 type conn struct {
 	db    *sql.Conn
 	stmts map[string]*sql.Stmt
@@ -26,6 +26,7 @@ func newConn(db *sql.DB) (*conn, error) {
 	return &conn{db: c, stmts: make(map[string]*sql.Stmt)}, nil
 }
 
+// stmt returns the prepared statement of a query.
 func (c *conn) stmt(query string) (*sql.Stmt, error) {
 	if s := c.stmts[query]; s != nil {
 		return s, nil
@@ -37,7 +38,7 @@ func (c *conn) stmt(query string) (*sql.Stmt, error) {
 	return s, err
 }
 
-// exec runs a statement and gives how many rows it changed.
+// exec runs a statement and returns how many rows it changed.
 func (c *conn) exec(query string, args ...any) (int64, error) {
 	s, err := c.stmt(query)
 	if err != nil {
@@ -50,13 +51,13 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// script runs statements one after the other, and keeps none of them.
+// script runs several statements, without keeping them prepared.
 func (c *conn) script(statements string) error {
 	_, err := c.db.ExecContext(context.Background(), statements)
 	return err
 }
 
-// transact runs a function in a transaction that has the write lock from the
+// transact runs a function in a transaction that holds the write lock from the
 // start.
 func (c *conn) transact(run func() error) error {
 	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
@@ -67,13 +68,13 @@ func (c *conn) transact(run func() error) error {
 		_, err = c.exec("COMMIT")
 	}
 	if err != nil {
-		// Without effect if SQLite has rolled back already.
+		// Fails if SQLite has rolled back by itself.
 		_, _ = c.exec("ROLLBACK")
 	}
 	return err
 }
 
-// collect gives the rows of a query, each as scan reads it.
+// collect returns the rows of a query, each read by scan.
 func collect[R any](c *conn, scan func(*sql.Rows, *R) error, query string, args ...any) ([]R, error) {
 	s, err := c.stmt(query)
 	if err != nil {
@@ -95,7 +96,7 @@ func collect[R any](c *conn, scan func(*sql.Rows, *R) error, query string, args 
 	return found, rows.Err()
 }
 
-// scanOne reads a row of one column.
+// scanOne scans a row of one column.
 func scanOne[R any](rows *sql.Rows, r *R) error { return rows.Scan(r) }
 
 func (c *conn) close() error {
@@ -106,10 +107,10 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.db.Close())...)
 }
 
-// pool holds connections, made on demand, up to a number.
+// pool holds a fixed number of connections, each opened when it is first needed.
 type pool struct {
 	open   func() (*conn, error)
-	slots  chan *conn // nil stands for one that is not made yet
+	slots  chan *conn // a nil one is still to be opened
 	closed chan struct{}
 	once   sync.Once
 }
@@ -122,8 +123,8 @@ func newPool(open func() (*conn, error), size int) *pool {
 	return p
 }
 
-// take waits for a connection, which is to be given back.
-func (p *pool) take(ctx context.Context) (*conn, error) {
+// get waits for a connection. The caller must put it back.
+func (p *pool) get(ctx context.Context) (*conn, error) {
 	select {
 	case <-p.closed:
 		return nil, dbfile.ErrClosed
@@ -146,13 +147,13 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	}
 }
 
-// give takes a connection back; nil takes the place of one that is not fit
-// for further use.
-func (p *pool) give(c *conn) { p.slots <- c }
+// put puts a connection back. A caller whose connection is unusable closes it and
+// puts nil in its place.
+func (p *pool) put(c *conn) { p.slots <- c }
 
-// takeAll takes as many connections as it can until ctx ends. It says whether
-// that was all, and gives the function that gives them back.
-func (p *pool) takeAll(ctx context.Context) (all bool, release func()) {
+// getAll gets as many connections as it can until ctx ends. It reports whether it
+// got all of them. The caller must call release to put them back.
+func (p *pool) getAll(ctx context.Context) (all bool, release func()) {
 	var held []*conn
 	for range cap(p.slots) {
 		select {
@@ -171,22 +172,32 @@ func (p *pool) takeAll(ctx context.Context) (all bool, release func()) {
 	}
 }
 
-// close closes the connections as they are given back, those that are kept
-// longer than it waits with their snapshot.
+// close closes the connections as they are put back. After wait it returns, and
+// closes the remaining ones in the background.
 func (p *pool) close(wait time.Duration) error {
 	p.once.Do(func() { close(p.closed) })
 	end := time.NewTimer(wait)
 	defer end.Stop()
 	var errs []error
-	for range cap(p.slots) {
+	for closed := range cap(p.slots) {
 		select {
 		case c := <-p.slots:
 			if c != nil {
 				errs = append(errs, c.close())
 			}
 		case <-end.C:
+			go p.closeRest(cap(p.slots) - closed)
 			return errors.Join(errs...)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// closeRest closes the last n connections. It ends because a snapshot expires.
+func (p *pool) closeRest(n int) {
+	for range n {
+		if c := <-p.slots; c != nil {
+			_ = c.close() // its snapshot has nobody to report to
+		}
+	}
 }

@@ -15,15 +15,16 @@ import (
 	codes "modernc.org/sqlite/lib"
 )
 
-// ServingFile names the generation that serves.
+// ServingFile is the name of the file that holds the number of the generation
+// that serves.
 const ServingFile = "views"
 
-// unfitError says why views cannot serve and are best made anew.
+// unfitError says why views cannot serve and must be made again.
 type unfitError struct{ reason string }
 
 func (e *unfitError) Error() string { return "the views do not serve: " + e.reason }
 
-// unfit turns what SQLite says of a damaged file into an *unfitError.
+// unfit maps errors of SQLite that mean that a file is damaged to *unfitError.
 func unfit(err error) error {
 	switch dbfile.Code(err) {
 	case codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB, codes.SQLITE_ERROR, codes.SQLITE_EMPTY, codes.SQLITE_FORMAT, codes.SQLITE_SCHEMA:
@@ -37,7 +38,7 @@ func generationPath(dir string, number int) string {
 	return filepath.Join(dir, fmt.Sprintf("views-%d.db", number))
 }
 
-// readServing gives the number of the generation that serves, 0 if none does.
+// readServing returns the number of the generation that serves, 0 if none does.
 func readServing(dir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, ServingFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -53,8 +54,8 @@ func readServing(dir string) (int, error) {
 	return number, nil
 }
 
-// writeServing switches to a generation at once for all processes. Without
-// replace it leaves a choice that was made already.
+// writeServing makes a generation serve, atomically for all processes. Without
+// replace it does nothing if a generation serves already.
 func writeServing(dir string, number int, replace bool) error {
 	f, err := os.CreateTemp(dir, ServingFile+"-*.tmp")
 	if err != nil {
@@ -63,7 +64,7 @@ func writeServing(dir string, number int, replace bool) error {
 	_, err = fmt.Fprintf(f, "%d\n", number)
 	err = errors.Join(err, dbfile.GiveToOwner(f.Name()), f.Sync(), f.Close())
 	if err == nil {
-		err = place(f.Name(), filepath.Join(dir, ServingFile), replace)
+		err = moveIntoPlace(f.Name(), filepath.Join(dir, ServingFile), replace)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
@@ -71,9 +72,9 @@ func writeServing(dir string, number int, replace bool) error {
 	return dbfile.SyncDir(dir)
 }
 
-// place gives a finished file its name. Without replace a file of that name
-// wins, and the new one is removed.
-func place(from, to string, replace bool) error {
+// moveIntoPlace renames a complete file. Without replace it removes the file
+// instead if the new name is taken.
+func moveIntoPlace(from, to string, replace bool) error {
 	if replace {
 		return os.Rename(from, to)
 	}
@@ -84,10 +85,10 @@ func place(from, to string, replace bool) error {
 	if _, exists := os.Stat(to); exists == nil {
 		return os.Remove(from)
 	}
-	return os.Rename(from, to) // a file system without links
+	return os.Rename(from, to) // the file system has no links
 }
 
-// removeServing takes the choice of a generation back.
+// removeServing makes no generation serve.
 func removeServing(dir string) error {
 	if err := os.Remove(filepath.Join(dir, ServingFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -95,13 +96,14 @@ func removeServing(dir string) error {
 	return dbfile.SyncDir(dir)
 }
 
-// removeViews removes all that there is of views.
+// removeViews removes all files of all generations.
 func removeViews(dir string) error {
 	return errors.Join(removeGenerations(dir, func(int) bool { return true }), removeServing(dir))
 }
 
-// nextGeneration gives a number that no file in the folder has: a file that is
-// still open somewhere must not get a namesake.
+// nextGeneration returns a number above that of every file in the folder. A
+// number is never used again while its file exists, because processes may have
+// the file open.
 func nextGeneration(dir string) (int, error) {
 	last := 0
 	err := eachGeneration(dir, func(_ string, number int) error {
@@ -111,15 +113,15 @@ func nextGeneration(dir string) (int, error) {
 	return last + 1, err
 }
 
-// touch notes that a generation ceases to serve now. An error is passed over:
-// the file then seems older and is dropped sooner, which takes nothing from
-// those who have it open.
-func touch(path string) {
+// markRetired sets a file's time to that at which its generation stops serving. If
+// it fails the file looks older and is dropped sooner, which does no harm to
+// processes that have it open.
+func markRetired(path string) {
 	now := time.Now()
 	_ = os.Chtimes(path, now, now)
 }
 
-// removeGenerations removes the files of some generations.
+// removeGenerations removes the files of the generations that which selects.
 func removeGenerations(dir string, which func(number int) bool) error {
 	return eachGeneration(dir, func(path string, number int) error {
 		if !which(number) {
@@ -132,8 +134,8 @@ func removeGenerations(dir string, which func(number int) bool) error {
 	})
 }
 
-// eachGeneration calls a function for each file of a generation: views-N.db,
-// and those whose names go on from there.
+// eachGeneration calls f with every file of a generation: views-N.db, and files
+// with a suffix to that name.
 func eachGeneration(dir string, f func(path string, number int) error) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -159,10 +161,10 @@ func Exist(dir string) (exist bool, err error) {
 	return exist, err
 }
 
-// IsTemporary reports whether a name is one of a file that exists only while
-// views are made or switched to.
+// IsTemporary reports whether a file of that name exists only while a generation
+// is created or switched to. One that is old was left behind.
 func IsTemporary(name string) bool {
-	for _, pattern := range []string{ServingFile + "-*.tmp", "views-*.db" + unnamed + "*"} {
+	for _, pattern := range []string{ServingFile + "-*.tmp", "views-*.db" + unfinishedMark + "*"} {
 		if matches, err := filepath.Match(pattern, name); matches && err == nil {
 			return true
 		}

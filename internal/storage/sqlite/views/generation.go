@@ -17,81 +17,79 @@ import (
 )
 
 const (
-	// snapshots is how many clients may have open at once; more wait for their
-	// turn.
-	snapshots = 16
+	// clientSnapshots is how many snapshots clients may have open at once.
+	clientSnapshots = 16
 	// ownSnapshots is how many more the server may have open for itself.
 	ownSnapshots = 4
-	// closeWithin is how long closing waits for open snapshots.
+	// closeWithin is how long close waits for open snapshots.
 	closeWithin = 2 * time.Second
-	// retryHoldOff is how long readers are left alone when holding them off was
-	// not enough.
+	// retryHoldOff is the pause after holding off readers was not enough.
 	retryHoldOff = time.Second
 )
 
-// generation is one open file of views.
+// generation is one open generation of the views.
 type generation struct {
 	number  int
 	path    string
 	file    os.FileInfo // tells it from another file of that name
 	limits  limits
 	reads   *sql.DB
-	writes  *sql.DB // nil when read-only
-	readers *pool
+	writes  *sql.DB // nil if read-only
+	readers *pool   // of snapshots
 
-	mu     sync.Mutex
-	write  *conn     // of the projector, made on demand
-	untidy time.Time // when holding off the readers failed
-	closed bool
+	writeMu       sync.Mutex
+	write         *conn     // of the projector or the builder; made on demand
+	holdOffFailed time.Time // when the readers last stayed longer than they were held off
+	closed        bool      // written under both mutexes, read under either
+
+	describeMu sync.Mutex
+	describer  *conn // made on demand
 
 	filesMu sync.Mutex
 	wal     dbfile.File // as it was first seen
-	size    int64       // of the file, when it was last seen
-
-	watchMu sync.Mutex
-	watch   *conn // of Await, made on demand
-	blind   bool  // closed
+	size    int64       // of the file when it was last seen
 }
 
-// servingPragmas are the settings of the projector's connection.
+// servingPragmas returns the settings of the projector's connection.
 func servingPragmas(limits limits) []string {
 	return []string{"journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)", "temp_store(MEMORY)",
 		"wal_autocheckpoint(4000)", fmt.Sprintf("journal_size_limit(%d)", limits.wal)}
 }
 
-// buildingPragmas are those of a builder's. Nobody reads beside it, so that a
-// checkpoint can be put off for more pages; what is sorted for an index may be
-// larger than memory.
+// buildingPragmas returns the settings of a builder's connection. While it works
+// there are no readers, so checkpoints can be rarer. What it sorts for an index
+// may be larger than memory.
 func buildingPragmas(limits limits) []string {
 	return []string{"journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-131072)", "temp_store(FILE)",
 		"wal_autocheckpoint(16000)", fmt.Sprintf("journal_size_limit(%d)", limits.wal)}
 }
 
-// openGeneration opens a file of views and checks that it is one.
+// openGeneration opens a generation. The error is an *unfitError if there is no
+// such file, or if the file cannot serve.
 func openGeneration(dir string, number int, limits limits, readOnly bool) (*generation, error) {
 	pragmas := servingPragmas(limits)
 	if readOnly {
 		pragmas = nil
 	}
-	return openWith(dir, number, limits, pragmas)
+	return openFile(dir, number, limits, pragmas)
 }
 
 // openBuilding opens a generation for a builder.
 func openBuilding(dir string, number int, limits limits) (*generation, error) {
-	return openWith(dir, number, limits, buildingPragmas(limits))
+	return openFile(dir, number, limits, buildingPragmas(limits))
 }
 
-func openWith(dir string, number int, limits limits, writerPragmas []string) (*generation, error) {
+func openFile(dir string, number int, limits limits, writerPragmas []string) (*generation, error) {
 	g := &generation{number: number, limits: limits, path: generationPath(dir, number)}
 	info, err := os.Stat(g.path)
 	switch {
 	case err == nil && info.Size() == 0, errors.Is(err, fs.ErrNotExist):
 		return nil, &unfitError{fmt.Sprintf("there is no %s", filepath.Base(g.path))}
-	case err != nil: // it may be there, and nothing is discarded for not knowing
+	case err != nil: // the file may be there, so this is no reason to discard it
 		return nil, fmt.Errorf("look for the views: %w", err)
 	}
 	g.file = info
-	err = g.connect(writerPragmas)
+	err = g.openPools(writerPragmas)
 	if err == nil {
 		err = g.check()
 	}
@@ -101,19 +99,20 @@ func openWith(dir string, number int, limits limits, writerPragmas []string) (*g
 	return g, nil
 }
 
-// connect opens the databases; without pragmas for the writer there is none.
-func (g *generation) connect(writerPragmas []string) (err error) {
+// openPools opens the pool of readers and, unless writerPragmas is nil, that of
+// the writer.
+func (g *generation) openPools(writerPragmas []string) (err error) {
 	if g.reads, err = dbfile.Open(g.path, "query_only(1)", "cache_size(-8192)"); err != nil {
 		return err
 	}
-	g.readers = newPool(func() (*conn, error) { return g.connection(g.reads) }, snapshots+ownSnapshots)
+	g.readers = newPool(func() (*conn, error) { return g.connect(g.reads) }, clientSnapshots+ownSnapshots)
 	if writerPragmas != nil {
 		g.writes, err = dbfile.Open(g.path, writerPragmas...)
 	}
 	return err
 }
 
-// check reads what the file says of itself, and a small file as a whole.
+// check checks the file's header, and all pages of a small file.
 func (g *generation) check() error {
 	ctx := context.Background()
 	header, err := dbfile.ReadHeader(ctx, g.reads)
@@ -130,27 +129,28 @@ func (g *generation) check() error {
 	return err
 }
 
-// describe reads the generation's row, outside of any transaction.
+// describe reads the generation's row as it was last committed. It does not wait
+// for a writer.
 func (g *generation) describe() (readmodel.Generation, error) {
-	g.watchMu.Lock()
-	defer g.watchMu.Unlock()
-	if g.blind {
+	g.describeMu.Lock()
+	defer g.describeMu.Unlock()
+	if g.closed {
 		return readmodel.Generation{}, dbfile.ErrClosed
 	}
-	if g.watch == nil {
-		c, err := g.connection(g.reads)
+	if g.describer == nil {
+		c, err := g.connect(g.reads)
 		if err != nil {
 			return readmodel.Generation{}, err
 		}
-		g.watch = c
+		g.describer = c
 	}
-	return readGeneration(g.watch)
+	return readGeneration(g.describer)
 }
 
-// writing runs a function with the projector's connection.
-func (g *generation) writing(f func(*conn) error) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// withWriter runs a function with the writing connection, one call at a time.
+func (g *generation) withWriter(f func(*conn) error) error {
+	g.writeMu.Lock()
+	defer g.writeMu.Unlock()
 	if g.closed {
 		return dbfile.ErrClosed
 	}
@@ -158,7 +158,7 @@ func (g *generation) writing(f func(*conn) error) error {
 		return domain.Errorf(domain.Invalid, "%s is open for reading only", g.path)
 	}
 	if g.write == nil {
-		c, err := g.connection(g.writes)
+		c, err := g.connect(g.writes)
 		if err != nil {
 			return err
 		}
@@ -167,35 +167,38 @@ func (g *generation) writing(f func(*conn) error) error {
 	return f(g.write)
 }
 
-// tidy keeps the write-ahead log from growing for ever: it begins anew only
-// when no reader uses it, which under load may never happen by itself. The
-// next batch then cuts it back to the limit.
-func (g *generation) tidy(c *conn) error {
+// limitWAL keeps the write-ahead log from growing without bound. SQLite reuses it
+// from its start only when no reader uses it, which may never happen under load,
+// so limitWAL holds off new snapshots until the open ones are closed, or for
+// limits.holdOff. The next batch then truncates the file to its limit.
+func (g *generation) limitWAL(c *conn) error {
 	info, err := os.Stat(g.path + "-wal")
-	if err != nil || info.Size() <= g.limits.wal || time.Since(g.untidy) < retryHoldOff {
+	if err != nil || info.Size() <= g.limits.wal || time.Since(g.holdOffFailed) < retryHoldOff {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), g.limits.holdOff)
 	defer cancel()
-	all, release := g.readers.takeAll(ctx)
+	all, release := g.readers.getAll(ctx)
 	defer release()
 	if !all {
-		g.untidy = time.Now()
+		g.holdOffFailed = time.Now()
 	}
 	_, err = c.exec("PRAGMA wal_checkpoint(PASSIVE)")
 	return err
 }
 
+// close closes the connections. It waits for open snapshots, but not longer than
+// closeWithin.
 func (g *generation) close() error {
 	var errs []error
 	if g.readers != nil {
 		errs = append(errs, g.readers.close(closeWithin))
 	}
-	g.watchMu.Lock()
-	defer g.watchMu.Unlock()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, c := range []*conn{g.watch, g.write} {
+	g.describeMu.Lock()
+	defer g.describeMu.Unlock()
+	g.writeMu.Lock()
+	defer g.writeMu.Unlock()
+	for _, c := range []*conn{g.describer, g.write} {
 		if c != nil {
 			errs = append(errs, c.close())
 		}
@@ -205,6 +208,6 @@ func (g *generation) close() error {
 			errs = append(errs, db.Close())
 		}
 	}
-	g.closed, g.blind = true, true
+	g.closed = true
 	return errors.Join(errs...)
 }

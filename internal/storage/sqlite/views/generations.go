@@ -15,10 +15,10 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// serves says, under a generation's write lock, whether it serves: ErrFenced if
-// not. Who holds that lock must not ask for the mutex of the views, which is
-// held while generations are closed.
-func (v *Store) serves(g *generation) error {
+// checkServing returns ErrFenced unless a generation serves. The caller holds that
+// generation's write lock, and therefore must not lock v.mu: generations are
+// closed under it, which waits for their writer.
+func (v *Store) checkServing(g *generation) error {
 	number, err := readServing(v.dir)
 	if err == nil && number != g.number {
 		return readmodel.ErrFenced
@@ -33,46 +33,47 @@ func (v *Store) Build(ctx context.Context, epoch string, threshold int64) (readm
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	current, err := v.servingNow(true)
+	current, err := v.servingLocked(true)
 	if err != nil {
 		return nil, err
 	}
-	// Another process may make a generation at the same time. Whose comes
-	// second takes it up, or discards it, in the next round.
+	// Another process may create a generation at the same time. The second of
+	// the two then resumes or discards the first one's in its next round.
 	const rounds = 3
 	for range rounds {
-		g, err := v.buildOnce(ctx, current.number, readmodel.Generation{Epoch: epoch, Threshold: threshold})
+		g, err := v.tryBuild(ctx, current.number, readmodel.Generation{Epoch: epoch, Threshold: threshold})
 		if err != nil {
 			return nil, dbfile.Translate(ctx, "build the views", err)
 		}
 		if g != nil {
 			b := &builder{}
-			b.writer = writer{views: v, generation: g, may: b.builds}
+			b.writer = writer{views: v, generation: g, fence: b.checkBuilding}
 			return b, nil
 		}
 	}
 	return nil, domain.Errorf(domain.Unavailable, "other rebuilds with other settings are at work in %s; let them end and try again", v.dir)
 }
 
-// buildOnce takes up the newest unfinished generation that is what is wanted,
-// or makes it, and discards the others. It gives nil if another process had
-// made something else in the meantime.
-func (v *Store) buildOnce(ctx context.Context, serving int, want readmodel.Generation) (*generation, error) {
-	numbers, last, err := beyond(v.dir, serving)
+// tryBuild resumes the newest unfinished generation with the wanted epoch and
+// threshold, or creates one, and discards all other unfinished ones. It returns
+// nil if another process has created a generation meanwhile.
+func (v *Store) tryBuild(ctx context.Context, serving int, want readmodel.Generation) (*generation, error) {
+	numbers, last, err := unfinished(v.dir, serving)
 	if err != nil {
 		return nil, err
 	}
 	var g *generation
 	for _, number := range slices.Backward(numbers) {
-		if g, err = v.takeUp(ctx, number, want); g != nil || err != nil {
+		if g, err = v.resume(ctx, number, want); g != nil || err != nil {
 			break
 		}
 	}
 	if g == nil && err == nil {
-		// The new file is there before the old ones go, so that its number is new.
+		// The file is created before the others are removed, so that its number is
+		// above theirs.
 		want.Number = last + 1
 		if err = createGeneration(v.dir, want, v.limits.room, ""); err == nil {
-			g, err = v.takeUp(ctx, want.Number, want)
+			g, err = v.resume(ctx, want.Number, want)
 		}
 	}
 	if err != nil || g == nil {
@@ -88,11 +89,13 @@ func (v *Store) buildOnce(ctx context.Context, serving int, want readmodel.Gener
 	return g, nil
 }
 
-// beyond gives the generations with higher numbers than the one that serves,
-// and the highest number in the folder.
-func beyond(dir string, serving int) (numbers []int, last int, err error) {
+// unfinished returns the numbers of the generations above the one that serves, and
+// the highest number in the folder.
+func unfinished(dir string, serving int) (numbers []int, last int, err error) {
 	err = eachGeneration(dir, func(path string, number int) error {
-		if !strings.Contains(filepath.Base(path), unnamed) { // two that are made at once are one
+		// Files that are being created don't count, so that two processes that
+		// create a generation at the same time choose the same number.
+		if !strings.Contains(filepath.Base(path), unfinishedMark) {
 			last = max(last, number)
 		}
 		if number > serving && path == generationPath(dir, number) {
@@ -104,9 +107,9 @@ func beyond(dir string, serving int) (numbers []int, last int, err error) {
 	return numbers, last, err
 }
 
-// takeUp opens an unfinished generation if it is what is wanted and can go on,
-// and gives nil otherwise.
-func (v *Store) takeUp(ctx context.Context, number int, want readmodel.Generation) (*generation, error) {
+// resume opens an unfinished generation. It returns nil if that is not the wanted
+// one, or cannot be continued.
+func (v *Store) resume(ctx context.Context, number int, want readmodel.Generation) (*generation, error) {
 	g := v.built[number]
 	if g == nil {
 		opened, err := openBuilding(v.dir, number, v.limits)
@@ -122,7 +125,7 @@ func (v *Store) takeUp(ctx context.Context, number int, want readmodel.Generatio
 	at, err := g.describe()
 	if err == nil && at.Epoch == want.Epoch && at.Threshold == want.Threshold {
 		if at.Checkpoint != (readmodel.Checkpoint{}) {
-			err = belongs(ctx, v.log, at)
+			err = checkBelongs(ctx, v.log, at)
 		}
 		if err == nil {
 			v.built[number] = g
@@ -138,8 +141,8 @@ func (v *Store) takeUp(ctx context.Context, number int, want readmodel.Generatio
 	return nil, err
 }
 
-// discardUnfinished removes a generation that was being built. Its row goes
-// first, under the write lock, so that nobody can switch to it or write to it
+// discardUnfinished removes a generation that was being built. Its row is deleted
+// first, under the write lock, so that no process can write to it or switch to it
 // any more.
 func (v *Store) discardUnfinished(number int) error {
 	if g := v.built[number]; g != nil {
@@ -150,7 +153,7 @@ func (v *Store) discardUnfinished(number int) error {
 	}
 	g, err := openBuilding(v.dir, number, v.limits)
 	if err == nil {
-		err = g.writing(func(c *conn) error {
+		err = g.withWriter(func(c *conn) error {
 			return c.transact(func() error {
 				if serving, err := readServing(v.dir); err != nil || serving >= number {
 					return errors.Join(err, fmt.Errorf("generation %d serves by now", serving))
@@ -175,7 +178,7 @@ func (v *Store) DropRetired(ctx context.Context, age time.Duration) ([]int, erro
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	current, err := v.servingNow(true)
+	current, err := v.servingLocked(true)
 	if err != nil {
 		if errors.Is(err, errNoViews) {
 			return nil, nil
@@ -201,7 +204,7 @@ func (v *Store) DropRetired(ctx context.Context, age time.Duration) ([]int, erro
 	return dropped, dbfile.Translate(ctx, "drop old views", err)
 }
 
-// drop closes a generation in this process, and removes it.
+// drop closes a generation in this process, and removes its files.
 func (v *Store) drop(number int) error {
 	var errs []error
 	for g := range v.retired {

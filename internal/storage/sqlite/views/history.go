@@ -15,11 +15,12 @@ type Source interface {
 	Hashes(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 }
 
-// belongs gives an *unfitError for views that were made from another log, or
-// from another history of the log: they are ahead of it, or the event at their
-// position is another one. The views were described before, so that the log
-// cannot be behind by chance.
-func belongs(ctx context.Context, log Source, views readmodel.Generation) error {
+// checkBelongs returns an *unfitError if the views were made from another log, or
+// from a history of the log that was undone when an older copy was restored: then
+// they are ahead of the log, or it has another event at their position. The views
+// must have been described before the call, so that the log's head is at least as
+// new.
+func checkBelongs(ctx context.Context, log Source, views readmodel.Generation) error {
 	at := views.Checkpoint
 	head, err := log.Head(ctx)
 	switch {

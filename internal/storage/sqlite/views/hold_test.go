@@ -19,7 +19,7 @@ func TestHoldFromAClockThatWasAheadIsVoid(t *testing.T) {
 		ahead time.Duration
 		want  error
 	}{{readmodel.LongestHold - time.Second, readmodel.ErrHeld}, {readmodel.LongestHold + time.Minute, nil}, {24 * time.Hour, nil}, {-time.Second, nil}} {
-		err := v.current.writing(func(c *conn) error {
+		err := v.current.withWriter(func(c *conn) error {
 			_, err := c.exec("UPDATE generation SET held = ?", time.Now().Add(hold.ahead).UnixMilli())
 			return err
 		})

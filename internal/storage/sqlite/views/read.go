@@ -34,16 +34,16 @@ func scanFollow(rows *sql.Rows, f *readmodel.Follow) error {
 	return rows.Scan(&f.Follower, &f.Followee, &f.Since, &f.Pull)
 }
 
-// before gives a window's upper bound as a number, exclusive.
-func before(w readmodel.Window) int64 {
+// upperBound returns a window's exclusive upper bound.
+func upperBound(w readmodel.Window) int64 {
 	if w.Before == 0 {
 		return math.MaxInt64
 	}
 	return int64(w.Before)
 }
 
-// order gives one of two queries, which differ in their direction only.
-func order(w readmodel.Window, newest, oldest string) string {
+// byDirection returns the query for the window's direction.
+func byDirection(w readmodel.Window, newest, oldest string) string {
 	if w.Ascending {
 		return oldest
 	}
@@ -92,8 +92,8 @@ func (s *snapshot) ChirpByID(ctx context.Context, id domain.ChirpID) (readmodel.
 	})
 }
 
-// An author's chirps are two ranges of the index, pushed and pulled, each
-// bounded by the limit.
+// An author's chirps are two ranges of the index, pushed and pulled. The limit
+// bounds each of them.
 const (
 	chirpsByNewest = "SELECT " + chirpColumns + ` FROM chirps WHERE position IN (
 		SELECT position FROM (SELECT position FROM chirps WHERE author = ?1 AND delivery = 0 AND position > ?2 AND position < ?3 ORDER BY position DESC LIMIT ?4)
@@ -110,12 +110,13 @@ const (
 // ChirpsBy implements readmodel.Snapshot.
 func (s *snapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
 	return rows(ctx, s, "read an author's chirps", func(c *conn) ([]readmodel.Chirp, error) {
-		return collect(c, scanChirp, order(w, chirpsByNewest, chirpsByOldest), int64(author), int64(w.After), before(w), w.Limit)
+		return collect(c, scanChirp, byDirection(w, chirpsByNewest, chirpsByOldest), int64(author), int64(w.After), upperBound(w), w.Limit)
 	})
 }
 
-// A timeline is read volume by volume, from that of one bound to that of the
-// other, and no further than the limit needs.
+// A timeline is read volume by volume, from the volume of one bound to that of the
+// other. CROSS JOIN keeps SQLite from reordering the tables, so that it stops when
+// it has enough rows.
 const (
 	timelineRows = "SELECT " + chirpColumns + ` FROM volumes
 		CROSS JOIN timeline ON timeline.volume = volumes.start AND timeline.owner = ?1 AND timeline.position > ?2 AND timeline.position < ?3
@@ -128,7 +129,7 @@ const (
 // Timeline implements readmodel.Snapshot.
 func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
 	return rows(ctx, s, "read a timeline", func(c *conn) ([]readmodel.Chirp, error) {
-		return collect(c, scanChirp, order(w, timelineNewest, timelineOldest), int64(owner), int64(w.After), before(w), w.Limit)
+		return collect(c, scanChirp, byDirection(w, timelineNewest, timelineOldest), int64(owner), int64(w.After), upperBound(w), w.Limit)
 	})
 }
 
@@ -146,17 +147,17 @@ const (
 
 // Followers implements readmodel.Snapshot.
 func (s *snapshot) Followers(ctx context.Context, followee readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
-	return s.follows(ctx, "read followers", order(w, followersRows+" DESC LIMIT ?", followersRows+" LIMIT ?"), followee, w)
+	return s.follows(ctx, "read followers", byDirection(w, followersRows+" DESC LIMIT ?", followersRows+" LIMIT ?"), followee, w)
 }
 
 // Following implements readmodel.Snapshot.
 func (s *snapshot) Following(ctx context.Context, follower readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
-	return s.follows(ctx, "read follows", order(w, followingRows+" DESC LIMIT ?", followingRows+" LIMIT ?"), follower, w)
+	return s.follows(ctx, "read follows", byDirection(w, followingRows+" DESC LIMIT ?", followingRows+" LIMIT ?"), follower, w)
 }
 
 func (s *snapshot) follows(ctx context.Context, op, query string, user readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
 	return rows(ctx, s, op, func(c *conn) ([]readmodel.Follow, error) {
-		return collect(c, scanFollow, query, int64(user), int64(w.After), before(w), w.Limit)
+		return collect(c, scanFollow, query, int64(user), int64(w.After), upperBound(w), w.Limit)
 	})
 }
 

@@ -6,7 +6,7 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Both tables are kept in the order of their positions.
+// Positions are the primary keys of both tables, so nothing is sorted.
 const (
 	recentChirps   = "SELECT " + chirpColumns + " FROM chirps WHERE position > ? AND position < ? ORDER BY position"
 	recentProfiles = "SELECT " + profileColumns + " FROM profiles WHERE key > ? AND key < ? ORDER BY key"
@@ -15,13 +15,13 @@ const (
 // RecentChirps implements readmodel.Snapshot.
 func (s *snapshot) RecentChirps(ctx context.Context, w readmodel.Window) ([]readmodel.Chirp, error) {
 	return rows(ctx, s, "read recent chirps", func(c *conn) ([]readmodel.Chirp, error) {
-		return collect(c, scanChirp, order(w, recentChirps+" DESC LIMIT ?", recentChirps+" LIMIT ?"), int64(w.After), before(w), w.Limit)
+		return collect(c, scanChirp, byDirection(w, recentChirps+" DESC LIMIT ?", recentChirps+" LIMIT ?"), int64(w.After), upperBound(w), w.Limit)
 	})
 }
 
 // RecentProfiles implements readmodel.Snapshot.
 func (s *snapshot) RecentProfiles(ctx context.Context, w readmodel.Window) ([]readmodel.Profile, error) {
 	return rows(ctx, s, "read recent profiles", func(c *conn) ([]readmodel.Profile, error) {
-		return collect(c, scanProfile, order(w, recentProfiles+" DESC LIMIT ?", recentProfiles+" LIMIT ?"), int64(w.After), before(w), w.Limit)
+		return collect(c, scanProfile, byDirection(w, recentProfiles+" DESC LIMIT ?", recentProfiles+" LIMIT ?"), int64(w.After), upperBound(w), w.Limit)
 	})
 }

@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	// applicationID marks the file as views of this program: "ChVw".
+	// applicationID marks the file as views of this program: it is "ChVw".
 	applicationID = 0x43685677
-	// format changes with the tables: views of another format are made
-	// anew.
+	// format is increased when the tables change. Views in another format are
+	// discarded.
 	format = 3
 )
 
-// schema makes the tables, which the package sqlite documents.
+// schema creates the tables, which package sqlite specifies, with the indexes that
+// a builder needs too.
 const schema = `
 CREATE TABLE generation (
 	number    INTEGER NOT NULL,
@@ -73,29 +74,29 @@ CREATE TABLE timeline (
 	PRIMARY KEY (volume, owner, position)
 ) STRICT, WITHOUT ROWID;`
 
-// readerIndexes makes the indexes that only readers need. While a
-// generation is being built it is better off without them.
+// readerIndexes creates the indexes that only readers need. A builder creates them
+// at its end, which is faster than keeping them up to date.
 const readerIndexes = `
 CREATE UNIQUE INDEX IF NOT EXISTS profiles_by_name ON profiles (folded);
 CREATE UNIQUE INDEX IF NOT EXISTS chirps_by_id ON chirps (id);
 CREATE INDEX IF NOT EXISTS follows_by_follower ON follows (follower, since);
 CREATE INDEX IF NOT EXISTS follows_pulled ON follows (follower, followee) WHERE pull = 1;`
 
-// unnamed is in the name of a file that is not complete yet.
-const unnamed = ".new-"
+// unfinishedMark is part of the name of a file that is not complete yet.
+const unfinishedMark = ".new-"
 
-// createGeneration makes an empty generation whose first volume has some room.
-// The file gets its name only when it is complete; more is what it has beside
-// the tables.
-func createGeneration(dir string, g readmodel.Generation, room int64, more string) error {
+// createGeneration creates an empty generation whose first volume has the given
+// room. indexes is run in addition to the schema. The file gets its name when it
+// is complete, unless another process has created the generation meanwhile.
+func createGeneration(dir string, g readmodel.Generation, room int64, indexes string) error {
 	path := generationPath(dir, g.Number)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+unnamed+"*")
+	f, err := os.CreateTemp(dir, filepath.Base(path)+unfinishedMark+"*")
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.Close(), dbfile.GiveToOwner(f.Name()), fillGeneration(f.Name(), g, room, more))
+	err = errors.Join(f.Close(), dbfile.GiveToOwner(f.Name()), fillGeneration(f.Name(), g, room, indexes))
 	if err == nil {
-		err = place(f.Name(), path, false)
+		err = moveIntoPlace(f.Name(), path, false)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
@@ -103,7 +104,7 @@ func createGeneration(dir string, g readmodel.Generation, room int64, more strin
 	return dbfile.SyncDir(dir)
 }
 
-func fillGeneration(path string, g readmodel.Generation, room int64, more string) (err error) {
+func fillGeneration(path string, g readmodel.Generation, room int64, indexes string) (err error) {
 	db, err := dbfile.Open(path, "synchronous(FULL)")
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func fillGeneration(path string, g readmodel.Generation, room int64, more string
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.Exec(fmt.Sprintf("%s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d", schema, more, applicationID, format)); err != nil {
+	if _, err := tx.Exec(fmt.Sprintf("%s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d", schema, indexes, applicationID, format)); err != nil {
 		return err
 	}
 	if _, err := tx.Exec("INSERT INTO volumes VALUES (0, ?, 0)", room); err != nil {
@@ -127,7 +128,7 @@ func fillGeneration(path string, g readmodel.Generation, room int64, more string
 	return tx.Commit()
 }
 
-// readGeneration reads the description of a generation.
+// readGeneration reads the row that describes a generation.
 func readGeneration(c *conn) (readmodel.Generation, error) {
 	rows, err := collect(c, func(rows *sql.Rows, g *readmodel.Generation) error {
 		return rows.Scan(&g.Number, &g.Epoch, &g.Threshold, &g.Checkpoint.Position, &g.Checkpoint.Partial, &g.Checkpoint.Event)
@@ -141,7 +142,7 @@ func readGeneration(c *conn) (readmodel.Generation, error) {
 	return rows[0], nil
 }
 
-// onlyRow gives the row of a query that finds at most one.
+// onlyRow returns the row of a query that finds at most one, or ErrNotFound.
 func onlyRow[R any](rows []R, err error) (R, error) {
 	var none R
 	switch {

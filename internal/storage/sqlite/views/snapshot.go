@@ -12,17 +12,17 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// snapshot implements readmodel.Snapshot: a read transaction on a
-// connection of its own. Its reads take turns.
+// snapshot implements readmodel.Snapshot as a read transaction on a connection of
+// its own. Concurrent reads take turns.
 type snapshot struct {
 	views      *Store
 	generation *generation
 	described  readmodel.Generation
 	expiry     *time.Timer
-	leave      func() // gives up the place among the readers
+	leave      func() // leaves the gate
 
 	mu   sync.Mutex
-	conn *conn // nil when closed
+	conn *conn // nil if closed
 }
 
 var errSnapshotClosed = &domain.Error{Kind: domain.Unavailable, Msg: "the reading has taken too long; try again"}
@@ -46,17 +46,17 @@ func (v *Store) snapshot(ctx context.Context, leave func()) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := g.readers.take(ctx)
+	c, err := g.readers.get(ctx)
 	if err != nil {
 		return nil, dbfile.Translate(ctx, "open a snapshot", err)
 	}
 	s := &snapshot{views: v, generation: g, conn: c, leave: leave}
 	if _, err = c.exec("BEGIN"); err == nil {
-		s.described, err = readGeneration(c) // the first read fixes the moment
+		s.described, err = readGeneration(c) // the transaction begins with this read
 	}
 	if err != nil {
 		s.Close()
-		v.condemn(g, err)
+		v.discardIfDamaged(g, err)
 		return nil, dbfile.Translate(ctx, "open a snapshot", err)
 	}
 	s.expiry = time.AfterFunc(v.limits.snapshotLife, s.end)
@@ -71,6 +71,8 @@ func (s *snapshot) Close() {
 	s.end()
 }
 
+// end ends the transaction, unless that has happened already, and puts the
+// connection back.
 func (s *snapshot) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,15 +81,15 @@ func (s *snapshot) end() {
 	}
 	c := s.conn
 	s.conn = nil
-	if _, err := c.exec("ROLLBACK"); err != nil { // not worth finding out what is wrong with it
+	if _, err := c.exec("ROLLBACK"); err != nil { // the connection is unusable, whatever the reason
 		_ = c.close()
 		c = nil
 	}
-	s.generation.readers.give(c)
+	s.generation.readers.put(c)
 	s.leave()
 }
 
-// read runs a function with the connection.
+// read runs a function with the snapshot's connection.
 func (s *snapshot) read(ctx context.Context, op string, f func(*conn) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,12 +101,12 @@ func (s *snapshot) read(ctx context.Context, op string, f func(*conn) error) err
 	}
 	err := f(s.conn)
 	if err != nil {
-		s.views.condemn(s.generation, err)
+		s.views.discardIfDamaged(s.generation, err)
 	}
 	return dbfile.Translate(ctx, op, err)
 }
 
-// rows is read for a function that gives rows.
+// rows is read for a function that returns rows.
 func rows[R any](ctx context.Context, s *snapshot, op string, f func(*conn) (R, error)) (found R, err error) {
 	err = s.read(ctx, op, func(c *conn) (err error) {
 		found, err = f(c)
@@ -116,7 +118,7 @@ func rows[R any](ctx context.Context, s *snapshot, op string, f func(*conn) (R, 
 // Generation implements readmodel.Snapshot.
 func (s *snapshot) Generation() readmodel.Generation { return s.described }
 
-// jsonList makes the argument of json_each.
+// jsonList returns a list as JSON, the argument of json_each.
 func jsonList[E any](list []E) (string, error) {
 	if len(list) == 0 {
 		return "[]", nil

@@ -19,7 +19,7 @@ func TestSnapshotsWaitForTheirTurn(t *testing.T) {
 	v := openTestStore(t, t.TempDir(), Options{Exclusive: true})
 	fillViews(t, serveViews(t, v), 5)
 	var open []readmodel.Snapshot
-	for range snapshots {
+	for range clientSnapshots {
 		s, err := v.Snapshot(t.Context())
 		wantNil(t, err)
 		open = append(open, s)
@@ -69,7 +69,7 @@ func TestForgottenSnapshotsAreGivenUp(t *testing.T) {
 	limits.snapshotLife = 10 * time.Millisecond
 	v := openTestStoreWith(t, t.TempDir(), Options{Exclusive: true}, limits)
 	fillViews(t, serveViews(t, v), 5)
-	for range 3 * snapshots { // more than there may be at once
+	for range 3 * clientSnapshots { // more than there may be at once
 		_, err := v.Snapshot(t.Context())
 		wantNil(t, err)
 	}
@@ -191,7 +191,7 @@ func TestNoStatementScansATable(t *testing.T) {
 		_, e4 := s.Followers(ctx, 2, win)
 		_, e5 := s.Following(ctx, 1, win)
 		wantNil(t, errors.Join(e1, e2, e3, e4, e5))
-		_, err := mergePulled(reader, []pulled{{2, 15}}, win)
+		_, err := mergePulled(reader, []pullCursor{{2, 15}}, win)
 		wantNil(t, err)
 	}
 	_, e1 := s.ProfileByName(ctx, "user1")

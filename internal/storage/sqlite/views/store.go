@@ -1,5 +1,6 @@
-// Package views keeps the read model in the files views-N.db of a folder: a
-// database for each generation, of which one serves.
+// Package views keeps the read model of the embedded store in the files
+// views-N.db: one database for each generation, of which one serves. Package
+// sqlite specifies the files, and how another generation comes to serve.
 package views
 
 import (
@@ -16,22 +17,23 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// lookEvery is how often a process looks which generation serves.
-const lookEvery = 100 * time.Millisecond
+// refreshEvery is how long a process relies on what it last read from the file
+// "views".
+const refreshEvery = 100 * time.Millisecond
 
-// limits are the limits that tests need smaller.
+// limits are the limits that tests make smaller.
 type limits struct {
-	// room is the least number of deliveries that a volume has room for.
+	// room is the least number of deliveries in a full volume.
 	room int64
 	// snapshotLife is how long a snapshot may stay open.
 	snapshotLife time.Duration
-	// closeAfter is how long a generation is kept open after the switch to
-	// another one: all its snapshots are closed by then.
+	// closeAfter is how long a generation stays open after the switch to
+	// another one. All its snapshots have expired by then.
 	closeAfter time.Duration
-	// wal is the size of the write-ahead log, in bytes, from which readers are
-	// held off for a moment so that it can begin anew.
+	// wal is the size of the write-ahead log, in bytes, above which new readers
+	// wait for a moment so that it can be reused from its start.
 	wal int64
-	// holdOff is the longest that readers are held off at a time.
+	// holdOff is the longest time that readers wait for that.
 	holdOff time.Duration
 }
 
@@ -41,74 +43,76 @@ func defaultLimits() limits {
 
 var (
 	errNoViews = readmodel.ErrNoViews
-	errUnfit   = &domain.Error{Kind: domain.Unavailable, Msg: "the read model does not serve; the server on this folder makes it anew when it starts"}
+	errUnfit   = &domain.Error{Kind: domain.Unavailable, Msg: "the read model does not serve; the server on this folder makes it again when it starts"}
 )
 
-// Store implements readmodel.Store in the files views-N.db of a folder.
+// Store implements readmodel.Store.
 type Store struct {
 	dir      string
 	options  Options
 	limits   limits
 	log      Source
-	readers  *gate.Gate // what a snapshot's connection is waited for at
+	readers  *gate.Gate // bounds the open snapshots
 	progress progress
 	watchers sync.WaitGroup
-	closing  chan struct{} // closed with the views
+	closing  chan struct{} // closed by Close
 
-	mu      sync.Mutex
-	current *generation          // nil when none serves
-	last    readmodel.Generation // what current was last
-	looked  time.Time            // when the file "views" was last read
-	retired map[*generation]*time.Timer
-	built   map[int]*generation // those that Build has opened, by number
-	closed  bool
+	mu        sync.Mutex
+	current   *generation                 // the one that serves, nil if none does
+	last      readmodel.Generation        // describes the last current that was not nil
+	refreshed time.Time                   // when the file "views" was last read
+	retired   map[*generation]*time.Timer // that served, and are not closed yet
+	built     map[int]*generation         // that Build has opened, by number
+	closed    bool
 }
 
-// Options say how views are opened.
+// Options configure Open.
 type Options struct {
-	// Exclusive is set for the server that holds the folder's lock: it makes
-	// views that cannot serve again from the log. Others leave them alone.
+	// Exclusive is set by the server that holds the folder's lock. It discards
+	// views that cannot serve; other processes leave them alone.
 	Exclusive bool
 	// ReadOnly refuses to write.
 	ReadOnly bool
-	// Intact returns an error while the folder's log is not the one that is
-	// open. It may be nil.
-	Intact func() error
-	// Log receives what an operator should know.
+	// CheckLog returns an error while the log in the folder is not the log that
+	// is open. The views in the folder are then not this process's either, and
+	// are left alone. It may be nil.
+	CheckLog func() error
+	// Log receives messages for the operator. It must not be nil.
 	Log *slog.Logger
 }
 
-// Open opens the views of a log in a folder, which may have none.
+// Open opens the views of a log in a folder, which need not have any. If the
+// views cannot serve, a process that is Exclusive discards them, and any other
+// gets an error.
 func Open(ctx context.Context, dir string, log Source, o Options) (*Store, error) {
 	return openLimited(ctx, dir, log, o, defaultLimits())
 }
 
 func openLimited(ctx context.Context, dir string, log Source, o Options, limits limits) (*Store, error) {
-	v := &Store{dir: dir, options: o, limits: limits, log: log, readers: gate.New("views", snapshots, ownSnapshots), closing: make(chan struct{}),
+	v := &Store{dir: dir, options: o, limits: limits, log: log, readers: gate.New("views", clientSnapshots, ownSnapshots), closing: make(chan struct{}),
 		retired: make(map[*generation]*time.Timer), built: make(map[int]*generation)}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	err := v.adopt(ctx)
+	err := v.openServing(ctx)
 	var unfit *unfitError
 	switch {
 	case !errors.As(err, &unfit):
 	case o.Exclusive:
-		v.last = readmodel.Generation{} // nothing is left whose number must not come again
+		v.last = readmodel.Generation{} // all files go, so numbers start at 1 again
 		err = errors.Join(v.discard(unfit), v.closeAllRetired(), removeViews(dir))
 	default:
-		err = domain.Errorf(domain.Invalid, "the views in %s do not serve (%s); start the server on this folder once, which makes them anew", dir, unfit.reason)
+		err = domain.Errorf(domain.Invalid, "the views in %s do not serve (%s); start the server on this folder once, which makes them again", dir, unfit.reason)
 	}
 	if err != nil {
-		return nil, errors.Join(err, v.shut())
+		return nil, errors.Join(err, v.closeLocked())
 	}
 	return v, nil
 }
 
-// adopt opens the generation that serves, and checks that it belongs to the
-// log. If none serves, the server takes what is left of others out of the
-// folder.
-func (v *Store) adopt(ctx context.Context) error {
-	if err := v.look(); err != nil {
+// openServing opens the generation that serves, and checks that it belongs to the
+// log. If none serves, the server removes the files of other generations.
+func (v *Store) openServing(ctx context.Context) error {
+	if err := v.refresh(); err != nil {
 		return err
 	}
 	if v.current == nil {
@@ -121,24 +125,27 @@ func (v *Store) adopt(ctx context.Context) error {
 	if err != nil {
 		return unfit(err)
 	}
-	return belongs(ctx, v.log, at)
+	return checkBelongs(ctx, v.log, at)
 }
 
-// look reads which generation serves, and opens it if that has changed.
-func (v *Store) look() error {
-	v.looked = time.Now()
-	if err := v.away(); err != nil {
-		if v.current != nil {
-			return nil
+// refresh reads which generation serves, and opens it if that has changed. While
+// the folder's log is another one, the generation that is open goes on serving.
+func (v *Store) refresh() error {
+	v.refreshed = time.Now()
+	if v.options.CheckLog != nil {
+		if err := v.options.CheckLog(); err != nil {
+			if v.current != nil {
+				return nil
+			}
+			return err
 		}
-		return err
 	}
 	number, err := readServing(v.dir)
 	if err != nil {
 		return err
 	}
 	if v.current != nil && v.current.number == number {
-		return v.current.strayed()
+		return v.current.checkFiles()
 	}
 	var next *generation
 	var at readmodel.Generation
@@ -157,26 +164,26 @@ func (v *Store) look() error {
 	if next != nil {
 		v.last = at
 	}
-	v.progress.serves(next, at.Checkpoint.Position)
+	v.progress.setServing(next, at.Checkpoint.Position)
 	return nil
 }
 
-// serving gives the generation that serves. If fresh is set it looks even if
-// it did so a moment ago.
+// serving returns the generation that serves. If fresh is set it reads the file
+// "views" even if it did so a moment ago.
 func (v *Store) serving(fresh bool) (*generation, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.servingNow(fresh)
+	return v.servingLocked(fresh)
 }
 
-// servingNow is serving for those who hold the mutex.
-func (v *Store) servingNow(fresh bool) (*generation, error) {
+// servingLocked is serving for callers that hold v.mu.
+func (v *Store) servingLocked(fresh bool) (*generation, error) {
 	if v.closed {
 		return nil, dbfile.ErrClosed
 	}
-	if fresh || v.current == nil || time.Since(v.looked) >= lookEvery {
-		if err := v.look(); err != nil {
-			return nil, v.unserved(err)
+	if fresh || v.current == nil || time.Since(v.refreshed) >= refreshEvery {
+		if err := v.refresh(); err != nil {
+			return nil, v.openFailed(err)
 		}
 	}
 	if v.current == nil {
@@ -185,9 +192,9 @@ func (v *Store) servingNow(fresh bool) (*generation, error) {
 	return v.current, nil
 }
 
-// unserved deals with an error of look: views that do not serve are discarded
-// by the server, and left alone by anybody else.
-func (v *Store) unserved(err error) error {
+// openFailed maps an error of refresh to the one that callers get. If the views
+// cannot serve, the server discards them, and other processes leave them alone.
+func (v *Store) openFailed(err error) error {
 	var unfit *unfitError
 	switch {
 	case !errors.As(err, &unfit):
@@ -201,8 +208,9 @@ func (v *Store) unserved(err error) error {
 	return fmt.Errorf("%w: %w", errNoViews, unfit)
 }
 
-// condemn discards a generation in which a damaged page was met.
-func (v *Store) condemn(g *generation, err error) {
+// discardIfDamaged discards a generation if an error of using it shows that its
+// file is damaged.
+func (v *Store) discardIfDamaged(g *generation, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var damage *unfitError
@@ -214,43 +222,43 @@ func (v *Store) condemn(g *generation, err error) {
 	}
 }
 
-// discard lets no generation serve, so that the next Serving starts over. The
-// files stay for as long as snapshots may have them open.
+// discard stops the serving of any generation, so that the next Serving starts
+// over. The files stay, because snapshots may have them open.
 func (v *Store) discard(why *unfitError) error {
-	v.options.Log.Warn("the views are discarded and will be made anew from the log", "folder", v.dir, "reason", why.reason)
+	v.options.Log.Warn("the views are discarded and will be made again from the log", "folder", v.dir, "reason", why.reason)
 	if v.current != nil {
 		v.retire(v.current)
-		touch(v.current.path)
+		markRetired(v.current.path)
 		v.current = nil
 	}
-	v.progress.serves(nil, 0)
+	v.progress.setServing(nil, 0)
 	return removeServing(v.dir)
 }
 
-// retire closes a generation when its last snapshots are gone.
+// retire closes a generation when its last snapshots have expired.
 func (v *Store) retire(g *generation) {
 	v.retired[g] = time.AfterFunc(v.limits.closeAfter, func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		if err := v.closeRetired(g); err != nil {
-			v.options.Log.Warn("an old generation of the views is not closed well", "file", g.path, "error", err)
+			v.options.Log.Warn("an old generation of the views could not be closed", "file", g.path, "error", err)
 		}
 	})
 }
 
-// Gate returns the numbers of what callers wait at for a snapshot.
+// Gate returns the statistics of the gate at which callers wait for a snapshot.
 func (v *Store) Gate() gate.Stats { return v.readers.Stats() }
 
-// Close ends all that is waiting and closes the files.
+// Close makes every waiting call return and closes the files.
 func (v *Store) Close() error {
 	v.mu.Lock()
-	err := v.shut()
+	err := v.closeLocked()
 	v.mu.Unlock()
 	v.watchers.Wait()
 	return err
 }
 
-func (v *Store) shut() error {
+func (v *Store) closeLocked() error {
 	if v.closed {
 		return nil
 	}
@@ -267,6 +275,12 @@ func (v *Store) shut() error {
 	return err
 }
 
+func (v *Store) isClosed() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.closed
+}
+
 func (v *Store) closeAllRetired() error {
 	var errs []error
 	for g := range v.retired {
@@ -275,7 +289,7 @@ func (v *Store) closeAllRetired() error {
 	return errors.Join(errs...)
 }
 
-// closeRetired closes a generation that was retired, if it is open still.
+// closeRetired closes a retired generation, unless that has happened already.
 func (v *Store) closeRetired(g *generation) error {
 	timer, open := v.retired[g]
 	if !open {
@@ -293,21 +307,21 @@ func (v *Store) Serving(ctx context.Context, epoch string, threshold int64) (rea
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	g, err := v.servingNow(true)
+	g, err := v.servingLocked(true)
 	if errors.Is(err, errNoViews) {
-		if err = v.begin(epoch, threshold); err == nil {
-			g, err = v.servingNow(true)
+		if err = v.create(epoch, threshold); err == nil {
+			g, err = v.servingLocked(true)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &writer{views: v, generation: g, serving: true, may: func() error { return v.serves(g) }}, nil
+	return &writer{views: v, generation: g, serving: true, fence: func() error { return v.checkServing(g) }}, nil
 }
 
-// begin makes a generation and lets it serve, unless another process was
-// faster.
-func (v *Store) begin(epoch string, threshold int64) error {
+// create creates a generation and makes it serve, unless another process has
+// made one serve meanwhile.
+func (v *Store) create(epoch string, threshold int64) error {
 	if v.options.ReadOnly {
 		return domain.Errorf(domain.Invalid, "data folder %s is open for reading only; start the server on it once", v.dir)
 	}
@@ -322,8 +336,8 @@ func (v *Store) begin(epoch string, threshold int64) error {
 	return dbfile.Translate(context.Background(), "create the views", err)
 }
 
-// Lease implements readmodel.Store. Only the process with the folder's lock
-// projects.
+// Lease implements readmodel.Store. The folder's lock is the lease: only the
+// process that holds it projects.
 func (v *Store) Lease(ctx context.Context, _ string, _ time.Duration) (bool, error) {
 	return true, ctx.Err()
 }

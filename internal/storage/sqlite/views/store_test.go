@@ -248,7 +248,7 @@ func TestDamageFoundLaterMakesViewsAnew(t *testing.T) {
 	v := openTestStore(t, dir, Options{Exclusive: true})
 	w := serveViews(t, v)
 	fillViews(t, w, 5000)
-	if err := v.current.writing(func(c *conn) error {
+	if err := v.current.withWriter(func(c *conn) error {
 		_, err := c.exec("PRAGMA wal_checkpoint(TRUNCATE)")
 		return err
 	}); err != nil {
@@ -345,7 +345,7 @@ func rebuild(t *testing.T, dir string, number, chirps int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantNil(t, g.writing(func(c *conn) error { return g.applyBatch(c, viewsBatch(chirps), func() error { return nil }) }))
+	wantNil(t, g.withWriter(func(c *conn) error { return g.applyBatch(c, viewsBatch(chirps), func() error { return nil }) }))
 	wantNil(t, g.close())
 	wantNil(t, writeServing(dir, number, true))
 }

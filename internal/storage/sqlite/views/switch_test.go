@@ -26,7 +26,7 @@ func TestWriterThatWaitsThroughASwitchIsFenced(t *testing.T) {
 
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
-	wantNil(t, guest.current.writing(func(c *conn) error {
+	wantNil(t, guest.current.withWriter(func(c *conn) error {
 		return c.transact(func() error {
 			waiting.Go(func() {
 				to := readmodel.Checkpoint{Position: 16}
@@ -36,11 +36,11 @@ func TestWriterThatWaitsThroughASwitchIsFenced(t *testing.T) {
 			})
 			// Apply has seen that its generation serves before it takes this
 			// mutex, under which it waits for the lock.
-			for server.current.mu.TryLock() {
-				server.current.mu.Unlock()
+			for server.current.writeMu.TryLock() {
+				server.current.writeMu.Unlock()
 				runtime.Gosched()
 			}
-			return guest.turn(c, guest.current, g)
+			return guest.switchGeneration(c, guest.current, g)
 		})
 	}))
 	waiting.Wait()

@@ -14,25 +14,25 @@ import (
 type writer struct {
 	views      *Store
 	generation *generation
-	// serving is set for a projector's writer, which has the generation that
-	// the views serve from.
+	// serving is set for a projector's writer, whose generation is the one that
+	// serves.
 	serving bool
-	// may says, under the generation's write lock, whether its writers may
-	// still write: ErrFenced if not.
-	may func() error
+	// fence returns ErrFenced if the writer may no longer write. It is called
+	// under the generation's write lock.
+	fence func() error
 }
 
-// write runs a function with the projector's connection, which sees what was
-// last applied.
+// write runs a function with the generation's writing connection, which sees
+// everything that was applied.
 func (w *writer) write(ctx context.Context, op string, f func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	err := w.generation.writing(f)
+	err := w.generation.withWriter(f)
 	if err != nil {
-		w.views.condemn(w.generation, err)
+		w.views.discardIfDamaged(w.generation, err)
 	}
-	if errors.Is(err, dbfile.ErrClosed) && !w.views.isClosed() { // it was retired long ago
+	if errors.Is(err, dbfile.ErrClosed) && !w.views.isClosed() { // the generation was retired, and is closed by now
 		return readmodel.ErrFenced
 	}
 	return dbfile.Translate(context.WithoutCancel(ctx), op, err)
