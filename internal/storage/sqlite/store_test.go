@@ -129,7 +129,7 @@ func withLog(data []byte) func(*testing.T, string) string {
 	}
 }
 
-// notWritable gives a folder that not even the superuser can write to.
+// notWritable returns a folder that not even the superuser can write to.
 func notWritable(t *testing.T, dir string) string {
 	if os.Geteuid() == 0 {
 		return "/proc"
@@ -141,7 +141,7 @@ func notWritable(t *testing.T, dir string) string {
 	return dir
 }
 
-// filled gives the bytes of a log with some events.
+// filled returns the content of a log with some events.
 func filled(t *testing.T) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -190,7 +190,7 @@ func otherDatabase(t *testing.T, dir string) string {
 	return dir
 }
 
-// execute runs statements on a database file that nobody has open.
+// execute runs statements on a database file that is not open.
 func execute(t *testing.T, path, statements string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)

@@ -50,7 +50,7 @@ func benchUUID(n int64) (u [16]byte) {
 	return u
 }
 
-// register makes users with consecutive keys and gives the first.
+// register creates users with consecutive keys and returns the first key.
 func (b *benchViews) register(n int) readmodel.UserKey {
 	first := readmodel.UserKey(b.head + 1)
 	for n > 0 {

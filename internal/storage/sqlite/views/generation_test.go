@@ -10,7 +10,7 @@ import (
 func TestViewsThatCannotBeLookedForAreNotDiscarded(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "views-1.db")
-	if err := os.Symlink(name, name); err != nil { // a loop: ELOOP, whoever asks
+	if err := os.Symlink(name, name); err != nil { // a loop: ELOOP, even for the superuser
 		t.Fatal(err)
 	}
 	_, err := openGeneration(dir, 1, defaultLimits(), false)

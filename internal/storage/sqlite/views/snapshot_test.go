@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chirp/internal/domain"
@@ -16,36 +17,40 @@ import (
 )
 
 func TestSnapshotsWaitForTheirTurn(t *testing.T) {
-	v := openTestStore(t, t.TempDir(), Options{Exclusive: true})
-	fillViews(t, serveViews(t, v), 5)
-	var open []readmodel.Snapshot
-	for range clientSnapshots {
-		s, err := v.Snapshot(t.Context())
-		wantNil(t, err)
-		open = append(open, s)
-	}
-	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := v.Snapshot(short); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a Snapshot too many gave %v, want its context's error", err)
-	}
-	if _, err := v.Snapshot(t.Context()); domain.KindOf(err) != domain.Unavailable {
-		t.Errorf("a Snapshot that waits too long gave %v, want kind Unavailable", err)
-	}
-	own, err := v.Snapshot(gate.Own(t.Context()))
-	wantNil(t, err)
-	own.Close()
-	var next sync.WaitGroup
-	next.Go(func() {
-		if n, err := timelineLength(t, v); n != 5 || err != nil {
-			t.Errorf("the snapshot that waited shows %d chirps, %v, want 5", n, err)
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		v := openTestStore(t, dir, Options{Exclusive: true})
+		fillViews(t, serveViews(t, v), 5)
+		var open []readmodel.Snapshot
+		for range clientSnapshots {
+			s, err := v.Snapshot(t.Context())
+			wantNil(t, err)
+			open = append(open, s)
 		}
+		short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if _, err := v.Snapshot(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a Snapshot too many: got %v, want its context's error", err)
+		}
+		if _, err := v.Snapshot(t.Context()); domain.KindOf(err) != domain.Unavailable {
+			t.Errorf("a Snapshot that waits too long: got %v, want kind Unavailable", err)
+		}
+		own, err := v.Snapshot(gate.Own(t.Context()))
+		wantNil(t, err)
+		own.Close()
+		var next sync.WaitGroup
+		next.Go(func() {
+			if n, err := timelineLength(t, v); n != 5 || err != nil {
+				t.Errorf("the snapshot that waited shows %d chirps, %v, want 5", n, err)
+			}
+		})
+		synctest.Wait() // until it waits
+		for _, s := range open {
+			s.Close()
+			s.Close() // a second time is harmless
+		}
+		next.Wait()
 	})
-	for _, s := range open {
-		s.Close()
-		s.Close() // a second time is harmless
-	}
-	next.Wait()
 }
 
 func TestSnapshotsOutliveTheContextThatOpenedThem(t *testing.T) {
@@ -57,38 +62,42 @@ func TestSnapshotsOutliveTheContextThatOpenedThem(t *testing.T) {
 	defer s.Close()
 	cancel()
 	if _, err := s.ChirpsBy(ctx, 2, readmodel.Window{Limit: 9}); !errors.Is(err, context.Canceled) {
-		t.Errorf("a read whose context has ended gave %v", err)
+		t.Errorf("a read whose context has ended: got %v, want context.Canceled", err)
 	}
 	if found, err := s.ChirpsBy(t.Context(), 2, readmodel.Window{Limit: 9}); len(found) != 5 || err != nil {
-		t.Errorf("another read gave %d chirps, %v, want 5", len(found), err)
+		t.Errorf("another read: got %d chirps, %v, want 5", len(found), err)
 	}
 }
 
 func TestForgottenSnapshotsAreGivenUp(t *testing.T) {
-	limits := defaultLimits()
-	limits.snapshotLife = 10 * time.Millisecond
-	v := openTestStoreWith(t, t.TempDir(), Options{Exclusive: true}, limits)
-	fillViews(t, serveViews(t, v), 5)
-	for range 3 * clientSnapshots { // more than there may be at once
-		_, err := v.Snapshot(t.Context())
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		limits := defaultLimits()
+		limits.snapshotLife = 10 * time.Millisecond
+		v := openTestStoreWith(t, dir, Options{Exclusive: true}, limits)
+		fillViews(t, serveViews(t, v), 5)
+		for range 3 * clientSnapshots { // more than there may be at once
+			_, err := v.Snapshot(t.Context())
+			wantNil(t, err)
+		}
+		s, err := v.Snapshot(t.Context())
 		wantNil(t, err)
-	}
-	s, err := v.Snapshot(t.Context())
-	wantNil(t, err)
-	for err == nil {
-		_, err = s.ProfileByName(t.Context(), "user1")
-	}
-	if domain.KindOf(err) != domain.Unavailable {
-		t.Errorf("a read of a snapshot that was given up gave %v, want an error of kind Unavailable", err)
-	}
-	s.Close()
+		defer s.Close()
+		if _, err := s.ProfileByName(t.Context(), "user1"); err != nil {
+			t.Errorf("a read of a new snapshot: got %v, want no error", err)
+		}
+		time.Sleep(2 * limits.snapshotLife)
+		if _, err := s.ProfileByName(t.Context(), "user1"); domain.KindOf(err) != domain.Unavailable {
+			t.Errorf("a read of a snapshot that was given up: got %v, want an error of kind Unavailable", err)
+		}
+	})
 }
 
 func TestReadOnlyViews(t *testing.T) {
 	dir := t.TempDir()
 	reader := openTestStore(t, dir, Options{ReadOnly: true})
 	if _, err := reader.Serving(t.Context(), testEpoch, 10); domain.KindOf(err) != domain.Invalid {
-		t.Errorf("Serving of empty views gave %v, want an error of kind Invalid", err)
+		t.Errorf("Serving of empty views: got %v, want an error of kind Invalid", err)
 	}
 	fillViews(t, serveViews(t, openTestStore(t, dir, Options{Exclusive: true})), 5)
 	if n, err := timelineLength(t, reader); n != 5 || err != nil {
@@ -96,7 +105,7 @@ func TestReadOnlyViews(t *testing.T) {
 	}
 	b := readmodel.Batch{From: readmodel.Checkpoint{Position: 15}, To: readmodel.Checkpoint{Position: 16}}
 	if err := serveViews(t, reader).Apply(t.Context(), b); domain.KindOf(err) != domain.Invalid {
-		t.Errorf("Apply gave %v, want an error of kind Invalid", err)
+		t.Errorf("Apply: got %v, want an error of kind Invalid", err)
 	}
 }
 
@@ -106,7 +115,7 @@ func TestClosedViews(t *testing.T) {
 	var waiter sync.WaitGroup
 	waiter.Go(func() {
 		if _, err := v.Await(t.Context(), 99); !errors.Is(err, dbfile.ErrClosed) {
-			t.Errorf("Await gave %v when the views were closed", err)
+			t.Errorf("Await when the views are closed: got %v, want ErrClosed", err)
 		}
 	})
 	closeViews(t, v)
@@ -117,7 +126,7 @@ func TestClosedViews(t *testing.T) {
 	_, generation := w.Generation(t.Context())
 	for name, err := range map[string]error{"Snapshot": snapshot, "Await": await, "Serving": serving, "Generation": generation, "Apply": w.Apply(t.Context(), readmodel.Batch{})} {
 		if domain.KindOf(err) != domain.Unavailable {
-			t.Errorf("%s of closed views gave %v, want an error of kind Unavailable", name, err)
+			t.Errorf("%s of closed views: got %v, want an error of kind Unavailable", name, err)
 		}
 	}
 	closeViews(t, v)
@@ -234,7 +243,7 @@ func TestNoStatementScansATable(t *testing.T) {
 	}
 }
 
-// allowedScan says whether a scan is of something that is small: an argument,
+// allowedScan reports whether a scan is of something small: an argument,
 // or the one row of a generation.
 func allowedScan(step string) bool {
 	for _, small := range []string{"SCAN json_each", "SCAN generation", "SCAN given", "SCAN outs", "SCAN (subquery", "SCAN CONSTANT ROW"} {
@@ -245,7 +254,7 @@ func allowedScan(step string) bool {
 	return false
 }
 
-// allowedSort says whether a statement may sort: a fan-out its deliveries, and
+// allowedSort reports whether a statement may sort: a fan-out its deliveries, and
 // a page of chirps itself.
 func allowedSort(query string) bool {
 	return strings.Contains(query, "INSERT OR IGNORE") || query == chirpsByNewest || query == chirpsByOldest

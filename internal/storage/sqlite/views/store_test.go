@@ -51,11 +51,10 @@ func TestViewsAreReplacedBetweenProcesses(t *testing.T) {
 	})
 }
 
-// testHead is a log that ends beyond every position of the tests.
-// testLog is a log of which nothing is known but where it ends, and one event.
+// testLog is a log with a given end, and with the same event at each position.
 type testLog struct {
 	head  eventstore.Head
-	event domain.EventHash // at any position
+	event domain.EventHash // at each position
 	err   error
 }
 
@@ -65,6 +64,7 @@ func (l testLog) Hashes(_ context.Context, positions []domain.Position) (map[dom
 	return map[domain.Position]domain.EventHash{positions[0]: l.event}, l.err
 }
 
+// endlessLog ends beyond every position of the tests.
 var endlessLog = testLog{head: eventstore.Head{Epoch: testEpoch, Position: 1 << 61}}
 
 func openTestStore(t testing.TB, dir string, o Options) *Store {
@@ -152,7 +152,7 @@ func TestViewsAreThereAfterAReopening(t *testing.T) {
 	}
 }
 
-func TestViewsThatDoNotServeAreMadeAnew(t *testing.T) {
+func TestViewsThatDoNotServeAreMadeAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, path string)
 		log    testLog
@@ -201,7 +201,7 @@ func TestViewsThatDoNotServeAreMadeAnew(t *testing.T) {
 
 			// A process without the lock touches nothing.
 			if _, err := Open(t.Context(), dir, c.log, Options{Log: slog.New(slog.DiscardHandler)}); domain.KindOf(err) != domain.Invalid || !strings.Contains(err.Error(), "start the server") {
-				t.Errorf("opening them beside the server gave %v, want one of kind Invalid that says what to do", err)
+				t.Errorf("opening them beside the server: got %v, want one of kind Invalid that says what to do", err)
 			}
 			var warnings bytes.Buffer
 			v, err := Open(t.Context(), dir, c.log, Options{Exclusive: true, Log: slog.New(slog.NewTextHandler(&warnings, nil))})
@@ -213,12 +213,12 @@ func TestViewsThatDoNotServeAreMadeAnew(t *testing.T) {
 				t.Errorf("the warning is %q, want one that says %q", text, c.reason)
 			}
 			if _, err := v.Snapshot(t.Context()); domain.KindOf(err) != domain.Unavailable {
-				t.Errorf("Snapshot gave %v, want an error of kind Unavailable", err)
+				t.Errorf("Snapshot: got %v, want an error of kind Unavailable", err)
 			}
 			w := serveViews(t, v)
 			g, err := w.Generation(t.Context())
 			if err != nil || g.Number != 1 || g.Checkpoint != (readmodel.Checkpoint{}) {
-				t.Errorf("the generation made anew is %+v, %v", g, err)
+				t.Errorf("the generation made again is %+v, %v", g, err)
 			}
 			fillViews(t, w, 7)
 			if n, err := timelineLength(t, v); n != 7 || err != nil {
@@ -236,14 +236,14 @@ func TestOutagesDoNotDiscardViews(t *testing.T) {
 	outage := domain.Errorf(domain.Unavailable, "the log cannot be read")
 	_, err := Open(t.Context(), dir, testLog{err: outage}, Options{Exclusive: true, Log: slog.New(slog.DiscardHandler)})
 	if !errors.Is(err, outage) {
-		t.Errorf("open gave %v, want the log's error", err)
+		t.Errorf("open: got %v, want the log's error", err)
 	}
 	if n, err := timelineLength(t, openTestStore(t, dir, Options{Exclusive: true})); n != 5 || err != nil {
 		t.Errorf("the timeline has %d chirps, %v, want 5", n, err)
 	}
 }
 
-func TestDamageFoundLaterMakesViewsAnew(t *testing.T) {
+func TestDamageFoundLaterMakesViewsAgain(t *testing.T) {
 	dir := t.TempDir()
 	v := openTestStore(t, dir, Options{Exclusive: true})
 	w := serveViews(t, v)
@@ -259,14 +259,14 @@ func TestDamageFoundLaterMakesViewsAnew(t *testing.T) {
 		t.Fatalf("the damaged timeline was read: %d chirps", n)
 	}
 	if _, err := v.Snapshot(t.Context()); domain.KindOf(err) != domain.Unavailable {
-		t.Errorf("Snapshot of discarded views gave %v, want an error of kind Unavailable", err)
+		t.Errorf("Snapshot of discarded views: got %v, want an error of kind Unavailable", err)
 	}
 	if err := w.Apply(t.Context(), readmodel.Batch{}); !errors.Is(err, readmodel.ErrFenced) {
-		t.Errorf("Apply to discarded views gave %v, want ErrFenced", err)
+		t.Errorf("Apply to discarded views: got %v, want ErrFenced", err)
 	}
 	fillViews(t, serveViews(t, v), 7)
 	if n, err := timelineLength(t, v); n != 7 || err != nil {
-		t.Errorf("the timeline made anew has %d chirps, %v, want 7", n, err)
+		t.Errorf("the timeline made again has %d chirps, %v, want 7", n, err)
 	}
 	if _, err := v.DropRetired(t.Context(), 0); err != nil {
 		t.Errorf("DropRetired: %v", err)
@@ -276,13 +276,13 @@ func TestDamageFoundLaterMakesViewsAnew(t *testing.T) {
 	}
 }
 
-func TestProcessesWithoutTheLockMendNothing(t *testing.T) {
+func TestProcessesWithoutTheLockRepairNothing(t *testing.T) {
 	dir := t.TempDir()
 	fillViews(t, serveViews(t, openTestStore(t, dir, Options{Exclusive: true})), 5)
 	guest := openTestStore(t, dir, Options{})
 	wantNil(t, writeServing(dir, 7, true)) // which is not there
 	if _, err := guest.Serving(t.Context(), testEpoch, 10); !errors.Is(err, errUnfit) {
-		t.Errorf("Serving gave %v, want that the views do not serve", err)
+		t.Errorf("Serving: got %v, want that the views do not serve", err)
 	}
 	if number, err := readServing(dir); number != 7 || err != nil {
 		t.Errorf("the choice is now %d, %v, want 7", number, err)
@@ -311,25 +311,25 @@ func TestSwitchByAnotherProcess(t *testing.T) {
 	rebuild(t, dir, 2, 30)
 	waiter.Wait()
 	if awaited != 40 {
-		t.Errorf("Await gave %d, want the new generation's 40", awaited)
+		t.Errorf("Await: got %d, want the new generation's 40", awaited)
 	}
 	if err := old.Apply(t.Context(), readmodel.Batch{From: readmodel.Checkpoint{Position: 15}, To: readmodel.Checkpoint{Position: 16}}); !errors.Is(err, readmodel.ErrFenced) {
-		t.Errorf("Apply to the old generation gave %v, want ErrFenced", err)
+		t.Errorf("Apply to the old generation: got %v, want ErrFenced", err)
 	}
 	if n, err := timelineLength(t, server); n != 30 || err != nil {
 		t.Errorf("the new timeline has %d chirps, %v, want 30", n, err)
 	}
 	if found, err := held.Timeline(t.Context(), 1, readmodel.Window{Limit: 99}); len(found) != 5 || err != nil || held.Generation().Number != 1 {
-		t.Errorf("a snapshot from before the switch gives %d chirps of generation %d, %v, want 5 of 1", len(found), held.Generation().Number, err)
+		t.Errorf("a snapshot from before the switch: got %d chirps of generation %d, %v, want 5 of 1", len(found), held.Generation().Number, err)
 	}
 	held.Close()
 	g, err := serveViews(t, server).Generation(t.Context())
 	if err != nil || g.Number != 2 || g.Checkpoint.Position != 40 {
-		t.Errorf("Serving gives %+v, %v, want generation 2 at 40", g, err)
+		t.Errorf("Serving: got %+v, %v, want generation 2 at 40", g, err)
 	}
 	dropped, err := server.DropRetired(ctx, 0)
 	if err != nil || !slices.Equal(dropped, []int{1}) {
-		t.Errorf("DropRetired gave %v, %v, want generation 1", dropped, err)
+		t.Errorf("DropRetired: got %v, %v, want generation 1", dropped, err)
 	}
 	if _, err := os.Stat(generationPath(dir, 1)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the old generation is still there: %v", err)
@@ -368,7 +368,7 @@ func overwrite(from, to int64) func(t *testing.T, path string) {
 	}
 }
 
-// change runs a statement on a database that nobody has open.
+// change runs a statement on a database that is not open.
 func change(t *testing.T, path, statement string) {
 	t.Helper()
 	db, err := dbfile.Open(path)

@@ -31,7 +31,7 @@ func TestWriterThatWaitsThroughASwitchIsFenced(t *testing.T) {
 			waiting.Go(func() {
 				to := readmodel.Checkpoint{Position: 16}
 				if err := old.Apply(t.Context(), readmodel.Batch{From: readmodel.Checkpoint{Position: 15}, To: to}); !errors.Is(err, readmodel.ErrFenced) {
-					t.Errorf("Apply through the switch gave %v, want ErrFenced", err)
+					t.Errorf("Apply through the switch: got %v, want ErrFenced", err)
 				}
 			})
 			// Apply has seen that its generation serves before it takes this
@@ -54,9 +54,9 @@ func TestWriterThatWaitsThroughASwitchIsFenced(t *testing.T) {
 	}
 }
 
-// TestUnfinishedViewsThatCannotGoOnAreBegunAnew damages what is being built, or
+// TestUnfinishedViewsThatCannotGoOnAreStartedOver damages what is being built, or
 // takes the log back, between two builds.
-func TestUnfinishedViewsThatCannotGoOnAreBegunAnew(t *testing.T) {
+func TestUnfinishedViewsThatCannotGoOnAreStartedOver(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, path string){
 		"garbage at the beginning": overwrite(0, 100),
 		"half discarded": func(t *testing.T, path string) {
@@ -84,7 +84,7 @@ func TestUnfinishedViewsThatCannotGoOnAreBegunAnew(t *testing.T) {
 			wantNil(t, err)
 			g, err := b.Generation(t.Context())
 			if want := (readmodel.Generation{Number: 3, Epoch: testEpoch, Threshold: 99}); err != nil || g != want {
-				t.Errorf("Build gave %+v, %v, want %+v", g, err, want)
+				t.Errorf("Build: got %+v, %v, want %+v", g, err, want)
 			}
 			wantNil(t, b.Apply(t.Context(), viewsBatch(7)))
 			wantNil(t, b.Finish(t.Context()))
