@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"chirp/internal/storage/sqlite/dbfile"
-
 	codes "modernc.org/sqlite/lib"
+
+	"chirp/internal/storage/sqlite/dbfile"
 )
 
 // ServingFile is the name of the file that holds the number of the generation
@@ -88,7 +88,8 @@ func moveIntoPlace(from, to string, replace bool) error {
 	return os.Rename(from, to) // the file system has no links
 }
 
-// removeServing makes no generation serve.
+// removeServing removes the file that names the generation that serves, so that
+// none does.
 func removeServing(dir string) error {
 	if err := os.Remove(filepath.Join(dir, ServingFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -222,8 +222,8 @@ func (v *Store) discardIfDamaged(g *generation, err error) {
 	}
 }
 
-// discard stops the serving of any generation, so that the next Serving starts
-// over. The files stay, because snapshots may have them open.
+// discard takes the serving generation out of service, so that the next Serving
+// starts over. The files stay, because snapshots may have them open.
 func (v *Store) discard(why *unfitError) error {
 	v.options.Log.Warn("the views are discarded and will be made again from the log", "folder", v.dir, "reason", why.reason)
 	if v.current != nil {
