@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// types are the media types of the files there are, and whether they are worth
-// compressing. They are not asked of the system, which may know none.
+// types maps the extensions of the served files to their media types, and whether
+// they are worth compressing. The system's own table may be missing or incomplete.
 var types = map[string]struct {
 	media string
 	text  bool
@@ -34,18 +34,18 @@ var types = map[string]struct {
 }
 
 const (
-	// Names of assets have a hash of their content in them.
-	forever = "public, max-age=31536000, immutable"
-	// Anything else is asked for again each time, and mostly not sent.
+	// The names of assets contain a hash of their content.
+	immutable = "public, max-age=31536000, immutable"
+	// Browsers revalidate anything else on each use, mostly without a transfer.
 	revalidated = "no-cache"
 )
 
-// file is a file to be served, as it is and compressed.
+// file is a file to serve, both plain and compressed.
 type file struct {
 	media   string
 	caching string
 	plain   body
-	gzipped func() body // made when it is first asked for; empty if that saves nothing
+	gzipped func() body // computed on first use; empty if compression saves nothing
 }
 
 type body struct {
@@ -60,7 +60,7 @@ func newFile(name string, raw []byte) *file {
 	}
 	f := &file{media: kind.media, caching: revalidated, plain: newBody(raw), gzipped: func() body { return body{} }}
 	if strings.HasPrefix(name, "assets/") {
-		f.caching = forever
+		f.caching = immutable
 	}
 	if kind.text {
 		f.gzipped = sync.OnceValue(func() body { return compress(raw) })
@@ -88,7 +88,7 @@ func compress(raw []byte) body {
 	return newBody(b.Bytes())
 }
 
-// serve answers with the file, or that the browser has it already.
+// serve responds with the file, or with 304 if the browser already has it.
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.media)
@@ -105,8 +105,8 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(sent.bytes))
 }
 
-// acceptsGzip reads Accept-Encoding: gzip by name or by a star, unless its
-// weight is zero.
+// acceptsGzip reports whether the Accept-Encoding values allow gzip: by name or by a
+// wildcard, with a weight that is not zero.
 func acceptsGzip(values []string) bool {
 	accepts := false
 	for _, coding := range strings.Split(strings.Join(values, ","), ",") {
@@ -119,7 +119,7 @@ func acceptsGzip(values []string) bool {
 		n, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
 		accepts = !weighed || err == nil && n > 0
 		if name == "gzip" {
-			return accepts // more to the point than a star
+			return accepts // the name takes precedence over a wildcard
 		}
 	}
 	return accepts

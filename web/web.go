@@ -1,7 +1,6 @@
-// Package web serves the pages: Chirp's own client, and GraphiQL, with which
-// developers explore the API. Both are built beforehand and embedded, so the
-// program needs nothing beside itself, and no page asks any other server for
-// anything.
+// Package web serves the web pages: Chirp's own client, and GraphiQL, in which
+// developers explore the API. Both are built in advance and embedded, so the
+// program needs no other files, and no page makes requests to another server.
 package web
 
 import (
@@ -20,9 +19,9 @@ var client embed.FS
 //go:embed all:graphiql/dist
 var graphiql embed.FS
 
-// What pages may do. Neither runs a script or asks for anything that is not
-// from the server itself; %s is its address for sockets. GraphiQL's editor makes
-// style sheets as it goes, has fonts within them, and workers.
+// Content security policies. Neither allows scripts from, or requests to, any
+// other server; %s stands for this server's WebSocket sources. GraphiQL's editor
+// creates style sheets at run time, embeds fonts in them, and uses workers.
 const (
 	clientPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'%s; font-src 'self'; " +
 		"manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -30,8 +29,8 @@ const (
 		"connect-src 'self'%s; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-// Client serves Chirp's own client at the root. Every path without a file
-// extension is one of its screens, which it finds by itself.
+// Client returns a handler that serves Chirp's own client at the root. A path
+// without a file extension is one of the client's screens, which it routes itself.
 func Client() (http.Handler, error) {
 	files, err := fs.Sub(client, "dist")
 	if err != nil {
@@ -40,7 +39,7 @@ func Client() (http.Handler, error) {
 	return newSite(files, clientPolicy, isScreen)
 }
 
-// GraphiQL serves GraphiQL at /graphiql.
+// GraphiQL returns a handler that serves GraphiQL at /graphiql.
 func GraphiQL() (http.Handler, error) {
 	files, err := fs.Sub(graphiql, "graphiql/dist")
 	if err != nil {
@@ -53,20 +52,20 @@ func GraphiQL() (http.Handler, error) {
 	return http.StripPrefix("/graphiql", s), nil
 }
 
-// isScreen says whether a path names a screen of the client and no file.
+// isScreen reports whether a path names a screen of the client, not a file.
 func isScreen(name string) bool {
 	return path.Ext(name) == "" && name != "assets" && !strings.HasPrefix(name, "assets/")
 }
 
-// site is a folder of files with a page that some paths stand for.
+// site is a folder of files, with one page that is served for several paths.
 type site struct {
-	files  map[string]*file // by path, without a slash in front
+	files  map[string]*file // by path, without a leading slash
 	page   *file
 	policy string
-	shows  func(name string) bool // whether a path is the page's
+	shows  func(name string) bool // reports whether a path shows the page
 }
 
-// newSite serves the files, of which index.html is the page.
+// newSite returns a site of the files, with index.html as the page.
 func newSite(files fs.FS, policy string, shows func(name string) bool) (*site, error) {
 	s := &site{files: map[string]*file{}, policy: policy, shows: shows}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -81,7 +80,7 @@ func newSite(files fs.FS, policy string, shows func(name string) bool) (*site, e
 		return nil, err
 	}
 	if s.page = s.files["index.html"]; s.page == nil {
-		return nil, errors.New("a site without an index.html")
+		return nil, errors.New("site has no index.html")
 	}
 	return s, nil
 }
@@ -107,8 +106,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var hostname = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
-// sockets gives the sources for sockets of the server, by the name that the
-// browser knows it by: not all of them have sockets in 'self'.
+// sockets returns the policy sources for the server's WebSockets under the host name
+// that the browser uses, because not all browsers include them in 'self'.
 func sockets(host string) string {
 	if !hostname.MatchString(host) {
 		return ""

@@ -14,7 +14,7 @@ import (
 	"chirp/web"
 )
 
-// sites are both, with a path of an asset of each.
+// sites returns the handlers of both sites.
 func sites(t *testing.T) (client, graphiql http.Handler) {
 	t.Helper()
 	client, err := web.Client()
@@ -28,7 +28,7 @@ func sites(t *testing.T) (client, graphiql http.Handler) {
 	return client, graphiql
 }
 
-// asset is the path of the largest built file with an extension.
+// asset returns the path of the largest built GraphiQL asset with an extension.
 func asset(t *testing.T, extension string) string {
 	t.Helper()
 	entries, err := os.ReadDir("graphiql/dist/assets")
@@ -46,7 +46,7 @@ func asset(t *testing.T, extension string) string {
 		}
 	}
 	if name == "" {
-		t.Fatalf("there is no asset %s", extension)
+		t.Fatalf("no asset has the extension %s", extension)
 	}
 	return name
 }
@@ -71,9 +71,9 @@ func read(t *testing.T, r io.Reader) string {
 	return string(text)
 }
 
-const forever = "public, max-age=31536000, immutable"
+const immutable = "public, max-age=31536000, immutable"
 
-func TestFilesAreServedByTheirKind(t *testing.T) {
+func TestFilesHaveTheirMediaType(t *testing.T) {
 	client, graphiql := sites(t)
 	script, style := asset(t, ".js"), asset(t, ".css")
 	for _, c := range []struct {
@@ -91,12 +91,12 @@ func TestFilesAreServedByTheirKind(t *testing.T) {
 		{"an asset without an extension", "/assets/index", client, 404, "", ""},
 		{"the folder of assets", "/assets/", client, 404, "", ""},
 		{"an unknown file", "/favicon.ico", client, 404, "", ""},
-		{"out of the folder", "/../web.go", client, 404, "", ""},
+		{"a path outside the folder", "/../web.go", client, 404, "", ""},
 		{"GraphiQL", "/graphiql", graphiql, 200, "text/html; charset=utf-8", "no-cache"},
 		{"GraphiQL with a slash", "/graphiql/", graphiql, 200, "text/html; charset=utf-8", "no-cache"},
-		{"its script", script, graphiql, 200, "text/javascript; charset=utf-8", forever},
-		{"its style", style, graphiql, 200, "text/css; charset=utf-8", forever},
-		{"its font", asset(t, ".ttf"), graphiql, 200, "font/ttf", forever},
+		{"its script", script, graphiql, 200, "text/javascript; charset=utf-8", immutable},
+		{"its style", style, graphiql, 200, "text/css; charset=utf-8", immutable},
+		{"its font", asset(t, ".ttf"), graphiql, 200, "font/ttf", immutable},
 		{"its licences", "/graphiql/licenses.txt", graphiql, 200, "text/plain; charset=utf-8", "no-cache"},
 		{"nothing else of GraphiQL", "/graphiql/explore", graphiql, 404, "", ""},
 		{"an unknown asset of GraphiQL", "/graphiql/assets/x.js", graphiql, 404, "", ""},
@@ -108,7 +108,7 @@ func TestFilesAreServedByTheirKind(t *testing.T) {
 			}
 			if c.status != 200 {
 				if caching := got.Header.Get("Cache-Control"); caching != "" {
-					t.Errorf("got Cache-Control %q on what is not there, want none", caching)
+					t.Errorf("got Cache-Control %q for a missing file, want none", caching)
 				}
 				return
 			}
@@ -122,7 +122,7 @@ func TestFilesAreServedByTheirKind(t *testing.T) {
 	}
 }
 
-func TestCompressionIsAgreedOn(t *testing.T) {
+func TestCompressionIsNegotiated(t *testing.T) {
 	_, graphiql := sites(t)
 	script := asset(t, ".js")
 	plain := get(graphiql, http.MethodGet, script, nil)
@@ -147,16 +147,16 @@ func TestCompressionIsAgreedOn(t *testing.T) {
 			}
 			body = z
 			if got.ContentLength > int64(len(text))/2 || got.Header.Get("ETag") == plain.Header.Get("ETag") {
-				t.Errorf("%q: got %d bytes for %d, with the ETag %s of the plain one, %s", c.accept, got.ContentLength, len(text), got.Header.Get("ETag"), plain.Header.Get("ETag"))
+				t.Errorf("%q: got %d bytes, %d uncompressed, and ETag %s; the plain one is %s", c.accept, got.ContentLength, len(text), got.Header.Get("ETag"), plain.Header.Get("ETag"))
 			}
 		}
 		if read(t, body) != text {
-			t.Errorf("%q: the content is another", c.accept)
+			t.Errorf("%q: the content differs", c.accept)
 		}
 	}
 }
 
-func TestWhatABrowserHasIsNotSentAgain(t *testing.T) {
+func TestUnchangedFilesAreNotSentAgain(t *testing.T) {
 	client, _ := sites(t)
 	for _, encoding := range []string{"", "gzip"} {
 		first := get(client, http.MethodGet, "/", http.Header{"Accept-Encoding": {encoding}})
@@ -176,12 +176,12 @@ func TestWhatABrowserHasIsNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestPagesAreOnlyRead(t *testing.T) {
+func TestOnlyGetAndHeadAreAllowed(t *testing.T) {
 	client, graphiql := sites(t)
 	for path, site := range map[string]http.Handler{"/": client, "/graphiql": graphiql, asset(t, ".css"): graphiql} {
 		head, whole := get(site, http.MethodHead, path, nil), get(site, http.MethodGet, path, nil)
 		if body := read(t, head.Body); body != "" || head.StatusCode != 200 || head.Header.Get("Content-Length") != whole.Header.Get("Content-Length") {
-			t.Errorf("HEAD %s: got status %d, %d bytes and length %s, want the header of GET alone", path, head.StatusCode, len(body), head.Header.Get("Content-Length"))
+			t.Errorf("HEAD %s: got status %d, %d bytes and length %s, want the headers of GET without a body", path, head.StatusCode, len(body), head.Header.Get("Content-Length"))
 		}
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
 			if got := get(site, method, path, nil); got.StatusCode != http.StatusMethodNotAllowed || got.Header.Get("Allow") != "GET, HEAD" {
@@ -191,7 +191,7 @@ func TestPagesAreOnlyRead(t *testing.T) {
 	}
 }
 
-func TestPoliciesAllowTheServerAlone(t *testing.T) {
+func TestPoliciesAllowOnlyTheServer(t *testing.T) {
 	client, graphiql := sites(t)
 	const sockets = "connect-src 'self' ws://chirp.example:8080 wss://chirp.example:8080; "
 	for path, c := range map[string]struct {
@@ -217,13 +217,13 @@ func TestAHostCannotWidenThePolicy(t *testing.T) {
 		w := httptest.NewRecorder()
 		client.ServeHTTP(w, r)
 		if got := w.Result().Header.Get("Content-Security-Policy"); !strings.Contains(got, "connect-src 'self';") {
-			t.Errorf("host %q: got %q, want the server alone", host, got)
+			t.Errorf("host %q: got %q, want only the server", host, got)
 		}
 	}
 }
 
-// What the pages hold must fit their policies: scripts and styles are files of
-// the server, and nothing has another address.
+// TestPagesFitTheirPolicies checks that scripts and styles are files on the server
+// and that nothing refers to another server.
 func TestPagesFitTheirPolicies(t *testing.T) {
 	client, graphiql := sites(t)
 	inline := regexp.MustCompile(`(?i)<script(?:[^>]*)>[^<]|<style|\sstyle=|\son\w+=|(?:src|href)="(?:https?:)?//`)
@@ -234,7 +234,7 @@ func TestPagesFitTheirPolicies(t *testing.T) {
 		}
 		for _, ref := range regexp.MustCompile(`(?:src|href)="(/[^"]+\.\w+)"`).FindAllStringSubmatch(page, -1) {
 			if got := get(site, http.MethodGet, ref[1], nil); got.StatusCode != 200 {
-				t.Errorf("%s asks for %s, which gives status %d", path, ref[1], got.StatusCode)
+				t.Errorf("%s refers to %s: got status %d, want 200", path, ref[1], got.StatusCode)
 			}
 		}
 	}
