@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-// licenses writes the licences of what is bundled beside it: most of them ask
-// to be passed on.
+// licenses is a plugin that writes the licences of the bundled packages to a file beside
+// the bundle, as most of them require.
 export function licenses() {
   const packages = new Map();
   return {

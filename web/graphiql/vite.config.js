@@ -12,20 +12,19 @@ export default defineConfig({
     chunkSizeWarningLimit: 4000, // kB; the editor is large
     rollupOptions: {
       onwarn(warning, warn) {
-        if (warning.code !== 'MODULE_LEVEL_DIRECTIVE') warn(warning); // "use client" means nothing here
+        if (warning.code !== 'MODULE_LEVEL_DIRECTIVE') warn(warning); // "use client" has no effect here
       },
     },
   },
   worker: { format: 'es' },
-  plugins: [fewFonts(), licenses()],
+  plugins: [latinFonts(), licenses()],
 });
 
-// GraphiQL's style sheet has its fonts in it, for every script and slant. Those
-// for Latin are enough, others look as the system has them; and Monaco brings
-// its icons itself.
-function fewFonts() {
+// latinFonts keeps only the upright Latin fonts of those that GraphiQL's style sheet embeds.
+// Other scripts fall back to system fonts, and Monaco brings its own icons.
+function latinFonts() {
   return {
-    name: 'few-fonts',
+    name: 'latin-fonts',
     enforce: 'pre',
     transform(code, id) {
       if (!id.endsWith('/graphiql/dist/style.css')) return null;

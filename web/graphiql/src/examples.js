@@ -1,8 +1,8 @@
-// The tabs of a first visit, in the order of a first walk through the API.
+// The tabs shown on a first visit, in the order of a tour of the API.
 const example = (query, variables) => ({ query, variables: variables && JSON.stringify(variables, null, 2), headers: null });
 
 export const examples = [
-  example(`# What is going on, and who is here. It needs no token.
+  example(`# The newest chirps and users. Needs no token.
 query Explore {
   recentChirps(first: 5) {
     edges {
@@ -27,8 +27,8 @@ query Explore {
 }
 `),
   example(
-    `# Make an account. The token goes into the field above, and what
-# you run from then on, you run as that user.
+    `# Create an account. Its token is put into the field above, and
+# operations that you run from then on run as that user.
 mutation Register($username: String!, $password: String!) {
   registerUser(input: { username: $username, password: $password }) {
     user {
@@ -43,8 +43,8 @@ mutation Register($username: String!, $password: String!) {
     { username: 'me', password: 'correct horse' },
   ),
   example(
-    `# For those who have an account. Where the server runs with --demo,
-# maren_k is one of its people, and her password is chirp-demo.
+    `# Log in to an existing account. If the server runs with --demo,
+# there is a user maren_k with the password chirp-demo.
 mutation LogIn($username: String!, $password: String!) {
   logIn(input: { username: $username, password: $password }) {
     user {
@@ -58,7 +58,7 @@ mutation LogIn($username: String!, $password: String!) {
     { username: 'me', password: 'correct horse' },
   ),
   example(
-    `# Ids of users are in the answer of Explore.
+    `# The result of Explore contains user IDs.
 mutation Follow($userId: ID!) {
   followUser(input: { userId: $userId }) {
     followee {
@@ -87,8 +87,8 @@ mutation Follow($userId: ID!) {
     { content: 'Good morning!' },
   ),
   example(
-    `# The chirps of those whom you follow, newest first. For the next
-# page, give endCursor as "after".
+    `# The chirps of the users you follow, newest first. For the next
+# page, pass endCursor as "after".
 query Feed($first: Int, $after: String) {
   feed(first: $first, after: $after) {
     edges {
@@ -109,8 +109,8 @@ query Feed($first: Int, $after: String) {
 `,
     { first: 10 },
   ),
-  example(`# What is added to your feed, as it happens. With the newest
-# cursor that you have as "after", nothing is missed.
+  example(`# Additions to your feed, as they happen. Pass the newest cursor
+# that you have as "after" to miss nothing.
 subscription FeedLive($after: String) {
   feedChirpAdded(after: $after) {
     cursor

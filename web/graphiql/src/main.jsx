@@ -19,13 +19,13 @@ function TokenField() {
         value={token}
         spellCheck={false}
         autoComplete="off"
-        placeholder="run Register or LogIn, and the token appears here"
+        placeholder="Run Register or LogIn to get a token"
         onChange={(event) => setToken(event.target.value)}
       />
       <button type="button" disabled={token === ''} onClick={() => setToken('')}>
         Forget
       </button>
-      <span>{token === '' ? 'You are nobody yet.' : 'Sent with every operation; Authorization in the headers editor goes before it.'}</span>
+      <span>{token === '' ? 'You are not logged in.' : 'Sent with every operation, unless the headers editor sets Authorization.'}</span>
     </form>
   );
 }

@@ -1,5 +1,5 @@
-// Monaco's workers, from this server as all else. Only the languages of the four
-// editors have one.
+// Monaco's workers, bundled so that they are loaded from this server. Only the languages of
+// the four editors have one.
 import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker';
 import JsonWorker from 'monaco-editor/esm/vs/language/json/json.worker.js?worker';
 import GraphQLWorker from 'monaco-graphql/esm/graphql.worker.js?worker';
