@@ -1,6 +1,6 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
-// Writes src/gql: a type for each operation and fragment that a component declares.
+// Generates src/gql: a type for each operation and fragment that a component declares.
 const config: CodegenConfig = {
   schema: '../schema/*.graphqls',
   documents: ['src/**/*.{ts,tsx}', '!src/gql/**'],

@@ -4,7 +4,7 @@ import type { Plugin } from 'vite';
 
 const FOLDER = 'node_modules/';
 
-/** Writes the licences of the packages that are in the bundle beside it, as they ask for. */
+/** Writes the licences of the bundled packages to a file beside the bundle, as they require. */
 export function notices(): Plugin {
   return {
     name: 'notices',
@@ -22,8 +22,9 @@ export function notices(): Plugin {
   };
 }
 
-// packageOf gives the folder of the package that a module is of. Some modules are made
-// by the bundler, and have a null byte before or a question mark behind their path.
+// packageOf returns the folder of the package that a module belongs to, or null if it is in
+// none. Modules that the bundler generates have a null byte before their path or a question
+// mark after it.
 function packageOf(id: string): string | null {
   const at = id.lastIndexOf(FOLDER);
   if (at < 0) return null;

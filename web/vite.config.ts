@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config';
 import { notices } from './notices';
 
-// The server that embeds the build allows nothing inline and nothing from elsewhere,
-// so no asset becomes a data: URL and no script is written into the page. The names
-// carry a hash of what is in the files: the same sources make the same files.
+// The server that embeds the build allows neither inline content nor other origins, so no
+// asset becomes a data: URL and no script is inlined into the page. File names contain a
+// hash of the content: the same sources produce the same files.
 export default defineConfig({
-  esbuild: { jsx: 'automatic', legalComments: 'none' }, // notices has them
+  esbuild: { jsx: 'automatic', legalComments: 'none' }, // notices writes them
   plugins: [notices()],
   build: {
     target: 'es2022',
@@ -13,7 +13,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       output: {
-        // What changes seldom is a file of its own, which browsers keep over updates.
+        // What rarely changes is a separate file, which browsers keep cached across updates.
         manualChunks: (id) => (id.includes('node_modules') ? 'vendor' : undefined),
       },
     },

@@ -1,31 +1,31 @@
-// What a first visit costs and how it feels: what is sent, when something is to be seen,
-// and how much moves.
+// Measures a first visit: the bytes that are loaded, the time to first paint and the
+// layout shift.
 import { Api } from './lib/api.mjs';
 import { Visitor } from './lib/browser.mjs';
 
-const MOST = 150 * 1024; // bytes of a first load, compressed
-const SHIFT = 0.1; // what counts as a good layout shift
+const MAX_BYTES = 150 * 1024; // compressed size of a first load
+const MAX_SHIFT = 0.1; // the limit for a good cumulative layout shift
 
-/** Measures first visits of somebody unknown and of somebody logged in. */
+/** Measures first visits by an anonymous visitor and by a logged-in user, and returns the problems. */
 export async function measure(browser, server) {
   const api = new Api(server.url);
   const known = await api.logIn('bob', 'correct horse battery');
-  const complaints = [];
-  for (const [who, path, person] of [
-    ['unknown', '/', null],
+  const problems = [];
+  for (const [who, path, user] of [
+    ['anonymous', '/', null],
     ['logged in', '/', known],
     ['on a profile', '/@ada', known],
   ]) {
-    const visitor = await Visitor.come(browser, server.url, { viewport: { width: 390, height: 844 } });
-    if (person) await visitor.context.addInitScript((token) => localStorage.setItem('chirp-token', token), person.token);
+    const visitor = await Visitor.open(browser, server.url, { viewport: { width: 390, height: 844 } });
+    if (user) await visitor.context.addInitScript((token) => localStorage.setItem('chirp-token', token), user.token);
     const figures = await visit(visitor, path);
     console.log(`a first visit, ${who}: ${JSON.stringify(figures)}`);
-    if (figures.bytes > MOST) complaints.push(`a first load has ${figures.bytes} bytes, more than ${MOST}`);
-    if (figures.shift > SHIFT) complaints.push(`the layout shifts by ${figures.shift}, more than ${SHIFT}`);
-    complaints.push(...visitor.complaints);
+    if (figures.bytes > MAX_BYTES) problems.push(`a first load takes ${figures.bytes} bytes, more than ${MAX_BYTES}`);
+    if (figures.shift > MAX_SHIFT) problems.push(`the layout shifts by ${figures.shift}, more than ${MAX_SHIFT}`);
+    problems.push(...visitor.problems);
     await visitor.context.close();
   }
-  return complaints;
+  return problems;
 }
 
 async function visit(visitor, path) {

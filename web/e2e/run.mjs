@@ -1,32 +1,32 @@
-// Tells the story (story.mjs) against a server on each store, and measures the first
-// load. With --shots it takes pictures of each screen into shots/ instead. The program
-// may be given by CHIRP_TEST_PROGRAM; else it is built.
+// Runs the scenario (scenario.mjs) against a server on each store, and measures the first
+// load. With --shots it takes screenshots of each screen into shots/ instead. The server
+// is built unless CHIRP_TEST_PROGRAM names one.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, start, stopAll } from '../../clients/lib/processes.mjs';
-import { open } from './lib/browser.mjs';
+import { launch } from './lib/browser.mjs';
 import { freePort, Server } from './lib/programs.mjs';
 import { measure } from './measure.mjs';
 import { shots } from './shots.mjs';
-import { FLAGS, story } from './story.mjs';
+import { FLAGS, scenario } from './scenario.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const scratch = mkdtempSync(path.join(tmpdir(), 'chirp-web-'));
-const secret = 'a secret that is known to this test only';
+const secret = 'a secret that only this test knows';
 const failures = [];
 let browser;
 
 async function main() {
   const program = process.env.CHIRP_TEST_PROGRAM ?? (await build('chirp', '.'));
-  browser = await open();
+  browser = await launch();
   const embedded = ['--data', path.join(scratch, 'data')];
   if (process.argv.includes('--shots')) return on('the embedded store', program, embedded, shots);
-  await on('the embedded store', program, embedded, tell);
+  await on('the embedded store', program, embedded, runScenario);
   if (process.argv.includes('--embedded')) return;
   const mongod = await start(process.env.CHIRP_TEST_SERVEMONGOD ?? (await build('servemongod', './internal/storage/mongodb/mongotest/servemongod')), [], /^(mongodb:\S+)$/m, { cwd: root });
-  await on('MongoDB', program, ['--mongodb-uri', mongod.match[1]], tell);
+  await on('MongoDB', program, ['--mongodb-uri', mongod.match[1]], runScenario);
   await mongod.stop();
 }
 
@@ -37,24 +37,24 @@ async function build(name, folder) {
   return target;
 }
 
-// on runs a server on a store, and something against it.
-async function on(store, program, flags, what) {
+// on starts a server on a store and runs a check against it.
+async function on(store, program, flags, check) {
   console.log(`\n--- on ${store}`);
   const server = new Server(program, [...flags, ...FLAGS, '--token-secret', secret], await freePort());
   await server.start();
-  await what(browser, server);
+  await check(browser, server);
   const broken = await server.stop();
   if (broken.length) failures.push(`the server's log on ${store}:\n${broken.join('\n')}`);
 }
 
-async function tell(_, server) {
-  const complaints = await story(browser, server, secret, (text) => console.log(`ok: ${text}`));
-  complaints.push(...(await measure(browser, server)));
-  if (complaints.length) failures.push(`pages complained:\n${complaints.join('\n')}`);
+async function runScenario(_, server) {
+  const problems = await scenario(browser, server, secret, (text) => console.log(`ok: ${text}`));
+  problems.push(...(await measure(browser, server)));
+  if (problems.length) failures.push(`problems on the pages:\n${problems.join('\n')}`);
 }
 
-// last keeps how the pages looked when something failed.
-async function last() {
+// screenshotFailure saves screenshots of all pages as they were when something failed.
+async function screenshotFailure() {
   const pages = browser?.contexts().flatMap((context) => context.pages()) ?? [];
   for (const [i, page] of pages.entries()) await page.screenshot({ path: path.join(root, 'web', 'shots', `failed-${i}.png`) }).catch(() => {});
 }
@@ -62,13 +62,13 @@ async function last() {
 async function end(error) {
   if (error) {
     failures.push(error.stack ?? String(error));
-    await last();
+    await screenshotFailure();
   }
   await browser?.close().catch(() => {});
   await stopAll();
   rmSync(scratch, { recursive: true, force: true });
   for (const failure of failures) console.error(`\nFAILED ${failure}`);
-  if (!failures.length) console.log('\nAll is well.');
+  if (!failures.length) console.log('\nAll checks passed.');
   process.exit(failures.length ? 1 : 0);
 }
 

@@ -1,6 +1,7 @@
-// The story of two people, told step by step, each where the one before left off.
+// The end-to-end scenario: two users, step by step. Each step starts where the previous one
+// ended.
 import assert from 'node:assert/strict';
-import { Api, tokenUntil } from './lib/api.mjs';
+import { Api, withExpiry } from './lib/api.mjs';
 import { Visitor } from './lib/browser.mjs';
 
 const PASSWORD = 'correct horse battery';
@@ -8,42 +9,42 @@ const PAGE = 20;
 
 export const FLAGS = ['--rate-limit', '0', '--celebrity-threshold', '2'];
 
-/** Tells the story against a server, and gives what the pages complained of. */
-export async function story(browser, server, secret, say) {
-  const tale = { server, secret, api: new Api(server.url) };
-  tale.ada = await Visitor.come(browser, server.url);
-  tale.bob = await Visitor.come(browser, server.url, { viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
-  for (const step of [arrive, follow, live, page, lostAnswer, crash, celebrity, counts, lists, back, keyboard, rollback, ownReads, offline, expiry]) {
+/** Runs the scenario against a server, and returns the problems that the pages reported. */
+export async function scenario(browser, server, secret, say) {
+  const ctx = { server, secret, api: new Api(server.url) };
+  ctx.ada = await Visitor.open(browser, server.url);
+  ctx.bob = await Visitor.open(browser, server.url, { viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
+  for (const step of [arrive, follow, live, page, lostResponse, crash, celebrity, counts, lists, back, keyboard, rollback, ownReads, offline, expiry]) {
     const began = Date.now();
-    await step(tale);
+    await step(ctx);
     say(`${step.name} (${Date.now() - began} ms)`);
   }
-  return [...tale.ada.complaints, ...tale.bob.complaints];
+  return [...ctx.ada.problems, ...ctx.bob.problems];
 }
 
-// Two people find an empty place and make accounts.
-async function arrive(tale) {
-  const { ada, bob } = tale;
+// Two visitors find an empty server and create accounts.
+async function arrive(ctx) {
+  const { ada, bob } = ctx;
   await ada.go('/');
   await ada.page.getByText('Nothing yet').waitFor();
   await ada.audit('the welcome page');
   await ada.go('/register');
   await ada.audit('the registration');
-  await ada.enter('/register', 'ada', PASSWORD);
+  await ada.submitEntryForm('/register', 'ada', PASSWORD);
   await bob.go('/register');
   await bob.page.getByLabel('Name').fill('ADA');
   await bob.page.getByLabel('Password').fill(PASSWORD);
   await bob.page.getByRole('button', { name: 'Join' }).click();
-  await bob.page.getByText('Somebody has that name already').waitFor();
+  await bob.page.getByText('That name is already taken').waitFor();
   await bob.page.getByLabel('Name').fill('bob');
   await bob.page.getByRole('button', { name: 'Join' }).click();
-  await bob.page.getByRole('heading', { name: 'Follow somebody' }).waitFor();
+  await bob.page.getByRole('heading', { name: 'Follow someone' }).waitFor();
   await bob.audit('an empty home on a phone');
-  tale.adaToo = await tale.api.logIn('ada', PASSWORD);
-  tale.bobToo = await tale.api.logIn('bob', PASSWORD);
+  ctx.adaApi = await ctx.api.logIn('ada', PASSWORD);
+  ctx.bobApi = await ctx.api.logIn('bob', PASSWORD);
 }
 
-// Bob finds Ada, and follows her; the page shows it before the server has answered.
+// Bob finds Ada and follows her. The page shows it before the server has responded.
 async function follow({ bob }) {
   await bob.page.getByRole('link', { name: 'Find people' }).click();
   await bob.page.getByRole('region', { name: 'People who joined recently' }).getByRole('link', { name: 'ada' }).waitFor();
@@ -51,9 +52,9 @@ async function follow({ bob }) {
   await bob.page.getByRole('link', { name: 'ada' }).click();
   await bob.page.locator('[data-count=followers]').filter({ hasText: /^0$/ }).waitFor();
   let release;
-  const held = new Promise((resolve) => (release = resolve));
+  const released = new Promise((resolve) => (release = resolve));
   const end = await bob.intercept('Follow', async (route) => {
-    await held;
+    await released;
     await route.continue();
   });
   await bob.page.getByRole('button', { name: 'Follow ada' }).click();
@@ -67,8 +68,8 @@ async function follow({ bob }) {
   await bob.connection('live');
 }
 
-// What Ada posts is on Bob's page, which nobody reloads: the first at once, for the feed
-// was empty, and then behind a pill.
+// What Ada posts appears on Bob's page without a reload: the first chirp at once, because
+// the feed was empty, and later ones behind a pill.
 async function live({ ada, bob }) {
   const text = ada.page.getByLabel('Write a chirp');
   const button = ada.page.getByRole('button', { name: 'Chirp', exact: true });
@@ -91,43 +92,43 @@ async function live({ ada, bob }) {
   await bob.audit('a feed with a pill');
   await bob.page.getByRole('button', { name: '2 new chirps' }).click();
   await bob.page.getByText('Chirp three').waitFor();
-  await sameAs(bob, 3);
+  await checkFeed(bob, 3);
 }
 
-// sameAs compares what a feed shows with what it must be.
-async function sameAs(visitor, length, want) {
-  const got = await visitor.shown('Your feed');
+// checkFeed checks that a feed shows a number of chirps without duplicates and, if given, the wanted ids.
+async function checkFeed(visitor, length, want) {
+  const got = await visitor.shownChirps('Your feed');
   assert.equal(got.length, length);
-  assert.equal(new Set(got).size, got.length, 'a chirp is there twice');
+  assert.equal(new Set(got).size, got.length, 'a chirp is shown twice');
   if (want) assert.deepEqual(got, want);
 }
 
-// Bob scrolls to the beginning of everything, and all of it is there once.
-async function page(tale) {
-  for (let i = 0; i < 2 * PAGE + 7; i++) await tale.adaToo.post(`Page filler ${i}`);
-  const { bob } = tale;
+// Bob scrolls to the oldest chirp, and each chirp is shown once.
+async function page(ctx) {
+  for (let i = 0; i < 2 * PAGE + 7; i++) await ctx.adaApi.post(`Page filler ${i}`);
+  const { bob } = ctx;
   await bob.page.getByRole('button', { name: `${2 * PAGE + 7} new chirps` }).waitFor();
   await bob.page.reload();
   await bob.page.getByRole('region', { name: 'Your feed' }).waitFor();
-  assert.ok((await bob.shown('Your feed')).length <= 2 * PAGE, 'all pages were loaded at once');
+  assert.ok((await bob.shownChirps('Your feed')).length <= 2 * PAGE, 'all pages were loaded at once');
   await toTheEnd(bob);
-  await sameAs(bob, 2 * PAGE + 10, await tale.bobToo.feed());
+  await checkFeed(bob, 2 * PAGE + 10, await ctx.bobApi.feed());
 }
 
 async function toTheEnd({ page }) {
-  const late = Date.now() + 30_000;
+  const deadline = Date.now() + 30_000;
   while (!(await page.getByText('That is all.').isVisible())) {
     await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
-    assert.ok(Date.now() < late, 'the list does not come to its end');
+    assert.ok(Date.now() < deadline, 'the list does not reach its end');
     await page.waitForTimeout(30);
   }
 }
 
-// The answer to a chirp is lost on the way. The page tries again, and it is one chirp.
-async function lostAnswer(tale) {
-  const { ada, bob } = tale;
+// The response to a new chirp is lost. The page retries, and only one chirp is posted.
+async function lostResponse(ctx) {
+  const { ada, bob } = ctx;
   let attempts = 0;
-  ada.lenient = true;
+  ada.expectNetworkErrors = true;
   const end = await ada.intercept('PostChirp', async (route) => {
     if (++attempts > 1) return route.continue();
     await route.fetch();
@@ -137,20 +138,20 @@ async function lostAnswer(tale) {
   await ada.page.getByRole('button', { name: 'Chirp', exact: true }).click();
   await ada.page.locator('.own').getByText('Said once').waitFor();
   await end();
-  ada.lenient = false;
+  ada.expectNetworkErrors = false;
   assert.equal(attempts, 2);
   await bob.page.getByRole('button', { name: '1 new chirp' }).waitFor();
-  const data = await tale.api.ask('{ user(username: "ada") { chirps(first: 3) { edges { node { content } } } } }');
+  const data = await ctx.api.ask('{ user(username: "ada") { chirps(first: 3) { edges { node { content } } } } }');
   assert.equal(data.user.chirps.edges.filter((edge) => edge.node.content === 'Said once').length, 1);
 }
 
-// The server is killed and comes back. Bob misses nothing, and Ada posts what she tried
-// to post meanwhile.
-async function crash(tale) {
-  const { ada, bob, server } = tale;
+// The server is killed and restarted. Bob misses nothing, and Ada posts the text that she
+// could not post in the meantime.
+async function crash(ctx) {
+  const { ada, bob, server } = ctx;
   await bob.page.getByRole('button', { name: '1 new chirp' }).click();
   await bob.page.getByText('Said once').waitFor();
-  ada.lenient = bob.lenient = true;
+  ada.expectNetworkErrors = bob.expectNetworkErrors = true;
   await server.kill();
   await bob.connection('lost');
   await bob.audit('a lost connection');
@@ -158,48 +159,48 @@ async function crash(tale) {
   await ada.page.getByRole('button', { name: 'Chirp', exact: true }).click();
   await ada.page.getByText('Your text is still here').waitFor();
   await server.start();
-  for (const i of [1, 2, 3]) await tale.adaToo.post(`While you were away ${i}`);
+  for (const i of [1, 2, 3]) await ctx.adaApi.post(`While you were away ${i}`);
   await bob.connection('live');
   await ada.connection('live');
-  ada.lenient = bob.lenient = false;
+  ada.expectNetworkErrors = bob.expectNetworkErrors = false;
   await bob.page.getByRole('button', { name: '3 new chirps' }).waitFor();
   await ada.page.getByRole('button', { name: 'Chirp', exact: true }).click();
   await ada.page.locator('.own').getByText('Said in the dark').waitFor();
   await bob.page.getByRole('button', { name: '4 new chirps' }).click();
   await bob.page.getByText('Said in the dark').waitFor();
-  const want = await tale.bobToo.feed();
-  await sameAs(bob, want.length, want);
+  const want = await ctx.bobApi.feed();
+  await checkFeed(bob, want.length, want);
 }
 
-// With two followers Ada is a celebrity here, whose chirps go another way; they come
-// all the same.
-async function celebrity(tale) {
-  tale.carl = await tale.api.register('carl', PASSWORD);
-  await tale.carl.follow(tale.adaToo);
-  const { ada, bob } = tale;
+// With two followers Ada is a celebrity on this server, whose chirps are delivered
+// differently; they arrive all the same.
+async function celebrity(ctx) {
+  ctx.carl = await ctx.api.register('carl', PASSWORD);
+  await ctx.carl.follow(ctx.adaApi);
+  const { ada, bob } = ctx;
   await ada.page.getByLabel('Write a chirp').fill('From a celebrity');
   await ada.page.getByRole('button', { name: 'Chirp', exact: true }).click();
   await bob.page.getByRole('button', { name: '1 new chirp' }).click();
   await bob.page.getByText('From a celebrity').waitFor();
-  const want = await tale.bobToo.feed();
-  await sameAs(bob, want.length, want);
+  const want = await ctx.bobApi.feed();
+  await checkFeed(bob, want.length, want);
   await bob.page.getByRole('article', { name: 'Chirp by ada' }).first().getByText('(many follow this user)').waitFor();
 }
 
-// A profile's counts change while it is looked at, and its chirps can be had.
-async function counts(tale) {
-  const { bob } = tale;
+// A profile's counts change while Bob looks at it, and he can load its new chirps.
+async function counts(ctx) {
+  const { bob } = ctx;
   await bob.page.getByRole('region', { name: 'Your feed' }).getByRole('link', { name: 'ada' }).first().click();
   await bob.page.locator('[data-count=followers]').filter({ hasText: /^2$/ }).waitFor();
-  const dora = await tale.api.register('dora', PASSWORD);
-  await dora.follow(tale.adaToo);
+  const dora = await ctx.api.register('dora', PASSWORD);
+  await dora.follow(ctx.adaApi);
   await bob.page.locator('[data-count=followers]').filter({ hasText: /^3$/ }).waitFor();
-  await tale.adaToo.post('On my profile');
+  await ctx.adaApi.post('On my profile');
   await bob.page.getByRole('button', { name: '1 new chirp' }).click();
   await bob.page.getByText('On my profile').waitFor();
 }
 
-// The other pages.
+// The remaining pages show what they should.
 async function lists({ bob, api }) {
   await bob.page.getByRole('link', { name: '3 followers' }).click();
   await bob.page.getByRole('region', { name: 'Followers' }).getByRole('link', { name: 'dora' }).waitFor();
@@ -218,12 +219,12 @@ async function lists({ bob, api }) {
   await bob.page.getByRole('region', { name: 'Recent chirps' }).waitFor();
   await bob.page.getByLabel('Go to a user by name').fill('nobody_here');
   await bob.page.keyboard.press('Enter');
-  await bob.page.getByText('There is nobody by the name nobody_here').waitFor();
+  await bob.page.getByText('There is no user named nobody_here').waitFor();
   await bob.go('/chirp/nonsense');
   await bob.page.getByText('There is no such chirp').waitFor();
 }
 
-// Who goes back finds the list as it was, and their place in it.
+// Going back restores the list and the reader's place in it.
 async function back({ bob }) {
   const { page } = bob;
   await bob.go('/explore');
@@ -234,20 +235,20 @@ async function back({ bob }) {
   const before = await page.evaluate(() => [window.scrollY, document.querySelectorAll('main [data-chirp]').length]);
   await page.locator('[data-chirp]').filter({ has: wanted }).locator('time').click();
   await page.locator('.chirp-alone').waitFor();
-  assert.equal(await page.evaluate(() => window.scrollY), 0, 'a new page does not begin at its head');
+  assert.equal(await page.evaluate(() => window.scrollY), 0, 'a new page does not start at the top');
   await page.goBack();
   await wanted.waitFor();
   await page.waitForFunction((y) => Math.abs(window.scrollY - y) < 50, before[0]);
   assert.equal(await page.locator('main [data-chirp]').count(), before[1]);
 }
 
-// The way to the page, past the menu, without a mouse.
+// The content can be reached with the keyboard, past the menu.
 async function keyboard({ bob }) {
   const { page } = bob;
   await bob.go('/explore');
   await page.getByRole('region', { name: 'Recent chirps' }).waitFor();
   await page.keyboard.press('Tab');
-  await page.getByRole('link', { name: 'Skip to the page' }).and(page.locator(':focus')).waitFor();
+  await page.getByRole('link', { name: 'Skip to content' }).and(page.locator(':focus')).waitFor();
   await page.keyboard.press('Enter');
   await page.keyboard.press('Tab');
   await page.getByLabel('Go to a user by name').and(page.locator(':focus')).waitFor();
@@ -256,24 +257,24 @@ async function keyboard({ bob }) {
   await page.getByRole('heading', { name: 'Explore' }).and(page.locator(':focus')).waitFor();
 }
 
-// The server refuses a follow: the page takes back what it showed, and says why.
+// The server refuses a follow. The page reverts what it showed, and says why.
 async function rollback({ bob }) {
   await bob.go('/@carl');
   const refusal = { data: null, errors: [{ message: 'slow down', extensions: { code: 'RATE_LIMITED' } }] };
   const end = await bob.intercept('Follow', (route) => route.fulfill({ json: refusal }));
   const button = bob.page.getByRole('main').getByRole('button', { name: 'Follow carl' });
   await button.click();
-  await bob.page.getByRole('main').getByText('That was a lot at once').waitFor();
+  await bob.page.getByRole('main').getByText('Too many requests').waitFor();
   await button.waitFor();
   await bob.page.locator('[data-count=followers]').filter({ hasText: /^0$/ }).waitFor();
   await end();
 }
 
-// After a follow the feed is asked for with the position of the follow, and has what the
-// one followed said before.
-async function ownReads(tale) {
-  const { bob } = tale;
-  await tale.carl.post('Carl was here');
+// After a follow the feed is requested with the position of the follow, and contains what
+// the followed user posted before.
+async function ownReads(ctx) {
+  const { bob } = ctx;
+  await ctx.carl.post('Carl was here');
   await bob.go('/');
   await bob.page.getByRole('region', { name: 'Your feed' }).waitFor();
   await bob.page.getByRole('link', { name: 'Explore' }).click();
@@ -285,27 +286,27 @@ async function ownReads(tale) {
   await bob.page.getByRole('region', { name: 'Your feed' }).getByText('Carl was here').waitFor();
 }
 
-// The network goes and comes back.
-async function offline(tale) {
-  const { bob } = tale;
-  bob.lenient = true;
+// The network goes down and comes back.
+async function offline(ctx) {
+  const { bob } = ctx;
+  bob.expectNetworkErrors = true;
   await bob.context.setOffline(true);
   await bob.page.getByText('You are offline').waitFor();
   await bob.context.setOffline(false);
   await bob.connection('live');
-  bob.lenient = false;
-  await tale.carl.post('Back again?');
+  bob.expectNetworkErrors = false;
+  await ctx.carl.post('Back again?');
   await bob.page.getByRole('button', { name: '1 new chirp' }).click();
   await bob.page.getByText('Back again?').waitFor();
 }
 
-// Bob's token expires while he reads. He logs in again and is back where he was, and his
-// draft, too.
-async function expiry(tale) {
-  const { bob, secret } = tale;
+// Bob's token expires while he reads. He logs in again and returns to the same page, and
+// his draft is still there.
+async function expiry(ctx) {
+  const { bob, secret } = ctx;
   await bob.page.getByLabel('Write a chirp').fill('Half a thought');
-  bob.lenient = true; // the browser notes every 401
-  const token = tokenUntil(tale.bobToo.token, secret, Date.now() + 10_000);
+  bob.expectNetworkErrors = true; // the browser logs every 401
+  const token = withExpiry(ctx.bobApi.token, secret, Date.now() + 10_000);
   await bob.page.evaluate((fresh) => localStorage.setItem('chirp-token', fresh), token);
   await bob.go('/@ada');
   await bob.page.locator('[data-count=followers]').waitFor();
@@ -317,5 +318,5 @@ async function expiry(tale) {
   await bob.page.waitForURL('**/@ada');
   await bob.page.getByRole('link', { name: 'Home' }).click();
   assert.equal(await bob.page.getByLabel('Write a chirp').inputValue(), 'Half a thought');
-  bob.lenient = false;
+  bob.expectNetworkErrors = false;
 }

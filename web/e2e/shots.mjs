@@ -1,4 +1,4 @@
-// Pictures of each screen, on a phone and on a desk, by day and by night.
+// Screenshots of each screen, on a phone and on a desktop, in light and dark mode.
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Api } from './lib/api.mjs';
@@ -26,7 +26,7 @@ const LIVE = [
 ];
 let round = 0;
 
-/** Fills a server with a little life and takes the pictures. */
+/** Fills a server with sample data and takes the screenshots. */
 export async function shots(browser, server) {
   mkdirSync(folder, { recursive: true });
   const api = new Api(server.url);
@@ -34,15 +34,15 @@ export async function shots(browser, server) {
   for (const [size, viewport] of Object.entries(SIZES)) {
     for (const colorScheme of ['light', 'dark']) {
       const options = { viewport, colorScheme, deviceScaleFactor: 1 };
-      const stranger = await Visitor.come(browser, server.url, options);
+      const anonymous = await Visitor.open(browser, server.url, options);
       const take = async (visitor, name) => {
-        await visitor.still();
+        await visitor.waitForAnimations();
         await visitor.page.screenshot({ path: `${folder}${name}-${size}-${colorScheme}.png` });
       };
-      await strangers(stranger, take);
-      await stranger.context.close();
-      const viewer = await Visitor.come(browser, server.url, options);
-      await viewer.become(people.ines);
+      await anonymousScreens(anonymous, take);
+      await anonymous.context.close();
+      const viewer = await Visitor.open(browser, server.url, options);
+      await viewer.logInAs(people.ines);
       await screens(viewer, people, take);
       await viewer.context.close();
     }
@@ -61,7 +61,7 @@ async function fill(api) {
   return people;
 }
 
-async function strangers(visitor, take) {
+async function anonymousScreens(visitor, take) {
   await visitor.go('/');
   await visitor.page.locator('[data-chirp]').first().waitFor();
   await take(visitor, 'welcome');
@@ -107,7 +107,7 @@ async function screens(visitor, people, take) {
   await page.locator('[data-chirp] time').first().click();
   await page.locator('.chirp-alone').waitFor();
   await take(visitor, 'chirp');
-  await visitor.become(people.quiet);
-  await page.getByText('Follow somebody').waitFor();
+  await visitor.logInAs(people.quiet);
+  await page.getByText('Follow someone').waitFor();
   await take(visitor, 'home-empty');
 }

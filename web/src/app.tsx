@@ -18,15 +18,15 @@ import { Welcome } from './pages/welcome';
 import { useSession } from './session';
 import { useViewer, ViewerProvider } from './viewer';
 
-// The router's own patterns have parameters that are whole segments, and these are not.
+// The router's own patterns allow only whole segments as parameters.
 const PROFILE = /^\/@(?<name>[^/]+)\/?$/;
 const FOLLOWERS = /^\/@(?<name>[^/]+)\/followers\/?$/;
 const FOLLOWING = /^\/@(?<name>[^/]+)\/following\/?$/;
 
-/** The whole of it. */
+/** The application. */
 export function App() {
   const { token } = useSession();
-  useExpiry();
+  useSessionExpiry();
   return (
     <ViewerProvider>
       {token ? (
@@ -40,13 +40,13 @@ export function App() {
   );
 }
 
-// useExpiry sends whoever's session has ended to log in, and back afterwards.
-function useExpiry(): void {
+// useSessionExpiry sends a user whose session has expired to log in, and back afterwards.
+function useSessionExpiry(): void {
   const { expired } = useSession();
   const [path, navigate] = useLocation();
   useEffect(() => {
     if (expired && !isEntry(path)) navigate(`/login?next=${encodeURIComponent(path)}`, { replace: true });
-  }, [expired]); // not path: only the end of a session sends somebody away, no later move
+  }, [expired]); // not path: only the expiry redirects, not later navigation
 }
 
 function isEntry(path: string): boolean {
@@ -55,11 +55,11 @@ function isEntry(path: string): boolean {
 
 function Frame() {
   const [path] = useLocation();
-  const main = useArrival(path);
+  const main = useNavigationFocus(path);
   return (
     <>
       <a className="skip" href="#main">
-        Skip to the page
+        Skip to content
       </a>
       <div className="frame">
         <Side path={path} />
@@ -74,9 +74,9 @@ function Frame() {
   );
 }
 
-// useArrival brings the reader to the head of a page that they went to, and those who
-// cannot see it to its heading. Going back leaves the place to the browser.
-function useArrival(path: string) {
+// useNavigationFocus scrolls to the top of a new page and, for screen readers, focuses its
+// heading. On back and forward navigation the browser restores the position.
+function useNavigationFocus(path: string) {
   const main = useRef<HTMLElement>(null);
   const last = useRef(path);
   useEffect(() => {
@@ -95,10 +95,10 @@ function Pages() {
     <Switch>
       <Route path="/">{token ? <Home /> : <Welcome />}</Route>
       <Route path="/login">
-        <Entry fresh={false} />
+        <Entry registering={false} />
       </Route>
       <Route path="/register">
-        <Entry fresh />
+        <Entry registering />
       </Route>
       <Route path="/explore">
         <Explore what="chirps" />
@@ -117,10 +117,10 @@ function Pages() {
   );
 }
 
-function Entry({ fresh }: { fresh: boolean }) {
+function Entry({ registering }: { registering: boolean }) {
   const { token } = useSession();
   const [search] = useSearchParams();
-  return token ? <Redirect to={nextOf(search)} replace /> : <LogIn fresh={fresh} />;
+  return token ? <Redirect to={nextOf(search)} replace /> : <LogIn registering={registering} />;
 }
 
 function Side({ path }: { path: string }) {
@@ -158,7 +158,7 @@ interface NavLinkProps {
   icon: Parameters<typeof Icon>[0]['name'];
   word: string;
   path: string;
-  /** Whether it stands for the pages under its address, too. */
+  /** Whether the link is also current on pages below its address. */
   under?: boolean;
 }
 

@@ -2,25 +2,25 @@ import { useState } from 'react';
 
 let back = false;
 
-// Before the router hears of it: this is the first listener.
+// This module is imported first, so that its listener runs before the router's.
 window.addEventListener('popstate', () => {
   back = true;
 });
-for (const forth of ['pushState', 'replaceState']) {
-  window.addEventListener(forth, () => {
+for (const event of ['pushState', 'replaceState']) {
+  window.addEventListener(event, () => {
     back = false;
   });
 }
 
-/** Whether the reader went back, or forth again, to where they are. */
+/** Reports whether the reader reached the current page with the browser's back or forward button. */
 export function wentBack(): boolean {
   return back;
 }
 
 /**
- * How a list is fetched: as it is by now, but for those who come back to it as they left
- * it, so that they find their place.
+ * Returns the fetch policy for a list: up to date, except that a reader who comes back to a
+ * list finds it as they left it, and so keeps their place.
  */
-export function useFreshness() {
+export function useFetchPolicy() {
   return useState(() => ({ fetchPolicy: back ? 'cache-first' : 'cache-and-network', nextFetchPolicy: 'cache-first' }) as const)[0];
 }

@@ -7,7 +7,7 @@ const KEY = 'chirp-token';
 
 interface Session {
   token: string | null;
-  /** Whether the last session ended because the server no longer took its token. */
+  /** Whether the last session ended because the server no longer accepted its token. */
   expired: boolean;
   logIn(token: string): void;
   logOut(): void;
@@ -22,8 +22,8 @@ interface State {
 }
 
 /**
- * Keeps who is logged in, in this tab and in all others of this browser, and gives each
- * session a client and a cache of its own: what one user saw is not for the next.
+ * Tracks who is logged in, across all tabs of the browser. Each session has its own client
+ * and cache, so that one user never sees what was loaded for another.
  */
 export function SessionProvider({ children }: { children: ReactNode }) {
   const [{ token, expired }, setState] = useState<State>(() => ({ token: localStorage.getItem(KEY), expired: false }));
@@ -43,7 +43,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     return () => window.removeEventListener('storage', follow);
   }, []);
   const expire = useCallback((old: string | null) => {
-    if (localStorage.getItem(KEY) === old) localStorage.removeItem(KEY); // else there is a newer one
+    if (localStorage.getItem(KEY) === old) localStorage.removeItem(KEY); // otherwise it is already a newer one
     setState((now) => (now.token === old ? { token: localStorage.getItem(KEY), expired: true } : now));
   }, []);
   const chirp = useMemo(() => connect({ token, expire: () => expire(token) }), [token, expire]);
@@ -64,29 +64,29 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   );
 }
 
-function useThere<T>(context: React.Context<T | null>): T {
+function useRequired<T>(context: React.Context<T | null>): T {
   const value = useContext(context);
-  if (value === null) throw new Error('there is no SessionProvider above');
+  if (value === null) throw new Error('this hook needs a SessionProvider');
   return value;
 }
 
-/** Who is logged in. */
+/** Returns the session: who is logged in, if anyone. */
 export function useSession(): Session {
-  return useThere(SessionContext);
+  return useRequired(SessionContext);
 }
 
-/** What the session talks to the server with. */
+/** Returns the session's connection to the server. */
 export function useChirp(): Chirp {
-  return useThere(ChirpContext);
+  return useRequired(ChirpContext);
 }
 
-/** How the live connection stands. */
+/** Returns the state of the live connection. */
 export function useConnection(): Connection {
   const { socket } = useChirp();
   return useSyncExternalStore(socket.listen, () => socket.state);
 }
 
-/** Whether the browser has a network at all. */
+/** Reports whether the browser is online. */
 export function useOnline(): boolean {
   return useSyncExternalStore(watchNetwork, () => navigator.onLine);
 }

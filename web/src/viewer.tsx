@@ -32,22 +32,22 @@ const ViewerUpdatedDocument = graphql(`
   }
 `);
 
-const AGAIN = 5_000;
+const RETRY_DELAY = 5_000; // ms
 
 const ViewerContext = createContext<Viewer_UserFragment | null>(null);
 
-/** Loads who is logged in, and keeps their counts up to date. */
+/** Loads the logged-in user, and keeps their counts up to date. */
 export function ViewerProvider({ children }: { children: ReactNode }) {
   const { token, logOut } = useSession();
   const { data, error, refetch } = useQuery(ViewerDocument, { skip: !token });
-  const nobody = token !== null && data?.viewer === null; // a good token, but of another store
+  const unknownUser = token !== null && data?.viewer === null; // the token is valid, but its user is not in this store
   useEffect(() => {
-    if (nobody) logOut();
-  }, [nobody, logOut]);
+    if (unknownUser) logOut();
+  }, [unknownUser, logOut]);
   useEffect(() => {
     if (!error) return;
-    const again = setTimeout(() => void refetch().catch(() => {}), AGAIN); // error has it
-    return () => clearTimeout(again);
+    const timer = setTimeout(() => void refetch().catch(() => {}), RETRY_DELAY); // error is set
+    return () => clearTimeout(timer);
   }, [error, refetch]);
   const masked: FragmentType<typeof ViewerFragment> | null = (token && data?.viewer) || null;
   const viewer = unmask(ViewerFragment, masked) ?? null;
@@ -55,7 +55,7 @@ export function ViewerProvider({ children }: { children: ReactNode }) {
   return <ViewerContext value={viewer}>{children}</ViewerContext>;
 }
 
-/** Who is logged in; null for nobody, and until it is known. */
+/** Returns the logged-in user; null if there is none, or until it is loaded. */
 export function useViewer(): Viewer_UserFragment | null {
   return useContext(ViewerContext);
 }

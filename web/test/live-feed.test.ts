@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { LiveFeed, MOST, type FeedEdge, type Sink } from '../src/feed/live-feed';
+import { LiveFeed, MAX_WAITING, type FeedEdge, type Sink } from '../src/feed/live-feed';
 
 const PAGE = 20;
 
-/** A server's feed of chirps 1, 2, 3, … and a page that shows it. */
+/** A server with a feed of chirps 1, 2, 3, … and a page that shows it. */
 class World {
   server: number[] = [];
   list: FeedEdge[] = [];
@@ -39,7 +39,7 @@ class World {
     return this.watches.at(-1)!;
   }
 
-  /** A chirp is posted, and whoever watches hears of it. */
+  /** Posts chirps and delivers them to the open subscription. */
   post(...chirps: number[]): void {
     for (const chirp of chirps) {
       this.server.push(chirp);
@@ -47,7 +47,7 @@ class World {
     }
   }
 
-  /** The connection was lost and is back: the server gives what came after the cursor. */
+  /** Simulates a reconnect: the server delivers what came after the cursor. */
   resume(): void {
     const after = Number(this.watch.after());
     for (const chirp of this.server.filter((each) => each > after)) this.watch.sink.next(edge(chirp));
@@ -69,21 +69,21 @@ beforeEach(() => {
   world = new World();
 });
 
-/** Begins with a page that shows what is there. */
-function begin(...chirps: number[]): void {
+/** Starts the feed on a page that shows the given chirps. */
+function start(...chirps: number[]): void {
   world.server = chirps;
   world.list = world.newest(PAGE);
   world.live.start();
 }
 
 describe('a live feed', () => {
-  it('watches from the newest that is shown', () => {
-    begin(1, 2);
+  it('subscribes after the newest chirp that is shown', () => {
+    start(1, 2);
     expect(world.watch.from).toBe('2');
   });
 
-  it('has new ones wait, and shows them in order above the others', async () => {
-    begin(1, 2);
+  it('holds new chirps back until asked, and shows them in order above the others', async () => {
+    start(1, 2);
     const heard = vi.fn();
     world.live.listen(heard);
     world.post(3, 4);
@@ -92,38 +92,38 @@ describe('a live feed', () => {
     expect([world.live.count, world.shown]).toEqual([0, [4, 3, 2, 1]]);
   });
 
-  it('resumes after the newest that waits, and keeps no chirp twice', async () => {
-    begin(1);
+  it('resumes after the newest waiting chirp, and keeps no duplicates', async () => {
+    start(1);
     world.post(2);
-    world.server.push(3, 4); // unheard
+    world.server.push(3, 4); // not delivered
     world.resume();
     expect(world.watch.after()).toBe('4');
-    world.watch.sink.next(edge(3)); // a server that says it twice
+    world.watch.sink.next(edge(3)); // a duplicate from the server
     world.watch.sink.next(edge(1));
     await world.live.show();
     expect(world.shown).toEqual([4, 3, 2, 1]);
   });
 
-  it('resumes after the newest that is shown when none waits', async () => {
-    begin(1);
+  it('resumes after the newest shown chirp when none is waiting', async () => {
+    start(1);
     world.post(2);
     await world.live.show();
     expect(world.watch.after()).toBe('2');
   });
 
-  it('loads the page anew when more came than it keeps, and leaves nothing out', async () => {
-    begin(1);
-    const many = Array.from({ length: MOST + 5 }, (_, i) => i + 2);
+  it('reloads the page when more chirps arrived than it keeps, and misses none', async () => {
+    start(1);
+    const many = Array.from({ length: MAX_WAITING + 5 }, (_, i) => i + 2);
     world.post(...many);
-    expect(world.live.count).toBe(MOST + 5);
+    expect(world.live.count).toBe(MAX_WAITING + 5);
     await world.live.show();
     expect([world.live.count, world.reloads]).toEqual([0, 1]);
     expect(world.shown).toEqual(many.toReversed().slice(0, PAGE));
-    expect(world.watch.from).toBe(String(MOST + 6));
+    expect(world.watch.from).toBe(String(MAX_WAITING + 6));
   });
 
-  it('begins anew when whom the reader follows has changed', async () => {
-    begin(1, 2);
+  it('reloads when the reader follows other users', async () => {
+    start(1, 2);
     world.post(3);
     world.server = [2, 5];
     await world.live.restart();
@@ -132,13 +132,13 @@ describe('a live feed', () => {
   });
 
   it('lets the last of several restarts win', async () => {
-    begin(1);
+    start(1);
     await Promise.all([world.live.restart(), world.live.restart(), world.live.restart()]);
     expect(world.watches.filter((watch) => watch.open).length).toBe(1);
   });
 
-  it('keeps what it has when it cannot begin anew, and does so later', async () => {
-    begin(1);
+  it('keeps what it has when a reload fails, and reloads later', async () => {
+    start(1);
     world.away = true;
     await world.live.restart();
     expect([world.shown, world.watch.from, world.watch.open]).toEqual([[1], '1', true]);
@@ -150,23 +150,23 @@ describe('a live feed', () => {
   });
 
   it('stays stopped', async () => {
-    begin(1);
+    start(1);
     const restart = world.live.restart();
     world.live.stop();
     await restart;
     expect(world.watches.filter((watch) => watch.open).length).toBe(0);
   });
 
-  it('goes on after the same cursor when the server gives up on it', async () => {
-    begin(1);
+  it('resumes after the same cursor when the server ends the subscription', async () => {
+    start(1);
     world.post(2);
     world.watch.sink.ended(false);
     await vi.runAllTimersAsync();
     expect([world.watches.length, world.watch.from, world.reloads, world.live.count]).toEqual([2, '2', 0, 1]);
   });
 
-  it('begins anew when the cursor is no longer good', async () => {
-    begin(1);
+  it('reloads when the cursor is no longer valid', async () => {
+    start(1);
     world.server = [8, 9];
     world.watch.sink.ended(true);
     await vi.runAllTimersAsync();
@@ -176,23 +176,23 @@ describe('a live feed', () => {
 
 describe('an empty live feed', () => {
   it('shows the first chirp at once', async () => {
-    begin();
+    start();
     world.post(1);
     await vi.runAllTimersAsync();
     expect([world.shown, world.live.count, world.watch.from]).toEqual([[1], 0, '1']);
   });
 
-  it('finds what was posted before the subscription ran', async () => {
-    begin();
-    world.server.push(1); // unheard
+  it('finds what was posted before the subscription was running', async () => {
+    start();
+    world.server.push(1); // not delivered
     await vi.runAllTimersAsync();
     expect(world.shown).toEqual([1]);
   });
 
   it('finds what was posted while the connection was lost', async () => {
-    begin();
+    start();
     await vi.runAllTimersAsync();
-    world.server.push(1); // unheard
+    world.server.push(1); // not delivered
     world.live.connected();
     await vi.runAllTimersAsync();
     expect(world.shown).toEqual([1]);

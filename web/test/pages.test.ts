@@ -22,15 +22,15 @@ function world() {
   };
 }
 
-describe('pages of a list', () => {
-  it('follow each other', () => {
+describe('a paginated list', () => {
+  it('appends pages', () => {
     const feed = world();
     feed.load(null, 9, 8);
     feed.load('8', 7, 6);
     expect(feed.shown).toBe('9 8 7 6 | 6');
   });
 
-  it('follow each other when newer ones were put before them', () => {
+  it('appends pages after newer edges were inserted at the head', () => {
     const feed = world();
     feed.load(null, 9, 8);
     feed.cache.updateQuery<{ feed: { edges: object[] } }>({ query: FEED }, (data) => data && { feed: { ...data.feed, edges: [edge(10), ...data.feed.edges] } });
@@ -38,7 +38,7 @@ describe('pages of a list', () => {
     expect(feed.shown).toBe('10 9 8 7 6 | 6');
   });
 
-  it('begin anew with a first page', () => {
+  it('starts over with a new first page', () => {
     const feed = world();
     feed.load(null, 9, 8);
     feed.load('8', 7, 6);
@@ -46,7 +46,7 @@ describe('pages of a list', () => {
     expect(feed.shown).toBe('12 11 | 11');
   });
 
-  it('leave no gap when the list began anew while a page was under way', () => {
+  it('leaves no gap when the list was reloaded while a page was loading', () => {
     const feed = world();
     feed.load(null, 9, 8);
     feed.load(null, 20, 19);
@@ -54,7 +54,7 @@ describe('pages of a list', () => {
     expect(feed.shown).toBe('20 19 | 19');
   });
 
-  it('are the same when a page comes twice', () => {
+  it('does not change when a page arrives twice', () => {
     const feed = world();
     feed.load(null, 9, 8);
     feed.load('8', 7, 6);

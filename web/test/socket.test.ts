@@ -6,7 +6,7 @@ import { liveLink } from '../src/api/socket';
 
 const ADDED = gql('subscription ($after: String) { feedChirpAdded(after: $after) { cursor } }');
 
-/** Stands for graphql-ws, which sends the same payload again after a lost connection. */
+/** A stand-in for graphql-ws, which sends the same payload again after a lost connection. */
 function fake() {
   const sent: string[] = [];
   let payload: SubscribePayload | undefined;
@@ -20,21 +20,21 @@ function fake() {
     },
   };
   const send = () => sent.push(JSON.stringify(payload!.variables));
-  return { client, sent, again: send, sink: () => sink! };
+  return { client, sent, resend: send, sink: () => sink! };
 }
 
 describe('a subscription that resumes', () => {
-  it('sends after each lost connection where it is by then', () => {
-    const { client, sent, again } = fake();
+  it('sends its current cursor after each lost connection', () => {
+    const { client, sent, resend } = fake();
     const apollo = new ApolloClient({ link: liveLink(client), cache: new InMemoryCache() });
     let after = '1';
     apollo.subscribe({ query: ADDED, variables: { after }, context: { resume: () => ({ after }) } }).subscribe({});
     after = '5';
-    again();
+    resend();
     expect(sent).toEqual(['{"after":"1"}', '{"after":"5"}']);
   });
 
-  it('tells an error of the server with its code', async () => {
+  it('passes on a server error with its code', async () => {
     const { client, sink } = fake();
     const apollo = new ApolloClient({ link: liveLink(client), cache: new InMemoryCache() });
     const error = await new Promise((resolve) => {

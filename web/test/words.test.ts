@@ -4,7 +4,7 @@ import { ago, counted } from '../src/text/words';
 describe('ago', () => {
   const now = Date.parse('2026-06-15T12:00:00.000Z');
   it.each([
-    ['2026-06-15T12:00:09.000Z', 'now'], // by a clock that is ahead
+    ['2026-06-15T12:00:09.000Z', 'now'], // from a clock that is ahead
     ['2026-06-15T11:59:01.000Z', 'now'],
     ['2026-06-15T11:59:00.000Z', '1 min'],
     ['2026-06-15T11:00:01.000Z', '59 min'],
@@ -12,7 +12,7 @@ describe('ago', () => {
     ['2026-06-09T12:00:00.000Z', '6 d'],
     ['2026-03-02T12:00:00.000Z', 'Mar 2'],
     ['2025-03-02T12:00:00.000Z', 'Mar 2, 2025'],
-  ])('tells %s as %s', (moment, want) => {
+  ])('formats %s as %s', (moment, want) => {
     expect(ago(new Date(moment), now)).toBe(want);
   });
 });
@@ -23,7 +23,7 @@ describe('counted', () => {
     [1, '1 follower'],
     [999, '999 followers'],
     [37_700, '37.7K followers'],
-  ])('tells %i as %s', (n, want) => {
+  ])('formats %i as %s', (n, want) => {
     expect(counted(n, 'follower')).toBe(want);
   });
 });

@@ -1,4 +1,4 @@
-// The API as the story's other people use it, who need no browser.
+// The API, for those users of the scenario who need no browser.
 import { createHmac } from 'node:crypto';
 
 export class Api {
@@ -9,24 +9,24 @@ export class Api {
   async ask(query, variables = {}, token = null) {
     const headers = { 'Content-Type': 'application/json' };
     if (token) headers.Authorization = `Bearer ${token}`;
-    const answer = await fetch(`${this.url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
-    const { data, errors } = await answer.json();
+    const response = await fetch(`${this.url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
+    const { data, errors } = await response.json();
     if (errors) throw new Error(`${query}: ${JSON.stringify(errors)}`);
     return data;
   }
 
   async register(username, password = 'correct horse battery') {
     const data = await this.ask('mutation ($i: RegisterUserInput!) { registerUser(input: $i) { user { id } token } }', { i: { username, password } });
-    return new Person(this, username, password, data.registerUser);
+    return new ApiUser(this, username, password, data.registerUser);
   }
 
   async logIn(username, password) {
     const data = await this.ask('mutation ($i: LogInInput!) { logIn(input: $i) { user { id } token } }', { i: { username, password } });
-    return new Person(this, username, password, data.logIn);
+    return new ApiUser(this, username, password, data.logIn);
   }
 }
 
-export class Person {
+export class ApiUser {
   constructor(api, username, password, { user, token }) {
     Object.assign(this, { api, username, password, id: user.id, token });
   }
@@ -40,7 +40,7 @@ export class Person {
     await this.api.ask('mutation ($i: FollowUserInput!) { followUser(input: $i) { position } }', { i: { userId: other.id } }, this.token);
   }
 
-  /** The ids of the whole feed, newest first, as the server tells it. */
+  /** Returns the ids of the whole feed, newest first, as the server returns them. */
   async feed() {
     const ids = [];
     for (let after = null; ; ) {
@@ -52,8 +52,8 @@ export class Person {
   }
 }
 
-/** The same token with another time at which it expires. */
-export function tokenUntil(token, secret, expires) {
+/** Returns the same token with another expiry time, in milliseconds since the epoch. */
+export function withExpiry(token, secret, expires) {
   const [header, claims] = token.split('.');
   const changed = { ...JSON.parse(Buffer.from(claims, 'base64url')), exp: Math.floor(expires / 1000) };
   const text = `${header}.${Buffer.from(JSON.stringify(changed)).toString('base64url')}`;

@@ -1,10 +1,10 @@
-// A server for the browser to talk to, which can be killed and come back.
+// The server that the browser talks to, which the scenario kills and restarts.
 import { createServer } from 'node:net';
 import { start } from '../../../clients/lib/processes.mjs';
 
-const PATIENCE = 60_000; // ms; only a server that hangs takes so long
+const TIMEOUT = 60_000; // ms; only a server that hangs takes that long
 
-/** A port that nothing listens on. */
+/** Returns a port that nothing listens on. */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const probe = createServer().once('error', reject);
@@ -15,7 +15,7 @@ export function freePort() {
   });
 }
 
-/** A server that can be killed and come back at the same address. */
+/** A server that can be killed and restarted at the same address. */
 export class Server {
   constructor(program, flags, port) {
     this.program = program;
@@ -26,11 +26,11 @@ export class Server {
 
   async start() {
     this.running = await start(this.program, this.flags, /msg=listening/);
-    const late = Date.now() + PATIENCE;
+    const deadline = Date.now() + TIMEOUT;
     for (;;) {
-      const answer = await fetch(`${this.url}/readyz`);
-      if (answer.ok) return;
-      if (Date.now() > late) throw new Error(`the server does not get ready: ${await answer.text()}`);
+      const response = await fetch(`${this.url}/readyz`);
+      if (response.ok) return;
+      if (Date.now() > deadline) throw new Error(`the server did not become ready: ${await response.text()}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

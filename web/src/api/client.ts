@@ -1,13 +1,13 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
 import { OperationTypeNode } from 'graphql';
-import { patienceLink, readAfterLink, sessionLink, type Bearer } from './links';
+import { readAfterLink, retryLink, sessionLink, type Bearer } from './links';
 import { pages } from './pages';
 import { ReadAfter } from './read-after';
 import { Socket } from './socket';
 
-const TIMEOUT = 20_000;
+const TIMEOUT = 20_000; // ms
 
-/** What a session talks to the server with. Another session gets another one. */
+/** A session's connection to the server. Each session has its own. */
 export interface Chirp {
   client: ApolloClient;
   socket: Socket;
@@ -18,10 +18,10 @@ export interface Chirp {
 export function connect(bearer: Bearer): Chirp {
   const address = new URL('/graphql', location.href);
   const socket = new Socket(address.href.replace(/^http/, 'ws'), bearer);
-  const memory = new ReadAfter(sessionStorage);
+  const readAfter = new ReadAfter(sessionStorage);
   const http = ApolloLink.from([
-    patienceLink(memory),
-    readAfterLink(memory),
+    retryLink(readAfter),
+    readAfterLink(readAfter),
     sessionLink(bearer),
     new HttpLink({ uri: address.href, fetch: timedFetch }),
   ]);
@@ -42,7 +42,7 @@ const timedFetch: typeof fetch = (input, init) => {
   return fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, timeout]) : timeout });
 };
 
-/** The cache: every list grows page by page, as its cursors say. */
+/** Returns a cache in which every connection accumulates its pages. */
 export function newCache(): InMemoryCache {
   return new InMemoryCache({
     typePolicies: {

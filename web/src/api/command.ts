@@ -1,8 +1,8 @@
 /**
- * A new id for a command. Every attempt at the same thing sends the same id, so that it
- * happens once however often it is tried.
+ * Returns a new command id. Every attempt at one command sends the same id, so that the
+ * server executes it once however often it is retried.
  *
- * It does not use crypto.randomUUID, which browsers keep from pages without TLS.
+ * It does not use crypto.randomUUID, which browsers offer only to pages served over TLS.
  */
 export function newCommandId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,66 +1,67 @@
 import { CombinedGraphQLErrors, ServerError } from '@apollo/client';
 import type { ErrorCode } from '../gql/codes';
 
-/** The code of an error that the server answered with, null for any other. */
+/** Returns the code of an error in a GraphQL response, or null for any other error. */
 export function codeOf(error: unknown): ErrorCode | null {
   if (!CombinedGraphQLErrors.is(error)) return null;
   const code = error.errors[0]?.extensions?.code;
   return typeof code === 'string' ? (code as ErrorCode) : 'INTERNAL';
 }
 
-/** What went wrong in plain words, and whether to try again may help. */
+/** What went wrong, in plain words, and whether trying again may help. */
 export interface Explanation {
   text: string;
   retry: boolean;
 }
 
-const WORDS: Partial<Record<ErrorCode, Explanation>> = {
-  NOT_FOUND: { text: 'This is not here, or no longer.', retry: false },
-  CONFLICT: { text: 'This was done already, in another way. Look at how it stands and try anew.', retry: false },
-  USERNAME_TAKEN: { text: 'Somebody has that name already. Choose another one.', retry: false },
-  ALREADY_FOLLOWING: { text: 'You follow them already.', retry: false },
-  NOT_FOLLOWING: { text: 'You do not follow them.', retry: false },
-  UNAUTHENTICATED: { text: 'You need to log in for this.', retry: false },
+const EXPLANATIONS: Partial<Record<ErrorCode, Explanation>> = {
+  NOT_FOUND: { text: 'This does not exist, or no longer does.', retry: false },
+  CONFLICT: { text: 'This conflicts with something you did earlier. Reload the page and try again.', retry: false },
+  USERNAME_TAKEN: { text: 'That name is already taken. Choose another one.', retry: false },
+  ALREADY_FOLLOWING: { text: 'You already follow this user.', retry: false },
+  NOT_FOLLOWING: { text: 'You do not follow this user.', retry: false },
+  UNAUTHENTICATED: { text: 'You need to log in to do this.', retry: false },
   FORBIDDEN: { text: 'This is not allowed on this server.', retry: false },
   NOT_YET_VISIBLE: { text: 'The server is catching up with what you just did. Try again in a moment.', retry: true },
-  CURSOR_INVALID: { text: 'The list has changed too much to go on here. Load it anew.', retry: true },
+  CURSOR_INVALID: { text: 'This list has changed and cannot continue from here. Reload it.', retry: true },
 };
 
-const OURS: Explanation = { text: 'Something broke on the server, and it is not your fault. Its log has the details.', retry: true };
+const INTERNAL: Explanation = { text: 'Something went wrong on the server. Its log has the details.', retry: true };
 
-/** Explains any error that an operation can end with. */
+/** Explains any error with which an operation can fail. */
 export function explain(error: unknown): Explanation {
   const code = codeOf(error);
   if (code === 'BAD_USER_INPUT' && CombinedGraphQLErrors.is(error)) {
-    return { text: sentence(error.errors[0]!.message), retry: false }; // it names the rule that was broken
+    return { text: sentence(error.errors[0]!.message), retry: false }; // the message names the rule that was broken
   }
-  if (code === 'RATE_LIMITED') return { text: `That was a lot at once. Try again ${soon(error)}.`, retry: true };
-  if (code === 'UNAVAILABLE') return cannotAnswer(error);
-  if (code) return WORDS[code] ?? OURS;
-  if (ServerError.is(error)) return cannotAnswer(error);
+  if (code === 'RATE_LIMITED') return { text: `Too many requests. Try again ${retryTime(error)}.`, retry: true };
+  if (code === 'UNAVAILABLE') return unavailable(error);
+  if (code) return EXPLANATIONS[code] ?? INTERNAL;
+  if (ServerError.is(error)) return unavailable(error);
   return { text: 'The server cannot be reached. Are you online?', retry: true };
 }
 
-function cannotAnswer(error: unknown): Explanation {
-  return { text: `The server cannot answer right now. Try again ${soon(error)}.`, retry: true };
+function unavailable(error: unknown): Explanation {
+  return { text: `The server is unavailable right now. Try again ${retryTime(error)}.`, retry: true };
 }
 
-/** When to try again, in words. */
-function soon(error: unknown): string {
-  const seconds = Math.ceil(waitOf(error));
+/** Returns when to try again, in words. */
+function retryTime(error: unknown): string {
+  const seconds = Math.ceil(retryAfterSeconds(error));
   if (!(seconds >= 1)) return 'in a moment';
   return seconds === 1 ? 'in 1 second' : `in ${seconds} seconds`;
 }
 
-// waitOf is how many seconds to wait by the server's word, or that of what stands
-// before it; NaN if there is none.
-function waitOf(error: unknown): number {
+// retryAfterSeconds returns the delay that the server, or a proxy in front of it, asks
+// for. If neither asks for one, it returns NaN or a negative number.
+function retryAfterSeconds(error: unknown): number {
   if (CombinedGraphQLErrors.is(error)) {
     return Math.max(...error.errors.map(({ extensions }) => Number(extensions?.retryAfter ?? NaN)).filter(Number.isFinite), -1);
   }
   return ServerError.is(error) ? Number(error.response.headers.get('retry-after') ?? NaN) : NaN;
 }
 
+// sentence capitalizes a message and ends it with a full stop.
 function sentence(message: string): string {
   const text = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;

@@ -8,32 +8,32 @@ const READ_AFTER = 'Chirp-Read-After';
 type Result = ApolloLink.Result;
 type Headers = Record<string, string>;
 
-/** Sends with each query the position of the last mutation, and notes new ones. */
-export function readAfterLink(memory: ReadAfter): ApolloLink {
+/** Sends the position of the last mutation with each query, and records new positions. */
+export function readAfterLink(readAfter: ReadAfter): ApolloLink {
   return new ApolloLink((operation, forward) => {
     operation.setContext(({ headers }) => {
-      const { [READ_AFTER]: _, ...others } = (headers ?? {}) as Headers; // of an earlier attempt
-      const position = operation.operationType === OperationTypeNode.QUERY ? memory.position : null;
+      const { [READ_AFTER]: _, ...others } = (headers ?? {}) as Headers; // set by an earlier attempt
+      const position = operation.operationType === OperationTypeNode.QUERY ? readAfter.position : null;
       return { headers: position ? { ...others, [READ_AFTER]: position } : others };
     });
     return forward(operation).pipe(
       tap((result) => {
-        if (operation.operationType === OperationTypeNode.MUTATION) memory.note(result.data);
+        if (operation.operationType === OperationTypeNode.MUTATION) readAfter.record(result.data);
       }),
     );
   });
 }
 
-/** What the session link needs to know of the session. */
+/** What the session link needs to know about the session. */
 export interface Bearer {
   token: string | null;
-  /** Called when the server no longer takes the token. */
+  /** Called when the server no longer accepts the token. */
   expire(): void;
 }
 
 /**
- * Sends the token, and tells the session when it is no longer good. Operations whose
- * context says `anonymous` go without: whoever logs in is nobody yet.
+ * Sends the token, and expires the session when the server rejects it. Operations whose
+ * context has `anonymous`, such as logging in, are sent without a token.
  */
 export function sessionLink(bearer: Bearer): ApolloLink {
   return new ApolloLink((operation, forward) => {
@@ -53,59 +53,59 @@ export function sessionLink(bearer: Bearer): ApolloLink {
   });
 }
 
-/** How long to wait before each further attempt, in milliseconds. */
-export const WAITS = [250, 750, 2000, 4000];
+/** The delays before each retry, in milliseconds. */
+export const RETRY_DELAYS = [250, 750, 2000, 4000];
 
-/** A result whose error may pass by itself. */
-class Passing extends Error {
+/** Carries a result whose error may go away without intervention. */
+class TransientError extends Error {
   constructor(readonly result: Result) {
     super(resultCode(result) ?? undefined);
   }
 }
 
 /**
- * Tries again what fails for a reason that passes: a network or a server that is away,
- * or one that has not caught up yet. Mutations are repeated only under a command id,
- * with which they happen once.
+ * Retries operations that fail for a transient reason: the network or the server is
+ * unavailable, or the server has not caught up yet. A mutation is retried only if it has a
+ * command id, so that it is executed once.
  *
- * A server that does not catch up in the end is asked without the position: it may
- * have been given an older log, and then no wait would help.
+ * The last attempt after NOT_YET_VISIBLE is made without the position: the server may have
+ * been restored from an older log, in which case no wait would help.
  */
-export function patienceLink(memory: ReadAfter, waits = WAITS): ApolloLink {
+export function retryLink(readAfter: ReadAfter, delays = RETRY_DELAYS): ApolloLink {
   return new ApolloLink((operation, forward) => {
-    if (!repeatable(operation)) return forward(operation);
+    if (!isRetryable(operation)) return forward(operation);
     return defer(() => forward(operation)).pipe(
       map((result) => {
-        if (passes(result)) throw new Passing(result);
+        if (isTransient(result)) throw new TransientError(result);
         return result;
       }),
       retry({
-        count: waits.length,
+        count: delays.length,
         delay: (error: unknown, attempt) => {
-          if (!(error instanceof Passing) && !away(error)) return throwError(() => error);
-          if (attempt === waits.length && error instanceof Passing && error.message === 'NOT_YET_VISIBLE') memory.forget();
-          return timer(waits[attempt - 1]!);
+          if (!(error instanceof TransientError) && !isNetworkError(error)) return throwError(() => error);
+          if (attempt === delays.length && error instanceof TransientError && error.message === 'NOT_YET_VISIBLE') readAfter.forget();
+          return timer(delays[attempt - 1]!);
         },
       }),
-      catchError((error: unknown) => (error instanceof Passing ? of(error.result) : throwError(() => error))),
+      catchError((error: unknown) => (error instanceof TransientError ? of(error.result) : throwError(() => error))),
     );
   });
 }
 
-function repeatable(operation: ApolloLink.Operation): boolean {
+function isRetryable(operation: ApolloLink.Operation): boolean {
   if (operation.operationType === OperationTypeNode.QUERY) return true;
   const input = operation.variables.input as { commandId?: unknown } | undefined;
   return operation.operationType === OperationTypeNode.MUTATION && typeof input?.commandId === 'string';
 }
 
-function passes(result: Result): boolean {
+function isTransient(result: Result): boolean {
   const code = resultCode(result);
   return code === 'UNAVAILABLE' || code === 'NOT_YET_VISIBLE';
 }
 
-// away says whether an error is of the way to the server: fetch knows no other than
-// TypeError for those, and a proxy says 502 to 504 in the server's place.
-function away(error: unknown): boolean {
+// isNetworkError reports whether an error occurred on the way to the server: fetch throws
+// a TypeError for all of those, and a proxy responds with 502 to 504 on the server's behalf.
+function isNetworkError(error: unknown): boolean {
   if (ServerError.is(error)) return error.statusCode >= 502 && error.statusCode <= 504;
   return error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError');
 }

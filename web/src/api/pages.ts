@@ -6,8 +6,9 @@ interface Pages {
 }
 
 /**
- * A list that grows page by page. A page that follows a cursor which the list has no
- * more is dropped: the list began anew meanwhile, and there would be a gap between.
+ * Returns a field policy for a list that accumulates its pages. It drops a page that
+ * follows a cursor no longer in the list: the list was reloaded in the meantime, and
+ * appending the page would leave a gap.
  */
 export function pages(): FieldPolicy {
   const policy = relayStylePagination();

@@ -1,35 +1,35 @@
-/** Where a position outlives a reload: a Storage, or anything like it. */
-export type Keep = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+/** Storage in which a position survives a reload. */
+export type PositionStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
 const KEY = 'chirp-read-after';
 
 /**
- * Remembers the position in the log of the last thing that the user did. Queries send
- * it along, and the server answers with at least that much: nobody misses what they
+ * Remembers the log position of the user's last mutation. Queries send it, and the server
+ * waits until its views include it before it answers, so that users always see what they
  * just wrote, whichever server answers.
  */
 export class ReadAfter {
-  constructor(private readonly keep: Keep) {}
+  constructor(private readonly storage: PositionStorage) {}
 
   get position(): string | null {
-    return this.keep.getItem(KEY);
+    return this.storage.getItem(KEY);
   }
 
-  /** Takes note of every position in a mutation's data. It never goes back. */
-  note(data: unknown): void {
+  /** Records the positions in a mutation's data. The remembered position never decreases. */
+  record(data: unknown): void {
     if (typeof data !== 'object' || data === null) return;
     for (const payload of Object.values(data) as unknown[]) {
       const position = (payload as { position?: unknown } | null)?.position;
-      if (typeof position === 'string' && isAfter(position, this.position)) this.keep.setItem(KEY, position);
+      if (typeof position === 'string' && isAfter(position, this.position)) this.storage.setItem(KEY, position);
     }
   }
 
   forget(): void {
-    this.keep.removeItem(KEY);
+    this.storage.removeItem(KEY);
   }
 }
 
-// Positions have 64 bits, more than a number can tell apart.
+// Positions have 64 bits, more than a number can represent exactly.
 function isAfter(a: string, b: string | null): boolean {
   return /^\d+$/.test(a) && (b === null || BigInt(a) > BigInt(b));
 }

@@ -4,17 +4,17 @@ import { createClient, type Client } from 'graphql-ws';
 import { Observable } from 'rxjs';
 import type { Bearer } from './links';
 
-/** How the live connection stands. It is idle while nothing needs one. */
+/** The state of the live connection. It is idle while there is no subscription. */
 export type Connection = 'idle' | 'connecting' | 'live' | 'lost';
 
-const FORBIDDEN = 4403; // the token is not good, or no longer
+const FORBIDDEN = 4403; // the token is not valid or has expired
 const NORMAL = 1000;
-const PING = 10_000;
-const LONGEST_WAIT = 8_000;
+const PING_INTERVAL = 10_000; // ms
+const MAX_BACKOFF = 8_000; // ms
 
 /**
- * The live connection: one socket for all subscriptions, which comes back by itself
- * after it was lost, as often as it takes.
+ * The live connection: one socket for all subscriptions, which reconnects automatically,
+ * as many times as it takes.
  */
 export class Socket {
   readonly link: ApolloLink;
@@ -31,7 +31,7 @@ export class Socket {
     return this.#state;
   }
 
-  /** Calls back on each change of state, until the function it gives is called. */
+  /** Calls the listener on each change of state, until the returned function is called. */
   listen = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -49,27 +49,27 @@ export class Socket {
   }
 
   #connect(url: string, bearer: Bearer): Client {
-    let silence: ReturnType<typeof setTimeout> | undefined;
+    let pongTimeout: ReturnType<typeof setTimeout> | undefined;
     const client = createClient({
       url,
       connectionParams: () => (bearer.token ? { authorization: `Bearer ${bearer.token}` } : {}),
       lazyCloseTimeout: 2_000,
-      keepAlive: PING,
+      keepAlive: PING_INTERVAL,
       retryAttempts: Infinity,
-      retryWait: (attempt) => pause(Math.min(400 * 2 ** attempt, LONGEST_WAIT) * (0.5 + Math.random() / 2)),
+      retryWait: (attempt) => waitOrOnline(Math.min(400 * 2 ** attempt, MAX_BACKOFF) * (0.5 + Math.random() / 2)),
       shouldRetry: (reason) => !(isClose(reason) && reason.code === FORBIDDEN),
       on: {
-        connecting: (again) => this.#set(again || this.#state === 'lost' ? 'lost' : 'connecting'),
+        connecting: (isRetry) => this.#set(isRetry || this.#state === 'lost' ? 'lost' : 'connecting'),
         connected: () => this.#set('live'),
-        // A network can die without a word. Then no pong comes.
+        // A network can fail without closing the socket; then no pong arrives.
         ping: (received) => {
-          if (!received) silence = setTimeout(() => client.terminate(), PING / 2);
+          if (!received) pongTimeout = setTimeout(() => client.terminate(), PING_INTERVAL / 2);
         },
         pong: (received) => {
-          if (received) clearTimeout(silence);
+          if (received) clearTimeout(pongTimeout);
         },
         closed: (event) => {
-          clearTimeout(silence);
+          clearTimeout(pongTimeout);
           const code = isClose(event) ? event.code : 0;
           if (code === FORBIDDEN) bearer.expire();
           this.#set(code === NORMAL ? 'idle' : 'lost');
@@ -84,8 +84,8 @@ function isClose(event: unknown): event is { code: number; reason: string } {
   return typeof event === 'object' && event !== null && 'code' in event && 'reason' in event;
 }
 
-// pause waits, but no longer than until the browser says that it is online again.
-function pause(ms: number): Promise<void> {
+// waitOrOnline waits for a delay, or until the browser reports that it is online again.
+function waitOrOnline(ms: number): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
@@ -98,9 +98,9 @@ function pause(ms: number): Promise<void> {
 }
 
 /**
- * Subscribes over the socket. After a lost connection graphql-ws sends the same message
- * again; the variables in it are read anew each time, so that an operation whose
- * context has `resume` goes on from where it was and not from where it began.
+ * Subscribes over the socket. After a lost connection graphql-ws sends the same payload
+ * again. Its variables are evaluated each time, so that an operation whose context has
+ * `resume` continues where it left off instead of starting over.
  */
 export function liveLink(client: Pick<Client, 'subscribe'>): ApolloLink {
   return new ApolloLink(

@@ -44,7 +44,7 @@ export function ChirpCard({ chirp: masked, note }: { chirp: FragmentType<typeof 
   );
 }
 
-/** Marks a user whom very many follow. */
+/** Marks a user with very many followers. */
 export function Star() {
   return (
     <span className="star" title="Many follow this user">
@@ -54,7 +54,7 @@ export function Star() {
   );
 }
 
-/** The text of a chirp, with names and addresses made links. */
+/** The text of a chirp, with names and URLs as links. */
 export function Content({ text }: { text: string }) {
   return (
     <p className="content">

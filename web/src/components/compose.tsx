@@ -4,7 +4,7 @@ import { newCommandId } from '../api/command';
 import { explain } from '../api/errors';
 import { graphql } from '../gql';
 import type { PostChirpMutation } from '../gql/graphql';
-import { judge, MAX_CONTENT, type Verdict } from '../text/content';
+import { validate, MAX_CONTENT, type Validation } from '../text/content';
 import { Avatar } from './avatar';
 
 const PostDocument = graphql(`
@@ -22,12 +22,12 @@ const PostDocument = graphql(`
 /** A chirp that was just posted. */
 export type Posted = NonNullable<PostChirpMutation['postChirp']>['chirp'];
 
-/** The id of the text field, for who wants to send the reader there. */
+/** The id of the text field, so that other components can focus it. */
 export const COMPOSE = 'compose';
 const DRAFT = 'chirp-draft';
-const CLOSE = 20; // code points left from which the counter speaks
+const WARN_BELOW = 20; // from so many code points left on, the counter announces them
 
-/** Where chirps are written. A draft outlives a reload and a session that expires. */
+/** The form for writing a chirp. A draft survives a reload and an expired session. */
 export function Compose({ username, onPosted }: { username: string; onPosted(chirp: Posted): void }) {
   const [text, setText] = useState(() => sessionStorage.getItem(DRAFT) ?? '');
   const { post, busy, error } = usePost((chirp) => {
@@ -35,13 +35,13 @@ export function Compose({ username, onPosted }: { username: string; onPosted(chi
     onPosted(chirp);
   });
   const hint = useId();
-  const verdict = judge(text);
+  const validation = validate(text);
   const change = (next: string) => {
     setText(next);
     sessionStorage.setItem(DRAFT, next);
   };
   const submit = () => {
-    if (!verdict.problem && !busy) void post(verdict.text);
+    if (!validation.problem && !busy) void post(validation.text);
   };
   const keys = (event: KeyboardEvent) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) submit();
@@ -65,13 +65,13 @@ export function Compose({ username, onPosted }: { username: string; onPosted(chi
           rows={2}
           placeholder="What is going on?"
           aria-describedby={hint}
-          aria-invalid={isWrong(verdict)}
+          aria-invalid={isWrong(validation)}
           onChange={(event) => change(event.target.value)}
           onKeyDown={keys}
         />
         <div className="compose-foot">
-          <Counter verdict={verdict} id={hint} />
-          <button type="submit" className="button primary" disabled={verdict.problem !== null || busy}>
+          <Counter validation={validation} id={hint} />
+          <button type="submit" className="button primary" disabled={validation.problem !== null || busy}>
             {busy ? 'Posting…' : 'Chirp'}
           </button>
         </div>
@@ -81,8 +81,8 @@ export function Compose({ username, onPosted }: { username: string; onPosted(chi
   );
 }
 
-// usePost posts a text. Another attempt at the same text is the same command: if only
-// the answer was lost, the chirp is not posted twice.
+// usePost posts a text. Another attempt at the same text has the same command id, so that
+// the chirp is not posted twice if only the response was lost.
 function usePost(done: (chirp: Posted) => void) {
   const [mutate, { loading, error }] = useMutation(PostDocument);
   const attempt = useRef({ content: '', commandId: '' });
@@ -93,29 +93,29 @@ function usePost(done: (chirp: Posted) => void) {
       attempt.current = { content: '', commandId: '' };
       if (data?.postChirp) done(data.postChirp.chirp);
     } catch {
-      // error has it
+      // error is set
     }
   };
   return { post, busy: loading, error };
 }
 
-function isWrong({ problem }: Verdict): boolean {
+function isWrong({ problem }: Validation): boolean {
   return problem !== null && problem !== 'empty';
 }
 
 const PROBLEMS = {
-  control: 'There is a control character in it, maybe a tab. Take it out.',
-  broken: 'Half of a character is missing. Delete it and type it again.',
-  marks: 'There are more than 30 accents on one letter. Take some off.',
-  invisible: 'There is nothing in it that can be seen.',
-  empty: null, // which is no news to who has not begun
-  long: null, // which the count says
+  control: 'The text contains a control character, such as a tab. Remove it.',
+  broken: 'The text contains an incomplete character. Delete it and type it again.',
+  marks: 'One letter has more than 30 accents. Remove some.',
+  invisible: 'The text has no visible characters.',
+  empty: null, // expected before the user starts to type
+  long: null, // the counter shows it
 };
 
-function Counter({ verdict: { count, problem }, id }: { verdict: Verdict; id: string }) {
+function Counter({ validation: { count, problem }, id }: { validation: Validation; id: string }) {
   const left = MAX_CONTENT - count;
   const why = problem && PROBLEMS[problem];
-  const look = left < 0 ? 'over' : left <= CLOSE ? 'close' : '';
+  const look = left < 0 ? 'over' : left <= WARN_BELOW ? 'close' : '';
   return (
     <p className="counter" id={id}>
       {why && <span className="problem">{why} </span>}
@@ -126,7 +126,7 @@ function Counter({ verdict: { count, problem }, id }: { verdict: Verdict; id: st
         {MAX_CONTENT}
       </span>
       <span className="hidden" role="status">
-        {left < 0 ? `${-left} too many` : left <= CLOSE ? `${left} left` : ''}
+        {left < 0 ? `${-left} too many` : left <= WARN_BELOW ? `${left} left` : ''}
       </span>
     </p>
   );

@@ -1,24 +1,24 @@
 import { useConnection, useOnline } from '../session';
 
-const WORDS = {
+const LABELS = {
   idle: null,
   connecting: 'Connecting…',
   live: 'Live',
   lost: 'Connection lost. Reconnecting…',
 };
 
-/** Says how the live connection stands. */
+/** Shows the state of the live connection. */
 export function ConnectionState() {
   const connection = useConnection();
   const online = useOnline();
   const state = online ? connection : 'lost';
-  const words = online ? WORDS[connection] : 'You are offline';
+  const label = online ? LABELS[connection] : 'You are offline';
   return (
     <p className={`connection ${state}`} role="status" data-connection={state}>
-      {words && (
+      {label && (
         <>
           <span className="dot" aria-hidden="true" />
-          {words}
+          {label}
         </>
       )}
     </p>

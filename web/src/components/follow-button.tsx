@@ -44,8 +44,8 @@ const UnfollowDocument = graphql(`
 `);
 
 /**
- * Follows and unfollows. The page shows at once what will be; if the server does not
- * agree, it shows again what was, and why.
+ * Follows and unfollows a user. The page shows the expected result at once; if the server
+ * refuses, it reverts and shows why.
  */
 export function FollowButton({ user: masked }: { user: FragmentType<typeof FollowButtonFragment> }) {
   const user = unmask(FollowButtonFragment, masked);
@@ -55,14 +55,14 @@ export function FollowButton({ user: masked }: { user: FragmentType<typeof Follo
   const { toggle, error } = useToggle(user, viewer?.id ?? null, feedChanged);
   if (viewer?.id === user.id) return null;
   const follows = user.viewerFollows;
-  const act = () => (viewer ? toggle() : navigate(`/login?next=${encodeURIComponent(location.pathname)}`));
+  const press = () => (viewer ? toggle() : navigate(`/login?next=${encodeURIComponent(location.pathname)}`));
   return (
     <span className="follow">
       <button
         type="button"
         className={follows ? 'button follows' : 'button primary'}
         aria-label={follows ? `Following ${user.username}. Press to unfollow` : `Follow ${user.username}`}
-        onClick={act}
+        onClick={press}
       >
         <span className="rest">{follows ? 'Following' : 'Follow'}</span>
         {follows && <span className="over">Unfollow</span>}
@@ -86,7 +86,7 @@ function useToggle(user: Followee, viewerId: string | null, feedChanged: () => v
   const [error, setError] = useState<unknown>(null);
   const busy = useRef(false);
   const toggle = async () => {
-    if (busy.current) return; // the answer decides what the next press means
+    if (busy.current) return; // the response decides what the next press does
     busy.current = true;
     setError(null);
     const input = { userId: user.id, commandId: newCommandId() };
@@ -103,7 +103,7 @@ function useToggle(user: Followee, viewerId: string | null, feedChanged: () => v
       }
       feedChanged();
     } catch (reason) {
-      if (settled(reason)) {
+      if (alreadyDone(reason)) {
         setFollows(client.cache, user.id, change > 0);
         feedChanged();
       } else setError(reason);
@@ -114,8 +114,8 @@ function useToggle(user: Followee, viewerId: string | null, feedChanged: () => v
   return { toggle: () => void toggle(), error };
 }
 
-// It was done elsewhere, in another tab or on another device.
-function settled(error: unknown): boolean {
+// alreadyDone reports whether the change was made elsewhere, in another tab or on another device.
+function alreadyDone(error: unknown): boolean {
   const code = codeOf(error);
   return code === 'ALREADY_FOLLOWING' || code === 'NOT_FOLLOWING';
 }

@@ -7,7 +7,7 @@ const PATHS = {
   back: 'M11 5l-7 7 7 7M4.5 12H20',
 } as const;
 
-/** A drawing beside a word that says the same. */
+/** A decorative icon beside a label. */
 export function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true">
@@ -16,7 +16,7 @@ export function Icon({ name }: { name: keyof typeof PATHS }) {
   );
 }
 
-/** Chirp's bird. */
+/** Chirp's logo. */
 export function Bird() {
   return (
     <svg className="bird" viewBox="0 0 32 32" aria-hidden="true">

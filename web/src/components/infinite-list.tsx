@@ -1,8 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Failure } from './states';
 
-/** A list of pages that grows while it is scrolled. */
-export interface EndlessProps {
+export interface InfiniteListProps {
   label: string;
   hasMore: boolean;
   /** Loads the next page. */
@@ -11,10 +10,10 @@ export interface EndlessProps {
 }
 
 /**
- * Loads the next page before the reader gets there. The button does the same for those
- * who do not scroll, and says that something is under way.
+ * A list that loads its next page before the reader reaches the end. The button does the
+ * same for readers who do not scroll, and shows that a page is loading.
  */
-export function Endless({ label, hasMore, more, children }: EndlessProps) {
+export function InfiniteList({ label, hasMore, more, children }: InfiniteListProps) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const end = useRef<HTMLDivElement>(null);
@@ -33,7 +32,7 @@ export function Endless({ label, hasMore, more, children }: EndlessProps) {
   };
   useEffect(() => {
     if (!end.current || !hasMore || busy || error) return;
-    // A busy browser tells several changes at once, of which the last is how it stands.
+    // A busy browser reports several changes at once; only the last is current.
     const observer = new IntersectionObserver((entries) => entries.at(-1)?.isIntersecting && load.current(), { rootMargin: '900px' });
     observer.observe(end.current);
     return () => observer.disconnect();

@@ -1,6 +1,6 @@
 import type { FragmentType } from '../gql';
 import { ChirpCard, type ChirpCardFragment } from './chirp-card';
-import { Endless } from './endless';
+import { InfiniteList } from './infinite-list';
 import { UserCard, type UserCardFragment } from './user-card';
 
 interface Page<Node> {
@@ -14,32 +14,32 @@ type Users = Page<{ id: string } & FragmentType<typeof UserCardFragment>>;
 interface ListProps<P> {
   label: string;
   page: P;
-  /** Loads what comes after a cursor. */
+  /** Loads the page after a cursor. */
   more(after: string | null | undefined): Promise<unknown>;
 }
 
 /** A list of chirps. */
 export function ChirpList({ label, page, more }: ListProps<Chirps>) {
   return (
-    <Endless label={label} hasMore={page.pageInfo.hasNextPage} more={() => more(page.pageInfo.endCursor)}>
+    <InfiniteList label={label} hasMore={page.pageInfo.hasNextPage} more={() => more(page.pageInfo.endCursor)}>
       {page.edges.map(({ node }) => (
         <li key={node.id}>
           <ChirpCard chirp={node} />
         </li>
       ))}
-    </Endless>
+    </InfiniteList>
   );
 }
 
 /** A list of users. */
 export function UserList({ label, page, more }: ListProps<Users>) {
   return (
-    <Endless label={label} hasMore={page.pageInfo.hasNextPage} more={() => more(page.pageInfo.endCursor)}>
+    <InfiniteList label={label} hasMore={page.pageInfo.hasNextPage} more={() => more(page.pageInfo.endCursor)}>
       {page.edges.map(({ node }) => (
         <li key={node.id}>
           <UserCard user={node} />
         </li>
       ))}
-    </Endless>
+    </InfiniteList>
   );
 }

@@ -1,7 +1,7 @@
 import { useEffect, type ReactNode } from 'react';
 import { Icon } from './icons';
 
-/** The head of a page: its title, in the window's too, and a way back if it is not a main one. */
+/** The head of a page: its title, which is also the window's, and optionally a back button. */
 export function PageHead({ title, back = false, children }: { title: string; back?: boolean; children?: ReactNode }) {
   useEffect(() => {
     document.title = `${title} · Chirp`;

@@ -2,7 +2,7 @@ import { useEffect, useRef, type ReactNode } from 'react';
 import { explain } from '../api/errors';
 import { useConnection } from '../session';
 
-/** Stands where a list will be, in about its form, so that little moves when it comes. */
+/** A placeholder with about the shape of the list, so that the layout shifts little when it loads. */
 export function Loading({ what, rows = 4 }: { what: string; rows?: number }) {
   return (
     <div className="loading" role="status">
@@ -20,7 +20,7 @@ export function Loading({ what, rows = 4 }: { what: string; rows?: number }) {
   );
 }
 
-/** Says that there is nothing, and what to do about it. */
+/** The empty state: a title, and what the reader can do about it. */
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="empty">
@@ -30,7 +30,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-/** Says what went wrong. When the live connection or the network is back, it tries again by itself. */
+/** Shows what went wrong. It retries when the live connection or the network is back. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const connection = useConnection();
   const { text, retry: helps } = explain(error);

@@ -3,7 +3,7 @@ import { ago, inFull } from '../text/words';
 
 const TICK = 15_000;
 
-// One clock for all times on the page.
+// One timer updates all times on the page.
 let now = Date.now();
 const listeners = new Set<() => void>();
 let clock: ReturnType<typeof setInterval> | undefined;
@@ -22,7 +22,7 @@ function listen(listener: () => void): () => void {
   };
 }
 
-/** How long ago something was, kept right. */
+/** How long ago something happened, kept up to date. */
 export function TimeAgo({ at }: { at: string }) {
   const moment = new Date(at);
   const text = useSyncExternalStore(listen, () => ago(moment, Math.max(now, Date.now() - TICK)));

@@ -1,46 +1,46 @@
-/** A chirp's place in the feed. Cursors are opaque: they tell nothing of the order. */
+/** A chirp in the feed and its cursor. Cursors are opaque: they do not reveal the order. */
 export interface FeedEdge {
   cursor: string;
   node: { id: string };
 }
 
-/** What the live feed stands on. */
-export interface FeedPorts<E extends FeedEdge> {
-  /** What the list shows, newest first. */
+/** What a live feed needs from the cache and the server. */
+export interface FeedSource<E extends FeedEdge> {
+  /** Returns the edges that the list shows, newest first. */
   shown(): readonly E[];
-  /** Puts edges at the head of the list. */
+  /** Inserts edges at the head of the list. */
   prepend(edges: E[]): void;
-  /** Has the list begin anew with the newest page. */
+  /** Replaces the list with its newest page. */
   reload(): Promise<void>;
   /**
-   * Watches what is added to the feed. `after` is asked again whenever the connection
-   * was lost. Gives a function that ends it.
+   * Subscribes to additions to the feed. It calls `after` for the cursor at the start and
+   * after each lost connection. The returned function ends the subscription.
    */
   watch(after: () => string | null, sink: Sink<E>): () => void;
 }
 
-/** What a watch tells. */
+/** Receives what a subscription delivers. */
 export interface Sink<E extends FeedEdge> {
   next(edge: E): void;
-  /** It has ended for good; `anew` if it cannot go on after the same cursor. */
-  ended(anew: boolean): void;
+  /** The subscription has ended for good; `cursorInvalid` if it cannot resume after the same cursor. */
+  ended(cursorInvalid: boolean): void;
 }
 
-/** So many are kept to be shown. With more it is the better page that is loaded anew. */
-export const MOST = 100;
+/** How many edges are kept until the reader asks for them. Beyond that the list is reloaded instead. */
+export const MAX_WAITING = 100;
 
-const SETTLE = 1_000;
-const AGAIN = 3_000;
+const RELOAD_DELAY = 1_000; // ms
+const RETRY_DELAY = 3_000; // ms
 
 /**
- * Adds live chirps to a list of pages without a gap and without a duplicate.
+ * Adds live chirps to a paginated list, without gaps or duplicates.
  *
- * New edges wait until the reader asks for them. The subscription resumes after the
- * newest edge that is known, waiting or shown, so nothing is missed while the
- * connection is lost; and whatever comes twice is known by its id.
+ * New edges wait until the reader asks for them. The subscription resumes after the newest
+ * known edge, whether waiting or shown, so that nothing is missed while the connection is
+ * lost. Duplicates are recognized by their id.
  *
- * An empty list has no cursor to resume after. It is loaded again once a subscription
- * without one is sure to run, and when that says that something was added.
+ * An empty list has no cursor to resume after. It is reloaded once a subscription without
+ * a cursor is certain to be running, and when that subscription delivers an edge.
  */
 export class LiveFeed<E extends FeedEdge> {
   #waiting: E[] = []; // newest first
@@ -51,9 +51,9 @@ export class LiveFeed<E extends FeedEdge> {
   #round = 0;
   #stale = false;
 
-  constructor(private readonly ports: FeedPorts<E>) {}
+  constructor(private readonly source: FeedSource<E>) {}
 
-  /** How many chirps wait to be shown. */
+  /** The number of chirps waiting to be shown. */
   get count(): number {
     return this.#waiting.length + this.#dropped;
   }
@@ -63,14 +63,14 @@ export class LiveFeed<E extends FeedEdge> {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Begins to watch, once the list's first page is there. */
+  /** Starts the subscription. The list's first page must be loaded. */
   start(): void {
     this.stop();
-    this.#unwatch = this.ports.watch(() => this.#newest(), {
+    this.#unwatch = this.source.watch(() => this.#newest(), {
       next: (edge) => this.#receive(edge),
-      ended: (anew) => this.#later(AGAIN, () => (anew ? void this.restart() : this.start())),
+      ended: (cursorInvalid) => this.#schedule(RETRY_DELAY, () => (cursorInvalid ? void this.restart() : this.start())),
     });
-    this.#settle();
+    this.#reloadIfEmpty();
   }
 
   stop(): void {
@@ -80,74 +80,74 @@ export class LiveFeed<E extends FeedEdge> {
     this.#unwatch = null;
   }
 
-  /** The connection is there again. */
+  /** Tells the feed that the connection is up again. */
   connected(): void {
     if (this.#stale) void this.restart();
-    else if (this.#unwatch) this.#settle();
+    else if (this.#unwatch) this.#reloadIfEmpty();
   }
 
   /**
-   * Loads the list anew and goes on from there: what it consists of has changed, for the
-   * reader follows others now.
+   * Reloads the list and resumes from there. Needed when its contents have changed, because
+   * the reader now follows other users.
    */
   async restart(): Promise<void> {
     this.stop();
     const round = this.#round;
     this.#stale = !(await this.#reload());
-    if (round !== this.#round) return; // stopped or started again meanwhile
-    if (!this.#stale) this.#wait([], 0);
+    if (round !== this.#round) return; // stopped or restarted in the meantime
+    if (!this.#stale) this.#setWaiting([], 0);
     this.start();
-    if (this.#stale) this.#later(AGAIN, () => void this.restart());
+    if (this.#stale) this.#schedule(RETRY_DELAY, () => void this.restart());
   }
 
-  /** Shows what waits. */
+  /** Shows the waiting chirps. */
   async show(): Promise<void> {
     if (this.#dropped > 0) return this.restart();
-    const edges = unseen(this.#waiting, this.ports.shown());
-    this.#wait([], 0);
-    this.ports.prepend(edges);
+    const edges = unseen(this.#waiting, this.source.shown());
+    this.#setWaiting([], 0);
+    this.source.prepend(edges);
   }
 
   #receive(edge: E): void {
     if (this.#newest() === null) {
-      void this.restart(); // there may be others before it
+      void this.restart(); // other chirps may have been added before it
       return;
     }
-    if (unseen([edge], [...this.#waiting, ...this.ports.shown()]).length === 0) return;
+    if (unseen([edge], [...this.#waiting, ...this.source.shown()]).length === 0) return;
     const waiting = [edge, ...this.#waiting];
-    this.#wait(waiting.slice(0, MOST), this.#dropped + Math.max(0, waiting.length - MOST));
+    this.#setWaiting(waiting.slice(0, MAX_WAITING), this.#dropped + Math.max(0, waiting.length - MAX_WAITING));
   }
 
-  #settle(): void {
-    if (this.#newest() === null) this.#later(SETTLE, () => void this.#reload());
+  #reloadIfEmpty(): void {
+    if (this.#newest() === null) this.#schedule(RELOAD_DELAY, () => void this.#reload());
   }
 
   async #reload(): Promise<boolean> {
     try {
-      await this.ports.reload();
+      await this.source.reload();
       return true;
     } catch {
-      return false; // the list shows why
+      return false; // the list shows the error
     }
   }
 
   #newest(): string | null {
-    return (this.#waiting[0] ?? this.ports.shown()[0])?.cursor ?? null;
+    return (this.#waiting[0] ?? this.source.shown()[0])?.cursor ?? null;
   }
 
-  #wait(waiting: E[], dropped: number): void {
+  #setWaiting(waiting: E[], dropped: number): void {
     this.#waiting = waiting;
     this.#dropped = dropped;
     for (const listener of [...this.#listeners]) listener();
   }
 
-  #later(ms: number, act: () => void): void {
+  #schedule(ms: number, run: () => void): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(act, ms);
+    this.#timer = setTimeout(run, ms);
   }
 }
 
-/** Those of some edges whose chirps are not among others. */
+/** Returns the edges whose chirps are not among the others. */
 export function unseen<E extends FeedEdge>(edges: readonly E[], others: readonly FeedEdge[]): E[] {
   const ids = new Set(others.map((edge) => edge.node.id));
   return edges.filter((edge) => !ids.has(edge.node.id));

@@ -5,10 +5,10 @@ import { codeOf } from '../api/errors';
 import { graphql } from '../gql';
 import type { FeedQuery } from '../gql/graphql';
 import { useChirp } from '../session';
-import { LiveFeed, type FeedPorts } from './live-feed';
+import { LiveFeed, type FeedSource } from './live-feed';
 
 const PAGE = 20;
-const LONGEST = 100; // page that the server gives
+const MAX_PAGE = 100; // the largest page that the server returns
 
 const FeedDocument = graphql(`
   query Feed($first: Int!, $after: String) {
@@ -47,23 +47,23 @@ export type Edge = NonNullable<FeedQuery['feed']>['edges'][number];
 
 const FIRST_PAGE = { query: FeedDocument, variables: { first: PAGE } };
 
-// ports ties the live feed to the cache, where the list is.
-function ports(client: ApolloClient): FeedPorts<Edge> {
+// feedSource connects the live feed to the cache, which holds the list.
+function feedSource(client: ApolloClient): FeedSource<Edge> {
   return {
     shown: () => client.cache.readQuery(FIRST_PAGE)?.feed?.edges ?? [],
     prepend: (edges) => {
       client.cache.updateQuery(FIRST_PAGE, (data) => data?.feed && { ...data, feed: { ...data.feed, edges: [...edges, ...data.feed.edges] } });
     },
     reload: async () => {
-      // About as long as it was, so that a reader who has scrolled keeps their place.
+      // Loads about as many as before, so that a reader who has scrolled keeps their place.
       const length = client.cache.readQuery(FIRST_PAGE)?.feed?.edges.length ?? 0;
-      const first = Math.min(Math.max(length, PAGE), LONGEST);
+      const first = Math.min(Math.max(length, PAGE), MAX_PAGE);
       await client.query({ query: FeedDocument, variables: { first }, fetchPolicy: 'network-only' });
     },
     watch: (after, sink) => {
       const resume = () => ({ after: after() });
       const added = client.subscribe({ query: FeedAddedDocument, variables: resume(), context: { resume }, fetchPolicy: 'no-cache' });
-      let ended = false; // an error comes as a result, and is followed by the completion
+      let ended = false; // an error arrives as a result and is followed by completion
       const end = (error?: unknown) => {
         if (!ended) sink.ended(codeOf(error) === 'CURSOR_INVALID');
         ended = true;
@@ -84,13 +84,13 @@ function ports(client: ApolloClient): FeedPorts<Edge> {
 const LiveFeedContext = createContext<LiveFeed<Edge> | null>(null);
 
 /**
- * Holds the feed while somebody is logged in. It stands above the pages, so that what
- * arrives while another page is open is there on return.
+ * Holds the feed while a user is logged in. It wraps the pages, so that chirps that arrive
+ * while another page is open are not lost.
  */
 export function FeedProvider({ children }: { children: ReactNode }) {
   const client = useApolloClient();
   const { socket } = useChirp();
-  const live = useMemo(() => new LiveFeed(ports(client)), [client]);
+  const live = useMemo(() => new LiveFeed(feedSource(client)), [client]);
   const { data } = useQuery(FeedDocument, { variables: FIRST_PAGE.variables });
   const loaded = Boolean(data?.feed);
   useEffect(() => {
@@ -107,16 +107,16 @@ export function FeedProvider({ children }: { children: ReactNode }) {
   return <LiveFeedContext value={live}>{children}</LiveFeedContext>;
 }
 
-/** Says that the viewer follows others now. Without a feed there is nothing to do. */
+/** Returns a function to call when the viewer has followed or unfollowed a user. */
 export function useFeedChanged(): () => void {
   const live = useContext(LiveFeedContext);
   return () => void live?.restart();
 }
 
-/** The feed's list. */
+/** Returns the feed's list and its controls. */
 export function useFeed() {
   const live = useContext(LiveFeedContext);
-  if (!live) throw new Error('there is no FeedProvider above');
+  if (!live) throw new Error('useFeed needs a FeedProvider');
   const waiting = useSyncExternalStore(live.listen, () => live.count);
   const query = useQuery(FeedDocument, { variables: FIRST_PAGE.variables });
   return { ...query, waiting, show: () => live.show(), restart: () => live.restart() };

@@ -27,10 +27,10 @@ const ChirpDocument = graphql(`
   }
 `);
 
-/** One chirp. */
+/** The page of one chirp. */
 export function ChirpPage({ id }: { id: string }) {
   const { data, error, refetch } = useQuery(ChirpDocument, { variables: { id } });
-  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error has it
+  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error is set
   const chirp = data?.chirp;
   if (data && !chirp) return <NotFound what="There is no such chirp" />;
   if (codeOf(error) === 'BAD_USER_INPUT') return <NotFound what="There is no such chirp" />;

@@ -5,7 +5,7 @@ import { ChirpList, UserList } from '../components/lists';
 import { PageHead } from '../components/page';
 import { Empty, Failure, Loading } from '../components/states';
 import { graphql } from '../gql';
-import { useFreshness } from '../history';
+import { useFetchPolicy } from '../history';
 
 const RecentChirpsDocument = graphql(`
   query RecentChirps($first: Int!, $after: String) {
@@ -45,7 +45,7 @@ export const RecentUsersDocument = graphql(`
 
 const FIRST = { variables: { first: 20 } };
 
-/** What everybody posts, or who has come. */
+/** The chirps of all users, or the users themselves. */
 export function Explore({ what }: { what: 'chirps' | 'people' }) {
   return (
     <>
@@ -64,7 +64,7 @@ export function Explore({ what }: { what: 'chirps' | 'people' }) {
   );
 }
 
-// Names are found by who knows them: the API has no search.
+// The API has no search, so the reader must know the name.
 function GoTo() {
   const [name, setName] = useState('');
   const [, navigate] = useLocation();
@@ -81,7 +81,7 @@ function GoTo() {
       <label htmlFor="goto" className="hidden">
         Go to a user by name
       </label>
-      <input id="goto" value={name} onChange={(event) => setName(event.target.value)} placeholder="Go to a name…" autoComplete="off" autoCapitalize="none" spellCheck={false} />
+      <input id="goto" value={name} onChange={(event) => setName(event.target.value)} placeholder="Go to a user…" autoComplete="off" autoCapitalize="none" spellCheck={false} />
       <button type="submit" className="button">
         Go
       </button>
@@ -89,16 +89,16 @@ function GoTo() {
   );
 }
 
-/** The newest chirps of everybody. */
+/** The chirps of all users, newest first. */
 export function RecentChirps() {
-  const { data, error, fetchMore, refetch } = useQuery(RecentChirpsDocument, { ...FIRST, ...useFreshness() });
-  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error has it
+  const { data, error, fetchMore, refetch } = useQuery(RecentChirpsDocument, { ...FIRST, ...useFetchPolicy() });
+  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error is set
   const page = data?.recentChirps;
   if (!page) return error ? <Failure error={error} retry={retry} /> : <Loading what="chirps" />;
   if (page.edges.length === 0) {
     return (
       <Empty title="Nothing yet">
-        <p>Nobody has posted here. Be the first.</p>
+        <p>Nobody has posted yet. Be the first.</p>
       </Empty>
     );
   }
@@ -106,7 +106,7 @@ export function RecentChirps() {
 }
 
 function RecentUsers() {
-  const { data, error, fetchMore, refetch } = useQuery(RecentUsersDocument, { ...FIRST, ...useFreshness() });
+  const { data, error, fetchMore, refetch } = useQuery(RecentUsersDocument, { ...FIRST, ...useFetchPolicy() });
   const retry = useCallback(() => void refetch().catch(() => {}), [refetch]);
   const page = data?.recentUsers;
   if (!page) return error ? <Failure error={error} retry={retry} /> : <Loading what="people" />;

@@ -9,7 +9,7 @@ import { codeOf } from '../api/errors';
 import { useFeed } from '../feed/provider';
 import { useViewer } from '../viewer';
 
-const REMEMBERED = 3;
+const MAX_POSTED = 3;
 
 /** The viewer's feed. */
 export function Home() {
@@ -18,16 +18,16 @@ export function Home() {
   return (
     <>
       <PageHead title="Home" />
-      <Compose username={viewer?.username ?? ' '} onPosted={(chirp) => setPosted((before) => [chirp, ...before].slice(0, REMEMBERED))} />
-      <Own chirps={posted} username={viewer?.username ?? ''} />
+      <Compose username={viewer?.username ?? ' '} onPosted={(chirp) => setPosted((before) => [chirp, ...before].slice(0, MAX_POSTED))} />
+      <JustPosted chirps={posted} username={viewer?.username ?? ''} />
       <Feed follows={viewer ? viewer.followingCount > 0 : true} />
     </>
   );
 }
 
-// A feed has what others post. What the viewer posted just now is shown apart from it,
-// so that they see that it worked.
-function Own({ chirps, username }: { chirps: Posted[]; username: string }) {
+// The feed contains only what others post. The viewer's own new chirps are shown above it,
+// so that they see that posting worked.
+function JustPosted({ chirps, username }: { chirps: Posted[]; username: string }) {
   return (
     <div role="status" className="own">
       {chirps.length > 0 && (
@@ -40,7 +40,7 @@ function Own({ chirps, username }: { chirps: Posted[]; username: string }) {
             ))}
           </ul>
           <p className="quiet">
-            Your followers have it in their feeds. <Link href={`/@${username}`}>See all that you posted</Link>
+            Your followers can see it in their feeds. <Link href={`/@${username}`}>See all your chirps</Link>
           </p>
         </>
       )}
@@ -51,7 +51,7 @@ function Own({ chirps, username }: { chirps: Posted[]; username: string }) {
 function Feed({ follows }: { follows: boolean }) {
   const { data, error, fetchMore, refetch, restart, waiting, show } = useFeed();
   const top = useRef<HTMLDivElement>(null);
-  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error has it
+  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error is set
   const feed = data?.feed;
   if (!feed) return error ? <Failure error={error} retry={retry} /> : <Loading what="your feed" />;
   const more = async (after: string | null | undefined) => {
@@ -74,7 +74,7 @@ function Feed({ follows }: { follows: boolean }) {
         }}
       />
       {feed.edges.length === 0 ? (
-        <Nothing follows={follows} />
+        <EmptyFeed follows={follows} />
       ) : (
         <ChirpList label="Your feed" page={feed} more={more} />
       )}
@@ -82,17 +82,17 @@ function Feed({ follows }: { follows: boolean }) {
   );
 }
 
-function Nothing({ follows }: { follows: boolean }) {
+function EmptyFeed({ follows }: { follows: boolean }) {
   if (follows) {
     return (
       <Empty title="It is quiet here">
-        <p>Nobody whom you follow has posted yet. When they do, it comes here by itself.</p>
+        <p>Nobody you follow has posted yet. Their chirps will appear here as they post them.</p>
       </Empty>
     );
   }
   return (
-    <Empty title="Follow somebody">
-      <p>What they post comes here, live.</p>
+    <Empty title="Follow someone">
+      <p>Their chirps appear here, live.</p>
       <Link href="/explore/people" className="button primary">
         Find people
       </Link>
@@ -100,7 +100,7 @@ function Nothing({ follows }: { follows: boolean }) {
   );
 }
 
-/** "3 new chirps": what has come while the list was read, without moving it. */
+/** "3 new chirps": announces chirps that have arrived, without moving the list. */
 export function Pill({ count, show }: { count: number; show(): void }) {
   useEffect(() => {
     document.title = document.title.replace(/^(\(\d+\) )?/, count > 0 ? `(${count}) ` : '');

@@ -24,101 +24,101 @@ const RegisterDocument = graphql(`
   }
 `);
 
-/** Where the reader wanted to be: a path of this page, and nothing else. */
+/** Returns where the reader wanted to go: always a path on this site. */
 export function nextOf(search: URLSearchParams): string {
   const next = search.get('next') ?? '/';
   return /^\/(?![/\\])/.test(next) ? next : '/';
 }
 
-/** The way in, for those who have an account and those who make one. */
-export function LogIn({ fresh }: { fresh: boolean }) {
+/** The page for logging in or, with `registering`, for creating an account. */
+export function LogIn({ registering }: { registering: boolean }) {
   const { expired } = useSession();
   const [search] = useSearchParams();
   const next = search.get('next');
-  const other = (fresh ? '/login' : '/register') + (next ? `?next=${encodeURIComponent(next)}` : '');
+  const other = (registering ? '/login' : '/register') + (next ? `?next=${encodeURIComponent(next)}` : '');
   return (
     <div className="entry">
-      <PageHead title={fresh ? 'Join Chirp' : 'Log in'} />
-      {expired && !fresh && (
+      <PageHead title={registering ? 'Join Chirp' : 'Log in'} />
+      {expired && !registering && (
         <p className="notice" role="status">
-          Your session has ended. Log in again, and you are back where you were.
+          Your session has ended. Log in again to return to where you were.
         </p>
       )}
-      <EntryForm key={String(fresh)} fresh={fresh} />
+      <EntryForm key={String(registering)} registering={registering} />
       <p className="quiet">
-        {fresh ? 'Have an account already? ' : 'New here? '}
-        <Link href={other}>{fresh ? 'Log in' : 'Make an account'}</Link>
+        {registering ? 'Already have an account? ' : 'New here? '}
+        <Link href={other}>{registering ? 'Log in' : 'Create an account'}</Link>
       </p>
     </div>
   );
 }
 
-function EntryForm({ fresh }: { fresh: boolean }) {
-  const { enter, busy, error } = useEntry(fresh);
+function EntryForm({ registering }: { registering: boolean }) {
+  const { enter, busy, error } = useEntry(registering);
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
-  const name = useId();
-  const word = useId();
-  const hint = useId();
+  const nameId = useId();
+  const passwordId = useId();
+  const hintId = useId();
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void enter(username.trim(), password);
   };
   return (
     <form className="entry-form" onSubmit={submit}>
-      <label htmlFor={name}>Name</label>
-      <input id={name} name="username" value={username} onChange={(event) => setUsername(event.target.value)} required pattern={fresh ? '[A-Za-z0-9_]{1,15}' : undefined} title="1 to 15 letters, digits and underscores" autoComplete="username" autoCapitalize="none" spellCheck={false} aria-describedby={fresh ? `${hint}-name` : undefined} />
-      {fresh && (
-        <p className="quiet" id={`${hint}-name`}>
+      <label htmlFor={nameId}>Name</label>
+      <input id={nameId} name="username" value={username} onChange={(event) => setUsername(event.target.value)} required pattern={registering ? '[A-Za-z0-9_]{1,15}' : undefined} title="1 to 15 letters, digits and underscores" autoComplete="username" autoCapitalize="none" spellCheck={false} aria-describedby={registering ? `${hintId}-name` : undefined} />
+      {registering && (
+        <p className="quiet" id={`${hintId}-name`}>
           1 to 15 letters from A to Z, digits and underscores.
         </p>
       )}
-      <label htmlFor={word}>Password</label>
-      <input id={word} name="password" type="password" value={password} onChange={(event) => setPassword(event.target.value)} required minLength={fresh ? 8 : undefined} autoComplete={fresh ? 'new-password' : 'current-password'} aria-describedby={fresh ? `${hint}-word` : undefined} />
-      {fresh && (
-        <p className="quiet" id={`${hint}-word`}>
+      <label htmlFor={passwordId}>Password</label>
+      <input id={passwordId} name="password" type="password" value={password} onChange={(event) => setPassword(event.target.value)} required minLength={registering ? 8 : undefined} autoComplete={registering ? 'new-password' : 'current-password'} aria-describedby={registering ? `${hintId}-password` : undefined} />
+      {registering && (
+        <p className="quiet" id={`${hintId}-password`}>
           At least 8 characters.
         </p>
       )}
-      <div role="alert">{error ? <p className="problem">{words(error, fresh)}</p> : null}</div>
+      <div role="alert">{error ? <p className="problem">{errorText(error, registering)}</p> : null}</div>
       <button type="submit" className="button primary" disabled={busy}>
-        {busy ? 'One moment…' : fresh ? 'Join' : 'Log in'}
+        {busy ? 'One moment…' : registering ? 'Join' : 'Log in'}
       </button>
     </form>
   );
 }
 
-function words(error: unknown, fresh: boolean): string {
-  if (codeOf(error) === 'UNAUTHENTICATED') return fresh ? 'Somebody has that name already.' : 'The name or the password is wrong.';
+function errorText(error: unknown, registering: boolean): string {
+  if (codeOf(error) === 'UNAUTHENTICATED') return registering ? 'That name is already taken.' : 'The name or password is wrong.';
   return explain(error).text;
 }
 
-// useEntry registers or logs in, and goes on to where the reader wanted to be. Another
-// attempt at the same account is the same command, so that it succeeds if only the
-// answer to the first one was lost.
-function useEntry(fresh: boolean) {
+// useEntry registers or logs in, and then goes to where the reader wanted to go. Another
+// attempt to register the same account has the same command id, so that it succeeds if
+// only the response to the first was lost.
+function useEntry(registering: boolean) {
   const { logIn } = useSession();
   const [, navigate] = useLocation();
   const [search] = useSearchParams();
   const options = { context: { anonymous: true } };
-  const [login, { loading: logging, error: loginError }] = useMutation(LogInDocument, options);
-  const [register, { loading: registering, error: registerError }] = useMutation(RegisterDocument, options);
+  const [login, { loading: loginLoading, error: loginError }] = useMutation(LogInDocument, options);
+  const [register, { loading: registerLoading, error: registerError }] = useMutation(RegisterDocument, options);
   const attempt = useRef({ username: '', password: '', commandId: '' });
-  const token = async (username: string, password: string) => {
-    if (!fresh) return (await login({ variables: { input: { username, password } } })).data?.logIn?.token;
+  const requestToken = async (username: string, password: string) => {
+    if (!registering) return (await login({ variables: { input: { username, password } } })).data?.logIn?.token;
     const last = attempt.current;
     if (last.username !== username || last.password !== password) attempt.current = { username, password, commandId: newCommandId() };
     return (await register({ variables: { input: attempt.current } })).data?.registerUser?.token;
   };
   const enter = async (username: string, password: string) => {
     try {
-      const fresh = await token(username, password);
-      if (!fresh) return;
+      const token = await requestToken(username, password);
+      if (!token) return;
       navigate(nextOf(search), { replace: true });
-      logIn(fresh);
+      logIn(token);
     } catch {
-      // error has it
+      // error is set
     }
   };
-  return { enter, busy: logging || registering, error: loginError ?? registerError };
+  return { enter, busy: loginLoading || registerLoading, error: loginError ?? registerError };
 }

@@ -2,7 +2,7 @@ import { Link } from 'wouter';
 import { PageHead } from '../components/page';
 import { Empty } from '../components/states';
 
-/** Stands for what is not there. */
+/** The page for anything that does not exist. */
 export function NotFound({ what = 'There is nothing at this address' }: { what?: string }) {
   return (
     <>

@@ -5,7 +5,7 @@ import { UserList } from '../components/lists';
 import { PageHead } from '../components/page';
 import { Empty, Failure, Loading } from '../components/states';
 import { graphql } from '../gql';
-import { useFreshness } from '../history';
+import { useFetchPolicy } from '../history';
 import { NotFound } from './not-found';
 
 const FollowersDocument = graphql(`
@@ -52,7 +52,7 @@ const FollowingDocument = graphql(`
   }
 `);
 
-/** Those who follow a user, or whom the user follows. */
+/** The users who follow a user, or whom that user follows. */
 export function People({ username, what }: { username: string; what: 'followers' | 'following' }) {
   return (
     <>
@@ -71,24 +71,24 @@ export function People({ username, what }: { username: string; what: 'followers'
 }
 
 function Followers({ username }: { username: string }) {
-  const { data, error, fetchMore, refetch } = useQuery(FollowersDocument, { ...useFreshness(), variables: { username, first: 20 } });
-  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error has it
-  if (!data?.user) return <Without loaded={Boolean(data)} error={error} retry={retry} username={username} />;
+  const { data, error, fetchMore, refetch } = useQuery(FollowersDocument, { ...useFetchPolicy(), variables: { username, first: 20 } });
+  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error is set
+  if (!data?.user) return <NoUser loaded={Boolean(data)} error={error} retry={retry} username={username} />;
   const page = data.user.followers;
   if (page.edges.length === 0) return <Empty title={`Nobody follows ${data.user.username} yet`} />;
   return <UserList label="Followers" page={page} more={(after) => fetchMore({ variables: { after } })} />;
 }
 
 function Following({ username }: { username: string }) {
-  const { data, error, fetchMore, refetch } = useQuery(FollowingDocument, { ...useFreshness(), variables: { username, first: 20 } });
+  const { data, error, fetchMore, refetch } = useQuery(FollowingDocument, { ...useFetchPolicy(), variables: { username, first: 20 } });
   const retry = useCallback(() => void refetch().catch(() => {}), [refetch]);
-  if (!data?.user) return <Without loaded={Boolean(data)} error={error} retry={retry} username={username} />;
+  if (!data?.user) return <NoUser loaded={Boolean(data)} error={error} retry={retry} username={username} />;
   const page = data.user.following;
   if (page.edges.length === 0) return <Empty title={`${data.user.username} follows nobody yet`} />;
   return <UserList label="Following" page={page} more={(after) => fetchMore({ variables: { after } })} />;
 }
 
-function Without({ loaded, error, retry, username }: { loaded: boolean; error: unknown; retry(): void; username: string }) {
+function NoUser({ loaded, error, retry, username }: { loaded: boolean; error: unknown; retry(): void; username: string }) {
   if (error) return <Failure error={error} retry={retry} />;
-  return loaded ? <NotFound what={`There is nobody by the name ${username}`} /> : <Loading what="people" />;
+  return loaded ? <NotFound what={`There is no user named ${username}`} /> : <Loading what="people" />;
 }

@@ -9,7 +9,7 @@ import { ChirpList } from '../components/lists';
 import { PageHead } from '../components/page';
 import { Empty, Failure, Loading } from '../components/states';
 import { graphql, unmask, type FragmentType } from '../gql';
-import { useFreshness } from '../history';
+import { useFetchPolicy } from '../history';
 import { short } from '../text/words';
 import { useViewer } from '../viewer';
 import { NotFound } from './not-found';
@@ -62,13 +62,13 @@ const ProfileUpdatedDocument = graphql(`
   }
 `);
 
-/** A user and what they posted. */
+/** A user's profile and chirps. */
 export function Profile({ username }: { username: string }) {
   const { data, error, fetchMore, refetch, loading, networkStatus } = useQuery(ProfileDocument, {
     variables: { username, first: 20 },
-    ...useFreshness(),
+    ...useFetchPolicy(),
   });
-  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error has it
+  const retry = useCallback(() => void refetch().catch(() => {}), [refetch]); // error is set
   const user = data?.user;
   if (error && !user) {
     return (
@@ -78,7 +78,7 @@ export function Profile({ username }: { username: string }) {
       </>
     );
   }
-  if (data && !user && !loading) return <NotFound what={`There is nobody by the name ${username}`} />;
+  if (data && !user && !loading) return <NotFound what={`There is no user named ${username}`} />;
   if (!user) {
     return (
       <>
@@ -90,7 +90,7 @@ export function Profile({ username }: { username: string }) {
   return (
     <>
       <ProfileHead user={user} />
-      <News key={user.id} count={user.chirpCount} loading={loading && networkStatus !== NetworkStatus.fetchMore} refresh={refetch} />
+      <NewChirps key={user.id} count={user.chirpCount} loading={loading && networkStatus !== NetworkStatus.fetchMore} refresh={refetch} />
       {user.chirps.edges.length === 0 ? (
         <Empty title="No chirps yet" />
       ) : (
@@ -115,7 +115,7 @@ function ProfileHead({ user: masked }: { user: FragmentType<typeof ProfileHeadFr
             {user.isCelebrity && <Star />}
           </p>
           <p className="quiet">
-            {own ? 'You since' : 'Since'} {new Date(user.joinedAt).toLocaleDateString('en', { month: 'short', year: 'numeric' })}
+            {own ? 'You joined' : 'Joined'} {new Date(user.joinedAt).toLocaleDateString('en', { month: 'short', year: 'numeric' })}
           </p>
         </div>
         <FollowButton user={user} />
@@ -139,10 +139,10 @@ function ProfileHead({ user: masked }: { user: FragmentType<typeof ProfileHeadFr
   );
 }
 
-// Counts are live, the list is not: when they part, the reader may have the rest.
-function News({ count, loading, refresh }: { count: number; loading: boolean; refresh(): Promise<unknown> }) {
+// NewChirps offers to reload the list, which unlike the counts is not live, when chirpCount has grown.
+function NewChirps({ count, loading, refresh }: { count: number; loading: boolean; refresh(): Promise<unknown> }) {
   const [seen, setSeen] = useState(count);
-  useLayoutEffect(() => setSeen(count), [loading]); // not count: that is the news
+  useLayoutEffect(() => setSeen(count), [loading]); // not count: a change of it alone is what to announce
   const fresh = loading ? 0 : count - seen;
   const show = () => {
     void refresh().then(

@@ -2,13 +2,13 @@ import { Link } from 'wouter';
 import { PageHead } from '../components/page';
 import { RecentChirps } from './explore';
 
-/** What somebody sees who is not logged in. */
+/** The home page for anonymous visitors. */
 export function Welcome() {
   return (
     <>
       <div className="welcome">
         <PageHead title="Short texts, live" />
-        <p>Follow people, and what they post is there the moment they post it.</p>
+        <p>Follow people, and see what they post the moment they post it.</p>
         <p className="actions">
           <Link href="/register" className="button primary">
             Join
@@ -18,7 +18,7 @@ export function Welcome() {
           </Link>
         </p>
       </div>
-      <h2 className="section">What goes on here</h2>
+      <h2 className="section">What people are posting</h2>
       <RecentChirps />
     </>
   );

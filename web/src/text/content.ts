@@ -1,23 +1,23 @@
 import { BLANKS, MARKS } from './characters';
 
-/** The most code points a chirp may have. */
+/** The maximum number of code points in a chirp. */
 export const MAX_CONTENT = 280;
 
-/** The most combining marks that may follow each other in a chirp. */
+/** The maximum number of consecutive combining marks in a chirp. */
 const MAX_MARKS = 30;
 
-/** What the server would say of a text. */
-export interface Verdict {
-  /** The text as it would be kept. */
+/** The result of validating a text. */
+export interface Validation {
+  /** The text as the server would store it. */
   text: string;
-  /** How many code points that is. */
+  /** The number of code points in text. */
   count: number;
-  /** Why it cannot be posted, if so. */
+  /** Why the text cannot be posted, or null if it can. */
   problem: 'empty' | 'invisible' | 'long' | 'control' | 'broken' | 'marks' | null;
 }
 
-// White space is what Unicode calls so. String.trim differs: it takes off U+FEFF,
-// which is none, and leaves U+0085, which is.
+// White space as Unicode defines it. String.trim differs: it removes U+FEFF, which is not
+// white space, and keeps U+0085, which is.
 const ENDS = /^\p{White_Space}+|\p{White_Space}+$/gu;
 const CONTROL = /(?!\n)\p{Cc}/u;
 const HALF = /\p{Surrogate}/u;
@@ -25,16 +25,16 @@ const VISIBLE = new RegExp(`[^${MARKS}${BLANKS}]`, 'u');
 const TOO_MANY_MARKS = new RegExp(`[${MARKS}]{${MAX_MARKS + 1}}`, 'u');
 
 /**
- * Judges a text as the server does: line ends become newlines, characters their
- * composed forms, white space at the ends goes, and what is left is counted.
+ * Validates a text as the server does: it replaces CRLF with a newline, composes characters
+ * (NFC), trims white space, and checks and counts what remains.
  */
-export function judge(input: string): Verdict {
+export function validate(input: string): Validation {
   const text = input.replaceAll('\r\n', '\n').normalize('NFC').replace(ENDS, '');
   const count = [...text].length;
   return { text, count, problem: problemOf(text, count) };
 }
 
-function problemOf(text: string, count: number): Verdict['problem'] {
+function problemOf(text: string, count: number): Validation['problem'] {
   if (HALF.test(text)) return 'broken';
   if (TOO_MANY_MARKS.test(text.normalize('NFKD'))) return 'marks';
   if (count === 0) return 'empty';

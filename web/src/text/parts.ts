@@ -1,11 +1,11 @@
-/** A piece of a chirp's text: as it is, a user's name, or an address. */
+/** A part of a chirp's text: plain text, a user's name, or a URL. */
 export type Part = { kind: 'text' | 'name' | 'link'; text: string };
 
-// A name may not touch a letter before it, as in an e-mail address, nor be longer than
-// names are. Closing punctuation is not part of an address.
+// A name must not directly follow a letter, as in an e-mail address, or be longer than a
+// username. Closing punctuation is not part of a URL.
 const PIECE = /(?<![\w@])@([A-Za-z0-9_]{1,15})(?!\w)|https?:\/\/[^\s<>"]*[^\s<>".,:;!?)\]']/g;
 
-/** Finds names and addresses in a text. The parts, joined, are the text. */
+/** Splits a text into names, URLs and the text between them. Joined, the parts are the text. */
 export function partsOf(text: string): Part[] {
   const parts: Part[] = [];
   let end = 0;
