@@ -1,10 +1,10 @@
-// Compares schema.graphql with what it was before and fails when a change would
-// break clients. "Before" is the commit that CHIRP_SCHEMA_BASE names, and
-// otherwise where this branch left main; on main itself, the commit before.
+// Compares schema.graphql with an earlier version and fails if a change breaks clients.
+// The earlier version is that of the commit in CHIRP_SCHEMA_BASE; by default, the commit
+// where this branch left main or, on main itself, the previous commit.
 //
-// A break that is intended is made by writing the change, in the words that this
-// program has for it, as a line of schema-breaks.txt in the same change. The lines
-// stay there as a record of what was broken; only new ones allow anything.
+// To make an intended breaking change, add its message, as printed by this program, as a
+// line of schema-breaks.txt in the same change. The lines remain as a record of breaking
+// changes; only new lines permit anything.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +26,7 @@ function git(...args) {
 function base() {
   if (process.env.CHIRP_SCHEMA_BASE) {
     const named = git('rev-parse', '--verify', `${process.env.CHIRP_SCHEMA_BASE}^{commit}`);
-    if (!named) throw new Error(`CHIRP_SCHEMA_BASE is ${process.env.CHIRP_SCHEMA_BASE}, and there is no such commit`);
+    if (!named) throw new Error(`CHIRP_SCHEMA_BASE is ${process.env.CHIRP_SCHEMA_BASE}, which is not a commit`);
     return named;
   }
   const head = git('rev-parse', 'HEAD');
@@ -37,7 +37,7 @@ function base() {
   return git('rev-parse', '--verify', 'HEAD~1');
 }
 
-// intended gives the lines of the record, without its comments.
+// intended returns the lines of the record, without comments.
 function intended(text) {
   return text.split('\n').map((line) => line.trim()).filter((line) => line && !line.startsWith('#'));
 }
@@ -46,7 +46,7 @@ async function main() {
   const from = base();
   const before = from && git('show', `${from}:${SCHEMA}`);
   if (!before) {
-    console.log(`There is no earlier ${SCHEMA} to compare with${from ? ` in ${from}` : ': the history is not here'}. Nothing was compared.`);
+    console.log(`There is no earlier ${SCHEMA} to compare with${from ? ` in ${from}` : ', because the history is missing'}. Nothing was compared.`);
     return 0;
   }
   const changes = await diff(buildSchema(before), buildSchema(readFileSync(`${root}/${SCHEMA}`, 'utf8')));
@@ -59,7 +59,7 @@ async function main() {
     console.log(`${refused.includes(c) ? 'BREAKS CLIENTS' : 'intended'}: ${c.message}`);
     if (refused.includes(c) && c.criticality.reason) console.log(`  ${c.criticality.reason}`);
   }
-  if (refused.length > 0) console.log(`If it must be, put the messages into ${BREAKS}, a line each.`);
+  if (refused.length > 0) console.log(`If the break is intended, add each message as a line of ${BREAKS}.`);
   return refused.length > 0 ? 1 : 0;
 }
 

@@ -1,5 +1,5 @@
-// The rules that the parts of the schema keep. It is run from the root of the
-// checkout, for ESLint looks at nothing outside of the folder that it is run in.
+// The lint rules for the schema. Run ESLint from the root of the checkout, because it
+// ignores files outside its working directory.
 import graphql from '@graphql-eslint/eslint-plugin';
 
 const rule = (name) => `@graphql-eslint/${name}`;
@@ -16,7 +16,7 @@ export default [
     rules: {
       ...graphql.configs['flat/schema-recommended'].rules,
       ...graphql.configs['flat/schema-relay'].rules,
-      // Everything that a client can see says what it is.
+      // Everything that a client can see has a description.
       [rule('require-description')]: ['error', {
         types: true,
         DirectiveDefinition: true,
@@ -24,14 +24,14 @@ export default [
         InputValueDefinition: true,
         EnumValueDefinition: true,
       }],
-      // What a list or a command answers with has no identity of its own.
+      // Parts of a list and mutation payloads have no identity of their own.
       [rule('strict-id-in-types')]: ['error', {
         exceptions: { types: ['PageInfo'], suffixes: ['Connection', 'Edge', 'Payload'] },
       }],
-      // A command takes one input and answers with a payload, so that both can grow.
+      // A mutation takes one input and returns a payload, so that both can grow.
       [rule('input-name')]: ['error', { checkInputType: true, caseSensitiveInputType: false }],
       [rule('no-scalar-result-type-on-mutation')]: 'error',
-      // A root field that fails must not take the others with it.
+      // A root field that fails must not fail the others.
       [rule('require-nullable-result-in-root')]: 'error',
     },
   },

@@ -1,6 +1,6 @@
-// Runs the tests in test/ and the examples against a server on each store. Arguments
-// are tests to run in place of all that, such as test/urql.test.mjs. Everything that
-// it starts has ended when it ends.
+// Runs the tests in test/ and the examples against a server on each store. Arguments name
+// the tests to run instead, such as test/urql.test.mjs. Every process that it starts has
+// ended when it exits.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -30,7 +30,7 @@ async function build(name, folder) {
   return target;
 }
 
-// against starts a server on a store and runs everything against it.
+// against starts a server on a store and runs the tests and examples against it.
 async function against(store, program, flags) {
   console.log(`\n--- on ${store}`);
   const server = await start(program, [...flags, '--addr', '127.0.0.1:0', '--rate-limit', '0'], /msg=listening url=(\S+)/);
@@ -49,12 +49,12 @@ async function against(store, program, flags) {
 }
 
 async function ready(url) {
-  const end = Date.now() + 60_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const answer = await fetch(new URL('/readyz', url));
     const text = await answer.text();
     if (answer.ok) return;
-    if (Date.now() > end) throw new Error(`the server does not get ready: ${text}`);
+    if (Date.now() > deadline) throw new Error(`the server did not become ready: ${text}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -74,7 +74,7 @@ async function end(error) {
   rmSync(scratch, { recursive: true, force: true });
   if (error) failures.push(error.stack ?? String(error));
   for (const failure of failures) console.error(`\nFAILED ${failure}`);
-  if (!failures.length) console.log('\nAll clients get on with the server.');
+  if (!failures.length) console.log('\nAll clients work with the server.');
   process.exit(failures.length ? 1 : 0);
 }
 

@@ -1,5 +1,5 @@
-// What the tests need to say to a server besides what they test: by plain fetch, so
-// that a client's fault is not hidden by its own doing.
+// What the tests need from a server besides what they test. It uses plain fetch, so that a
+// faulty client does not hide its own fault.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
@@ -7,7 +7,7 @@ import net from 'node:net';
 export const url = process.env.CHIRP_URL ?? 'http://localhost:8080/graphql';
 export const wsUrl = url.replace(/^http/, 'ws');
 
-/** Sends an operation, as a user if there is one, and gives its data. */
+/** Sends an operation, as a user if given, and returns its data. */
 export async function ask(query, variables, { user, after } = {}) {
   const response = await fetch(url, {
     method: 'POST',
@@ -23,7 +23,7 @@ export async function ask(query, variables, { user, after } = {}) {
   return data;
 }
 
-/** Makes a user of a new name, and waits until queries know of it. */
+/** Registers a user with a new name, and waits until queries return it. */
 export async function register() {
   const username = `u${randomBytes(6).toString('hex')}`;
   const { registerUser } = await ask(
@@ -35,13 +35,13 @@ export async function register() {
   return user;
 }
 
-/** Lets one user follow another. Gives the position. */
+/** Makes one user follow another, and returns the position. */
 export async function follow(follower, followee) {
   const data = await ask('mutation($id: ID!) { followUser(input: {userId: $id}) { position } }', { id: followee.id }, { user: follower });
   return data.followUser.position;
 }
 
-/** Posts texts one after the other, and gives the last one's position. */
+/** Posts texts one after another, and returns the position of the last. */
 export async function post(author, ...texts) {
   let position;
   for (const content of texts) {
@@ -51,77 +51,76 @@ export async function post(author, ...texts) {
   return position;
 }
 
-/** The cursor of an author's newest chirp, which the one at that position is. */
+/** Returns the cursor of an author's newest chirp, the one posted at a position. */
 export async function newest(author, after) {
   const { user } = await ask('query($id: ID!) { user(id: $id) { chirps(first: 1) { edges { cursor } } } }', { id: author.id }, { after });
   return user.chirps.edges[0].cursor;
 }
 
-/** A reader who follows an author, both new, and where the log stands then. */
+/** Registers a reader who follows an author, and returns both and the position of the follow. */
 export async function pair() {
   const [reader, author] = [await register(), await register()];
   return { reader, author, position: await follow(reader, author) };
 }
 
-/** The texts a, a+1, …, b-1. */
+/** Returns the texts of chirps a to b-1. */
 export const texts = (a, b) => Array.from({ length: b - a }, (_, i) => `chirp ${a + i}`);
 
 /**
- * Waits until something holds, which is looked at again after each call of the
- * function that is given. The bound is there for what hangs.
+ * Returns a promise, done, that resolves when a condition holds, and a function, check,
+ * that evaluates it again. The timeout is for tests that hang.
  */
 export function until(holds, what, seconds = 30) {
-  let poke;
+  let check;
   const done = new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`waited ${seconds} s for ${what()}`)), seconds * 1000);
-    poke = () => {
+    const timeout = setTimeout(() => reject(new Error(`waited ${seconds} s for ${what()}`)), seconds * 1000);
+    check = () => {
       if (!holds()) return;
-      clearTimeout(late);
+      clearTimeout(timeout);
       resolve();
     };
   });
-  return { done, poke };
+  return { done, check };
 }
 
 /**
- * Has a subscription's line cut in the middle of each of some rounds. `subscribe`
- * begins one that resumes after the cursor in the variables it is given, and calls
- * `next` with each edge and `fault` with what else happens. What the author posts in
- * a round has come before the next begins, so that there is a line to cut.
+ * Checks that a subscription resumes when its connection is cut in the middle of each of
+ * several rounds. `subscribe` starts a subscription that resumes after the cursor in the
+ * variables it is given, and calls `next` with each edge and `fault` with anything else.
+ * All chirps of a round arrive before the next round starts, so that there is a connection
+ * to cut.
  */
 export async function resumes(t, subscribe) {
   const { reader, author } = await pair();
-  const cable = await line();
-  t.after(cable.close);
+  const proxy = await cuttableProxy();
+  t.after(proxy.close);
   const variables = { after: await newest(author, await post(author, 'chirp 0')) };
   const [rounds, size] = [4, 10];
   const got = [];
   let all;
-  const add = (text) => { got.push(text); all.poke(); };
+  const add = (text) => { got.push(text); all.check(); };
   subscribe({
-    reader, cable, variables,
+    reader, proxy, variables,
     next: (edge) => {
       variables.after = edge.cursor;
-      if (got.length % size === size / 2) cable.cut();
+      if (got.length % size === size / 2) proxy.cut();
       add(edge.node.content);
     },
     fault: (what) => add(what),
   });
-  const last = rounds * size + 1; // it shows that the last cut was got over as well
+  const last = rounds * size + 1; // one more shows that it resumed after the last cut, too
   for (let n = 0; n < last; n += size) {
     const end = Math.min(n + size, last);
-    all = until(() => got.length >= end, () => `${end} chirps, and got ${got}`);
+    all = until(() => got.length >= end, () => `${end} chirps, got ${got}`);
     await post(author, ...texts(n + 1, end + 1));
     await all.done;
   }
   assert.deepEqual(got, texts(1, last + 1));
-  assert.ok(cable.connections() > rounds, `${cable.connections()} connections were made, want one more for each of ${rounds} cuts`);
+  assert.ok(proxy.connections() > rounds, `got ${proxy.connections()} connections, want one more than the ${rounds} cuts`);
 }
 
-/**
- * A line to the server that can be cut. Whoever connects again gets a new one.
- */
-export async function line() {
+/** Starts a proxy in front of the server whose connections can be cut. Clients can reconnect. */
+export async function cuttableProxy() {
   const { hostname, port } = new URL(url);
   const ends = new Set();
   let made = 0;

@@ -1,13 +1,13 @@
-// Programs that a run starts, and their end: whatever happens, none outlives it.
+// Starts and stops programs. Whatever happens, none outlives the run.
 import { spawn } from 'node:child_process';
 
-const PATIENCE = 60_000; // ms for a program to start or to stop; only one that hangs takes so long
+const TIMEOUT = 60_000; // ms for a program to start or stop; only one that hangs takes that long
 const running = new Map(); // child process → promise of its exit code
-let over = false;
+let stopped = false;
 
-// launch starts a program as the head of a group, so that what it starts ends with it.
+// launch starts a program as the leader of a process group, so that its children end with it.
 function launch(command, args, stdin, options) {
-  if (over) throw new Error(`${command} is not started any more`);
+  if (stopped) throw new Error(`cannot start ${command} after stopAll`);
   return spawn(command, args, { stdio: [stdin, 'pipe', 'pipe'], detached: true, ...options });
 }
 
@@ -22,9 +22,9 @@ function track(child) {
 }
 
 /**
- * Starts a program that stays, and waits until it writes a line that matches.
- * Gives the match, what was written so far, and a function that stops the program,
- * by SIGTERM unless another signal is named.
+ * Starts a long-running program, and waits until its output matches. Returns the match, a
+ * function that returns the output so far, and a function that stops the program with a
+ * signal, by default SIGTERM.
  */
 export async function start(command, args, ready, options = {}) {
   const child = launch(command, args, 'pipe', options);
@@ -32,13 +32,13 @@ export async function start(command, args, ready, options = {}) {
   const exited = track(child);
   let text = '';
   const match = await new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`${command} did not get ready:\n${text}`)), PATIENCE);
-    exited.then((code) => reject(new Error(`${command} ended at once (${code}):\n${text}`)));
+    const timeout = setTimeout(() => reject(new Error(`${command} did not become ready:\n${text}`)), TIMEOUT);
+    exited.then((code) => reject(new Error(`${command} exited before it was ready (${code}):\n${text}`)));
     const read = (chunk) => {
       text += chunk;
       const found = ready.exec(text);
       if (!found) return;
-      clearTimeout(late);
+      clearTimeout(timeout);
       resolve(found);
     };
     child.stdout.on('data', read);
@@ -48,7 +48,7 @@ export async function start(command, args, ready, options = {}) {
 }
 
 /**
- * Runs a program to its end, and gives its exit code and what it wrote. One that hangs
+ * Runs a program until it exits, and returns its exit code and output. A program that hangs
  * is killed.
  */
 export async function run(command, args, options = {}) {
@@ -60,9 +60,9 @@ export async function run(command, args, options = {}) {
   };
   child.stdout.on('data', read(process.stdout));
   child.stderr.on('data', read(process.stderr));
-  const late = setTimeout(() => kill(child, 'SIGKILL'), 10 * PATIENCE);
+  const timeout = setTimeout(() => kill(child, 'SIGKILL'), 10 * TIMEOUT);
   const code = await track(child);
-  clearTimeout(late);
+  clearTimeout(timeout);
   return { code, text };
 }
 
@@ -70,7 +70,7 @@ function kill(child, signal) {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // the whole group has ended
+    // the whole process group has already exited
   }
 }
 
@@ -78,13 +78,13 @@ async function stop(child, signal = 'SIGTERM') {
   const exited = running.get(child);
   if (!exited) return;
   kill(child, signal);
-  const late = setTimeout(() => kill(child, 'SIGKILL'), PATIENCE);
+  const timeout = setTimeout(() => kill(child, 'SIGKILL'), TIMEOUT);
   await exited;
-  clearTimeout(late);
+  clearTimeout(timeout);
 }
 
-/** Stops all that still runs, the last one started first. Nothing starts afterwards. */
+/** Stops all running programs, the last started first. No program can be started afterwards. */
 export async function stopAll() {
-  over = true;
+  stopped = true;
   for (const child of [...running.keys()].reverse()) await stop(child);
 }

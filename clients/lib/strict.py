@@ -1,6 +1,6 @@
-"""Builds the schema with graphql-core, from what introspection shows and from
-the text of schema.graphql, and compares the two. The introspection's data are
-read from standard input; the text's path is the argument."""
+"""Builds the schema with graphql-core, once from an introspection result and once
+from schema.graphql, and compares the two. Reads the introspection result from
+standard input; the argument is the path of schema.graphql."""
 
 import json
 import sys
@@ -21,4 +21,4 @@ for schema in (served, kept):
         sys.exit("\n".join(problem.message for problem in problems))
 served, kept = (print_schema(lexicographic_sort_schema(schema)) for schema in (served, kept))
 if served != kept:
-    sys.exit("what is served is not schema.graphql")
+    sys.exit("the served schema differs from schema.graphql")

@@ -1,4 +1,4 @@
-// Apollo Client 4, as its documentation sets it up.
+// Apollo Client 4, set up as its documentation says.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from '@apollo/client';
@@ -9,12 +9,12 @@ import { filter, firstValueFrom, tap } from 'rxjs';
 import WebSocket from 'ws';
 import { newest, pair, post, register, texts, until, url, wsUrl } from '../lib/chirp.mjs';
 
-globalThis.WebSocket ??= WebSocket; // Apollo's link looks for the browser's own when an operation fails
+globalThis.WebSocket ??= WebSocket; // Apollo's link expects the browser's global when an operation fails
 
 const stops = [];
 after(() => Promise.all(stops.map((stop) => stop())));
 
-// client is an Apollo Client of a user. Without live it subscribes by HTTP, which is
+// client returns an Apollo Client for a user. Without live it subscribes over HTTP, with
 // Apollo's multipart protocol.
 function client(user, { live = true } = {}) {
   let position;
@@ -59,14 +59,14 @@ const LIVE = gql`subscription Live($after: String) { feedChirpAdded(after: $afte
 const contents = (data) => data.feed.edges.map((edge) => edge.node.content);
 const newestFirst = (n) => texts(0, n).reverse();
 
-// read makes a reader of n chirps, with an Apollo Client that reads all of them.
+// read registers a reader whose feed has n chirps, and returns an Apollo Client that sees all of them.
 async function read(n, options) {
   const { reader, author } = await pair();
   const at = await post(author, ...texts(0, n));
   return { author, apollo: client(reader, options), context: { headers: { 'chirp-read-after': at } } };
 }
 
-test('queries fill a cache of things with ids', async () => {
+test('queries fill a normalized cache', async () => {
   const { author, apollo, context } = await read(3);
   const { data } = await apollo.query({
     query: gql`query($id: ID!, $name: String!) {
@@ -84,7 +84,7 @@ test('queries fill a cache of things with ids', async () => {
   assert.deepEqual(data.user.chirps.edges.map((e) => e.node.content), ['chirp 2', 'chirp 1']);
   assert.match(data.node.joinedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   const kept = apollo.readFragment({ fragment: gql`fragment F on User { username joinedAt followerCount }`, from: { __typename: 'User', id: author.id } });
-  assert.deepEqual([kept.username, kept.joinedAt], [author.username, data.node.joinedAt], 'user and node are one thing in the cache');
+  assert.deepEqual([kept.username, kept.joinedAt], [author.username, data.node.joinedAt], 'user and node are one entry in the cache');
 });
 
 for (const [end, size, cursor, from, more] of [['front', 'first', 'after', 'endCursor', 'hasNextPage'], ['end', 'last', 'before', 'startCursor', 'hasPreviousPage']]) {
@@ -102,7 +102,7 @@ for (const [end, size, cursor, from, more] of [['front', 'first', 'after', 'endC
   });
 }
 
-test('a mutation shows in every query after it', async () => {
+test('queries after a mutation include its effect', async () => {
   const { author } = await pair();
   const apollo = client(author);
   for (const content of texts(0, 30)) {
@@ -115,7 +115,7 @@ test('a mutation shows in every query after it', async () => {
   }
 });
 
-test('a refused command gives its code, and leaves the others their answers', async () => {
+test('a refused mutation returns its code, and the others return their results', async () => {
   const { author } = await pair();
   const apollo = client(author);
   await assert.rejects(
@@ -131,7 +131,7 @@ test('a refused command gives its code, and leaves the others their answers', as
   assert.deepEqual(error.errors.map((e) => e.path), [['not']]);
 });
 
-test('a token that is not good, and an operation that is not valid, give their codes', async () => {
+test('an invalid token and an invalid operation return their codes', async () => {
   const { author } = await pair();
   for (const [user, query, code] of [
     [{ authorization: 'Bearer nonsense' }, gql`{ viewer { id } }`, 'UNAUTHENTICATED'],
@@ -146,14 +146,14 @@ test('a token that is not good, and an operation that is not valid, give their c
 });
 
 for (const [name, live] of [['graphql-ws', true], ['multipart', false]]) {
-  test(`a subscription by ${name} gets every event, in order`, async () => {
+  test(`a subscription over ${name} receives every event, in order`, async () => {
     const { author, apollo, context } = await read(5, { live });
     const { data } = await apollo.query({ query: FEED, context });
     const got = [];
-    const all = until(() => got.length >= 23, () => `23 chirps, and got ${got}`);
+    const all = until(() => got.length >= 23, () => `23 chirps, got ${got}`);
     const subscription = apollo.subscribe({ query: LIVE, variables: { after: data.feed.edges[2].cursor } }).subscribe({
-      next: ({ data, error }) => { got.push(error ?? data.feedChirpAdded.node.content); all.poke(); },
-      error: (error) => { got.push(error); all.poke(); },
+      next: ({ data, error }) => { got.push(error ?? data.feedChirpAdded.node.content); all.check(); },
+      error: (error) => { got.push(error); all.check(); },
     });
     await post(author, ...texts(5, 26));
     await all.done;
@@ -161,18 +161,18 @@ for (const [name, live] of [['graphql-ws', true], ['multipart', false]]) {
     subscription.unsubscribe();
   });
 
-  test(`subscriptions by ${name} go on beside each other, and end alone`, async () => {
+  test(`concurrent subscriptions over ${name} are independent`, async () => {
     const { reader, author } = await pair();
     const apollo = client(reader, { live });
     const after = await newest(author, await post(author, 'chirp 0'));
     const feed = [];
     let count = 0;
-    const all = until(() => feed.length === 2 && count === 3, () => `2 chirps and a count of 3, and got ${feed} and ${count}`);
+    const all = until(() => feed.length === 2 && count === 3, () => `2 chirps and a count of 3, got ${feed} and ${count}`);
     const profile = apollo.subscribe({ query: gql`subscription($id: ID!) { profileUpdated(userId: $id) { id chirpCount } }`, variables: { id: author.id } })
-      .subscribe(({ data }) => { count = data.profileUpdated.chirpCount; all.poke(); });
+      .subscribe(({ data }) => { count = data.profileUpdated.chirpCount; all.check(); });
     const chirps = apollo.subscribe({ query: LIVE, variables: { after } })
-      .subscribe(({ data }) => { feed.push(data.feedChirpAdded.node.content); all.poke(); more.poke(); });
-    const more = until(() => feed.length === 4, () => `4 chirps, and got ${feed}`);
+      .subscribe(({ data }) => { feed.push(data.feedChirpAdded.node.content); all.check(); more.check(); });
+    const more = until(() => feed.length === 4, () => `4 chirps, got ${feed}`);
     await post(author, ...texts(1, 3));
     await all.done;
     profile.unsubscribe();
@@ -182,11 +182,11 @@ for (const [name, live] of [['graphql-ws', true], ['multipart', false]]) {
     chirps.unsubscribe();
   });
 
-  test(`a subscription by ${name} that is refused gives its code`, async () => {
+  test(`a refused subscription over ${name} returns its code`, async () => {
     const apollo = client(await register(), { live });
     const error = await new Promise((resolve, reject) => {
       apollo.subscribe({ query: LIVE, variables: { after: 'nonsense' } }).subscribe({
-        next: ({ error }) => (error ? resolve(error) : reject(new Error('it goes on'))),
+        next: ({ error }) => (error ? resolve(error) : reject(new Error('it was not refused'))),
         error: resolve,
         complete: () => reject(new Error('it ended without an error')),
       });

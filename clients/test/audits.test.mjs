@@ -1,5 +1,5 @@
-// The protocol audits, where they lie beside the checkout: they are not the project's,
-// and bring no packages along.
+// Third-party protocol audits, if they are beside the checkout. They are not part of the
+// project, and use the packages installed here.
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ function start(program, ...args) {
   return run('node', [program, ...args], { cwd: folder });
 }
 
-// audit runs a program until its end, and wants its total.
+// audit runs a program and checks its total.
 async function audit(program, total, ...args) {
   const { code, text } = await start(program, ...args);
   assert.match(text, new RegExp(`^TOTAL: ${total}$`, 'm'));
@@ -29,23 +29,23 @@ async function audit(program, total, ...args) {
 
 const skip = (program) => !existsSync(path.join(tools, program)) && `${program} is not in ${tools}: NOT AUDITED`;
 
-// Where the older audits of GraphQL over HTTP want what the specification no longer
-// does, by the audits' ids: 22, which leaves 39 of 61. They are of a draft from before it said 422 and from when a
-// client that accepts only application/json was to get 200 whatever came of its request;
-// graphql-over-http.test.mjs has the newer sentences. Each of these is a MAY or a SHOULD.
-const NOT_WELL_FORMED = '400 for parameters that are missing or of the wrong kind; now "If the request is not a well-formed GraphQL-over-HTTP request, status code 422 SHOULD be used"';
+// The 22 of the 61 older audits of GraphQL over HTTP that check what the specification no
+// longer says, by id. They follow a draft from before it said 422, in which a client that
+// accepts only application/json received 200 for every request; graphql-over-http.test.mjs
+// has the current sentences. Each of these is a MAY or a SHOULD.
+const NOT_WELL_FORMED = '400 for parameters that are missing or of the wrong type; now "If the request is not a well-formed GraphQL-over-HTTP request, status code 422 SHOULD be used"';
 const LEGACY = '200 for application/json; now "If the GraphQL response does not contain the data entry then the server MUST reply with an appropriate 4xx or 5xx status code", whatever the media type';
 const DIFFERENCES = {
-  // No query; a misspelt one; a query, operationName, variables and extensions of four
-  // wrong kinds each.
+  // No query; a misspelt query; and query, operationName, variables and extensions, each
+  // with four wrong types.
   ...Object.fromEntries(['423L', '3E3A', ...['LKJ', '6C0', '476', '58B'].flatMap((id) => [0, 1, 2, 3].map((n) => id + n))].map((id) => [id, NOT_WELL_FORMED])),
   '572B': LEGACY,
   'FDE2': LEGACY,
   '7B9B': LEGACY,
-  '86EE': '400 for a variable that cannot be coerced (and is not used); now "If the request does not pass GraphQL validation, status code 422 SHOULD be used"',
+  '86EE': '400 for an (unused) variable that cannot be coerced; now "If the request does not pass GraphQL validation, status code 422 SHOULD be used"',
 };
 
-test('GraphQL over HTTP: the older audits, but for what is explained', { skip: skip('audit.mjs') }, async () => {
+test('GraphQL over HTTP: the older audits, except for the explained differences', { skip: skip('audit.mjs') }, async () => {
   const { text } = await start('audit.mjs', url);
   const failed = [...text.matchAll(/^FAIL (\S+) (.*)$/gm)];
   assert.deepEqual(failed.map(([, id]) => id).sort(), Object.keys(DIFFERENCES).sort(), failed.map(([line]) => line).join('\n'));
@@ -56,7 +56,7 @@ test('GraphQL over HTTP: the older audits, but for what is explained', { skip: s
 test('graphql-transport-ws: 29 of 29', { skip: skip('ws-protocol.mjs') }, async () => {
   const { reader, author } = await pair();
   const cursor = await newest(author, await post(author, 'chirp 0'));
-  await post(author, ...texts(1, 4)); // what a subscription after the cursor begins with
+  await post(author, ...texts(1, 4)); // a subscription after the cursor starts with these
   await audit(
     'ws-protocol.mjs', '29/29', wsUrl, `subscription { feedChirpAdded(after: "${cursor}") { cursor } }`,
     '--init', JSON.stringify({ authorization: reader.authorization }),

@@ -1,8 +1,8 @@
-// An audit of GraphQL over HTTP: each MUST and SHOULD that is a server's, by its
-// sentence. The text is the working draft of 6 August 2026 (graphql/graphql-over-http,
-// commit e1e46e7), the newest that could be had when this was written; sentences are
-// quoted from its sections as far as is needed to find them. What it asks of clients and
-// of those who extend it is listed at the end, so that nothing is left out in silence.
+// An audit of GraphQL over HTTP: one test for each MUST and SHOULD that applies to a server,
+// named by its sentence. The text is the working draft of 6 August 2026
+// (graphql/graphql-over-http, commit e1e46e7), the newest when this was written; sentences
+// are quoted by section, as far as needed to find them. What the draft requires of clients
+// and of implementers who extend it is listed at the end, so that the list is complete.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
@@ -13,7 +13,7 @@ const GRAPHQL = 'application/graphql-response+json';
 const JSON_ = 'application/json';
 const MAX_BODY = 262_144; // the default of --max-body
 
-// send sends a request and reads the answer: text, and body if it is JSON.
+// send sends a request and returns the response: its text and, if that is JSON, its body.
 async function send({ method = 'POST', headers = {}, body, search = '' } = {}) {
   const target = new URL(url);
   target.search = search;
@@ -26,19 +26,19 @@ async function send({ method = 'POST', headers = {}, body, search = '' } = {}) {
   let text = '';
   for await (const chunk of answer) text += chunk;
   let json;
-  try { json = JSON.parse(text); } catch { /* none */ }
+  try { json = JSON.parse(text); } catch { /* not JSON */ }
   return { status: answer.statusCode, headers: answer.headers, media: (answer.headers['content-type'] ?? '').split(';')[0], text, body: json };
 }
 
-// post sends a request as JSON.
+// post sends a request as JSON, and get as URL parameters.
 const post = (request, { accept = GRAPHQL, ...headers } = {}) =>
   send({ headers: { 'content-type': JSON_, ...(accept && { accept }), ...headers }, body: typeof request === 'string' ? request : JSON.stringify(request) });
 const get = (parameters, { accept = GRAPHQL, method = 'GET', ...headers } = {}) =>
   send({ method, headers: { accept, ...headers }, search: String(new URLSearchParams(parameters)) });
 
-// raw writes text to the server and reads until it closes the connection. It may do so
-// while what is too large is still under way, which can cost its answer: then it is asked
-// again.
+// raw writes text to the server and returns everything up to the end of the connection. If
+// the server closes the connection while an oversized request is still being sent, its
+// response can be lost; raw then tries again.
 async function raw(text) {
   for (let tries = 0; tries < 5; tries++) {
     const answer = await exchange(text);
@@ -58,13 +58,14 @@ const TYPENAME = '{ __typename }';
 const PARTIAL = { query: '{ __typename node(id: "nonsense") { id } }' };
 const NULL = { query: '{ feed(after: "nonsense") { edges { cursor } } }' };
 
-// refused checks a refusal: a status, and a well-formed GraphQL response without data.
+// refused checks that a response has a status and is a well-formed GraphQL response without data.
 function refused(answer, status) {
   assert.equal(answer.status, status, answer.text);
   assert.ok(answer.body && !('data' in answer.body) && answer.body.errors.length > 0, answer.text);
   for (const error of answer.body.errors) assert.equal(typeof error.message, 'string');
 }
 
+// answered checks that a response has data, no errors and a media type.
 function answered(answer, media = GRAPHQL) {
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.media, media);
@@ -80,7 +81,7 @@ const rules = [
     ['SHOULD', 'when doing so it SHOULD use the relevant 4xx or 5xx status code.',
       async () => refused(await post({ query: TYPENAME }, { authorization: 'Bearer nonsense' }), 401)],
     ['SHOULD', 'This decision SHOULD NOT be based on the contents of a well-formed GraphQL-over-HTTP request.', async () => {
-      // Whose feed it is, is for the schema to ask: the rest of the answer is there.
+      // Authorization for the feed is up to the schema: the rest of the response is present.
       const answer = await post({ query: '{ __typename feed { edges { cursor } } }' });
       assert.equal(answer.status, 294, answer.text);
       assert.equal(answer.body.errors[0].extensions.code, 'UNAUTHENTICATED');
@@ -193,7 +194,7 @@ const rules = [
     }],
     ['SHOULD', 'If the GraphQL response contains the data entry and does not contain the errors entry, then the server SHOULD reply with a 200 status code.', async () => answered(await post({ query: TYPENAME }))],
     ['SHOULD', 'If the GraphQL response contains both the data entry (even if it is null) and the errors entry, then the server SHOULD reply with a 294 status code.', async () => {
-      // No field of the root is non-null, so the whole of data never is null here.
+      // No root field is non-null, so data as a whole is never null here.
       for (const [request, data] of [[PARTIAL, { __typename: 'Query', node: null }], [NULL, { feed: null }]]) {
         const answer = await post(request);
         assert.equal(answer.status, 294, answer.text);
@@ -212,7 +213,7 @@ const rules = [
       }
     }],
     ['SHOULD', 'If a mutation is attempted via the GET verb, status code 405 SHOULD be used.', async () => refused(await get({ query: 'mutation { logIn(input: {username: "a", password: "b"}) { token } }' }), 405)],
-    ['SHOULD', 'If the request uses an unsupported HTTP method, status code 405 SHOULD be used. (And by RFC 9110 the Allow header must be there.)', async () => {
+    ['SHOULD', 'If the request uses an unsupported HTTP method, status code 405 SHOULD be used. (RFC 9110 also requires the Allow header.)', async () => {
       for (const method of ['PUT', 'DELETE', 'PATCH']) {
         const answer = await send({ method, headers: { accept: GRAPHQL, 'content-type': JSON_ }, body: JSON.stringify({ query: TYPENAME }) });
         refused(answer, 405);
@@ -226,8 +227,8 @@ const rules = [
     ['SHOULD', 'If none of the media types in the Accept header are supported and the Accept header does not include application/json, then status code 406 SHOULD be used.',
       async () => refused(await post({ query: TYPENAME }, { accept: 'application/xml' }), 406)],
     ['SHOULD', 'If the client did not produce a request within the time that the server was prepared to wait, status code 408 SHOULD be used.', async () => {
-      // The server waits 10 s for the headers. For the body it waits 30 s, which a test in
-      // Go has in less.
+      // The server waits 10 s for the headers. It waits 30 s for the body, which a Go test
+      // checks with a shorter timeout.
       assert.match(await raw('POST /graphql HTTP/1.1\r\nHost: x\r\n'), /^HTTP\/1\.1 408 [^]*"errors"/);
     }],
     ['SHOULD', 'If the size of the URI was too large, status code 414 SHOULD be used', async () => {
@@ -283,15 +284,15 @@ const rules = [
       assert.equal((await post({ query: '{ viewer { chirpCount } }' }, { authorization })).body.data.viewer.chirpCount, 0);
     }],
     ['SHOULD', 'If the operation is executed and no GraphQL request error is raised, then the server SHOULD respond with a status code of 200 (Okay). This is the case even if a GraphQL field error is raised […]', async () => {
-      // The same draft says 294 for these among the status codes, and this only in an
-      // example, a remnant: with graphql-response+json it is 294, with JSON 200.
+      // The same draft specifies 294 for these in its section on status codes; this sentence
+      // is a remnant in an example. With graphql-response+json it is 294, with JSON 200.
       assert.equal((await post(PARTIAL, { accept: JSON_ })).status, 200);
       assert.equal((await post(PARTIAL)).status, 294);
     }],
   ]],
 ];
 
-// use puts a variable of a type to use.
+// use returns a selection that uses a variable of a type.
 function use(type) {
   switch (type.replace('!', '')) {
     case 'ID': return 'v: node(id: $v) { id }';
@@ -305,11 +306,11 @@ for (const [section, sentences] of rules) {
   for (const [level, sentence, check] of sentences) test(`${section}: ${level}: ${sentence}`, { timeout: 60_000 }, check);
 }
 
-// Not a server's: "A client MUST indicate the media types that it supports", "The client
+// These apply to clients: "A client MUST indicate the media types that it supports", "The client
 // MUST include the media type application/graphql-response+json", "the client SHOULD set
 // the Accept header to […]", "A client MUST indicate the media type of a request body",
 // "it SHOULD encode the request body in JSON", "Clients should process a response […]
-// independent of the HTTP status code". Nor can be asked from outside: "Implementers MUST
-// NOT add additional properties to the request object" (documentId is one; it is that of
-// the persisted documents appendix in preparation), "when the server is the reason for
-// failure […] 503" (it is while the store is not open: a test in Go), and 418.
+// independent of the HTTP status code". These cannot be tested from outside: "Implementers
+// MUST NOT add additional properties to the request object" (documentId is one; it comes
+// from the upcoming persisted documents appendix), "when the server is the reason for
+// failure […] 503" (a Go test checks it while the store is not open), and 418.

@@ -1,4 +1,4 @@
-// The graphql-sse client, in the mode of a connection for each operation.
+// The graphql-sse client, in distinct connections mode.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClient } from 'graphql-sse';
@@ -6,24 +6,24 @@ import { newest, pair, post, register, resumes, texts, url } from '../lib/chirp.
 
 const LIVE = 'subscription Live($after: String) { feedChirpAdded(after: $after) { cursor node { content } } }';
 
-// connect makes a client of a user, for as long as a test takes.
+// connect returns a client for a user, which is disposed when the test ends.
 function connect(t, user, options) {
   const client = createClient({ url, headers: { authorization: user.authorization }, retryAttempts: 0, ...options });
   t.after(() => client.dispose());
   return client;
 }
 
-test('queries and commands are answered by one event', async (t) => {
+test('a query or mutation receives one event', async (t) => {
   const author = await register();
   const client = connect(t, author);
-  const answers = [];
+  const results = [];
   for (const query of ['mutation { postChirp(input: { content: "by an event" }) { chirp { content } } }', '{ viewer { username } }']) {
-    for await (const answer of client.iterate({ query })) answers.push(answer.data);
+    for await (const result of client.iterate({ query })) results.push(result.data);
   }
-  assert.deepEqual(answers, [{ postChirp: { chirp: { content: 'by an event' } } }, { viewer: { username: author.username } }]);
+  assert.deepEqual(results, [{ postChirp: { chirp: { content: 'by an event' } } }, { viewer: { username: author.username } }]);
 });
 
-test('a subscription can be iterated, from a cursor on', async (t) => {
+test('a subscription can be iterated, starting after a cursor', async (t) => {
   const { reader, author } = await pair();
   const after = await newest(author, await post(author, 'chirp 0'));
   const client = connect(t, reader);
@@ -37,9 +37,9 @@ test('a subscription can be iterated, from a cursor on', async (t) => {
   assert.deepEqual(got, texts(1, 6));
 });
 
-test('a subscription whose line is cut again and again goes on by cursor, without a gap or a duplicate', (t) => {
-  return resumes(t, ({ reader, cable, variables, next, fault }) => {
-    connect(t, reader, { url: cable.url, retryAttempts: 100, retry: async () => {} }).subscribe({ query: LIVE, variables }, {
+test('a subscription whose connection is cut repeatedly resumes by cursor, without gaps or duplicates', (t) => {
+  return resumes(t, ({ reader, proxy, variables, next, fault }) => {
+    connect(t, reader, { url: proxy.url, retryAttempts: 100, retry: async () => {} }).subscribe({ query: LIVE, variables }, {
       next: ({ data }) => next(data.feedChirpAdded),
       error: fault,
       complete: () => fault('complete'),
@@ -47,9 +47,9 @@ test('a subscription whose line is cut again and again goes on by cursor, withou
   });
 });
 
-test('a subscription that is refused gives its code', async (t) => {
+test('a refused subscription returns its code', async (t) => {
   const client = connect(t, await register());
-  const answers = [];
-  for await (const answer of client.iterate({ query: LIVE, variables: { after: 'nonsense' } })) answers.push(answer);
-  assert.deepEqual(answers.map((a) => a.errors?.[0].extensions.code), ['CURSOR_INVALID'], JSON.stringify(answers));
+  const results = [];
+  for await (const result of client.iterate({ query: LIVE, variables: { after: 'nonsense' } })) results.push(result);
+  assert.deepEqual(results.map((a) => a.errors?.[0].extensions.code), ['CURSOR_INVALID'], JSON.stringify(results));
 });

@@ -1,4 +1,4 @@
-// The page of a dev server on another port, whose proxy is set up as doc/clients.md says.
+// A page on a dev server with another port, whose proxy is configured as in doc/clients.md.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { createServer } from 'vite';
 import WebSocket from 'ws';
 import { register, url } from '../lib/chirp.mjs';
 
-// proxied starts a dev server with the document's own config.
+// proxied starts a dev server with the config from the document, and returns its origin.
 async function proxied(t) {
   const text = readFileSync(new URL('../../doc/clients.md', import.meta.url), 'utf8');
   const [, config] = /```js\n\/\/ vite\.config\.js\n([^]*?)```/.exec(text);
@@ -26,7 +26,7 @@ async function proxied(t) {
   return `http://localhost:${server.httpServer.address().port}`;
 }
 
-test('a page asks, streams and opens sockets through the proxy of its dev server', async (t) => {
+test('queries, event streams and sockets work through the proxy of a dev server', async (t) => {
   const [origin, user] = [await proxied(t), await register()];
   const headers = { origin, 'content-type': 'application/json', authorization: user.authorization };
   const ask = (query, accept) => fetch(`${origin}/graphql`, { method: 'POST', headers: { ...headers, accept }, body: JSON.stringify({ query }) });
@@ -43,7 +43,7 @@ test('a page asks, streams and opens sockets through the proxy of its dev server
   }
   assert.match(read, /event: next\ndata: /);
 
-  class Page extends WebSocket { // as a browser does for that page
+  class Page extends WebSocket { // sends the origin, as a browser does
     constructor(address, protocols) { super(address, protocols, { origin }); }
   }
   const socket = createClient({ url: `${origin.replace('http', 'ws')}/graphql`, webSocketImpl: Page, connectionParams: { authorization: user.authorization }, retryAttempts: 0 });

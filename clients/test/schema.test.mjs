@@ -1,5 +1,5 @@
-// The schema that is served, as tools see it: those of today, and stricter ones of
-// years ago, which refuse what they do not know.
+// The served schema, as tools see it: current ones, and older and stricter ones, which
+// reject what they do not know.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -13,22 +13,22 @@ const path = fileURLToPath(new URL('../../schema.graphql', import.meta.url));
 const written = readFileSync(path, 'utf8');
 const everything = { descriptions: true, schemaDescription: true, directiveIsRepeatable: true, inputValueDeprecation: true };
 
-// To graphql-js 15 @oneOf is a directive of the server's own, and it asks for the
-// addresses of scalars' specifications by a name that was only a draft's.
+// graphql-js 15 treats @oneOf as a custom directive, and knows specifiedBy URLs only under
+// their name in an earlier draft.
 const oneOf = '"""Indicates exactly one field must be supplied and this field must not be `null`."""\ndirective @oneOf on INPUT_OBJECT\n';
 const asOf15 = oneOf + written.replace(/ @specifiedBy\(url: "[^"]*"\)/g, '');
 
-// Libraries, what their introspection queries ask, and the schema that they know.
+// The libraries, the options of their introspection queries, and the schema as they know it.
 const libraries = [
   ['graphql-js 16', today, { ...everything, specifiedByUrl: true, oneOf: true }, written],
   ['graphql-js 15', old, everything, asOf15],
 ];
 
 for (const [name, { buildClientSchema, buildSchema, getIntrospectionQuery, lexicographicSortSchema, printSchema, validateSchema }, options, known] of libraries) {
-  // A served schema has no comments, and its words may be broken into other lines.
+  // The served schema has no comments, and its descriptions may be wrapped differently.
   const text = (schema) => printSchema(lexicographicSortSchema(schema));
 
-  test(`${name}: what is served is schema.graphql, with every description`, async () => {
+  test(`${name}: the served schema is schema.graphql, with every description`, async () => {
     const kept = buildSchema(known);
     assert.deepEqual(validateSchema(kept), []);
     const served = buildClientSchema(await ask(getIntrospectionQuery(options)));
@@ -37,7 +37,7 @@ for (const [name, { buildClientSchema, buildSchema, getIntrospectionQuery, lexic
   });
 }
 
-test('graphql-core, for Python, builds the same schema from both', async () => {
+test('graphql-core for Python builds the same schema from both', async () => {
   const data = await ask(today.getIntrospectionQuery({ ...everything, specifiedByUrl: true }));
   const python = spawnSync('python3', [fileURLToPath(new URL('../lib/strict.py', import.meta.url)), path], {
     input: JSON.stringify(data),

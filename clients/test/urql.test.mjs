@@ -1,4 +1,4 @@
-// urql with its normalised cache, on the same connections.
+// urql with its normalized cache and pagination.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Client, fetchExchange, gql, subscriptionExchange } from '@urql/core';
@@ -83,13 +83,13 @@ test('relayPagination joins pages from the end', async () => {
   }
 });
 
-test('a refused command gives its code', async () => {
+test('a refused mutation returns its code', async () => {
   const { author } = await pair();
   const { error } = await client(author).mutation(gql`mutation { postChirp(input: { content: " " }) { position } }`, {}).toPromise();
   assert.equal(error.graphQLErrors[0].extensions.code, 'BAD_USER_INPUT');
 });
 
-test('a token that is not good, and an operation that is not valid, give their codes', async () => {
+test('an invalid token and an invalid operation return their codes', async () => {
   const { author } = await pair();
   for (const [user, query, code] of [
     [{ authorization: 'Bearer nonsense' }, gql`{ viewer { id } }`, 'UNAUTHENTICATED'],
@@ -103,16 +103,16 @@ test('a token that is not good, and an operation that is not valid, give their c
 });
 
 for (const [name, live] of [['graphql-ws', true], ['its own fetch', false]]) {
-  test(`a subscription by ${name} gets every event, in order`, async () => {
+  test(`a subscription over ${name} receives every event, in order`, async () => {
     const { reader, author } = await pair();
     const urql = client(reader, { readAfter: await post(author, ...texts(0, 3)), live });
     const { feed } = await must(urql.query(FEED, { first: 3 }).toPromise());
     const got = [];
-    const all = until(() => got.length >= 12, () => `12 chirps, and got ${got}`);
+    const all = until(() => got.length >= 12, () => `12 chirps, got ${got}`);
     const { unsubscribe } = urql.subscription(
       gql`subscription($after: String) { feedChirpAdded(after: $after) { cursor node { id content } } }`,
       { after: feed.pageInfo.endCursor },
-    ).subscribe(({ data, error }) => { got.push(error ? String(error) : data.feedChirpAdded.node.content); all.poke(); });
+    ).subscribe(({ data, error }) => { got.push(error ? String(error) : data.feedChirpAdded.node.content); all.check(); });
     await post(author, ...texts(3, 13));
     await all.done;
     assert.deepEqual(got, texts(1, 13));
