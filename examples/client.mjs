@@ -1,5 +1,5 @@
-// An Apollo Client for Chirp, as a program or a React app would set it up. Each link
-// of the chain is of use by itself; copy what you need.
+// An Apollo Client for Chirp, as a program or a React app would set it up. Each link is
+// useful on its own; copy what you need.
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { getMainDefinition, relayStylePagination } from '@apollo/client/utilities';
@@ -7,24 +7,24 @@ import { createClient } from 'graphql-ws';
 import { catchError, defer, from, of, switchMap, tap, throwError } from 'rxjs';
 import ws from 'ws';
 
-globalThis.WebSocket ??= ws; // browsers have one of their own, and Node from 22 on
+globalThis.WebSocket ??= ws; // built into browsers, and into Node since version 22
 
 /**
- * Makes a client of the API at url. token() returns the user's token, or nothing; it
- * is asked for each request and each connection, so that it may change.
+ * Returns a client for the API at url. token() returns the user's token, or undefined; it is
+ * called for each request and each connection, so the token may change.
  *
- * Tokens end. renew() gets another one, from the issuer or by a log-in, so that
- * token() returns it from then on, and what was refused is tried again. Without it,
- * or if it brings none that is good, ended() is called: ask the user to log in.
- * Subscriptions end with an error then, and do not connect again.
+ * Tokens expire. renew() should get a new one, from the issuer or by logging in, which
+ * token() returns from then on; the rejected operation is then retried. If renew is omitted
+ * or does not get a valid token, ended() is called, which should ask the user to log in.
+ * Subscriptions then end with an error, and do not reconnect.
  */
 export function chirpClient({ url, token, renew, ended = () => {} }) {
   const session = newSession({ token, renew, ended });
   const socket = createClient({
     url: url.replace(/^http/, 'ws'),
     ...session.ofSocket(),
-    retryAttempts: Infinity, // but not after a close that says that it would be of no use
-    keepAlive: 10_000, // ms between pings, so that a line that went dead is noticed
+    retryAttempts: Infinity, // except after a close code that makes a retry useless
+    keepAlive: 10_000, // ms between pings, which detect a dead connection
   });
   const positions = readAfter();
   const http = ApolloLink.from([auth(session), positions.link, new HttpLink({ uri: url })]);
@@ -33,9 +33,9 @@ export function chirpClient({ url, token, renew, ended = () => {} }) {
   const apollo = new ApolloClient({ link: ApolloLink.split(isSubscription, live, http), cache: cache() });
   return {
     apollo,
-    /** Makes queries show what stands at a position that was learned elsewhere. */
+    /** Makes queries include a position that was learned elsewhere. */
     readAfter: positions.note,
-    /** Cuts the connection as a lost network would. */
+    /** Cuts the connection, as a network failure would. */
     cut: () => socket.terminate(),
     async close() {
       apollo.stop();
@@ -44,7 +44,7 @@ export function chirpClient({ url, token, renew, ended = () => {} }) {
   };
 }
 
-/** Lists are Relay connections: pages that are fetched join those that are there. */
+/** Returns a cache that merges the pages of Relay connections. */
 function cache() {
   return new InMemoryCache({
     possibleTypes: { Node: ['User', 'Chirp'] },
@@ -55,17 +55,17 @@ function cache() {
   });
 }
 
-const FORBIDDEN = 4403; // the close code for a token that is not good, or no longer
+const FORBIDDEN = 4403; // the close code for a token that is not valid or has expired
 
-/** Knows the token, and what to do when the server takes it no more. */
+/** Holds the token, and renews it when the server rejects it. */
 function newSession({ token, renew, ended }) {
-  let renewing; // what is under way, for all who need it
-  // renewed gets a token in place of one that was refused. It is false if there is none.
+  let renewing; // the renewal in progress, shared by all operations that need it
+  // renewed replaces a rejected token, and reports whether there is a new one.
   const renewed = async (refused) => {
     if (token() === refused && renew) await (renewing ??= Promise.resolve(renew()).finally(() => { renewing = undefined; }));
     return token() !== refused;
   };
-  /** The options of a socket: it is refused at most twice in a row. */
+  /** Returns the options of a socket, which gives up after two rejections in a row. */
   const ofSocket = () => {
     let used;
     let refused;
@@ -91,7 +91,7 @@ function newSession({ token, renew, ended }) {
   return { token, renewed, ended, ofSocket };
 }
 
-/** Says who is asking, and asks once more with another token if the first is refused. */
+/** Authenticates operations, and retries once with a new token if the first is rejected. */
 function auth(session) {
   return new ApolloLink((operation, forward) => {
     const ask = () => {
@@ -113,12 +113,12 @@ function auth(session) {
   });
 }
 
-// A wrong password is refused by the same code, and says nothing of the token.
+// A wrong password has the same code, but does not mean that the token is invalid.
 const isUnauthenticated = ({ errors }) => errors?.some(({ extensions, path }) => extensions?.code === 'UNAUTHENTICATED' && path?.[0] !== 'logIn');
 
 /**
- * Keeps the highest position that a mutation answered with, and asks every query to
- * show at least that much: a user who has posted sees it. Positions have 64 bits.
+ * Remembers the highest position that a mutation returned, and makes every query wait for
+ * it, so that users see what they have posted. Positions have 64 bits.
  */
 function readAfter() {
   let seen = 0n;
@@ -139,13 +139,13 @@ function readAfter() {
 }
 
 /**
- * Lets a subscription that has to connect again go on after the last edge that came:
- * the server first gives what was missed, and then goes on live. It is for those that
- * take $after; others, such as profileUpdated, begin anew.
+ * Makes a subscription that reconnects resume after the last edge it received: the server
+ * first sends what was missed, and then continues live. This applies to subscriptions that
+ * take $after; others, such as profileUpdated, start over.
  */
 function resume() {
   return new ApolloLink((operation, forward) => {
-    const variables = { ...operation.variables }; // graphql-ws sends this object, each time that it connects
+    const variables = { ...operation.variables }; // graphql-ws sends this object each time it connects
     operation.variables = variables;
     return forward(operation).pipe(tap(({ data }) => {
       for (const edge of Object.values(data ?? {})) {

@@ -1,13 +1,13 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
-// Writes gql/: a type for each operation that typed.ts declares. What to copy are the
-// scalars. A DateTime is a text such as 2026-11-27T09:30:00.123Z, for new Date(…). A
-// Position is a text of digits: it has 64 bits, more than a number can tell apart, so
-// send it back as it came and compare it by BigInt(…).
+// Generates gql/: a type for each operation that typed.ts declares. Copy the scalars. A
+// DateTime is a string such as 2026-11-27T09:30:00.123Z, for new Date(…). A Position is a
+// string of digits, because it has 64 bits, more than a number can represent exactly. Send
+// it back unchanged, and compare positions with BigInt(…).
 const config: CodegenConfig = {
   schema: process.env.CHIRP_URL ?? 'http://localhost:8080/graphql',
   documents: ['typed.ts'],
-  importExtension: '.js', // as Node wants it
+  importExtension: '.js', // required by Node
   generates: {
     './gql/': {
       preset: 'client',
@@ -16,7 +16,7 @@ const config: CodegenConfig = {
         documentMode: 'string',
         useTypeImports: true,
         enumsAsTypes: true,
-        strictScalars: true, // a scalar without a type here is an error, and not any
+        strictScalars: true, // a scalar without a type here is an error instead of any
         scalars: { DateTime: 'string', Position: 'string' },
       },
     },

@@ -1,9 +1,9 @@
-// Operations whose variables and answers are checked by the compiler, sent by plain
-// fetch. It runs against a server that is started already:
+// Operations whose variables and results the compiler checks, sent with plain fetch. It
+// needs a running server:
 //
 //	npm ci && npm run typed
 //
-// codegen.ts says how its types are made.
+// codegen.ts configures how the types are generated.
 import { graphql } from './gql/gql.js';
 import type { TypedDocumentString } from './gql/graphql.js';
 
@@ -16,7 +16,7 @@ const POST = graphql(`
 const RECENT = graphql(`
   query Recent($first: Int) { recentChirps(first: $first) { edges { cursor node { content postedAt author { username } } } } }`);
 
-/** Sends an operation and returns its data. A query shows what stands at a position at least. */
+/** Sends an operation and returns its data, which includes everything up to the position `after`. */
 async function ask<Data, Variables>(
   document: TypedDocumentString<Data, Variables>, variables: Variables, { token, after }: { token?: string | null; after?: string } = {},
 ): Promise<Data> {
@@ -35,8 +35,8 @@ async function ask<Data, Variables>(
   return data;
 }
 
-// Nothing is null where there are no errors, and ask throws those.
-const username = `typed_${Date.now().toString(36).slice(-6)}`; // so that the example can be run again
+// Root fields are null only if there are errors, and ask throws those.
+const username = `typed_${Date.now().toString(36).slice(-6)}`; // so that the example can be run repeatedly
 const registered = (await ask(REGISTER, { input: { username, password: 'correct horse battery staple' } })).registerUser!;
 const posted = (await ask(POST, { input: { content: 'Types all the way' } }, { token: registered.token })).postChirp!;
 
