@@ -28,7 +28,7 @@ class Server {
 
 const refusal = (code: string): Answer => ({ data: null, errors: [{ message: code, extensions: { code } }] });
 const posted = (position: string): Answer => ({ data: { postChirp: { __typename: 'P', position } } });
-const nobody: Answer = { data: { viewer: null } };
+const noViewer: Answer = { data: { viewer: null } };
 const lost = new TypeError('Failed to fetch');
 const delays = [1, 1, 1];
 
@@ -57,7 +57,7 @@ const READ_AFTER = 'Chirp-Read-After';
 
 describe('the link chain', () => {
   it('sends the position of the last mutation with queries', async () => {
-    const server = new Server([nobody, posted('9007199254740992'), posted('9007199254740993'), posted('999999999999999'), nobody]);
+    const server = new Server([noViewer, posted('9007199254740992'), posted('9007199254740993'), posted('999999999999999'), noViewer]);
     const client = clientOf(server);
     await client.query({ query: QUERY });
     await post(client, {});
@@ -68,7 +68,7 @@ describe('the link chain', () => {
   });
 
   it('sends the token, except with anonymous operations', async () => {
-    const server = new Server([nobody]);
+    const server = new Server([noViewer]);
     const client = clientOf(server, 'secret');
     await client.query({ query: QUERY });
     await client.query({ query: QUERY, context: { anonymous: true } });
@@ -91,7 +91,7 @@ describe('the link chain', () => {
     ['an unavailable server', refusal('UNAVAILABLE')],
     ['a server that has not caught up', refusal('NOT_YET_VISIBLE')],
   ])('retries a query after %s', async (_, answer) => {
-    const server = new Server([answer, answer, nobody]);
+    const server = new Server([answer, answer, noViewer]);
     await clientOf(server).query({ query: QUERY });
     expect(server.asked.length).toBe(3);
   });
@@ -124,7 +124,7 @@ describe('the link chain', () => {
   it('makes the last attempt without a position, because the server may never reach it', async () => {
     readAfter.record({ postChirp: { position: '99' } });
     const behind = refusal('NOT_YET_VISIBLE');
-    const server = new Server([behind, behind, behind, nobody]);
+    const server = new Server([behind, behind, behind, noViewer]);
     await clientOf(server).query({ query: QUERY });
     expect(server.asked.map((request) => request.headers[READ_AFTER])).toEqual(['99', '99', '99', undefined]);
     expect(readAfter.position).toBeNull();

@@ -22,7 +22,7 @@ export interface FeedSource<E extends FeedEdge> {
 /** Receives what a subscription delivers. */
 export interface Sink<E extends FeedEdge> {
   next(edge: E): void;
-  /** The subscription has ended for good; `cursorInvalid` if it cannot resume after the same cursor. */
+  /** The subscription has ended and will not reconnect; `cursorInvalid` if it cannot resume after the same cursor. */
   ended(cursorInvalid: boolean): void;
 }
 
