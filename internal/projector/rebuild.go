@@ -28,11 +28,6 @@ type Progress struct {
 	// From is where this call took it up, 0 for one that is new. Position is
 	// where it stands, and Head where the log ends.
 	From, Position, Head domain.Position
-	// Rate is the number of events applied in a second, lately.
-	Rate float64
-	// Left is about how long it will take to reach the head, 0 if that cannot
-	// be said.
-	Left time.Duration
 	// Finishing is set while the indexes are built, Done once it serves.
 	Finishing, Done bool
 }
@@ -49,8 +44,6 @@ const (
 	sprintFor    = 500 * time.Millisecond
 	shortestHold = time.Second
 	longestHold  = 8 * time.Second
-	// rateOver is about how far back the rate looks.
-	rateOver = 3 * time.Second
 )
 
 // ErrOtherRebuild says that another rebuild is at work on the same views.
@@ -114,13 +107,6 @@ type rebuild struct {
 	sprint   time.Time     // since when the serving generation is ahead
 	hold     time.Duration // how long it was held last
 	headAt   time.Time     // when the head was asked for
-	marks    []mark        // for the rate, the oldest first
-}
-
-// mark is where a rebuild was at a moment.
-type mark struct {
-	at       time.Time
-	position domain.Position
 }
 
 // attempt builds from the checkpoint on until the new generation serves or
@@ -277,26 +263,8 @@ func (r *rebuild) look(ctx context.Context, now bool) error {
 		return err
 	}
 	r.headAt, r.progress.Head = time.Now(), max(head.Position, r.progress.Position)
-	r.measure()
 	if r.report != nil {
 		r.report(r.progress)
 	}
 	return nil
-}
-
-// measure finds the rate, and what it means for the time left.
-func (r *rebuild) measure() {
-	p := &r.progress
-	r.marks = append(r.marks, mark{r.headAt, p.Position})
-	for len(r.marks) > 2 && r.headAt.Sub(r.marks[1].at) > rateOver {
-		r.marks = r.marks[1:]
-	}
-	first := r.marks[0]
-	p.Rate, p.Left = 0, 0
-	if passed := r.headAt.Sub(first.at); passed > 0 {
-		p.Rate = float64(p.Position-first.position) / passed.Seconds()
-	}
-	if p.Rate > 0 {
-		p.Left = time.Duration(float64(p.Head-p.Position) / p.Rate * float64(time.Second))
-	}
 }
