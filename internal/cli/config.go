@@ -166,8 +166,8 @@ func (c Config) origins() (*transport.Origins, error) {
 	return origins, nil
 }
 
-// limits returns the limits of the transports that flags set.
-func (c Config) limits() transport.Limits {
+// transportLimits returns the limits of the transports that flags set.
+func (c Config) transportLimits() transport.Limits {
 	limit := func(n int) int {
 		if n == 0 {
 			return math.MaxInt

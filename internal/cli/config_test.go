@@ -79,8 +79,8 @@ func TestParseTakesFlagsBeforeVariables(t *testing.T) {
 	if got, err := Parse(origins, nil); err != nil || !slices.Equal(got.AllowedOrigins, []string{"https://a.example", "https://b.example", "*"}) {
 		t.Errorf("with %q: got %q, error %v; want three origins", origins, got.AllowedOrigins, err)
 	}
-	if got, err := Parse([]string{"--sockets-per-user", "0"}, nil); err != nil || got.limits().SocketsPerUser != math.MaxInt || got.limits().SocketsPerAddress != 500 {
-		t.Errorf("with --sockets-per-user 0: got limits %+v, error %v; want none for users, 500 for addresses", got.limits(), err)
+	if got, err := Parse([]string{"--sockets-per-user", "0"}, nil); err != nil || got.transportLimits().SocketsPerUser != math.MaxInt || got.transportLimits().SocketsPerAddress != 500 {
+		t.Errorf("with --sockets-per-user 0: got limits %+v, error %v; want none for users, 500 for addresses", got.transportLimits(), err)
 	}
 	if got, err := Parse([]string{"--no-introspection"}, nil); err != nil || got.Introspection {
 		t.Errorf("with --no-introspection: got %t, error %v", got.Introspection, err)

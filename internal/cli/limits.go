@@ -49,8 +49,8 @@ func (f limitFlags) check() error {
 	return nil
 }
 
-// limits returns the limits as the guard has them.
-func (f limitFlags) limits() guard.Limits {
+// guardLimits returns the limits as the guard has them.
+func (f limitFlags) guardLimits() guard.Limits {
 	return guard.Limits{
 		Tokens: f.MaxTokens, Depth: f.MaxDepth, Aliases: f.MaxAliases, Mutations: f.MaxMutations,
 		Directives: f.MaxDirectives, Fields: f.MaxFields, Page: f.MaxPage, Cost: f.MaxCost,
@@ -66,7 +66,7 @@ func (f limitFlags) documents(log *slog.Logger) (*guard.Documents, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trusted documents: %w", err)
 	}
-	trusted, err := guard.ReadDocuments(graph.Schema(), manifest, f.limits())
+	trusted, err := guard.ReadDocuments(graph.Schema(), manifest, f.guardLimits())
 	if err != nil {
 		return nil, fmt.Errorf("trusted documents: %s: %w", f.TrustedDocuments, err)
 	}

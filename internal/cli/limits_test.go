@@ -12,19 +12,19 @@ func TestLimitsAreFlagsAndVariables(t *testing.T) {
 		"--max-directives", "6", "--max-fields", "7", "--max-page", "8", "--max-cost", "9"}
 	want := guard.Limits{Tokens: 2, Depth: 3, Aliases: 4, Mutations: 5, Directives: 6, Fields: 7, Page: 8, Cost: 9}
 	got, err := Parse(flags, nil)
-	if err != nil || got.Limits.limits() != want || got.limits().Body != 1 {
-		t.Errorf("by flags: got %+v, error %v; want %+v", got.Limits.limits(), err, want)
+	if err != nil || got.Limits.guardLimits() != want || got.transportLimits().Body != 1 {
+		t.Errorf("by flags: got %+v, error %v; want %+v", got.Limits.guardLimits(), err, want)
 	}
 	defaults, err := Parse(nil, nil)
-	if err != nil || defaults.Limits.limits() != (guard.Limits{Tokens: 5000, Depth: 15, Aliases: 50, Mutations: 10,
-		Directives: 50, Fields: 1000, Page: 100, Cost: 10_000}) || defaults.limits().Body != 256<<10 {
-		t.Errorf("by default: got %+v, error %v", defaults.Limits.limits(), err)
+	if err != nil || defaults.Limits.guardLimits() != (guard.Limits{Tokens: 5000, Depth: 15, Aliases: 50, Mutations: 10,
+		Directives: 50, Fields: 1000, Page: 100, Cost: 10_000}) || defaults.transportLimits().Body != 256<<10 {
+		t.Errorf("by default: got %+v, error %v", defaults.Limits.guardLimits(), err)
 	}
 	for i := 0; i < len(flags); i += 2 {
 		t.Setenv("CHIRP_"+strings.ToUpper(strings.ReplaceAll(flags[i][2:], "-", "_")), flags[i+1])
 	}
-	if got, err = Parse(nil, nil); err != nil || got.Limits.limits() != want || got.limits().Body != 1 {
-		t.Errorf("by variables: got %+v, error %v; want %+v", got.Limits.limits(), err, want)
+	if got, err = Parse(nil, nil); err != nil || got.Limits.guardLimits() != want || got.transportLimits().Body != 1 {
+		t.Errorf("by variables: got %+v, error %v; want %+v", got.Limits.guardLimits(), err, want)
 	}
 }
 

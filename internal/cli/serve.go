@@ -27,9 +27,9 @@ func Serve(ctx context.Context, cfg Config, std Streams) error {
 		Addr: cfg.Addr, CelebrityThreshold: cfg.CelebrityThreshold,
 		TokenSecret: cfg.TokenSecret, LocalPasswords: cfg.LocalPasswords, OIDCIssuer: cfg.OIDCIssuer, OIDCAudience: cfg.OIDCAudience,
 		Guard: guard.Config{
-			Limits: cfg.Limits.limits(), RateLimit: cfg.RateLimit, Introspection: cfg.Introspection,
+			Limits: cfg.Limits.guardLimits(), RateLimit: cfg.RateLimit, Introspection: cfg.Introspection,
 			Documents: documents, DocumentsOnly: cfg.Limits.TrustedDocumentsOnly,
 		},
-		Transport: cfg.limits(), Origins: origins, TrustedProxies: proxies, Demo: cfg.Demo,
+		Transport: cfg.transportLimits(), Origins: origins, TrustedProxies: proxies, Demo: cfg.Demo,
 	}, open, log)
 }

@@ -26,53 +26,44 @@ const (
 	quietFor = 5 * time.Second
 )
 
-// writeKind is what a write was about. It is a label of the metrics.
-type writeKind string
-
-const (
-	appendWrite     writeKind = "append"
-	credentialWrite writeKind = "credential"
-)
-
-// Writes knows whether the store can be written. From a write that fails it
-// cannot, until another one succeeds, or a probe after a quiet time.
+// Writes knows whether the store can be written. A write that fails means that
+// it cannot; a write that succeeds, or a probe after a quiet time, that it can
+// again.
 type Writes struct {
 	probe func(context.Context) error
 	log   *slog.Logger
 
-	kinds      [2]kindState
-	wake       chan struct{} // has room for one signal: a write has failed
-	lastFailed atomic.Int64  // when a write last failed, in Unix nanoseconds
+	appends, credentials writes
+	wake                 chan struct{} // has room for one signal: a write has failed
+	lastFailed           atomic.Int64  // when a write last failed, in Unix nanoseconds
 }
 
-// kindState is the state of the writes of one kind.
-type kindState struct {
-	kind     writeKind
+// writes is the state of the writes of one kind.
+type writes struct {
+	kind     string // a label of the metrics
 	outage   outage.Outage
 	failures atomic.Int64
 }
 
-// NewWrites returns a Writes that is told of writes by the Log and the
+// NewWrites returns a Writes that observes the writes to the Log and the
 // Credentials that it wraps. probe writes what no reader sees.
 func NewWrites(probe func(context.Context) error, log *slog.Logger) *Writes {
 	w := &Writes{probe: probe, log: log, wake: make(chan struct{}, 1)}
-	w.kinds[0].kind, w.kinds[1].kind = appendWrite, credentialWrite
+	w.appends.kind, w.credentials.kind = "append", "credential"
 	return w
 }
 
+func (w *Writes) kinds() []*writes { return []*writes{&w.appends, &w.credentials} }
+
 // observe learns from the outcome of a write.
-func (w *Writes) observe(kind writeKind, err error) {
-	state := &w.kinds[0]
-	if kind != state.kind {
-		state = &w.kinds[1]
-	}
+func (w *Writes) observe(of *writes, err error) {
 	switch {
 	case err == nil:
-		state.succeeded(w.log)
+		of.succeeded(w.log)
 	case storeFailed(err):
-		state.failures.Add(1)
+		of.failures.Add(1)
 		w.lastFailed.Store(time.Now().UnixNano())
-		state.outage.Failed(w.log, "the store cannot be written", err, "write", string(kind))
+		of.outage.Failed(w.log, "the store cannot be written", err, "write", of.kind)
 		select {
 		case w.wake <- struct{}{}:
 		default:
@@ -80,14 +71,14 @@ func (w *Writes) observe(kind writeKind, err error) {
 	}
 }
 
-func (s *kindState) failing() bool {
-	_, failing := s.outage.Now()
+func (of *writes) failing() bool {
+	_, failing := of.outage.Now()
 	return failing
 }
 
-func (s *kindState) succeeded(log *slog.Logger) {
-	if s.failing() {
-		s.outage.Ended(log, "the store can be written again")
+func (of *writes) succeeded(log *slog.Logger) {
+	if of.failing() {
+		of.outage.Ended(log, "the store can be written again")
 	}
 }
 
@@ -125,7 +116,7 @@ func (w *Writes) Run(ctx context.Context) error {
 	}
 }
 
-func (w *Writes) failing() bool { return w.kinds[0].failing() || w.kinds[1].failing() }
+func (w *Writes) failing() bool { return w.appends.failing() || w.credentials.failing() }
 
 // tryOnce probes the store.
 func (w *Writes) tryOnce(ctx context.Context) {
@@ -134,12 +125,12 @@ func (w *Writes) tryOnce(ctx context.Context) {
 	began := time.Now()
 	err := w.probe(ctx)
 	quiet := began.Sub(time.Unix(0, w.lastFailed.Load())) >= quietFor
-	for i := range w.kinds {
-		switch state := &w.kinds[i]; {
-		case err != nil && state.failing():
-			state.outage.Failed(w.log, "the store cannot be written", err, "write", "probe")
+	for _, of := range w.kinds() {
+		switch {
+		case err != nil && of.failing():
+			of.outage.Failed(w.log, "the store cannot be written", err, "write", "probe")
 		case err == nil && quiet:
-			state.succeeded(w.log)
+			of.succeeded(w.log)
 		}
 	}
 }
@@ -147,9 +138,9 @@ func (w *Writes) tryOnce(ctx context.Context) {
 // Problems returns why the store cannot be written, none if it can.
 func (w *Writes) Problems() []string {
 	var problems []string
-	for i := range w.kinds {
-		if report, failing := w.kinds[i].outage.Now(); failing {
-			problems = append(problems, fmt.Sprintf("the store has taken no %s since %s: %v", w.kinds[i].kind, report.Since.UTC().Format(time.RFC3339), report.Err))
+	for _, of := range w.kinds() {
+		if report, failing := of.outage.Now(); failing {
+			problems = append(problems, fmt.Sprintf("the store has taken no %s since %s: %v", of.kind, report.Since.UTC().Format(time.RFC3339), report.Err))
 		}
 	}
 	return problems
@@ -157,11 +148,10 @@ func (w *Writes) Problems() []string {
 
 // Register adds metrics of the writes.
 func (w *Writes) Register(metrics *prometheus.Registry) {
-	for i := range w.kinds {
-		state := &w.kinds[i]
+	for _, of := range w.kinds() {
 		metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "chirp_store_write_failures_total",
-			Help: "Writes to the log or of a credential that the store did not take.", ConstLabels: prometheus.Labels{"write": string(state.kind)}},
-			func() float64 { return float64(state.failures.Load()) }))
+			Help: "Writes to the log or of a credential that the store did not take.", ConstLabels: prometheus.Labels{"write": of.kind}},
+			func() float64 { return float64(of.failures.Load()) }))
 	}
 	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chirp_store_writable", Help: "1 while the store takes writes, as far as is known."},
 		func() float64 {
@@ -187,7 +177,7 @@ type observedLog struct {
 func (l observedLog) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
 	commit, err := l.Log.Append(ctx, a)
 	if err != nil || !commit.Repeated { // a repeat writes nothing
-		l.writes.observe(appendWrite, err)
+		l.writes.observe(&l.writes.appends, err)
 	}
 	return commit, err
 }
@@ -200,20 +190,20 @@ type observedCredentials struct {
 // SaveCredential implements auth.Credentials.
 func (c observedCredentials) SaveCredential(ctx context.Context, user domain.UserID, hash string, at time.Time) error {
 	err := c.Credentials.SaveCredential(ctx, user, hash, at)
-	c.writes.observe(credentialWrite, err)
+	c.writes.observe(&c.writes.credentials, err)
 	return err
 }
 
 // ConfirmCredential implements auth.Credentials.
 func (c observedCredentials) ConfirmCredential(ctx context.Context, user domain.UserID) error {
 	err := c.Credentials.ConfirmCredential(ctx, user)
-	c.writes.observe(credentialWrite, err)
+	c.writes.observe(&c.writes.credentials, err)
 	return err
 }
 
 // DeleteCredential implements auth.Credentials.
 func (c observedCredentials) DeleteCredential(ctx context.Context, user domain.UserID) error {
 	err := c.Credentials.DeleteCredential(ctx, user)
-	c.writes.observe(credentialWrite, err)
+	c.writes.observe(&c.writes.credentials, err)
 	return err
 }
