@@ -9,10 +9,10 @@ import (
 	"chirp/internal/domain"
 )
 
-// register makes an account: for an outside identity that is calling, without
-// a password, or for whoever will know the password.
+// register creates an account, either for the outside identity that is calling or
+// with a password.
 func (r *Resolver) register(ctx context.Context, input model.RegisterUserInput) (*model.RegisterUserPayload, error) {
-	m, err := meta(ctx, input.CommandID)
+	m, err := commandMeta(ctx, input.CommandID)
 	if err != nil {
 		return nil, err
 	}
@@ -20,13 +20,13 @@ func (r *Resolver) register(ctx context.Context, input model.RegisterUserInput) 
 	who, outside := auth.Identity(ctx)
 	switch {
 	case outside && input.Password != nil:
-		return nil, domain.Errorf(domain.Invalid, "your token comes from an outside issuer, which stands for a password; leave the password out")
+		return nil, domain.Errorf(domain.Invalid, "your token comes from an outside issuer and takes the place of a password; leave the password out")
 	case outside:
 		c.Identity = who
 	case !r.passwords:
-		return nil, passwordsOff()
+		return nil, errPasswordsOff()
 	case input.Password == nil:
-		return nil, domain.Errorf(domain.Invalid, "there is no password; send one, or register with a token of an outside issuer that this server trusts")
+		return nil, domain.Errorf(domain.Invalid, "the password is missing; send one, or register with a token from an outside issuer that this server trusts")
 	default:
 		c.Password = *input.Password
 	}
@@ -35,13 +35,13 @@ func (r *Resolver) register(ctx context.Context, input model.RegisterUserInput) 
 		return nil, err
 	}
 	token, err := r.token(ctx, registered, c)
-	return &model.RegisterUserPayload{User: userOf(registered.User, registered.Position), Token: token, Position: registered.Position}, err
+	return &model.RegisterUserPayload{User: userFromLog(registered.User, registered.Position), Token: token, Position: registered.Position}, err
 }
 
-// token gives a new user its token, nil for one with an outside identity: its
-// issuer decides how long it is let in. Whoever repeats a registration must
-// show that the account's password is theirs, for all that a command id proves
-// is that it was overheard; that of an identity belongs to the identity.
+// token returns a token for a new user. It returns nil for an outside identity,
+// because its issuer decides how long it may call. A caller that repeats a
+// registration must know the account's password, because anybody may have seen
+// the command id.
 func (r *Resolver) token(ctx context.Context, registered command.Registered, c command.RegisterUser) (*string, error) {
 	var token string
 	var err error
@@ -56,11 +56,11 @@ func (r *Resolver) token(ctx context.Context, registered command.Registered, c c
 	return &token, err
 }
 
-// logIn gives a token to whoever knows a name's password. A name that nobody
-// has or can have costs as much as a wrong password, and gives the same error.
+// logIn returns a token if the password is that of the named account. A name that
+// no account has takes as long as a wrong password, and returns the same error.
 func (r *Resolver) logIn(ctx context.Context, input model.LogInInput) (*model.LogInPayload, error) {
 	if !r.passwords {
-		return nil, passwordsOff()
+		return nil, errPasswordsOff()
 	}
 	user, err := r.commands.FindUser(ctx, input.Username)
 	if kind := domain.KindOf(err); err != nil && kind != domain.NotFound && kind != domain.Invalid {
@@ -70,9 +70,9 @@ func (r *Resolver) logIn(ctx context.Context, input model.LogInInput) (*model.Lo
 	if err != nil {
 		return nil, err
 	}
-	return &model.LogInPayload{User: userOf(user, 0), Token: token}, nil
+	return &model.LogInPayload{User: userFromLog(user, 0), Token: token}, nil
 }
 
-func passwordsOff() error {
+func errPasswordsOff() error {
 	return domain.Errorf(domain.Forbidden, "passwords are switched off on this server; get a token from its issuer and send it as Authorization: Bearer …")
 }

@@ -15,12 +15,12 @@ func (r *chirpResolver) Author(ctx context.Context, obj *model.Chirp) (*model.Us
 
 // PostChirp is the resolver for the postChirp field.
 func (r *mutationResolver) PostChirp(ctx context.Context, input model.PostChirpInput) (*model.PostChirpPayload, error) {
-	author, m, err := acting(ctx, input.CommandID)
+	author, m, err := callerAndMeta(ctx, input.CommandID)
 	if err != nil {
 		return nil, err
 	}
 	posted, err := r.commands.PostChirp(ctx, command.PostChirp{Meta: m, Author: author, Content: input.Content})
-	return &model.PostChirpPayload{Chirp: postedChirp(posted), Position: posted.Position}, err
+	return &model.PostChirpPayload{Chirp: chirpFromCommand(posted), Position: posted.Position}, err
 }
 
 // Chirp is the resolver for the chirp field.

@@ -12,50 +12,50 @@ import (
 	"chirp/internal/subscription"
 )
 
-func rowChirp(c readmodel.Chirp) model.Chirp {
+func chirpFromRow(c readmodel.Chirp) model.Chirp {
 	return model.Chirp{ID: string(c.ID), Content: string(c.Content), PostedAt: c.PostedAt, AuthorKey: c.Author}
 }
 
-func postedChirp(p command.Posted) model.Chirp {
+func chirpFromCommand(p command.Posted) model.Chirp {
 	return model.Chirp{ID: string(p.ID), Content: string(p.Content), PostedAt: p.PostedAt, AuthorID: p.Author, Since: p.Position}
 }
 
-func itemChirp(i subscription.Item) model.Chirp {
+func chirpFromItem(i subscription.Item) model.Chirp {
 	return model.Chirp{ID: string(i.ID), Content: string(i.Content), PostedAt: i.PostedAt, AuthorID: i.Author, Since: i.Position}
 }
 
-// author gives who posted a chirp: from the log, which remembers users, for a
-// chirp that came from an event, and else from the read model.
+// author returns a chirp's author: for a chirp from an event from the log, where
+// users are cached, otherwise from the read model.
 func (r *Resolver) author(ctx context.Context, c *model.Chirp) (*model.User, error) {
 	if c.AuthorID != "" {
 		u, err := r.commands.User(ctx, c.AuthorID)
-		user := userOf(u, c.Since)
+		user := userFromLog(u, c.Since)
 		return &user, err
 	}
-	return look(ctx, c.Since, func(l *lens) (*model.User, error) {
+	return withSnapshot(ctx, c.Since, func(l *viewerSnapshot) (*model.User, error) {
 		p, ok, err := l.profiles.load(ctx, c.AuthorKey)
 		if err == nil && !ok {
 			err = fmt.Errorf("chirp %s is by user %d, who has no profile", c.ID, c.AuthorKey)
 		}
-		user := profileUser(p)
+		user := userFromProfile(p)
 		return &user, err
 	})
 }
 
-// chirpByID gives the chirp with an id, nil if there is none.
+// chirpByID returns the chirp with an id, or nil if there is none.
 func chirpByID(ctx context.Context, id string) (*model.Chirp, error) {
 	chirp, err := domain.ParseChirpID(id)
 	if err != nil {
 		return nil, err
 	}
-	return look(ctx, 0, func(l *lens) (*model.Chirp, error) {
+	return withSnapshot(ctx, 0, func(l *viewerSnapshot) (*model.Chirp, error) {
 		c, err := l.Chirp(ctx, chirp)
-		return orNull(rowChirp(c), err)
+		return nilIfNotFound(chirpFromRow(c), err)
 	})
 }
 
 func feed(ctx context.Context, viewer domain.UserID, p query.Page) (*model.ChirpConnection, error) {
-	return look(ctx, 0, func(l *lens) (*model.ChirpConnection, error) {
+	return withSnapshot(ctx, 0, func(l *viewerSnapshot) (*model.ChirpConnection, error) {
 		rows, err := l.Feed(ctx, viewer, p)
 		if err != nil {
 			return nil, err
@@ -64,10 +64,10 @@ func feed(ctx context.Context, viewer domain.UserID, p query.Page) (*model.Chirp
 	})
 }
 
-// watchFeed gives what is added to a viewer's feed after a cursor, or from now
-// on. The reading that the cursor is parsed with makes the new ones too.
+// watchFeed sends the chirps that are added to a viewer's feed, after a cursor or
+// from now on. The reader that parses the cursor also makes the new ones.
 func (r *Resolver) watchFeed(ctx context.Context, viewer domain.UserID, after *string) (<-chan *model.ChirpEdge, error) {
-	reader, err := r.views.queries.Open(ctx, 0)
+	reader, err := r.snapshots.queries.Open(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,8 @@ func (r *Resolver) watchFeed(ctx context.Context, viewer domain.UserID, after *s
 		}
 		start = subscription.After(position)
 	}
-	return push(ctx, r, r.hub.Feed(ctx, viewer, start), func(i subscription.Item) (*model.ChirpEdge, error) {
+	return deliver(ctx, r, r.hub.Feed(ctx, viewer, start), func(i subscription.Item) (*model.ChirpEdge, error) {
 		event := domain.HashEvent(domain.ChirpStream(i.ID), i.PostedAt)
-		return &model.ChirpEdge{Node: itemChirp(i), Cursor: reader.Cursor(i.Position, event)}, nil
+		return &model.ChirpEdge{Node: chirpFromItem(i), Cursor: reader.Cursor(i.Position, event)}, nil
 	}), nil
 }

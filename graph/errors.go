@@ -17,9 +17,9 @@ import (
 	"chirp/internal/domain"
 )
 
-// code gives the extensions.code of a kind of error. The codes that no kind has
-// are those of operations that are not executed.
-func code(kind domain.Kind) model.ErrorCode {
+// codeOf returns the extensions.code of a kind of error. The other codes of the
+// schema are for operations that are not executed.
+func codeOf(kind domain.Kind) model.ErrorCode {
 	switch kind {
 	case domain.Invalid:
 		return model.ErrorCodeBadUserInput
@@ -50,56 +50,57 @@ func code(kind domain.Kind) model.ErrorCode {
 	}
 }
 
-// fault is an error that a resolver returned, as opposed to one about an
+// resolverError is an error that a resolver returned, as opposed to one about an
 // operation that is not executed.
-type fault struct{ error }
+type resolverError struct{ error }
 
-// Unwrap gives the resolver's error.
-func (f fault) Unwrap() error { return f.error }
+// Unwrap returns the error that the resolver returned.
+func (e resolverError) Unwrap() error { return e.error }
 
-// Presenter turns errors into what the client is told, and logs faults.
+// Presenter turns errors into those that the client sees, and logs internal ones.
 type Presenter struct{ Log *slog.Logger }
 
-// markFaults is a field middleware that lets tell know a resolver's errors.
-func markFaults(ctx context.Context, next graphql.Resolver) (any, error) {
+// markResolverErrors wraps the errors of resolvers, so that translate can tell
+// them from gqlgen's own. It is a field middleware.
+func markResolverErrors(ctx context.Context, next graphql.Resolver) (any, error) {
 	v, err := next(ctx)
 	if err != nil {
-		err = fault{err}
+		err = resolverError{err}
 	}
 	return v, err
 }
 
-// tell keeps the place, and of the error what the client may
-// know: the message and code of a *domain.Error, and for a fault of ours an id
-// under which the log has it.
-func (p Presenter) tell(ctx context.Context, err error) *gqlerror.Error {
-	told := graphql.DefaultErrorPresenter(ctx, err)
-	told = &gqlerror.Error{Message: told.Message, Path: responsePath(ctx), Locations: told.Locations, Extensions: told.Extensions}
+// translate returns what the client sees of an error: where it happened, and the
+// message and code of a *domain.Error. For an internal error the message is an id,
+// under which the log has the error.
+func (p Presenter) translate(ctx context.Context, err error) *gqlerror.Error {
+	presented := graphql.DefaultErrorPresenter(ctx, err)
+	presented = &gqlerror.Error{Message: presented.Message, Path: responsePath(ctx), Locations: presented.Locations, Extensions: presented.Extensions}
 	var known *domain.Error
 	switch {
 	case errors.As(err, &known) && known.Kind != domain.Internal:
-		told.Message = known.Msg
-		setCode(told, known.Kind)
+		presented.Message = known.Msg
+		setCode(presented, known.Kind)
 		if known.RetryAfter > 0 {
-			told.Extensions["retryAfter"] = int(math.Ceil(known.RetryAfter.Seconds()))
+			presented.Extensions["retryAfter"] = int(math.Ceil(known.RetryAfter.Seconds()))
 		}
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		told.Message = "the request was given up"
-		setCode(told, domain.Unavailable)
+		presented.Message = "the request was canceled"
+		setCode(presented, domain.Unavailable)
 	case errors.Is(err, context.DeadlineExceeded):
-		told.Message = "this took too long; try again"
-		setCode(told, domain.Unavailable)
-	case errors.As(err, new(fault)) || told.Extensions["code"] == nil:
-		// What gqlgen says by itself once input was judged is a fault too.
-		told.Message = p.mask(ctx, err, told)
-		setCode(told, domain.Internal)
+		presented.Message = "this took too long; try again"
+		setCode(presented, domain.Unavailable)
+	case errors.As(err, new(resolverError)) || presented.Extensions["code"] == nil:
+		// Guards check all input, so any other error of gqlgen is internal as well.
+		presented.Message = p.mask(ctx, err, presented)
+		setCode(presented, domain.Internal)
 	}
-	told.Message = clip.Text(told.Message, maxMessage)
-	return told
+	presented.Message = clip.Text(presented.Message, maxMessage)
+	return presented
 }
 
-// maxMessage is how many bytes of an error's message are told. Messages quote
-// the client's own names and values.
+// maxMessage is the most bytes that a message has. Messages quote the client's own
+// names and values.
 const maxMessage = 400
 
 func setCode(e *gqlerror.Error, kind domain.Kind) {
@@ -107,17 +108,17 @@ func setCode(e *gqlerror.Error, kind domain.Kind) {
 	if extensions == nil {
 		extensions = map[string]any{}
 	}
-	extensions["code"] = string(code(kind))
+	extensions["code"] = string(codeOf(kind))
 	e.Extensions = extensions
 }
 
-// internalMessage begins what a client is told of a fault; an id follows.
+// internalMessage begins the message of an internal error. An id follows.
 const internalMessage = "internal error, id "
 
-// mask writes a fault to the log and gives the text that stands for it.
-func (p Presenter) mask(ctx context.Context, err error, told *gqlerror.Error) string {
+// mask logs an internal error and returns the message to show in its place.
+func (p Presenter) mask(ctx context.Context, err error, presented *gqlerror.Error) string {
 	id := request.NewID()
-	attrs := []slog.Attr{slog.String("id", id), slog.String("path", told.Path.String()), slog.Any("error", err)}
+	attrs := []slog.Attr{slog.String("id", id), slog.String("path", presented.Path.String()), slog.Any("error", err)}
 	if from := request.From(ctx).ID; from != "" {
 		attrs = append(attrs, slog.String("request", from))
 	}

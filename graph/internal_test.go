@@ -18,7 +18,7 @@ import (
 func TestEveryKindHasACodeOfItsOwn(t *testing.T) {
 	seen := map[model.ErrorCode]domain.Kind{}
 	for kind := domain.Internal; kind <= domain.Unavailable; kind++ {
-		c := code(kind)
+		c := codeOf(kind)
 		if first, twice := seen[c]; twice || !c.IsValid() {
 			t.Errorf("kind %d has code %q, which is no code of the schema or that of kind %d", kind, c, first)
 		}

@@ -74,8 +74,8 @@ func TestRegistrationTellsWhatIsWrongWithThePassword(t *testing.T) {
 		name, token, code, says string
 		variables               vars
 	}{
-		{"nobody, and no password", "", "BAD_USER_INPUT", "there is no password", vars{"username": "bob"}},
-		{"nobody, and null", "", "BAD_USER_INPUT", "there is no password", vars{"username": "bob", "password": nil}},
+		{"nobody, and no password", "", "BAD_USER_INPUT", "the password is missing", vars{"username": "bob"}},
+		{"nobody, and null", "", "BAD_USER_INPUT", "the password is missing", vars{"username": "bob", "password": nil}},
 		{"nobody, and an empty one", "", "BAD_USER_INPUT", "0 bytes", vars{"username": "bob", "password": ""}},
 		{"an identity, and a password", o.outside("bob"), "BAD_USER_INPUT", "leave the password out", vars{"username": "bob", "password": "a password"}},
 		{"an identity, and an empty one", o.outside("bob"), "BAD_USER_INPUT", "leave the password out", vars{"username": "bob", "password": ""}},
@@ -182,7 +182,7 @@ func TestASocketEndsWithItsOutsideToken(t *testing.T) {
 	issuer := authtest.StartIssuer(t, key)
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	w := graphtest.New(t, func(c *api.Config) {
-		c.Transport.Ping = 20 * time.Millisecond
+		c.Transport.Ping = 500 * time.Millisecond
 		c.Auth.Tokens.Trust(auth.NewIssuer(auth.IssuerConfig{URL: issuer.URL, Audience: audience, Now: now}), c.Commands.FindIdentity)
 	})
 	c := w.Socket(t, key.Sign(t, issuer.Claims("ada", audience, time.Now())))

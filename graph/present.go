@@ -13,32 +13,32 @@ import (
 	"chirp/internal/domain"
 )
 
-// Present returns what the client is told of an error. It survives its own panics,
-// and is a graphql.ErrorPresenterFunc.
-func (p Presenter) Present(ctx context.Context, err error) (told *gqlerror.Error) {
+// Present returns what the client sees of an error. It recovers its own panics. It
+// is a graphql.ErrorPresenterFunc.
+func (p Presenter) Present(ctx context.Context, err error) (presented *gqlerror.Error) {
 	defer func() {
 		if v := recover(); v != nil {
-			told = p.unpresentable(ctx, v)
+			presented = p.presentPanic(ctx, v)
 		}
 	}()
-	return p.tell(ctx, err)
+	return p.translate(ctx, err)
 }
 
-// unpresentable stands for an error that cannot even be looked at or logged.
-func (p Presenter) unpresentable(ctx context.Context, v any) *gqlerror.Error {
+// presentPanic returns the error to show if translating or logging one panics.
+func (p Presenter) presentPanic(ctx context.Context, v any) *gqlerror.Error {
 	id := request.NewID()
 	func() {
-		defer func() { _ = recover() }() // the logger may be what panics
+		defer func() { _ = recover() }() // the logger may panic again
 		p.Log.LogAttrs(ctx, slog.LevelError, "internal error", slog.String("id", id), slog.Any("error", panics.Recovered(ctx, v)))
 	}()
-	told := &gqlerror.Error{Message: internalMessage + id, Path: responsePath(ctx)}
-	setCode(told, domain.Internal)
-	return told
+	presented := &gqlerror.Error{Message: internalMessage + id, Path: responsePath(ctx)}
+	setCode(presented, domain.Internal)
+	return presented
 }
 
-// responsePath is the path of the field that an error is about, nil for none.
-// Within its arguments gqlgen goes on with their names, which are no places of
-// a response.
+// responsePath returns the path of the field that an error is about, or nil. It
+// leaves out what gqlgen appends for a field's arguments, because that is no place
+// in the response.
 func responsePath(ctx context.Context) ast.Path {
 	field := graphql.GetFieldContext(ctx)
 	if field == nil {

@@ -8,7 +8,7 @@ import (
 )
 
 func recentChirps(ctx context.Context, p query.Page) (*model.ChirpConnection, error) {
-	return look(ctx, 0, func(l *lens) (*model.ChirpConnection, error) {
+	return withSnapshot(ctx, 0, func(l *viewerSnapshot) (*model.ChirpConnection, error) {
 		rows, err := l.RecentChirps(ctx, p)
 		if err != nil {
 			return nil, err
@@ -18,7 +18,7 @@ func recentChirps(ctx context.Context, p query.Page) (*model.ChirpConnection, er
 }
 
 func recentUsers(ctx context.Context, p query.Page) (*model.UserConnection, error) {
-	return look(ctx, 0, func(l *lens) (*model.UserConnection, error) {
+	return withSnapshot(ctx, 0, func(l *viewerSnapshot) (*model.UserConnection, error) {
 		rows, err := l.RecentUsers(ctx, p)
 		if err != nil {
 			return nil, err

@@ -8,10 +8,10 @@ import (
 
 // RecentChirps is the resolver for the recentChirps field.
 func (r *queryResolver) RecentChirps(ctx context.Context, first *int, after *string, last *int, before *string) (*model.ChirpConnection, error) {
-	return recentChirps(ctx, page(first, after, last, before))
+	return recentChirps(ctx, newPage(first, after, last, before))
 }
 
 // RecentUsers is the resolver for the recentUsers field.
 func (r *queryResolver) RecentUsers(ctx context.Context, first *int, after *string, last *int, before *string) (*model.UserConnection, error) {
-	return recentUsers(ctx, page(first, after, last, before))
+	return recentUsers(ctx, newPage(first, after, last, before))
 }

@@ -1,3 +1,6 @@
+// Package graph holds the resolvers of the public API, and says how its errors
+// are presented. A resolver parses its arguments, makes one call into the packages
+// below, and maps the result.
 package graph
 
 import (
@@ -21,13 +24,13 @@ import (
 //go:generate go tool gqlgen
 //go:generate go run ./printschema ../schema ../schema.graphql
 
-// Config says what the resolvers stand on.
+// Config is what the resolvers need.
 type Config struct {
 	Commands *command.Handler
 	Queries  *query.Service
 	Hub      *subscription.Hub
 	Auth     auth.Authenticator
-	// PasswordsOff refuses to register and log in with a password.
+	// PasswordsOff refuses registrations and log-ins with a password.
 	PasswordsOff bool
 	Logger       *slog.Logger
 }
@@ -36,19 +39,19 @@ type Config struct {
 type Resolver struct {
 	Presenter
 
-	commands *command.Handler
-	hub      *subscription.Hub
-	auth     auth.Authenticator
-	views    *views
-	// passwords lets users register and log in with passwords.
+	commands  *command.Handler
+	hub       *subscription.Hub
+	auth      auth.Authenticator
+	snapshots *snapshots
+	// passwords is whether users may register and log in with passwords.
 	passwords bool
 }
 
-// New makes the resolvers.
+// New returns the resolvers.
 func New(cfg Config) *Resolver {
 	return &Resolver{
 		Presenter: Presenter{cfg.Logger}, commands: cfg.Commands, hub: cfg.Hub, auth: cfg.Auth,
-		views: newViews(cfg.Queries), passwords: !cfg.PasswordsOff,
+		snapshots: newSnapshots(cfg.Queries), passwords: !cfg.PasswordsOff,
 	}
 }
 
@@ -57,21 +60,21 @@ func (r *Resolver) Executable() graphql.ExecutableSchema {
 	return generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: r})
 }
 
-// Use puts into an executor what the resolvers need round each operation,
-// response and field.
+// Use adds to an executor the middleware that the resolvers need around each
+// operation, response and field.
 func (r *Resolver) Use(e *executor.Executor) {
 	e.SetErrorPresenter(r.Present)
 	e.SetRecoverFunc(panics.Recovered)
-	e.AroundOperations(watchEnd)
-	e.AroundResponses(r.respond)
-	e.AroundRootFields(containRoot)
-	e.AroundRootFields(afterMutation)
-	e.AroundFields(markFaults)
+	e.AroundOperations(trackSubscriptionEnd)
+	e.AroundResponses(r.aroundResponse)
+	e.AroundRootFields(recoverRootField)
+	e.AroundRootFields(closeAfterMutation)
+	e.AroundFields(markResolverErrors)
 }
 
-// containRoot is a root field middleware around all others: queries run them in
-// goroutines that nothing else guards.
-func containRoot(ctx context.Context, next graphql.RootResolver) (result graphql.Marshaler) {
+// recoverRootField recovers panics of root fields, because gqlgen runs those of a
+// query in goroutines of their own. It is a root field middleware.
+func recoverRootField(ctx context.Context, next graphql.RootResolver) (result graphql.Marshaler) {
 	defer func() {
 		if v := recover(); v != nil {
 			graphql.AddError(ctx, panics.Recovered(ctx, v))
@@ -81,18 +84,18 @@ func containRoot(ctx context.Context, next graphql.RootResolver) (result graphql
 	return next(ctx)
 }
 
-// acting gives who is calling and what every command carries.
-func acting(ctx context.Context, commandID *string) (domain.UserID, command.Meta, error) {
-	id, err := caller(ctx)
+// callerAndMeta returns who is calling and the metadata of a command.
+func callerAndMeta(ctx context.Context, commandID *string) (domain.UserID, command.Meta, error) {
+	id, err := requireCaller(ctx)
 	if err != nil {
 		return "", command.Meta{}, err
 	}
-	m, err := meta(ctx, commandID)
+	m, err := commandMeta(ctx, commandID)
 	return id, m, err
 }
 
-// meta is what every command carries of the request.
-func meta(ctx context.Context, commandID *string) (command.Meta, error) {
+// commandMeta returns the metadata of a command, from its request.
+func commandMeta(ctx context.Context, commandID *string) (command.Meta, error) {
 	from := request.From(ctx)
 	m := command.Meta{CorrelationID: from.ID, TraceID: from.TraceID}
 	if commandID == nil {
@@ -105,11 +108,11 @@ func meta(ctx context.Context, commandID *string) (command.Meta, error) {
 	return m, nil
 }
 
-// caller gives who is calling, or an error of kind Unauthenticated.
-func caller(ctx context.Context) (domain.UserID, error) {
+// requireCaller returns who is calling, or an error of kind Unauthenticated.
+func requireCaller(ctx context.Context) (domain.UserID, error) {
 	id, ok := auth.Caller(ctx)
 	if _, outside := auth.Identity(ctx); outside && !ok {
-		return "", domain.Errorf(domain.Unauthenticated, "your token is good, but its identity has no account here; make one with registerUser, without a password")
+		return "", domain.Errorf(domain.Unauthenticated, "your token is valid, but its identity has no account here; create one with registerUser, without a password")
 	}
 	if !ok {
 		return "", domain.Errorf(domain.Unauthenticated, "this needs a token; log in and send it as Authorization: Bearer …")

@@ -9,14 +9,13 @@ import (
 	"chirp/graph/generated"
 )
 
-// Schema returns the API's schema with the built-in directives and types of the
-// published specification (September 2025), which the parser mixes with its
-// drafts. Clients check what introspection shows them, and refuse a schema
-// that has a directive in a place that they do not know.
+// Schema returns the API's schema, with the built-in directives and types of the
+// published specification (September 2025). The parser adds some from its draft,
+// and clients refuse a schema that has a directive where they do not know it.
 func Schema() *ast.Schema {
 	s := *generated.NewExecutableSchema(generated.Config{}).Schema()
 	s.Directives, s.Types = maps.Clone(s.Directives), maps.Clone(s.Types)
-	// A view is closed when its response is complete, and not every transport
+	// A snapshot is closed when its response is complete, and not every transport
 	// can send the rest later.
 	delete(s.Directives, "defer")
 	s.Directives["deprecated"] = withoutDraft(s.Directives["deprecated"])
@@ -27,8 +26,8 @@ func Schema() *ast.Schema {
 	return &s
 }
 
-// withoutDraft returns a directive without the places where only the draft has
-// it.
+// withoutDraft returns a directive without the locations that only the draft
+// allows.
 func withoutDraft(d *ast.DirectiveDefinition) *ast.DirectiveDefinition {
 	published := *d
 	published.Locations = slices.DeleteFunc(slices.Clone(d.Locations),

@@ -14,89 +14,90 @@ import (
 	"chirp/internal/auth"
 )
 
-// ending is how a subscription ends.
-type ending struct {
-	work sync.WaitGroup // the goroutine that feeds it
+// subscriptionEnd is how a subscription ends.
+type subscriptionEnd struct {
+	feeding sync.WaitGroup // the goroutine that sends its items
 
 	mu  sync.Mutex
-	why *gqlerror.Error // set if it ended by itself
+	err *gqlerror.Error // why the server ended it, if it did
 }
 
-type endingKey struct{}
+type subscriptionEndKey struct{}
 
-// watchEnd gives each subscription a place to leave the reason of its end. A
-// transport is told of the end when nothing works for the subscription any
-// more.
-func watchEnd(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+// trackSubscriptionEnd gives each subscription a subscriptionEnd, and tells the
+// transport of the end only after the subscription's goroutine has returned. It
+// is an operation middleware.
+func trackSubscriptionEnd(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	if graphql.GetOperationContext(ctx).Operation.Operation != ast.Subscription {
 		return next(ctx)
 	}
-	end := &ending{}
-	responses := next(context.WithValue(ctx, endingKey{}, end))
+	end := &subscriptionEnd{}
+	responses := next(context.WithValue(ctx, subscriptionEndKey{}, end))
 	return func(ctx context.Context) *graphql.Response {
 		response := responses(ctx)
 		if response == nil {
-			end.work.Wait()
+			end.feeding.Wait()
 		}
 		return response
 	}
 }
 
-func (e *ending) set(why *gqlerror.Error) {
+func (e *subscriptionEnd) set(err *gqlerror.Error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.why = why
+	e.err = err
 }
 
-func (e *ending) take() *gqlerror.Error {
+func (e *subscriptionEnd) take() *gqlerror.Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	why := e.why
-	e.why = nil
-	return why
+	err := e.err
+	e.err = nil
+	return err
 }
 
-// respond gives each response a scope of its own, and tells the client by one
-// more response why a subscription ended by itself.
-func (r *Resolver) respond(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+// aroundResponse gives each response its scope. When the server ended a
+// subscription it adds a response that says why. It is a response middleware.
+func (r *Resolver) aroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	viewer, _ := auth.Caller(ctx)
-	end, pushed := ctx.Value(endingKey{}).(*ending)
-	s := &scope{views: r.views, viewer: viewer, after: request.From(ctx).After, pushed: pushed}
-	defer func() { _ = s.close(ctx) }() // fails only with ctx, and then the view goes with its last user
-	resp := next(withScope(ctx, s))
-	if resp != nil || !pushed {
+	end, subscription := ctx.Value(subscriptionEndKey{}).(*subscriptionEnd)
+	s := &responseScope{snapshots: r.snapshots, viewer: viewer, after: request.From(ctx).After, subscription: subscription}
+	defer func() { _ = s.close(ctx) }() // fails only if ctx ends, and then the last user closes it
+	resp := next(withResponseScope(ctx, s))
+	if resp != nil || !subscription {
 		return resp
 	}
-	why := end.take()
-	if why == nil {
+	err := end.take()
+	if err == nil {
 		return nil
 	}
-	return &graphql.Response{Errors: gqlerror.List{why}}
+	return &graphql.Response{Errors: gqlerror.List{err}}
 }
 
-// push sends what a sequence gives to gqlgen, until it ends or ctx does. A
-// nil model is passed over. It takes the next one only when the
-// transport asks for it, so a slow client slows the sequence down.
-func push[T, M any](ctx context.Context, r *Resolver, items iter.Seq2[T, error], convert func(T) (*M, error)) <-chan *M {
+// deliver sends the items of a sequence, converted, to the channel that gqlgen
+// reads from, until the sequence ends or ctx does. It skips items that convert to
+// nil. It takes the next item only when the transport asks for a response, so
+// that a slow client slows the sequence down.
+func deliver[T, M any](ctx context.Context, r *Resolver, items iter.Seq2[T, error], convert func(T) (*M, error)) <-chan *M {
 	out := make(chan *M)
-	end, ok := ctx.Value(endingKey{}).(*ending)
+	end, ok := ctx.Value(subscriptionEndKey{}).(*subscriptionEnd)
 	if !ok {
-		close(out) // no subscription, so nobody listens
+		close(out) // not a subscription, so that nobody reads from it
 		return out
 	}
-	end.work.Go(func() {
+	end.feeding.Go(func() {
 		defer close(out)
-		err := panics.Guard(ctx, func() error { return pour(ctx, items, convert, out) })
+		err := panics.Guard(ctx, func() error { return deliverAll(ctx, items, convert, out) })
 		if err != nil && ctx.Err() == nil {
-			told := r.Present(ctx, fault{err})
-			told.Path = nil // there is no data that it could lead through
-			end.set(told)
+			presented := r.Present(ctx, resolverError{err})
+			presented.Path = nil // the response has no data for it to lead through
+			end.set(presented)
 		}
 	})
 	return out
 }
 
-func pour[T, M any](ctx context.Context, items iter.Seq2[T, error], convert func(T) (*M, error), out chan<- *M) error {
+func deliverAll[T, M any](ctx context.Context, items iter.Seq2[T, error], convert func(T) (*M, error), out chan<- *M) error {
 	for item, err := range items {
 		if err != nil {
 			return err

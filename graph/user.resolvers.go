@@ -13,22 +13,22 @@ import (
 
 // FollowUser is the resolver for the followUser field.
 func (r *mutationResolver) FollowUser(ctx context.Context, input model.FollowUserInput) (*model.FollowUserPayload, error) {
-	follower, m, err := acting(ctx, input.CommandID)
+	follower, m, err := callerAndMeta(ctx, input.CommandID)
 	if err != nil {
 		return nil, err
 	}
 	did, err := r.commands.FollowUser(ctx, command.FollowUser{Meta: m, Follower: follower, Followee: input.UserID})
-	return &model.FollowUserPayload{RelationshipID: did.RelationshipID, Followee: userOf(did.Followee, did.Position), Position: did.Position}, err
+	return &model.FollowUserPayload{RelationshipID: did.RelationshipID, Followee: userFromLog(did.Followee, did.Position), Position: did.Position}, err
 }
 
 // UnfollowUser is the resolver for the unfollowUser field.
 func (r *mutationResolver) UnfollowUser(ctx context.Context, input model.UnfollowUserInput) (*model.UnfollowUserPayload, error) {
-	follower, m, err := acting(ctx, input.CommandID)
+	follower, m, err := callerAndMeta(ctx, input.CommandID)
 	if err != nil {
 		return nil, err
 	}
 	did, err := r.commands.UnfollowUser(ctx, command.UnfollowUser{Meta: m, Follower: follower, Followee: input.UserID})
-	return &model.UnfollowUserPayload{RelationshipID: did.RelationshipID, Followee: userOf(did.Followee, did.Position), Position: did.Position}, err
+	return &model.UnfollowUserPayload{RelationshipID: did.RelationshipID, Followee: userFromLog(did.Followee, did.Position), Position: did.Position}, err
 }
 
 // Viewer is the resolver for the viewer field.
@@ -88,17 +88,17 @@ func (r *userResolver) ViewerFollows(ctx context.Context, obj *model.User) (bool
 
 // Chirps is the resolver for the chirps field.
 func (r *userResolver) Chirps(ctx context.Context, obj *model.User, first *int, after *string, last *int, before *string) (*model.ChirpConnection, error) {
-	return pageOf(ctx, obj, (*query.Reader).ChirpsBy, page(first, after, last, before), chirpConnection)
+	return userList(ctx, obj, (*query.Reader).ChirpsBy, newPage(first, after, last, before), chirpConnection)
 }
 
 // Followers is the resolver for the followers field.
 func (r *userResolver) Followers(ctx context.Context, obj *model.User, first *int, after *string, last *int, before *string) (*model.UserConnection, error) {
-	return pageOf(ctx, obj, (*query.Reader).Followers, page(first, after, last, before), userConnection)
+	return userList(ctx, obj, (*query.Reader).Followers, newPage(first, after, last, before), userConnection)
 }
 
 // Following is the resolver for the following field.
 func (r *userResolver) Following(ctx context.Context, obj *model.User, first *int, after *string, last *int, before *string) (*model.UserConnection, error) {
-	return pageOf(ctx, obj, (*query.Reader).Following, page(first, after, last, before), userConnection)
+	return userList(ctx, obj, (*query.Reader).Following, newPage(first, after, last, before), userConnection)
 }
 
 // Mutation returns generated.MutationResolver implementation.

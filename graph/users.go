@@ -11,19 +11,20 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// userOf is a user as the log tells it. What the log does not tell is read
-// when it is asked for, from a view that shows at least a position.
-func userOf(u command.User, since domain.Position) model.User {
+// userFromLog returns a user as the log has it. The fields that are only in the
+// read model are read when they are asked for, from a snapshot that shows at
+// least the position since.
+func userFromLog(u command.User, since domain.Position) model.User {
 	return model.User{ID: string(u.ID), Username: string(u.Username), JoinedAt: u.JoinedAt, Since: since}
 }
 
-// profileUser is a user as the read model has it.
-func profileUser(p readmodel.Profile) model.User {
+// userFromProfile returns a user as the read model has it.
+func userFromProfile(p readmodel.Profile) model.User {
 	return model.User{ID: string(p.ID), Username: string(p.Username), JoinedAt: p.JoinedAt, Profile: &p}
 }
 
-// profile returns a user's profile as a view shows it.
-func (l *lens) profile(ctx context.Context, u *model.User) (readmodel.Profile, error) {
+// profile returns a user's profile in the snapshot.
+func (l *viewerSnapshot) profile(ctx context.Context, u *model.User) (readmodel.Profile, error) {
 	if u.Profile != nil {
 		return *u.Profile, nil
 	}
@@ -34,20 +35,21 @@ func (l *lens) profile(ctx context.Context, u *model.User) (readmodel.Profile, e
 	return p, err
 }
 
-// knownProfile returns a user's profile, from a view only if it is not known.
+// knownProfile returns a user's profile. It reads only if the user does not have
+// its profile already.
 func knownProfile(ctx context.Context, u *model.User) (readmodel.Profile, error) {
 	if u.Profile != nil {
 		return *u.Profile, nil
 	}
-	return look(ctx, u.Since, func(l *lens) (readmodel.Profile, error) { return l.profile(ctx, u) })
+	return withSnapshot(ctx, u.Since, func(l *viewerSnapshot) (readmodel.Profile, error) { return l.profile(ctx, u) })
 }
 
-// viewerFollows says whether the caller follows a user.
+// viewerFollows reports whether the caller follows a user.
 func viewerFollows(ctx context.Context, u *model.User) (bool, error) {
 	if _, ok := auth.Caller(ctx); !ok {
 		return false, nil
 	}
-	return look(ctx, u.Since, func(l *lens) (bool, error) {
+	return withSnapshot(ctx, u.Since, func(l *viewerSnapshot) (bool, error) {
 		p, err := l.profile(ctx, u)
 		if err != nil {
 			return false, err
@@ -57,32 +59,32 @@ func viewerFollows(ctx context.Context, u *model.User) (bool, error) {
 	})
 }
 
-// userByID gives the user with an id, nil if there is none.
+// userByID returns the user with an id, or nil if there is none.
 func userByID(ctx context.Context, id string) (*model.User, error) {
 	user, err := domain.ParseUserID(id)
 	if err != nil {
 		return nil, err
 	}
-	return look(ctx, 0, func(l *lens) (*model.User, error) {
+	return withSnapshot(ctx, 0, func(l *viewerSnapshot) (*model.User, error) {
 		p, err := l.Profile(ctx, user)
-		return orNull(profileUser(p), err)
+		return nilIfNotFound(userFromProfile(p), err)
 	})
 }
 
-// userByName gives the user with a name, nil if there is none.
+// userByName returns the user with a name, or nil if there is none.
 func userByName(ctx context.Context, username string) (*model.User, error) {
 	name, err := domain.ParseUsername(username)
 	if err != nil {
 		return nil, err
 	}
-	return look(ctx, 0, func(l *lens) (*model.User, error) {
+	return withSnapshot(ctx, 0, func(l *viewerSnapshot) (*model.User, error) {
 		p, err := l.ProfileByName(ctx, name)
-		return orNull(profileUser(p), err)
+		return nilIfNotFound(userFromProfile(p), err)
 	})
 }
 
-// orNull makes of NotFound that there is nothing.
-func orNull[T any](v T, err error) (*T, error) {
+// nilIfNotFound maps NotFound to a nil result.
+func nilIfNotFound[T any](v T, err error) (*T, error) {
 	if domain.KindOf(err) == domain.NotFound {
 		return nil, nil
 	}
@@ -92,8 +94,9 @@ func orNull[T any](v T, err error) (*T, error) {
 	return &v, nil
 }
 
-// viewer gives the user whom the token names. One who exists and is not in the
-// read model yet is told so, rather than be taken for nobody.
+// viewer returns the user that the token names. If the user exists but is not in
+// the read model yet, it returns NotYetVisible, because nil would mean that the
+// caller is anonymous.
 func (r *Resolver) viewer(ctx context.Context, id domain.UserID) (*model.User, error) {
 	u, err := userByID(ctx, string(id))
 	if u != nil || err != nil {
@@ -101,7 +104,7 @@ func (r *Resolver) viewer(ctx context.Context, id domain.UserID) (*model.User, e
 	}
 	_, err = r.commands.User(ctx, id)
 	if domain.KindOf(err) == domain.NotFound {
-		return nil, domain.Errorf(domain.Unauthenticated, "user %s, whom the token names, does not exist here; log in again", id)
+		return nil, domain.Errorf(domain.Unauthenticated, "user %s, named by the token, does not exist here; log in again", id)
 	}
 	if err != nil {
 		return nil, err
@@ -109,21 +112,21 @@ func (r *Resolver) viewer(ctx context.Context, id domain.UserID) (*model.User, e
 	return nil, domain.Errorf(domain.NotYetVisible, "your account is not visible yet; try again, or send %s", request.ReadAfterHeader)
 }
 
-// node gives what an id names, by the kind that the id says.
+// node returns the user or chirp that an id names, or nil if there is none.
 func node(ctx context.Context, id string) (model.Node, error) {
 	if _, err := domain.ParseUserID(id); err == nil {
 		u, err := userByID(ctx, id)
-		return orNil(u, err)
+		return nodeOrNil(u, err)
 	}
 	if _, err := domain.ParseChirpID(id); err == nil {
 		c, err := chirpByID(ctx, id)
-		return orNil(c, err)
+		return nodeOrNil(c, err)
 	}
-	return nil, domain.Errorf(domain.Invalid, "%.64q is not an id; those of users begin with user_, those of chirps with chirp_", id)
+	return nil, domain.Errorf(domain.Invalid, "%.64q is not an id; user ids begin with user_, chirp ids with chirp_", id)
 }
 
-// orNil keeps a nil pointer from becoming an interface that is not nil.
-func orNil[T interface {
+// nodeOrNil keeps a nil pointer from becoming an interface that is not nil.
+func nodeOrNil[T interface {
 	*E
 	model.Node
 }, E any](v T, err error) (model.Node, error) {
@@ -133,8 +136,8 @@ func orNil[T interface {
 	return v, nil
 }
 
-// watchProfile gives a user's profile at once and after each change. A user
-// who is in the log and not in the read model yet is waited for.
+// watchProfile sends a user's profile now and after each change. If the user is
+// in the log but not in the read model yet, it waits.
 func (r *Resolver) watchProfile(ctx context.Context, userID string) (<-chan *model.User, error) {
 	id, err := domain.ParseUserID(userID)
 	if err != nil {
@@ -143,15 +146,15 @@ func (r *Resolver) watchProfile(ctx context.Context, userID string) (<-chan *mod
 	if _, err := r.commands.User(ctx, id); err != nil {
 		return nil, err
 	}
-	return push(ctx, r, r.hub.Profile(ctx, id), func(at domain.Position) (*model.User, error) {
+	return deliver(ctx, r, r.hub.Profile(ctx, id), func(at domain.Position) (*model.User, error) {
 		return r.profileAt(ctx, id, at)
 	}), nil
 }
 
-// profileAt reads a user's profile as of a position or later, nil if it is not
-// there. Those who watch one user at the same time share the view.
+// profileAt reads a user's profile at a position or later. It returns nil if the
+// user is not in the read model. Subscribers to one user share the snapshot.
 func (r *Resolver) profileAt(ctx context.Context, id domain.UserID, at domain.Position) (*model.User, error) {
-	v, release, err := r.views.share(ctx, at)
+	v, release, err := r.snapshots.share(ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +163,7 @@ func (r *Resolver) profileAt(ctx context.Context, id domain.UserID, at domain.Po
 	if err != nil || !ok {
 		return nil, err
 	}
-	user := profileUser(p)
+	user := userFromProfile(p)
 	user.Since = at
 	return &user, nil
 }

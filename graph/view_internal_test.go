@@ -41,22 +41,22 @@ func (s *countedSnapshot) Generation() readmodel.Generation {
 
 func (s *countedSnapshot) Close() { s.views.open-- }
 
-func newScope(v *countedViews) *scope {
-	return &scope{views: newViews(&query.Service{Views: v})}
+func newScope(v *countedViews) *responseScope {
+	return &responseScope{snapshots: newSnapshots(&query.Service{Views: v})}
 }
 
 func TestAnOlderViewIsGivenBackBeforeANewerOneIsOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &countedViews{at: 1}
 		s := newScope(store)
-		older, err := s.use(t.Context(), 1)
+		older, err := s.acquire(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		store.at = 2
-		newer := make(chan *lens)
+		newer := make(chan *viewerSnapshot)
 		go func() {
-			l, err := s.use(t.Context(), 2)
+			l, err := s.acquire(t.Context(), 2)
 			if err != nil {
 				t.Error(err)
 			}
@@ -66,12 +66,12 @@ func TestAnOlderViewIsGivenBackBeforeANewerOneIsOpened(t *testing.T) {
 		if store.opened != 1 || store.open != 1 {
 			t.Errorf("while the older view is read from, %d were opened and %d are open, want 1 and 1", store.opened, store.open)
 		}
-		s.leave(older)
+		s.release(older)
 		l := <-newer
 		if l.Checkpoint() != 2 || store.most != 1 {
 			t.Errorf("got a view at position %d and %d views at once, want position 2 and 1 view", l.Checkpoint(), store.most)
 		}
-		s.leave(l)
+		s.release(l)
 		if err := s.close(t.Context()); err != nil || store.open != 0 {
 			t.Errorf("at the end: got %v and %d open views, want none", err, store.open)
 		}
@@ -81,19 +81,19 @@ func TestAnOlderViewIsGivenBackBeforeANewerOneIsOpened(t *testing.T) {
 func TestWhoWaitsForAViewToBeGivenBackCanGiveUp(t *testing.T) {
 	store := &countedViews{at: 1}
 	s := newScope(store)
-	older, err := s.use(t.Context(), 1)
+	older, err := s.acquire(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.use(gone, 2); err == nil {
+	if _, err := s.acquire(gone, 2); err == nil {
 		t.Error("a use whose context has ended got a view, want its error")
 	}
 	if store.open != 1 {
 		t.Errorf("%d views are open while one is read from, want 1", store.open)
 	}
-	if s.leave(older); store.open != 0 {
+	if s.release(older); store.open != 0 {
 		t.Errorf("%d views are open, want the older one to be gone with its last user", store.open)
 	}
 }
@@ -103,7 +103,7 @@ func TestAResponseWaitsForAViewOnceAndNotForEachField(t *testing.T) {
 	store := &countedViews{at: 1, err: busy}
 	s := newScope(store)
 	for _, since := range []domain.Position{1, 1, 2} {
-		if _, err := s.use(t.Context(), since); domain.KindOf(err) != domain.Unavailable {
+		if _, err := s.acquire(t.Context(), since); domain.KindOf(err) != domain.Unavailable {
 			t.Errorf("position %d: got %v, want kind Unavailable", since, err)
 		}
 	}

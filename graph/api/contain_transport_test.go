@@ -81,7 +81,7 @@ func TestPanicsOfASocketItselfCloseIt(t *testing.T) {
 			closed(t, w, c)
 		})
 		t.Run("looking at the token of "+protocol, func(t *testing.T) {
-			w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 20 * time.Millisecond })
+			w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 500 * time.Millisecond })
 			c := graphtest.DialTo(t, w.Server, d, nil)
 			c.Initiate(w.Token("user_00000000000000000000000001"))
 			w.Broken.Store(true)

@@ -1,54 +1,53 @@
 package guard
 
 import (
-	"container/list"
+	"math"
 	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxKept bounds the bytes of text of all documents that are kept, and
-// maxKeptOne those of each. In memory a document takes up to a hundred times
-// as much as its text.
+// maxCached bounds the bytes of text of all cached documents, and
+// maxCachedDocument those of each. In memory a document takes up to a hundred
+// times as much as its text.
 const (
-	maxKept    = 256 << 10
-	maxKeptOne = 32 << 10
+	maxCached         = 256 << 10
+	maxCachedDocument = 32 << 10
 )
 
-// cache keeps the documents that were asked for last, by their hash.
-type cache struct {
+// documentCache has the most recently used documents by their hash.
+type documentCache struct {
 	mu     sync.Mutex
 	size   int // bytes of text
-	byHash map[hash]*list.Element
-	recent *list.List // of *document, who was asked for last first
+	byHash *simplelru.LRU[hash, *document]
 }
 
-func newCache() *cache { return &cache{byHash: map[hash]*list.Element{}, recent: list.New()} }
+func newDocumentCache() *documentCache {
+	c := &documentCache{}
+	c.byHash, _ = simplelru.NewLRU(math.MaxInt, func(_ hash, d *document) { c.size -= len(d.text) }) // fails only for a size of 0
+	return c
+}
 
-func (c *cache) get(h hash) *document {
+func (c *documentCache) get(h hash) *document {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.byHash[h]
-	if e == nil {
-		return nil
-	}
-	c.recent.MoveToFront(e)
-	return e.Value.(*document)
+	d, _ := c.byHash.Get(h)
+	return d
 }
 
-// add keeps a document, unless it is large, so that nobody can fill the memory
-// or push out everybody else's with one.
-func (c *cache) add(h hash, d *document) {
-	if len(d.text) > maxKeptOne {
+// add caches a document, unless it is so large that a few like it would push out
+// all others.
+func (c *documentCache) add(h hash, d *document) {
+	if len(d.text) > maxCachedDocument {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byHash[h] != nil {
+	if c.byHash.Contains(h) {
 		return
 	}
-	c.byHash[h] = c.recent.PushFront(d)
-	for c.size += len(d.text); c.size > maxKept; {
-		oldest := c.recent.Remove(c.recent.Back()).(*document)
-		delete(c.byHash, oldest.hash)
-		c.size -= len(oldest.text)
+	c.byHash.Add(h, d)
+	for c.size += len(d.text); c.size > maxCached; {
+		c.byHash.RemoveOldest()
 	}
 }

@@ -14,20 +14,20 @@ import (
 	"chirp/internal/domain"
 )
 
-// coercer turns what a client sends for an input type into the one value that
-// stands for it afterwards, by the rules of the GraphQL specification ("Input
-// Coercion"). Everything that reads a variable then sees the same value: an
-// Int is an int64, an ID a string, a list a []any.
+// coercer converts what a client sends for an input type into one canonical value,
+// by the rules of the GraphQL specification ("Input Coercion"). Everything that
+// reads a variable then sees the same value: an Int is an int64, an ID a string, a
+// list a []any.
 type coercer struct {
 	schema  *ast.Schema
 	scalars map[string]coerceFunc // by name
 }
 
-// coerceFunc coerces a JSON value, or the value of a literal, which is never nil.
-// An error says what is wrong with it.
+// coerceFunc coerces a JSON value, or the value of a literal. It is never called
+// with nil. An error says what is wrong with the value.
 type coerceFunc func(v any) (any, error)
 
-// inputScalars are the scalars that clients can send.
+// inputScalars returns the functions for all scalars that clients can send.
 func inputScalars() map[string]coerceFunc {
 	return map[string]coerceFunc{
 		"Boolean":  coerceBoolean,
@@ -81,37 +81,40 @@ func coercePosition(v any) (any, error) {
 	return p.String(), err
 }
 
-// misfit is why a value cannot be coerced.
-type misfit struct {
-	place string // within the value, such as .ids[2]; empty for all of it
-	why   string
+// coercionError is why a value cannot be coerced.
+type coercionError struct {
+	path   string // within the value, such as .ids[2]; empty for the whole value
+	reason string
 }
 
-func misfitf(format string, args ...any) *misfit { return &misfit{why: fmt.Sprintf(format, args...)} }
+func coercionErrorf(format string, args ...any) *coercionError {
+	return &coercionError{reason: fmt.Sprintf(format, args...)}
+}
 
-// within adds what leads to the place.
-func (m *misfit) within(step string) *misfit {
-	m.place = step + m.place
+// inside adds a step to the beginning of the path.
+func (m *coercionError) inside(step string) *coercionError {
+	m.path = step + m.path
 	return m
 }
 
-// variables coerces the variables that a request gives to its operation. Those
-// that the operation does not declare are left out, defaults are put in, and
-// what has neither a value nor a default is absent.
-func (c coercer) variables(op *ast.OperationDefinition, given map[string]any) (map[string]any, *ast.VariableDefinition, *misfit) {
+// variables coerces the variables of a request for its operation. It leaves out
+// variables that the operation does not declare, and sets defaults. A variable with
+// neither a value nor a default is absent from the result. On error it returns the
+// definition of the variable that is wrong.
+func (c coercer) variables(op *ast.OperationDefinition, given map[string]any) (map[string]any, *ast.VariableDefinition, *coercionError) {
 	coerced := make(map[string]any, len(op.VariableDefinitions))
 	for _, v := range op.VariableDefinitions {
 		value, ok := given[v.Variable]
 		if !ok && v.DefaultValue != nil {
-			value, ok = constant(v.DefaultValue), true
+			value, ok = literalValue(v.DefaultValue), true
 		}
 		if !ok && v.Type.NonNull {
-			return nil, v, misfitf("must be given")
+			return nil, v, coercionErrorf("must be given")
 		}
 		if !ok {
 			continue
 		}
-		var bad *misfit
+		var bad *coercionError
 		if coerced[v.Variable], bad = c.value(v.Type, value); bad != nil {
 			return nil, v, bad
 		}
@@ -119,17 +122,16 @@ func (c coercer) variables(op *ast.OperationDefinition, given map[string]any) (m
 	return coerced, nil, nil
 }
 
-// constant returns the value of a literal without variables that the validator
-// has passed, which is why it has one.
-func constant(literal *ast.Value) any {
+// literalValue returns the value of a validated literal without variables.
+func literalValue(literal *ast.Value) any {
 	value, _ := literal.Value(nil)
 	return value
 }
 
-func (c coercer) value(t *ast.Type, v any) (any, *misfit) {
+func (c coercer) value(t *ast.Type, v any) (any, *coercionError) {
 	switch {
 	case v == nil && t.NonNull:
-		return nil, misfitf("must not be null")
+		return nil, coercionErrorf("must not be null")
 	case v == nil:
 		return nil, nil
 	case t.Elem != nil:
@@ -145,8 +147,8 @@ func (c coercer) value(t *ast.Type, v any) (any, *misfit) {
 	}
 }
 
-// list coerces a list. What is none stands for a list of it.
-func (c coercer) list(element *ast.Type, v any) (any, *misfit) {
+// list coerces a list. A single value stands for a list of one.
+func (c coercer) list(element *ast.Type, v any) (any, *coercionError) {
 	items, ok := v.([]any)
 	if !ok {
 		item, bad := c.value(element, v)
@@ -154,47 +156,47 @@ func (c coercer) list(element *ast.Type, v any) (any, *misfit) {
 	}
 	coerced := make([]any, len(items))
 	for i, item := range items {
-		var bad *misfit
+		var bad *coercionError
 		if coerced[i], bad = c.value(element, item); bad != nil {
-			return nil, bad.within("[" + strconv.Itoa(i) + "]")
+			return nil, bad.inside("[" + strconv.Itoa(i) + "]")
 		}
 	}
 	return coerced, nil
 }
 
-func enumValue(def *ast.Definition, v any) (any, *misfit) {
+func enumValue(def *ast.Definition, v any) (any, *coercionError) {
 	name, ok := v.(string)
 	switch {
 	case !ok:
-		return nil, misfitf("a value of %s is given by its name, not by %s", def.Name, scalar.Kind(v))
+		return nil, coercionErrorf("a value of %s is its name, not %s", def.Name, scalar.Kind(v))
 	case def.EnumValues.ForName(name) == nil:
-		return nil, misfitf("%.40q is not a value of %s", name, def.Name)
+		return nil, coercionErrorf("%.40q is not a value of %s", name, def.Name)
 	default:
 		return name, nil
 	}
 }
 
-func (c coercer) scalar(def *ast.Definition, v any) (any, *misfit) {
+func (c coercer) scalar(def *ast.Definition, v any) (any, *coercionError) {
 	coerce := c.scalars[def.Name]
 	if coerce == nil {
-		return nil, misfitf("a %s cannot be sent", def.Name)
+		return nil, coercionErrorf("a %s cannot be sent", def.Name)
 	}
 	coerced, err := coerce(v)
 	if err != nil {
-		return nil, misfitf("%s", err.Error())
+		return nil, coercionErrorf("%s", err.Error())
 	}
 	return coerced, nil
 }
 
-// object coerces an input object: it has no fields but those of its type, all
-// that are required, and defaults for those that are absent.
-func (c coercer) object(def *ast.Definition, v any) (any, *misfit) {
+// object coerces an input object. It must have all required fields of its type and
+// no others; absent fields get their defaults.
+func (c coercer) object(def *ast.Definition, v any) (any, *coercionError) {
 	members, ok := v.(map[string]any)
 	if !ok {
-		return nil, misfitf("a %s is an object, not %s", def.Name, scalar.Kind(v))
+		return nil, coercionErrorf("a %s is an object, not %s", def.Name, scalar.Kind(v))
 	}
 	if name, ok := unknownMember(def, members); ok {
-		return nil, misfitf("%s has no field %q", def.Name, clip.Text(name, maxName))
+		return nil, coercionErrorf("%s has no field %q", def.Name, clip.Text(name, maxName))
 	}
 	if bad := checkOneOf(def, members); bad != nil {
 		return nil, bad
@@ -203,24 +205,24 @@ func (c coercer) object(def *ast.Definition, v any) (any, *misfit) {
 	for _, f := range def.Fields {
 		value, ok := members[f.Name]
 		if !ok && f.DefaultValue != nil {
-			value, ok = constant(f.DefaultValue), true
+			value, ok = literalValue(f.DefaultValue), true
 		}
 		if !ok && f.Type.NonNull {
-			return nil, misfitf("must be given").within("." + f.Name)
+			return nil, coercionErrorf("must be given").inside("." + f.Name)
 		}
 		if !ok {
 			continue
 		}
-		var bad *misfit
+		var bad *coercionError
 		if coerced[f.Name], bad = c.value(f.Type, value); bad != nil {
-			return nil, bad.within("." + f.Name)
+			return nil, bad.inside("." + f.Name)
 		}
 	}
 	return coerced, nil
 }
 
-// unknownMember returns the first member in the alphabet that a type has no
-// field for.
+// unknownMember returns the alphabetically first member that is not a field of the
+// type.
 func unknownMember(def *ast.Definition, members map[string]any) (name string, found bool) {
 	var unknown []string
 	for name := range members {
@@ -234,16 +236,16 @@ func unknownMember(def *ast.Definition, members map[string]any) (name string, fo
 	return slices.Min(unknown), true
 }
 
-func checkOneOf(def *ast.Definition, members map[string]any) *misfit {
+func checkOneOf(def *ast.Definition, members map[string]any) *coercionError {
 	if def.Directives.ForName("oneOf") == nil {
 		return nil
 	}
 	if len(members) != 1 {
-		return misfitf("a %s has exactly one field, not %d", def.Name, len(members))
+		return coercionErrorf("a %s has exactly one field, not %d", def.Name, len(members))
 	}
 	for name, value := range members {
 		if value == nil {
-			return misfitf("must not be null").within("." + name)
+			return coercionErrorf("must not be null").inside("." + name)
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ func (c coercer) coerced(t testing.TB, declared, text string) (any, string) {
 	}
 	variables, _, bad := c.variables(op, given)
 	if bad != nil {
-		return nil, "$v" + bad.place + ": " + bad.why
+		return nil, "$v" + bad.path + ": " + bad.reason
 	}
 	again, err := library.VariableValues(c.schema, op, variables)
 	if err != nil || !reflect.DeepEqual(again, variables) {
@@ -104,7 +104,7 @@ func TestValuesThatDoNotFitAreRefusedAtTheirPlace(t *testing.T) {
 		{"Float", `"1"`, "$v: a Float is a number, not a string"}, {"Float", `1e999`, "$v: "}, {"Float", `true`, "$v: "},
 		{"Boolean", `0`, "$v: "}, {"Boolean", `"true"`, "$v: "}, {"String", `1`, "$v: "}, {"String", `["a"]`, "$v: "},
 		{"ID", `1.0`, "$v: "}, {"ID", `1e3`, "$v: "}, {"ID", `true`, "$v: "}, {"ID", `99999999999999999999`, "$v: "},
-		{"Colour", `"green"`, `$v: "green" is not a value of Colour`}, {"Colour", `1`, "$v: a value of Colour is given by its name, not by a number"}, {"Colour", `""`, "$v: "},
+		{"Colour", `"green"`, `$v: "green" is not a value of Colour`}, {"Colour", `1`, "$v: a value of Colour is its name, not a number"}, {"Colour", `""`, "$v: "},
 		{"DateTime", `"2026-01-31"`, "$v: "}, {"DateTime", `5`, "$v: "}, {"Position", `"-1"`, "$v: "}, {"Position", `1.5`, "$v: "}, {"Position", `"01"`, "$v: "}, {"Position", `{}`, "$v: "},
 		{"Secret", `"x"`, "$v: a Secret cannot be sent"},
 		{"[ID!]", `[1,null]`, "$v[1]: must not be null"}, {"[ID!]!", `null`, "$v: must not be null"}, {"[[Int]]", `[[1],[2,"3"]]`, "$v[1][1]: "},
@@ -166,7 +166,7 @@ func FuzzVariables(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if MalformedJSON([]byte(text)) != "" || !json.Valid([]byte(text)) {
+		if CheckJSON([]byte(text)) != "" || !json.Valid([]byte(text)) {
 			return
 		}
 		for _, declared := range types {

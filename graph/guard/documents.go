@@ -24,7 +24,7 @@ type hash [sha256.Size]byte
 // hashPrefix begins a documentId.
 const hashPrefix = "sha256:"
 
-// parseHash reads 64 hexadecimal digits.
+// parseHash parses 64 hexadecimal digits.
 func parseHash(s string) (h hash, ok bool) {
 	if len(s) != 2*len(h) {
 		return h, false
@@ -33,22 +33,22 @@ func parseHash(s string) (h hash, ok bool) {
 	return h, err == nil && n == len(h)
 }
 
-// document is a document that was validated.
+// document is a document that has been validated.
 type document struct {
 	hash   hash
 	text   string
 	parsed *ast.QueryDocument
 }
 
-// Documents are those that the server's owner trusts.
+// Documents are the documents that the operator trusts.
 type Documents struct{ byHash map[hash]*document }
 
-// ReadDocuments reads a manifest: a JSON object of the documents' texts by
-// their ids, each the SHA-256 of the text in hexadecimal, after "sha256:" or
-// without it. Every document must be valid and within the limits; an error
-// names the id.
+// ReadDocuments reads a manifest: a JSON object from ids to the documents' texts.
+// An id is the SHA-256 of the text in hexadecimal, with or without the prefix
+// "sha256:". Every document must be valid and within the limits. An error names
+// the id.
 func ReadDocuments(schema *ast.Schema, manifest []byte, limits Limits) (*Documents, error) {
-	if why := MalformedJSON(manifest); why != "" {
+	if why := CheckJSON(manifest); why != "" {
 		return nil, errors.New("the manifest " + why)
 	}
 	var texts map[string]string
@@ -63,7 +63,7 @@ func ReadDocuments(schema *ast.Schema, manifest []byte, limits Limits) (*Documen
 			return nil, fmt.Errorf("document %.80q: the id is not %s and 64 hexadecimal digits", id, hashPrefix)
 		}
 		if trusted.byHash[want] != nil {
-			return nil, fmt.Errorf("document %s: the id is there twice", id)
+			return nil, fmt.Errorf("document %s: the id occurs twice", id)
 		}
 		if got := hash(sha256.Sum256([]byte(text))); got != want {
 			return nil, fmt.Errorf("document %s: the text has the SHA-256 %x", id, got)
@@ -77,7 +77,7 @@ func ReadDocuments(schema *ast.Schema, manifest []byte, limits Limits) (*Documen
 	return trusted, nil
 }
 
-// Len is how many documents there are.
+// Len returns the number of documents.
 func (d *Documents) Len() int {
 	if d == nil {
 		return 0
@@ -92,49 +92,48 @@ func (d *Documents) get(h hash) *document {
 	return d.byHash[h]
 }
 
-// documentStep finds the document of each request before gqlgen looks for it:
-// a trusted one by its documentId, one that was sent before by its hash
-// ("automatic persisted queries"), or a new one by its text. What it finds is
-// validated and within the limits; gqlgen takes it as if it came from its own
-// cache.
-type documentStep struct {
+// documentFinder is the extension that finds the document of each request before
+// gqlgen looks for it: a trusted one by its documentId, one that was sent before by
+// its hash ("automatic persisted queries"), or a new one by its text. The document
+// is valid and within the limits. gqlgen takes it from foundDocuments.
+type documentFinder struct {
 	validator   *validator
 	trusted     *Documents
 	trustedOnly bool
-	kept        *cache
+	cache       *documentCache
 }
 
-var _ graphql.OperationParameterMutator = documentStep{}
+var _ graphql.OperationParameterMutator = documentFinder{}
 
 // ExtensionName implements graphql.HandlerExtension.
-func (documentStep) ExtensionName() string { return "Documents" }
+func (documentFinder) ExtensionName() string { return "Documents" }
 
 // Validate implements graphql.HandlerExtension.
-func (documentStep) Validate(graphql.ExecutableSchema) error { return nil }
+func (documentFinder) Validate(graphql.ExecutableSchema) error { return nil }
 
-// Keys of what the step leaves in an operation's statistics.
+// Keys of an operation's statistics, where the finder leaves what it found.
 const (
-	foundKey = "ChirpDocument" // *document
-	restKey  = "ChirpErrors"   // gqlerror.List, the errors after the first one
+	documentKey        = "ChirpDocument" // *document
+	remainingErrorsKey = "ChirpErrors"   // gqlerror.List, the errors after the first one
 )
 
 // MutateOperationParameters implements graphql.OperationParameterMutator.
-func (s documentStep) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
+func (s documentFinder) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
 	found, errs := s.find(p)
 	stats := &graphql.GetOperationContext(ctx).Stats
 	if len(errs) > 0 {
-		stats.SetExtension(restKey, errs[1:])
+		stats.SetExtension(remainingErrorsKey, errs[1:])
 		return errs[0]
 	}
-	if err := chosen(found.parsed, p.OperationName); err != nil {
+	if err := checkOperationName(found.parsed, p.OperationName); err != nil {
 		return err
 	}
 	p.Query = found.text
-	stats.SetExtension(foundKey, found)
+	stats.SetExtension(documentKey, found)
 	return nil
 }
 
-func (s documentStep) find(p *graphql.RawParams) (*document, gqlerror.List) {
+func (s documentFinder) find(p *graphql.RawParams) (*document, gqlerror.List) {
 	id, named, err := namedBy(p)
 	if err != nil {
 		return nil, gqlerror.List{refusef(domain.Invalid, "%s", err)}
@@ -146,9 +145,9 @@ func (s documentStep) find(p *graphql.RawParams) (*document, gqlerror.List) {
 		return found, nil
 	}
 	if s.trustedOnly {
-		return nil, untrusted("this server takes trusted documents only, and this is none of them")
+		return nil, untrusted("this server accepts trusted documents only, and this is not one of them")
 	}
-	if found := s.kept.get(id); found != nil && p.Extensions[DocumentIDKey] == nil {
+	if found := s.cache.get(id); found != nil && p.Extensions[DocumentIDKey] == nil {
 		return found, nil
 	}
 	switch {
@@ -156,27 +155,27 @@ func (s documentStep) find(p *graphql.RawParams) (*document, gqlerror.List) {
 	case p.Extensions[DocumentIDKey] != nil:
 		return nil, untrusted("the documentId is not that of a trusted document")
 	case p.Query == "":
-		return nil, gqlerror.List{coded(codePersistedQueryNotFound, "PersistedQueryNotFound")} // a text that clients look for
+		return nil, gqlerror.List{coded(codePersistedQueryNotFound, "PersistedQueryNotFound")} // clients look for this text
 	}
 	parsed, errs := s.validator.document(p.Query)
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	found := &document{id, p.Query, parsed}
-	s.kept.add(id, found)
+	s.cache.add(id, found)
 	return found, nil
 }
 
-// chosen says whether a request's operation can be told from the others of its
-// document.
-func chosen(doc *ast.QueryDocument, name string) *gqlerror.Error {
+// checkOperationName returns an error if a document does not have an operation of
+// that name, or has several operations and the name is empty.
+func checkOperationName(doc *ast.QueryDocument, name string) *gqlerror.Error {
 	switch {
 	case doc.Operations.ForName(name) != nil:
 		return nil
 	case name == "":
-		return invalid("the document has several operations; choose one by operationName")
+		return validationFailed("the document has several operations; choose one by operationName")
 	default:
-		return invalid(fmt.Sprintf("the document has no operation %.40q", name))
+		return validationFailed(fmt.Sprintf("the document has no operation %.40q", name))
 	}
 }
 
@@ -184,11 +183,12 @@ func untrusted(message string) gqlerror.List {
 	return gqlerror.List{coded(codeDocumentNotTrusted, message)}
 }
 
-// DocumentIDKey is the extension by which a documentId travels from a transport
-// to the guard.
+// DocumentIDKey is the key of the extension in which a transport passes the
+// documentId to the guard.
 const DocumentIDKey = "documentId"
 
-// namedBy gives the hash by which a request names its document, if it does.
+// namedBy returns the hash by which a request names its document. named is false if
+// it sends only the text.
 func namedBy(p *graphql.RawParams) (id hash, named bool, err error) {
 	if value := p.Extensions[DocumentIDKey]; value != nil {
 		text, _ := value.(string)
@@ -220,13 +220,13 @@ func namedBy(p *graphql.RawParams) (id hash, named bool, err error) {
 	return id, true, nil
 }
 
-// foundDocuments is gqlgen's cache of documents: it has, for each operation,
-// the one that the step found.
+// foundDocuments is the cache in which gqlgen looks for an operation's document: it
+// returns the one that documentFinder found.
 type foundDocuments struct{}
 
 // Get implements graphql.Cache.
 func (foundDocuments) Get(ctx context.Context, _ string) (*ast.QueryDocument, bool) {
-	found, ok := graphql.GetOperationContext(ctx).Stats.GetExtension(foundKey).(*document)
+	found, ok := graphql.GetOperationContext(ctx).Stats.GetExtension(documentKey).(*document)
 	if !ok {
 		return nil, false
 	}
@@ -236,13 +236,14 @@ func (foundDocuments) Get(ctx context.Context, _ string) (*ast.QueryDocument, bo
 // Add implements graphql.Cache.
 func (foundDocuments) Add(context.Context, string, *ast.QueryDocument) {}
 
-// addRest adds the errors that a step can give only one of.
-func addRest(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+// addRemainingErrors adds the errors after the first, because an extension can
+// return only one. It is a response middleware.
+func addRemainingErrors(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	response := next(ctx)
 	if response == nil || !graphql.HasOperationContext(ctx) {
 		return response
 	}
-	rest, _ := graphql.GetOperationContext(ctx).Stats.GetExtension(restKey).(gqlerror.List)
+	rest, _ := graphql.GetOperationContext(ctx).Stats.GetExtension(remainingErrorsKey).(gqlerror.List)
 	response.Errors = append(slices.Clip(response.Errors), rest...)
 	return response
 }

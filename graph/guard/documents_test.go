@@ -135,9 +135,9 @@ func TestManifestThatCannotBeTrustedNamesTheDocument(t *testing.T) {
 		{"another text's id", manifest(graphtest.DocumentID("x"), byName), "document " + graphtest.DocumentID("x") + ": the text has the SHA-256 " + graphtest.DocumentID(byName)[7:]},
 		{"a text that does not parse", manifest(graphtest.DocumentID("{"), "{"), "document " + graphtest.DocumentID("{") + ": Expected Name"},
 		{"a text that escapes half a character", manifest(graphtest.DocumentID(halfEscaped), halfEscaped), "document " + graphtest.DocumentID(halfEscaped) + `: Invalid Unicode escape sequence: \uD83D`},
-		{"half a character in the JSON", `{"` + graphtest.DocumentID("{ a(b: \"\uFFFD\") }") + `": "{ a(b: \"\ud83d\") }"}`, "the manifest is not valid UTF-8, or escapes half a character"},
+		{"half a character in the JSON", `{"` + graphtest.DocumentID("{ a(b: \"\uFFFD\") }") + `": "{ a(b: \"\ud83d\") }"}`, "the manifest is not valid UTF-8, or has an escaped lone surrogate"},
 		{"an unknown field", manifest(graphtest.DocumentID(unknown), unknown), "document " + graphtest.DocumentID(unknown) + `: Cannot query field "nobody"`},
-		{"beyond the limits", manifest(graphtest.DocumentID(deep), deep), "document " + graphtest.DocumentID(deep) + ": the operation has fields more than 3 deep"},
+		{"beyond the limits", manifest(graphtest.DocumentID(deep), deep), "document " + graphtest.DocumentID(deep) + ": the operation nests fields more than 3 levels deep"},
 	} {
 		_, err := guard.ReadDocuments(graph.Schema(), []byte(c.manifest), guard.Limits{Depth: 3})
 		if err == nil || !strings.Contains(err.Error(), c.says) {

@@ -1,6 +1,7 @@
-// Package guard bounds what one request may ask: which documents and variables
-// are valid, how large and how dear an operation may be, and how often a caller
-// may call. It refuses an operation before anything of it is executed.
+// Package guard decides what one request may ask. It finds and validates the
+// document, coerces the variables, and limits the size and the cost of an operation
+// and the rate at which a caller may call. It refuses an operation before any part
+// of it is executed.
 package guard
 
 import (
@@ -10,42 +11,41 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Config says what the guards stand on.
+// Config is what the guards need.
 type Config struct {
 	Schema *ast.Schema
 	Limits Limits
-	// PageSize is how many rows a page has for which a request names no number.
+	// PageSize is how many rows a page has if a request does not say.
 	PageSize int
 	// Introspection lets clients ask for the schema.
 	Introspection bool
-	// Documents are trusted, and clients may name them by their documentId.
+	// Documents are trusted: clients may name them by their documentId.
 	Documents *Documents
-	// DocumentsOnly refuses all others.
+	// DocumentsOnly refuses all other documents.
 	DocumentsOnly bool
-	// RateLimit is how many mutations a second each caller may call, five
-	// seconds' worth at once; what their operations cost is bounded by 500 times
-	// as much, and log-ins and registrations get a tenth of it for each client
-	// address and four tenths for each account. 0 is no limit.
+	// RateLimit is the number of mutations that each caller may call per second, in
+	// bursts of five seconds' worth. Operations may cost 500 times as much per
+	// second. Log-ins and registrations get a tenth of the rate per client address
+	// and four tenths per account. 0 is no limit.
 	RateLimit float64
-	// Account returns the name of the account whose password the input of a
-	// mutation is for. It is false for any other input.
+	// Account returns the username in the input of a mutation that takes a password.
+	// The bool is false for any other input.
 	Account func(input any) (username string, ok bool)
 }
 
-// Use puts the guards into an executor, in the order in which each can rely on
-// the one before.
+// Use adds the guards to an executor. Each relies on the ones before it.
 func Use(e *executor.Executor, cfg Config) {
 	limits := cfg.Limits.withDefaults()
 	e.SetQueryCache(foundDocuments{})
-	e.Use(documentStep{
-		validator: newValidator(cfg.Schema, limits, cfg.Introspection), kept: newCache(),
+	e.Use(documentFinder{
+		validator: newValidator(cfg.Schema, limits, cfg.Introspection), cache: newDocumentCache(),
 		trusted: cfg.Documents, trustedOnly: cfg.DocumentsOnly,
 	})
-	e.Use(inputStep{coercer{cfg.Schema, inputScalars()}})
-	e.Use(costStep{limits: limits, pageSize: cfg.PageSize, introspection: cfg.Introspection})
-	throttle := newThrottle(cfg.RateLimit, cfg.Account, time.Now)
-	e.Use(charge{throttle})
-	e.AroundResponses(addRest)
-	e.AroundResponses(throttle.tellCost)
-	e.AroundFields(throttle.field)
+	e.Use(inputCoercion{coercer{cfg.Schema, inputScalars()}})
+	e.Use(costLimit{limits: limits, pageSize: cfg.PageSize, introspection: cfg.Introspection})
+	throttle := newRateLimiter(cfg.RateLimit, cfg.Account, time.Now)
+	e.Use(costCharge{throttle})
+	e.AroundResponses(addRemainingErrors)
+	e.AroundResponses(throttle.reportCost)
+	e.AroundFields(throttle.limitMutation)
 }

@@ -12,41 +12,41 @@ import (
 	"chirp/internal/domain"
 )
 
-// inputStep coerces the variables of each request and checks what they put
-// into its arguments, so that nothing is executed of a request whose input is
-// wrong. It stands behind the step that finds the document.
-type inputStep struct{ coercer }
+// inputCoercion is the extension that coerces the variables of each request and
+// checks the arguments that they are used in, so that no part of a request with
+// wrong input is executed. It relies on documentFinder.
+type inputCoercion struct{ coercer }
 
-var _ graphql.OperationParameterMutator = inputStep{}
+var _ graphql.OperationParameterMutator = inputCoercion{}
 
 // ExtensionName implements graphql.HandlerExtension.
-func (inputStep) ExtensionName() string { return "Input" }
+func (inputCoercion) ExtensionName() string { return "Input" }
 
 // Validate implements graphql.HandlerExtension.
-func (inputStep) Validate(graphql.ExecutableSchema) error { return nil }
+func (inputCoercion) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationParameters implements graphql.OperationParameterMutator. It
-// replaces the variables by the coerced ones.
-func (s inputStep) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
-	found, ok := graphql.GetOperationContext(ctx).Stats.GetExtension(foundKey).(*document)
+// replaces the variables with the coerced ones.
+func (s inputCoercion) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
+	found, ok := graphql.GetOperationContext(ctx).Stats.GetExtension(documentKey).(*document)
 	if !ok {
 		return refusef(domain.Internal, "no document was found")
 	}
 	op := found.parsed.Operations.ForName(p.OperationName)
 	variables, at, bad := s.variables(op, p.Variables)
 	if bad != nil {
-		return badVariable(at.Variable+bad.place, bad.why, at.Position)
+		return invalidVariable(at.Variable+bad.path, bad.reason, at.Position)
 	}
 	p.Variables = variables
-	if err := checkUses(found.parsed, op, variables); err != nil {
+	if err := checkNulls(found.parsed, op, variables); err != nil {
 		return err
 	}
-	return checkStream(found.parsed, op, variables)
+	return checkSubscriptionField(found.parsed, op, variables)
 }
 
-// checkStream refuses a subscription whose one field is left out by directives,
-// which only the variables may tell.
-func checkStream(doc *ast.QueryDocument, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
+// checkSubscriptionField returns an error if directives leave out the field of a
+// subscription, which may depend on variables.
+func checkSubscriptionField(doc *ast.QueryDocument, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
 	if op.Operation != ast.Subscription {
 		return nil
 	}
@@ -54,27 +54,27 @@ func checkStream(doc *ast.QueryDocument, op *ast.OperationDefinition, variables 
 	if len(graphql.CollectFields(oc, op.SelectionSet, []string{"Subscription"})) == 1 {
 		return nil
 	}
-	return refusef(domain.Invalid, "the subscription must have exactly one field that is not left out by @skip or @include")
+	return refusef(domain.Invalid, "the subscription must have exactly one field that @skip or @include does not leave out")
 }
 
-// badVariable refuses a variable, or a place within it.
-func badVariable(place, why string, at *ast.Position) *gqlerror.Error {
-	return located(refusef(domain.Invalid, "variable $%s: %s", place, why), at)
+// invalidVariable returns the error about a variable, or a path within one.
+func invalidVariable(path, reason string, at *ast.Position) *gqlerror.Error {
+	return located(refusef(domain.Invalid, "variable $%s: %s", path, reason), at)
 }
 
-// checkUses refuses a null that variables put where none may be. The validator
-// lets a nullable variable stand there if a default is at hand, which an
-// explicit null passes over.
-func checkUses(doc *ast.QueryDocument, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
+// checkNulls returns an error if a variable is null where null is not allowed. The
+// validator accepts a nullable variable there if it or the argument has a default,
+// but a request can still set it to null.
+func checkNulls(doc *ast.QueryDocument, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
 	if !mayBeNull(op, variables) {
 		return nil
 	}
-	u := uses{fragments: doc.Fragments, variables: variables, seen: map[spread]bool{}}
+	u := nullChecker{fragments: doc.Fragments, variables: variables, visited: map[visit]bool{}}
 	u.selections(op.SelectionSet, false)
-	return u.refused
+	return u.err
 }
 
-// mayBeNull reports whether a variable of an operation is null or absent.
+// mayBeNull reports whether any variable of an operation is null or absent.
 func mayBeNull(op *ast.OperationDefinition, variables map[string]any) bool {
 	for _, v := range op.VariableDefinitions {
 		if variables[v.Variable] == nil {
@@ -84,70 +84,69 @@ func mayBeNull(op *ast.OperationDefinition, variables map[string]any) bool {
 	return false
 }
 
-// uses walks through an operation with its fragments, and keeps the first
-// refusal.
-type uses struct {
+// nullChecker walks an operation and its fragments, and keeps the first error.
+type nullChecker struct {
 	fragments ast.FragmentDefinitionList
 	variables map[string]any
-	seen      map[spread]bool
-	refused   *gqlerror.Error
+	visited   map[visit]bool
+	err       *gqlerror.Error
 }
 
-// spread is a fragment, under something that is left out or not.
-type spread struct {
-	name string
-	out  bool
+// visit is a fragment, spread in a selection that is skipped or not.
+type visit struct {
+	name    string
+	skipped bool
 }
 
-// selections checks all directives, and the arguments of all fields but those
-// that directives leave out, which are not executed.
-func (u *uses) selections(set ast.SelectionSet, out bool) {
+// selections checks all directives, and the arguments of all fields that are not
+// skipped.
+func (u *nullChecker) selections(set ast.SelectionSet, skipped bool) {
 	for _, sel := range set {
-		if u.refused != nil {
+		if u.err != nil {
 			return
 		}
 		switch sel := sel.(type) {
 		case *ast.Field:
-			out := u.directives(sel.Directives) || out
-			if !out && sel.Definition != nil {
+			skipped := u.directives(sel.Directives) || skipped
+			if !skipped && sel.Definition != nil {
 				u.arguments(sel.Definition.Arguments, sel.Arguments)
 			}
-			u.selections(sel.SelectionSet, out)
+			u.selections(sel.SelectionSet, skipped)
 		case *ast.InlineFragment:
-			u.selections(sel.SelectionSet, u.directives(sel.Directives) || out)
+			u.selections(sel.SelectionSet, u.directives(sel.Directives) || skipped)
 		case *ast.FragmentSpread:
-			u.fragment(sel.Name, u.directives(sel.Directives) || out)
+			u.fragment(sel.Name, u.directives(sel.Directives) || skipped)
 		}
 	}
 }
 
-func (u *uses) fragment(name string, out bool) {
-	if here := (spread{name, out}); !u.seen[here] {
-		u.seen[here] = true
+func (u *nullChecker) fragment(name string, skipped bool) {
+	if here := (visit{name, skipped}); !u.visited[here] {
+		u.visited[here] = true
 		if f := u.fragments.ForName(name); f != nil {
-			u.selections(f.SelectionSet, out)
+			u.selections(f.SelectionSet, skipped)
 		}
 	}
 }
 
-// directives checks the directives at a place, and reports whether they leave
-// out what they stand at.
-func (u *uses) directives(list ast.DirectiveList) (out bool) {
+// directives checks the directives of a selection, and reports whether they skip
+// it.
+func (u *nullChecker) directives(list ast.DirectiveList) (skipped bool) {
 	for _, d := range list {
 		if d.Definition == nil {
 			continue
 		}
 		u.arguments(d.Definition.Arguments, d.Arguments)
-		if d.Name != "skip" && d.Name != "include" || u.refused != nil {
+		if d.Name != "skip" && d.Name != "include" || u.err != nil {
 			continue
 		}
 		condition, _ := d.ArgumentMap(u.variables)["if"].(bool)
-		out = out || condition == (d.Name == "skip")
+		skipped = skipped || condition == (d.Name == "skip")
 	}
-	return out
+	return skipped
 }
 
-func (u *uses) arguments(defs ast.ArgumentDefinitionList, args ast.ArgumentList) {
+func (u *nullChecker) arguments(defs ast.ArgumentDefinitionList, args ast.ArgumentList) {
 	for _, arg := range args {
 		if def := defs.ForName(arg.Name); def != nil {
 			u.value(arg.Value, def.Type, def.DefaultValue != nil)
@@ -155,14 +154,14 @@ func (u *uses) arguments(defs ast.ArgumentDefinitionList, args ast.ArgumentList)
 	}
 }
 
-// value checks a value for a place of a type, which may have a default for a
-// variable that is absent.
-func (u *uses) value(v *ast.Value, t *ast.Type, hasDefault bool) {
+// value checks a value where a type is expected. hasDefault is whether there is a
+// default in case the value is an absent variable.
+func (u *nullChecker) value(v *ast.Value, t *ast.Type, hasDefault bool) {
 	switch v.Kind {
 	case ast.Variable:
 		value, given := u.variables[v.Raw]
 		if value == nil && t.NonNull && (given || !hasDefault) {
-			u.refuse(v, t, given)
+			u.fail(v, t, given)
 		}
 	case ast.ListValue:
 		for _, item := range v.Children {
@@ -186,14 +185,14 @@ func fieldOf(def *ast.Definition, name string) *ast.FieldDefinition {
 	return def.Fields.ForName(name)
 }
 
-func (u *uses) refuse(v *ast.Value, t *ast.Type, given bool) {
-	if u.refused != nil {
+func (u *nullChecker) fail(v *ast.Value, t *ast.Type, given bool) {
+	if u.err != nil {
 		return
 	}
 	state := "absent"
 	if given {
 		state = "null"
 	}
-	why := fmt.Sprintf("it is %s, and stands where a %s must be", state, strings.TrimSuffix(t.String(), "!"))
-	u.refused = badVariable(v.Raw, why, v.Position)
+	reason := fmt.Sprintf("it is %s, but is used where a %s is required", state, strings.TrimSuffix(t.String(), "!"))
+	u.err = invalidVariable(v.Raw, reason, v.Position)
 }

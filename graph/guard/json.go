@@ -6,15 +6,15 @@ import (
 	"chirp/internal/domain"
 )
 
-// maxNesting is how deep JSON may nest. Nothing in the API needs ten levels.
+// maxNesting is how deeply JSON may nest. The API needs less than ten levels.
 const maxNesting = 100
 
-// MalformedJSON says what is wrong with the characters or the nesting of a JSON
-// text, empty if nothing is. Whether it is JSON is not asked.
-func MalformedJSON(text []byte) string {
+// CheckJSON returns what is wrong with the encoding or the nesting of a JSON text,
+// or "" if nothing is. It does not check the syntax.
+func CheckJSON(text []byte) string {
 	switch {
 	case !domain.WellFormedJSON(text):
-		return "is not valid UTF-8, or escapes half a character"
+		return "is not valid UTF-8, or has an escaped lone surrogate"
 	case nesting(text) > maxNesting:
 		return fmt.Sprintf("nests more than %d levels deep", maxNesting)
 	default:
@@ -22,7 +22,7 @@ func MalformedJSON(text []byte) string {
 	}
 }
 
-// nesting gives how deep the lists and objects of a JSON text nest.
+// nesting returns how deeply the arrays and objects of a JSON text nest.
 func nesting(text []byte) (deepest int) {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {

@@ -2,17 +2,18 @@ package guard
 
 import "cmp"
 
-// Limits bound what one operation can ask for. A zero field stands for its
-// default, a negative one is as good as 1.
+// Limits bound what one operation may ask for. The zero value of a field means its
+// default; a negative value means 1. Fields, aliases, mutations and directives are
+// counted with fragments expanded.
 type Limits struct {
-	Tokens     int // words of a document; 5,000
-	Depth      int // fields inside of fields; 15
-	Aliases    int // fields of an operation under another name, with its fragments put in; 50
-	Mutations  int // fields of a mutation, with its fragments put in; 10
-	Directives int // directives of an operation, with its fragments put in; 50
-	Fields     int // fields of an operation, with its fragments put in; 1,000
-	Page       int // rows of a page; 100
-	Cost       int // of an operation, for which lists count as often as they are long; 10,000
+	Tokens     int // per document; 5,000
+	Depth      int // nesting depth of fields; 15
+	Aliases    int // per operation; 50
+	Mutations  int // per operation; 10
+	Directives int // per operation; 50
+	Fields     int // per operation; 1,000
+	Page       int // rows per page; 100
+	Cost       int // per operation, where each row of a list counts; 10,000
 }
 
 func (l Limits) withDefaults() Limits {

@@ -9,22 +9,22 @@ import (
 	"chirp/graph/clip"
 )
 
-// literalRule judges the literals that the library's rule on values lets pass:
-// an Int of more than 32 bits, an empty object for a scalar or an enum, and
-// whatever stands for one of our own scalars.
+// literalRule reports literals that the library's rule on values accepts: an Int of
+// more than 32 bits, an empty object for a scalar or an enum, and wrong values of
+// the API's own scalars.
 func literalRule(c coercer) core.Rule {
 	return core.Rule{Name: "Literals", RuleFunc: func(observers *core.Events, addError core.AddErrFunc) {
 		observers.OnValue(func(_ *core.Walker, v *ast.Value) {
-			if why := c.badLiteral(v); why != "" {
-				addError(core.Message("%s", why), core.At(v.Position))
+			if message := c.literalError(v); message != "" {
+				addError(core.Message("%s", message), core.At(v.Position))
 			}
 		})
 	}}
 }
 
-// badLiteral says what is wrong with a literal, empty if nothing is or the
-// library's rule says it. Members of lists and objects are judged on their own.
-func (c coercer) badLiteral(v *ast.Value) string {
+// literalError returns what is wrong with a literal, or "" if nothing is or the
+// library's rule reports it. It is called for members of lists and objects as well.
+func (c coercer) literalError(v *ast.Value) string {
 	def := v.Definition
 	if def == nil || v.ExpectedType == nil || def.Kind != ast.Scalar && def.Kind != ast.Enum {
 		return ""
@@ -33,7 +33,7 @@ func (c coercer) badLiteral(v *ast.Value) string {
 	case v.Kind == ast.Variable || v.Kind == ast.NullValue:
 		return ""
 	case def.Name == "Int" && v.Kind == ast.IntValue:
-		return badIntLiteral(v.Raw)
+		return intLiteralError(v.Raw)
 	case v.Kind == ast.ObjectValue && len(v.Children) == 0:
 		return "a " + def.Name + " is not an object"
 	case def.Kind == ast.Enum || def.OneOf("Int", "Float", "String", "Boolean", "ID"):
@@ -41,11 +41,11 @@ func (c coercer) badLiteral(v *ast.Value) string {
 	case v.Kind == ast.ListValue && v.ExpectedType.Elem != nil:
 		return ""
 	}
-	return c.badScalarLiteral(def, v)
+	return c.scalarLiteralError(def, v)
 }
 
-// badIntLiteral judges the numbers of 33 to 64 bits.
-func badIntLiteral(digits string) string {
+// intLiteralError reports numbers of 33 to 64 bits. The library reports longer ones.
+func intLiteralError(digits string) string {
 	_, err64 := strconv.ParseInt(digits, 10, 64)
 	if _, err32 := strconv.ParseInt(digits, 10, 32); err32 != nil && err64 == nil {
 		return "Int cannot represent non 32-bit signed integer value: " + digits
@@ -53,7 +53,7 @@ func badIntLiteral(digits string) string {
 	return ""
 }
 
-func (c coercer) badScalarLiteral(def *ast.Definition, v *ast.Value) string {
+func (c coercer) scalarLiteralError(def *ast.Definition, v *ast.Value) string {
 	if v.Kind == ast.EnumValue {
 		return "a " + def.Name + " is not a name"
 	}
@@ -62,16 +62,16 @@ func (c coercer) badScalarLiteral(def *ast.Definition, v *ast.Value) string {
 		return "a " + def.Name + " cannot be " + clip.Text(v.String(), 40)
 	}
 	if _, bad := c.scalar(def, value); bad != nil {
-		return bad.why
+		return bad.reason
 	}
 	return ""
 }
 
-// forgetDefaults takes the variables' definitions out of a document that was
-// validated. The library looks there for the default of a variable that is
-// absent, and finds that of the last operation, whichever is executed; the
-// variables have had their own defaults put in by then.
-func (v *validator) forgetDefaults(doc *ast.QueryDocument) {
+// clearVariableDefinitions removes the definitions of variables from the values of
+// a validated document that has several operations. The library would look there
+// for the default of an absent variable, and find that of the last operation,
+// whichever is executed. The coercer has set the right defaults already.
+func (v *validator) clearVariableDefinitions(doc *ast.QueryDocument) {
 	observers := &core.Events{}
 	observers.OnValue(func(_ *core.Walker, value *ast.Value) { value.VariableDefinition = nil })
 	core.Walk(v.schema, doc, observers)

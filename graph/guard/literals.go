@@ -12,69 +12,69 @@ import (
 	"github.com/vektah/gqlparser/v2/lexer"
 )
 
-// lineFeeds returns a document with each of its line ends, LF, CRLF or CR, as
-// one LF. It has the same tokens at the same lines and columns, because a line
-// end stands between tokens, or in a block string, where the language reads
-// each as an LF. The parser counts the CR and the LF of a CRLF as characters of
-// the next line.
-func lineFeeds(text string) string {
+// normalizeLineEnds returns a document with each of its line ends, LF, CRLF or CR,
+// as an LF. The result has the same tokens at the same lines and columns, because a
+// line end is either between tokens or in a block string, where GraphQL reads each
+// as an LF. Without it the parser counts wrong: it takes the CR and the LF of a CRLF
+// for characters of the next line.
+func normalizeLineEnds(text string) string {
 	if !strings.Contains(text, "\r") {
 		return text
 	}
 	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 }
 
-// literal is a string literal of a document, as far as the parser reads it.
-type literal struct {
-	begin gqlerror.Location // of its first quote
-	told  gqlerror.Location // where the parser says that it begins
-	whole bool
-	end   gqlerror.Location // if it is not whole, of what is wrong with it
+// stringLiteral is a string literal of a document, as far as the parser reads it.
+type stringLiteral struct {
+	begin      gqlerror.Location // of the opening quote
+	reported   gqlerror.Location // where the parser reports that it begins
+	terminated bool
+	end        gqlerror.Location // if it is not terminated, where it breaks off
 
-	half   string // its first escape of half a surrogate pair, if it has one
-	halfAt gqlerror.Location
+	surrogate   string // its first escaped lone surrogate, or ""
+	surrogateAt gqlerror.Location
 }
 
-// scan walks through a document to its string literals. Lines and columns begin
-// at 1, and a column is a Unicode code point.
-type scan struct {
-	left      string
+// scanner scans a document for string literals. Lines and columns start at 1, and a
+// column is a Unicode code point.
+type scanner struct {
+	rest      string
 	line      int
-	runes     int // code points passed
-	lineStart int // those before the line
+	runes     int // before rest
+	lineStart int // runes before the line
 }
 
-// literals calls yield with each string literal of a document that has been
-// through lineFeeds, until yield returns false or a literal is not whole.
-func literals(text string, yield func(literal) bool) {
-	for s := (&scan{left: text, line: 1}); s.left != ""; {
+// scanLiterals calls yield with each string literal of a document with normalized
+// line ends, until yield returns false or a literal is not terminated.
+func scanLiterals(text string, yield func(stringLiteral) bool) {
+	for s := (&scanner{rest: text, line: 1}); s.rest != ""; {
 		switch {
-		case s.left[0] == '#':
-			line, _, _ := strings.Cut(s.left, "\n")
+		case s.rest[0] == '#':
+			line, _, _ := strings.Cut(s.rest, "\n")
 			s.skip(len(line))
-		case s.left[0] != '"':
+		case s.rest[0] != '"':
 			s.skip(1)
 		default:
-			read := s.quoted
-			if strings.HasPrefix(s.left, `"""`) {
-				read = s.block
+			read := s.quotedString
+			if strings.HasPrefix(s.rest, `"""`) {
+				read = s.blockString
 			}
 			l := read()
-			if l.end = s.at(); !yield(l) || !l.whole {
+			if l.end = s.location(); !yield(l) || !l.terminated {
 				return
 			}
 		}
 	}
 }
 
-// at returns the place that the scan has reached.
-func (s *scan) at() gqlerror.Location {
+// location returns the location of rest.
+func (s *scanner) location() gqlerror.Location {
 	return gqlerror.Location{Line: s.line, Column: s.runes - s.lineStart + 1}
 }
 
-// skip passes n bytes.
-func (s *scan) skip(n int) {
-	for _, c := range []byte(s.left[:n]) {
+// skip skips n bytes.
+func (s *scanner) skip(n int) {
+	for _, c := range []byte(s.rest[:n]) {
 		if utf8.RuneStart(c) {
 			s.runes++
 		}
@@ -83,27 +83,27 @@ func (s *scan) skip(n int) {
 			s.lineStart = s.runes
 		}
 	}
-	s.left = s.left[n:]
+	s.rest = s.rest[n:]
 }
 
-// quoted reads a literal of one line.
-func (s *scan) quoted() (l literal) {
-	l.begin = s.at()
+// quotedString scans a string literal in single quotes, which ends with its line.
+func (s *scanner) quotedString() (l stringLiteral) {
+	l.begin = s.location()
 	s.skip(1)
-	l.told = s.at()
-	for s.left != "" && s.left[0] != '\n' {
-		switch s.left[0] {
+	l.reported = s.location()
+	for s.rest != "" && s.rest[0] != '\n' {
+		switch s.rest[0] {
 		case '"':
 			s.skip(1)
-			l.whole = true
+			l.terminated = true
 			return l
 		case '\\':
-			n, is := escape(s.left)
-			if is == noEscape {
+			n, kind := scanEscape(s.rest)
+			if kind == invalidEscape {
 				return l
 			}
-			if is == halfEscape && l.half == "" {
-				l.half, l.halfAt = s.left[:n], s.at()
+			if kind == surrogateEscape && l.surrogate == "" {
+				l.surrogate, l.surrogateAt = s.rest[:n], s.location()
 			}
 			s.skip(n)
 		default:
@@ -113,21 +113,21 @@ func (s *scan) quoted() (l literal) {
 	return l
 }
 
-// block reads a literal in triple quotes, whose one escape is that of triple
-// quotes.
-func (s *scan) block() (l literal) {
-	l.begin = s.at()
+// blockString scans a string literal in triple quotes, in which only triple quotes
+// can be escaped.
+func (s *scanner) blockString() (l stringLiteral) {
+	l.begin = s.location()
 	s.skip(3)
 	content := s.runes
-	for s.left != "" {
+	for s.rest != "" {
 		switch {
-		case strings.HasPrefix(s.left, `\"""`):
+		case strings.HasPrefix(s.rest, `\"""`):
 			s.skip(4)
-		case strings.HasPrefix(s.left, `"""`):
-			// The parser counts from the line that the literal ends in.
-			l.told = gqlerror.Location{Line: s.line, Column: content - s.lineStart + 1}
-			s.skip(len(s.left) - len(strings.TrimLeft(s.left, `"`)))
-			l.whole = true
+		case strings.HasPrefix(s.rest, `"""`):
+			// The parser reports the line in which the literal ends.
+			l.reported = gqlerror.Location{Line: s.line, Column: content - s.lineStart + 1}
+			s.skip(len(s.rest) - len(strings.TrimLeft(s.rest, `"`)))
+			l.terminated = true
 			return l
 		default:
 			s.skip(1)
@@ -136,144 +136,143 @@ func (s *scan) block() (l literal) {
 	return l
 }
 
-// meaning is what a backslash and what follows it stand for.
-type meaning int
+// escapeKind is what an escape sequence stands for.
+type escapeKind int
 
 const (
-	noEscape   meaning = iota // nothing: a syntax error
-	halfEscape                // half a surrogate pair: one, too
-	fullEscape                // a character
+	invalidEscape   escapeKind = iota // nothing, which is a syntax error
+	surrogateEscape                   // a lone surrogate, which is a syntax error too
+	characterEscape                   // a character
 )
 
-// escape reads the escape at the beginning of a text, and returns its length in
-// bytes. A surrogate is half a character but in a pair of escapes of four
-// digits, the high one first.
-func escape(text string) (n int, is meaning) {
+// scanEscape scans the escape sequence at the beginning of a text, and returns its
+// length in bytes. Two escapes of four digits stand for one character if they are a
+// surrogate pair.
+func scanEscape(text string) (n int, kind escapeKind) {
 	switch {
 	case strings.HasPrefix(text, `\u{`):
-		return bracedEscape(text)
+		return scanBracedEscape(text)
 	case strings.HasPrefix(text, `\u`):
-		return unitEscape(text)
+		return scanUnitEscape(text)
 	case len(text) > 1 && strings.IndexByte(`"\/bfnrt`, text[1]) >= 0:
-		return 2, fullEscape
+		return 2, characterEscape
 	default:
-		return 0, noEscape
+		return 0, invalidEscape
 	}
 }
 
-// unitEscape reads an escape such as \u00e9, or two of a pair.
-func unitEscape(text string) (n int, is meaning) {
+// scanUnitEscape scans an escape such as \u00e9, or two that are a surrogate pair.
+func scanUnitEscape(text string) (n int, kind escapeKind) {
 	unit, ok := codeUnit(text)
 	switch {
 	case !ok:
-		return 0, noEscape
+		return 0, invalidEscape
 	case !utf16.IsSurrogate(unit):
-		return escapeLen, fullEscape
+		return escapeLen, characterEscape
 	}
 	low, _ := codeUnit(text[escapeLen:])
 	if utf16.DecodeRune(unit, low) == utf8.RuneError {
-		return escapeLen, halfEscape
+		return escapeLen, surrogateEscape
 	}
-	return 2 * escapeLen, fullEscape
+	return 2 * escapeLen, characterEscape
 }
 
 // escapeLen is the length of an escape such as \u00e9.
 const escapeLen = 6
 
-// codeUnit reads such an escape at the beginning of a text.
+// codeUnit returns the value of such an escape at the beginning of a text.
 func codeUnit(text string) (rune, bool) {
 	if len(text) < escapeLen || !strings.HasPrefix(text, `\u`) {
 		return 0, false
 	}
-	return hexadecimal(text[2:escapeLen])
+	return parseHex(text[2:escapeLen])
 }
 
-// hexadecimal reads up to eight digits, and nothing but digits, of a number
-// that a rune can hold.
-func hexadecimal(digits string) (rune, bool) {
+// parseHex parses up to eight hexadecimal digits as a rune.
+func parseHex(digits string) (rune, bool) {
 	n, err := strconv.ParseUint(digits, 16, 31)
 	return rune(n), err == nil
 }
 
-// bracedEscape reads an escape such as \u{1F600}, of one to eight digits.
-func bracedEscape(text string) (n int, is meaning) {
+// scanBracedEscape scans an escape such as \u{1F600}, of one to eight digits.
+func scanBracedEscape(text string) (n int, kind escapeKind) {
 	const begin, digits = len(`\u{`), 8
 	hex, _, closed := strings.Cut(text[begin:min(len(text), begin+digits+1)], "}")
-	r, ok := hexadecimal(hex)
+	r, ok := parseHex(hex)
 	if !closed || !ok || !utf8.ValidRune(r) {
-		return 0, noEscape
+		return 0, invalidEscape
 	}
-	return begin + len(hex) + len("}"), fullEscape
+	return begin + len(hex) + len("}"), characterEscape
 }
 
-// halfCharacter returns the error about a document's first escape of half a
-// surrogate pair, nil if there is none. The parser puts U+FFFD in its place.
-func halfCharacter(text string) (err *gqlerror.Error) {
+// surrogateError returns the error about a document's first escaped lone surrogate,
+// or nil if there is none. The parser would replace it with U+FFFD.
+func surrogateError(text string) (err *gqlerror.Error) {
 	if !strings.Contains(text, `\u`) {
 		return nil
 	}
-	literals(text, func(l literal) bool {
-		if l.half != "" {
-			err = unparsable("Invalid Unicode escape sequence: "+l.half+", half a surrogate pair.", l.halfAt)
+	scanLiterals(text, func(l stringLiteral) bool {
+		if l.surrogate != "" {
+			err = parseFailed("Invalid Unicode escape sequence: "+l.surrogate+", a lone surrogate.", l.surrogateAt)
 		}
 		return err == nil
 	})
 	return err
 }
 
-// relocate puts errors about string literals where the literals begin, and
-// those about an escape where that is.
+// relocate corrects the locations of errors about string literals, to where the
+// literal or the wrong escape begins.
 func relocate(text string, errs ...*gqlerror.Error) {
-	told := map[gqlerror.Location][]*gqlerror.Location{}
+	reported := map[gqlerror.Location][]*gqlerror.Location{}
 	for _, err := range errs {
 		for i := range err.Locations {
 			l := &err.Locations[i]
-			told[*l] = append(told[*l], l)
+			reported[*l] = append(reported[*l], l)
 		}
 	}
-	if len(told) == 0 {
+	if len(reported) == 0 {
 		return
 	}
-	literals(text, func(l literal) bool {
-		from, to := l.told, l.begin
-		if !l.whole {
+	scanLiterals(text, func(l stringLiteral) bool {
+		from, to := l.reported, l.begin
+		if !l.terminated {
 			from, to = l.end, l.end
 			from.Column++
 		}
-		for _, l := range told[from] {
+		for _, l := range reported[from] {
 			*l = to
 		}
 		return true
 	})
 }
 
-// lexed returns the lexer's error about a place, nil if it has none. The parser
-// says of such a place only that a token there is invalid, and the lexer quotes
-// the first byte of a character as if that were one.
-func lexed(text string, place gqlerror.Location) *gqlerror.Error {
+// lexerError returns the lexer's error about a location, or nil if it has none. The
+// parser says only that the token there is invalid. The lexer says more, but quotes
+// the first byte of a character in place of the character.
+func lexerError(text string, place gqlerror.Location) *gqlerror.Error {
 	for l := lexer.New(&ast.Source{Input: text}); ; {
 		token, err := l.ReadToken()
-		told := gqlerror.WrapIfUnwrapped(err)
+		lexed := gqlerror.WrapIfUnwrapped(err)
 		switch {
-		case told != nil && slices.Equal(told.Locations, []gqlerror.Location{place}):
-			told.Message = wholeCharacter(told.Message, text, place)
-			return told
-		case told != nil || token.Kind == lexer.EOF || token.Pos.Line > place.Line:
+		case lexed != nil && slices.Equal(lexed.Locations, []gqlerror.Location{place}):
+			lexed.Message = quoteCharacter(lexed.Message, text, place)
+			return lexed
+		case lexed != nil || token.Kind == lexer.EOF || token.Pos.Line > place.Line:
 			return nil
 		}
 	}
 }
 
-// wholeCharacter returns the lexer's message about a place with the character
-// that stands there.
-func wholeCharacter(message, text string, place gqlerror.Location) string {
-	s := &scan{left: text, line: 1}
-	for s.left != "" && s.at() != place {
+// quoteCharacter returns the lexer's message about a location, corrected to quote
+// the character there.
+func quoteCharacter(message, text string, place gqlerror.Location) string {
+	s := &scanner{rest: text, line: 1}
+	for s.rest != "" && s.location() != place {
 		s.skip(1)
 	}
-	if s.left == "" || s.left[0] < utf8.RuneSelf {
+	if s.rest == "" || s.rest[0] < utf8.RuneSelf {
 		return message
 	}
-	r, _ := utf8.DecodeRuneInString(s.left)
-	return strings.Replace(message, `"`+string(rune(s.left[0]))+`"`, `"`+string(r)+`"`, 1)
+	r, _ := utf8.DecodeRuneInString(s.rest)
+	return strings.Replace(message, `"`+string(rune(s.rest[0]))+`"`, `"`+string(r)+`"`, 1)
 }

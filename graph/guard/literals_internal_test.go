@@ -138,7 +138,7 @@ func FuzzLiterals(f *testing.F) {
 		}
 		for _, text := range []string{`{ user(username: "` + inside + `") { id } }`, `{ user(username: """` + inside + `""") { id } }`} {
 			doc, errs := v.document(text)
-			lines := strings.Split(lineFeeds(text), "\n")
+			lines := strings.Split(normalizeLineEnds(text), "\n")
 			for _, e := range errs {
 				for _, l := range e.Locations {
 					if l.Line < 1 || l.Line > len(lines) || l.Column < 1 || l.Column > utf8.RuneCountInString(lines[l.Line-1])+1 {
@@ -146,7 +146,7 @@ func FuzzLiterals(f *testing.F) {
 					}
 				}
 			}
-			_, again := v.document(strings.ReplaceAll(lineFeeds(text), "\n", "\r\n"))
+			_, again := v.document(strings.ReplaceAll(normalizeLineEnds(text), "\n", "\r\n"))
 			if got, want := again.Error(), errs.Error(); got != want {
 				t.Fatalf("%q with CRLF: got %s, want %s", text, got, want)
 			}

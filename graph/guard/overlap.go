@@ -8,34 +8,35 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-// overlapRule is the rule that fields of one name in the answer must be one
-// field: see "Field Selection Merging" in the GraphQL specification, which
-// compares all of them in pairs. Here the fields that fall together are put
-// together, fragments and all, and each is compared with the first of its kind.
-// That takes time in proportion to the operation with its fragments put in,
-// which survey bounds.
+// overlapRule is the rule that fields with the same response name can be merged:
+// see "Field Selection Merging" in the GraphQL specification. The algorithm of the
+// specification compares all pairs of fields. This one groups the fields by response
+// name, with fragments expanded, and compares each with the first of its group. Its
+// time is proportional to the expanded size of the operation, which checkComplexity
+// bounds.
 func overlapRule() core.Rule {
 	return core.Rule{Name: "OverlappingFieldsCanBeMerged", RuleFunc: func(observers *core.Events, report core.AddErrFunc) {
 		observers.OnOperation(func(w *core.Walker, op *ast.OperationDefinition) {
-			o := overlap{schema: w.Schema, report: report}
+			o := overlapChecker{schema: w.Schema, report: report}
 			o.shapes([]ast.SelectionSet{op.SelectionSet})
 			o.fields([]ast.SelectionSet{op.SelectionSet})
 		})
 	}}
 }
 
-type overlap struct {
+// overlapChecker reports the fields of one operation that cannot be merged.
+type overlapChecker struct {
 	schema *ast.Schema
 	report core.AddErrFunc
 }
 
-// together is the fields that have one name in the answer.
-type together []*ast.Field
+// fieldGroup is fields that have the same response name.
+type fieldGroup []*ast.Field
 
-// gather puts the fields of selection sets together, in the order of their
-// first appearance.
-func gather(sets []ast.SelectionSet) []together {
-	var groups []together
+// groupFields groups the fields of selection sets by their response name, in order
+// of first appearance.
+func groupFields(sets []ast.SelectionSet) []fieldGroup {
+	var groups []fieldGroup
 	index := map[string]int{}
 	seen := map[string]bool{}
 	var visit func(ast.SelectionSet)
@@ -66,9 +67,10 @@ func gather(sets []ast.SelectionSet) []together {
 	return groups
 }
 
-func (t together) inside() []ast.SelectionSet {
-	sets := make([]ast.SelectionSet, 0, len(t))
-	for _, f := range t {
+// selectionSets returns the selection sets of the fields.
+func (g fieldGroup) selectionSets() []ast.SelectionSet {
+	sets := make([]ast.SelectionSet, 0, len(g))
+	for _, f := range g {
 		if len(f.SelectionSet) > 0 {
 			sets = append(sets, f.SelectionSet)
 		}
@@ -76,42 +78,42 @@ func (t together) inside() []ast.SelectionSet {
 	return sets
 }
 
-// shapes checks that what has one name in the answer looks alike there, also
-// where the fields can never be in one object.
-func (o *overlap) shapes(sets []ast.SelectionSet) {
-	for _, group := range gather(sets) {
+// shapes checks that fields with the same response name have values of the same
+// shape, even if they can never be in the same object.
+func (o *overlapChecker) shapes(sets []ast.SelectionSet) {
+	for _, group := range groupFields(sets) {
 		var first *ast.Field
 		for _, f := range group {
 			switch {
-			case f.Definition == nil: // the rule on known fields complains
+			case f.Definition == nil: // the rule on known fields reports it
 			case first == nil:
 				first = f
-			case !o.alike(first.Definition.Type, f.Definition.Type):
+			case !o.sameShape(first.Definition.Type, f.Definition.Type):
 				o.conflict(f, `they return conflicting types "`+first.Definition.Type.String()+`" and "`+f.Definition.Type.String()+`"`)
 			}
 		}
-		o.shapes(group.inside())
+		o.shapes(group.selectionSets())
 	}
 }
 
-// alike compares lists and nulls, and the types of what has no fields; fields
-// are compared by themselves.
-func (o *overlap) alike(a, b *ast.Type) bool {
+// sameShape reports whether two types are equal in lists, in nullability, and in
+// scalars and enums. Selections of objects are compared on their own.
+func (o *overlapChecker) sameShape(a, b *ast.Type) bool {
 	if a.NonNull != b.NonNull || (a.Elem == nil) != (b.Elem == nil) {
 		return false
 	}
 	if a.Elem != nil {
-		return o.alike(a.Elem, b.Elem)
+		return o.sameShape(a.Elem, b.Elem)
 	}
 	leaf := func(t *ast.Type) bool { d := o.schema.Types[t.NamedType]; return d != nil && d.IsLeafType() }
 	return a.NamedType == b.NamedType || !leaf(a) && !leaf(b)
 }
 
-// fields checks that what has one name and can be in one object is one field
-// with the same arguments.
-func (o *overlap) fields(sets []ast.SelectionSet) {
-	for _, group := range gather(sets) {
-		for _, same := range perObject(group) {
+// fields checks that fields with the same response name that can be in the same
+// object are the same field with the same arguments.
+func (o *overlapChecker) fields(sets []ast.SelectionSet) {
+	for _, group := range groupFields(sets) {
+		for _, same := range splitByObject(group) {
 			for _, f := range same[1:] {
 				if f.Name != same[0].Name {
 					o.conflict(f, `"`+same[0].Name+`" and "`+f.Name+`" are different fields`)
@@ -119,20 +121,20 @@ func (o *overlap) fields(sets []ast.SelectionSet) {
 					o.conflict(f, "they have differing arguments")
 				}
 			}
-			o.fields(same.inside())
+			o.fields(same.selectionSets())
 		}
 	}
 }
 
-// perObject splits fields by the object types that they are selected on; those
-// on an interface or union go with each of them.
-func perObject(group together) []together {
-	var anywhere together
+// splitByObject splits fields by the object type that they are selected on. Fields
+// selected on an interface or a union are in each part.
+func splitByObject(group fieldGroup) []fieldGroup {
+	var anywhere fieldGroup
 	var types []*ast.Definition
-	on := map[*ast.Definition]together{}
+	on := map[*ast.Definition]fieldGroup{}
 	for _, f := range group {
 		switch t := f.ObjectDefinition; {
-		case t == nil: // the rule on known types complains
+		case t == nil: // the rule on known types reports it
 		case t.Kind != ast.Object:
 			anywhere = append(anywhere, f)
 		default:
@@ -143,18 +145,18 @@ func perObject(group together) []together {
 		}
 	}
 	if len(types) == 0 && len(anywhere) > 0 {
-		return []together{anywhere}
+		return []fieldGroup{anywhere}
 	}
-	split := make([]together, len(types))
+	split := make([]fieldGroup, len(types))
 	for i, t := range types {
 		split[i] = append(on[t], anywhere...)
 	}
 	return split
 }
 
-func (o *overlap) conflict(f *ast.Field, why string) {
+func (o *overlapChecker) conflict(f *ast.Field, reason string) {
 	o.report(
-		core.Message(`Fields "%s" conflict because %s. Use different aliases on the fields to fetch both if this was intentional.`, f.Alias, why),
+		core.Message(`Fields "%s" conflict because %s. Use different aliases on the fields to fetch both if this was intentional.`, f.Alias, reason),
 		core.At(f.Position),
 	)
 }
@@ -172,8 +174,8 @@ func sameArguments(a, b ast.ArgumentList) bool {
 	return true
 }
 
-// sameValue compares values as they are written, but for the order of an
-// object's fields.
+// sameValue reports whether two values are written the same, except for the order
+// of an object's fields.
 func sameValue(a, b *ast.Value) bool {
 	if a.Kind != b.Kind || a.Raw != b.Raw || len(a.Children) != len(b.Children) {
 		return false

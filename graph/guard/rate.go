@@ -18,46 +18,45 @@ import (
 	"chirp/internal/domain"
 )
 
-// maxBuckets bounds how many callers are remembered. The one that called
-// longest ago is forgotten first, and by then its bucket is most likely full.
+// maxBuckets bounds how many callers have a bucket. The one that called longest ago
+// loses its bucket first; by then it is most likely full.
 const maxBuckets = 50_000
 
-// Shares of the rate of mutations that other limits have. An account gets
-// several times what an address gets, so that nobody can lock somebody out from
-// one address, while many addresses together guess no faster than that.
+// Other limits as shares of the rate of mutations. An account has several times
+// the share of an address, so that one address cannot lock a user out, while many
+// addresses together guess no faster than that.
 const (
-	costShare     = 500 // cost of operations, in the units of the cost limit
-	passwordShare = 0.1 // what costs a password hash, by each address
-	accountShare  = 0.4 // the same by each account, whatever the addresses
+	costShare     = 500 // cost of operations, in the units of Limits.Cost
+	passwordShare = 0.1 // password hashes per address
+	accountShare  = 0.4 // password hashes per account, from all addresses
 )
 
-// How many seconds' worth of a rate may be used at once. An address has more
-// passwords, so that a test suite that registers its users one after the other,
-// or a class that begins behind one address, is not refused; but still fewer at
-// once than an account has.
+// Bursts, in seconds' worth of a rate. An address has a longer one for passwords,
+// so that a test suite may register its users one after another, and a class may
+// start behind one address. It is still smaller than the burst of an account.
 const (
 	burstSeconds         = 5
 	passwordBurstSeconds = 15
 )
 
-// buckets gives each caller a token bucket.
+// buckets has a token bucket for each caller.
 type buckets struct {
 	limit rate.Limit
 	burst int
 
-	mu     sync.Mutex // between a look for a caller's bucket and its making
+	mu     sync.Mutex // guards byName, and its buckets
 	byName *simplelru.LRU[string, *rate.Limiter]
 }
 
-// newBuckets refills each bucket at a rate, up to some seconds' worth and at
-// least one.
+// newBuckets returns buckets that are refilled at a rate, up to some seconds' worth
+// and at least one token.
 func newBuckets(perSecond, seconds float64) *buckets {
-	byName, _ := simplelru.NewLRU[string, *rate.Limiter](maxBuckets, nil) // fails only for no size
+	byName, _ := simplelru.NewLRU[string, *rate.Limiter](maxBuckets, nil) // fails only for a size of 0
 	return &buckets{limit: rate.Limit(perSecond), burst: max(1, int(seconds*perSecond)), byName: byName}
 }
 
-// take takes n tokens from a caller's bucket, or all that it can hold. If there
-// are not so many it takes none, and gives how long it takes until there are.
+// take takes n tokens from a caller's bucket, at most as many as it can hold. If
+// there are fewer it takes none, and returns how long it takes to refill.
 func (b *buckets) take(name string, n int, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,11 +72,10 @@ func (b *buckets) take(name string, n int, now time.Time) (wait time.Duration) {
 	return wait
 }
 
-// throttle bounds what each caller may do: how often it calls mutations, what
-// all its operations cost, and how often passwords are hashed for its address
-// and for each account. A caller is a user, an outside identity without an
-// account, or an address.
-type throttle struct {
+// rateLimiter limits the rate of mutations and the cost of operations per caller,
+// and the rate of password hashes per address and per account. A caller is a user,
+// an outside identity without an account, or an address.
+type rateLimiter struct {
 	commands  *buckets
 	costs     *buckets
 	passwords *buckets
@@ -86,56 +84,57 @@ type throttle struct {
 	now       func() time.Time
 }
 
-// newThrottle gives nil, which lets everything pass, for a rate of 0. account
-// returns the name of the account whose password a mutation's input is for.
-func newThrottle(perSecond float64, account func(input any) (string, bool), now func() time.Time) *throttle {
+// newRateLimiter returns a rate limiter, or for a rate of 0 nil, which limits
+// nothing. account is Config.Account.
+func newRateLimiter(perSecond float64, account func(input any) (string, bool), now func() time.Time) *rateLimiter {
 	if perSecond <= 0 {
 		return nil
 	}
-	return &throttle{
+	return &rateLimiter{
 		commands: newBuckets(perSecond, burstSeconds), costs: newBuckets(perSecond*costShare, burstSeconds),
 		passwords: newBuckets(perSecond*passwordShare, passwordBurstSeconds), accounts: newBuckets(perSecond*accountShare, burstSeconds),
 		account: account, now: now,
 	}
 }
 
-// field is the field middleware that refuses mutations that come too often.
-// Each mutation counts, also where one operation has several.
-func (t *throttle) field(ctx context.Context, next graphql.Resolver) (any, error) {
+// limitMutation is the field middleware that limits the rate of mutations. Each
+// mutation of an operation counts.
+func (l *rateLimiter) limitMutation(ctx context.Context, next graphql.Resolver) (any, error) {
 	fc := graphql.GetFieldContext(ctx)
-	if t == nil || fc.Object != "Mutation" || !fc.IsResolver {
+	if l == nil || fc.Object != "Mutation" || !fc.IsResolver {
 		return next(ctx)
 	}
-	if wait := t.takeMutation(ctx, fc.Args["input"]); wait > 0 {
-		return nil, limited(wait)
+	if wait := l.takeMutation(ctx, fc.Args["input"]); wait > 0 {
+		return nil, rateLimited(wait)
 	}
 	return next(ctx)
 }
 
-func (t *throttle) takeMutation(ctx context.Context, input any) time.Duration {
-	if username, ok := t.account(input); ok {
-		return t.takePassword(ctx, username)
+func (l *rateLimiter) takeMutation(ctx context.Context, input any) time.Duration {
+	if username, ok := l.account(input); ok {
+		return l.takePassword(ctx, username)
 	}
-	return t.commands.take(callerKeyOf(ctx), 1, t.now())
+	return l.commands.take(callerKey(ctx), 1, l.now())
 }
 
-// takePassword counts an attempt at an account, whether or not there is such an
-// account, by the caller's address first: what an address is refused does not
-// use up what others may try. A name that nobody can have is no account.
-func (t *throttle) takePassword(ctx context.Context, username string) time.Duration {
-	if wait := t.passwords.take(request.From(ctx).Address, 1, t.now()); wait > 0 {
+// takePassword counts an attempt to use an account, whether or not it exists. It
+// counts for the caller's address first, so that refused attempts do not use up
+// those that other addresses have at the account. A name that is not valid counts
+// for the address only.
+func (l *rateLimiter) takePassword(ctx context.Context, username string) time.Duration {
+	if wait := l.passwords.take(request.From(ctx).Address, 1, l.now()); wait > 0 {
 		return wait
 	}
 	name, err := domain.ParseUsername(username)
 	if err != nil {
 		return 0
 	}
-	return t.accounts.take(name.Folded(), 1, t.now())
+	return l.accounts.take(name.Folded(), 1, l.now())
 }
 
-// callerKeyOf names who is calling. The kinds of name cannot be mistaken for
-// each other.
-func callerKeyOf(ctx context.Context) string {
+// callerKey returns the name of the caller's bucket. Users, identities and
+// addresses do not have names in common.
+func callerKey(ctx context.Context) string {
 	if user, ok := auth.Caller(ctx); ok {
 		return string(user)
 	}
@@ -145,36 +144,35 @@ func callerKeyOf(ctx context.Context) string {
 	return request.From(ctx).Address
 }
 
-// charge is the extension that makes each operation's caller pay for what the
-// operation costs, before it is executed. It stands behind the one that
-// computes the cost and refuses what costs too much at once.
-type charge struct{ *throttle }
+// costCharge is the extension that takes the cost of each operation from its
+// caller's bucket. It relies on costLimit, which estimates the cost.
+type costCharge struct{ *rateLimiter }
 
-var _ graphql.OperationContextMutator = charge{}
+var _ graphql.OperationContextMutator = costCharge{}
 
 // ExtensionName implements graphql.HandlerExtension.
-func (charge) ExtensionName() string { return "Charge" }
+func (costCharge) ExtensionName() string { return "Charge" }
 
 // Validate implements graphql.HandlerExtension.
-func (charge) Validate(graphql.ExecutableSchema) error { return nil }
+func (costCharge) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext implements graphql.OperationContextMutator.
-func (c charge) MutateOperationContext(ctx context.Context, oc *graphql.OperationContext) *gqlerror.Error {
-	if c.throttle == nil {
+func (c costCharge) MutateOperationContext(ctx context.Context, oc *graphql.OperationContext) *gqlerror.Error {
+	if c.rateLimiter == nil {
 		return nil
 	}
-	wait := c.costs.take(callerKeyOf(ctx), max(1, costOf(ctx, oc)), c.now())
+	wait := c.costs.take(callerKey(ctx), max(1, costOf(ctx, oc)), c.now())
 	if wait == 0 {
 		return nil
 	}
-	err := refuse(limited(wait))
-	if asksForCost(oc) {
-		err.Extensions = map[string]any{costExtension: c.cost(ctx, oc)}
+	err := refuse(rateLimited(wait))
+	if wantsCost(oc) {
+		err.Extensions = map[string]any{costExtension: c.report(ctx, oc)}
 	}
 	return err
 }
 
-// costOf gives what the extension before has computed.
+// costOf returns the cost that costLimit has estimated.
 func costOf(ctx context.Context, oc *graphql.OperationContext) int {
 	stats := extension.GetComplexityStats(graphql.WithOperationContext(ctx, oc))
 	if stats == nil {
@@ -183,8 +181,8 @@ func costOf(ctx context.Context, oc *graphql.OperationContext) int {
 	return stats.Complexity
 }
 
-// limited is the error for a caller who is to wait.
-func limited(wait time.Duration) *domain.Error {
+// rateLimited returns the error for a caller that must wait.
+func rateLimited(wait time.Duration) *domain.Error {
 	err := &domain.Error{Kind: domain.RateLimited, Msg: "too many calls; try again in 1 second", RetryAfter: wait}
 	if seconds := int(math.Ceil(wait.Seconds())); seconds > 1 {
 		err.Msg = fmt.Sprintf("too many calls; try again in %d seconds", seconds)

@@ -15,18 +15,18 @@ import (
 	"chirp/graph/clip"
 )
 
-// maxErrors is how many errors of one document are told.
+// maxErrors is the most errors that are reported of one document.
 const maxErrors = 10
 
-// validator makes documents of texts, within limits.
+// validator parses and validates query text within limits.
 type validator struct {
 	schema *ast.Schema
 	limits Limits
 	rules  []core.Rule
 }
 
-// newValidator makes a validator. With suggestions it tells a client that
-// misspelt a name how others are spelt.
+// newValidator returns a validator. With suggestions, its errors about unknown
+// names suggest similar ones.
 func newValidator(schema *ast.Schema, limits Limits, suggestions bool) *validator {
 	set := rules.NewDefaultRules()
 	set.ReplaceRule(overlapRule().Name, overlapRule().RuleFunc)
@@ -46,58 +46,59 @@ func newValidator(schema *ast.Schema, limits Limits, suggestions bool) *validato
 	return v
 }
 
-// document parses and validates a text. Every error has its code, is short, and
-// its columns count Unicode code points.
+// document parses and validates a text. Every error has a code and a short message,
+// and its columns count Unicode code points.
 func (v *validator) document(text string) (*ast.QueryDocument, gqlerror.List) {
-	text = lineFeeds(text)
+	text = normalizeLineEnds(text)
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, v.limits.Tokens)
 	if err != nil {
-		return nil, gqlerror.List{v.unparsed(text, err)}
+		return nil, gqlerror.List{v.parseError(text, err)}
 	}
-	if err := halfCharacter(text); err != nil {
+	if err := surrogateError(text); err != nil {
 		return nil, gqlerror.List{err}
 	}
 	if len(doc.Operations) == 0 && len(doc.Fragments) == 0 {
-		return nil, gqlerror.List{unparsable("the document is empty")}
+		return nil, gqlerror.List{parseFailed("the document is empty")}
 	}
 	if len(doc.Operations) == 0 {
-		return nil, gqlerror.List{invalid("the document has no operation")}
+		return nil, gqlerror.List{validationFailed("the document has no operation")}
 	}
-	if err := take(doc, v.limits); err != nil {
+	if err := checkComplexity(doc, v.limits); err != nil {
 		return nil, gqlerror.List{err}
 	}
-	if errs := v.check(doc); len(errs) > 0 {
+	if errs := v.applyRules(doc); len(errs) > 0 {
 		relocate(text, errs...)
 		return nil, errs
 	}
 	if len(doc.Operations) > 1 {
-		v.forgetDefaults(doc)
+		v.clearVariableDefinitions(doc)
 	}
 	return doc, nil
 }
 
-func (v *validator) unparsed(text string, err error) *gqlerror.Error {
-	told := gqlerror.WrapIfUnwrapped(err)
-	if strings.HasPrefix(told.Message, "exceeded token limit") {
-		return tooMuch("tokens", v.limits.Tokens, "the document has more than %d words")
+// parseError returns the error to show for an error of the parser.
+func (v *validator) parseError(text string, err error) *gqlerror.Error {
+	gqlErr := gqlerror.WrapIfUnwrapped(err)
+	if strings.HasPrefix(gqlErr.Message, "exceeded token limit") {
+		return limitExceeded("tokens", v.limits.Tokens, "the document has more than %d tokens")
 	}
-	if len(told.Locations) > 0 {
-		told = cmp.Or(lexed(text, told.Locations[0]), told)
+	if len(gqlErr.Locations) > 0 {
+		gqlErr = cmp.Or(lexerError(text, gqlErr.Locations[0]), gqlErr)
 	}
-	told = unparsable(told.Message, told.Locations...)
-	relocate(text, told)
-	return told
+	gqlErr = parseFailed(gqlErr.Message, gqlErr.Locations...)
+	relocate(text, gqlErr)
+	return gqlErr
 }
 
-// enough is thrown to leave a validation that has found so many errors.
-type enough struct{}
+// tooManyErrors is the value of the panic that ends a validation after maxErrors.
+type tooManyErrors struct{}
 
-// check validates a document up to its tenth error. The walk through the
-// document has no other way out than a panic, which goes no further than here;
-// without one, a document of nothing but errors would take long.
-func (v *validator) check(doc *ast.QueryDocument) (errs gqlerror.List) {
+// applyRules validates a document and returns its first errors, up to maxErrors.
+// The library's walk has no way to stop other than a panic, which is recovered
+// here. Without it a document full of errors would take too long.
+func (v *validator) applyRules(doc *ast.QueryDocument) (errs gqlerror.List) {
 	defer func() {
-		if thrown := recover(); thrown != nil && thrown != any(enough{}) {
+		if thrown := recover(); thrown != nil && thrown != any(tooManyErrors{}) {
 			panic(thrown)
 		}
 	}()
@@ -111,7 +112,7 @@ func (v *validator) check(doc *ast.QueryDocument) (errs gqlerror.List) {
 			err.Message = clip.Text(err.Message, maxMessage)
 			errcode.Set(err, errcode.ValidationFailed)
 			if errs = append(errs, err); len(errs) == maxErrors {
-				panic(enough{})
+				panic(tooManyErrors{})
 			}
 		})
 	}

@@ -24,7 +24,7 @@ const (
 const subscriptionSpec = "1.0"
 
 // mostRanges bounds how many media ranges of a request are looked at.
-const mostRanges = 64
+const maxRanges = 64
 
 // accepted is which of our media types a request takes, most wanted first.
 type accepted []string
@@ -97,7 +97,7 @@ type mediaRange struct {
 // not there.
 func mediaRanges(header string) []mediaRange {
 	var ranges []mediaRange
-	for part := range splitList(header, mostRanges) {
+	for part := range splitList(header, maxRanges) {
 		media, params, err := mime.ParseMediaType(strings.TrimSpace(part))
 		if err != nil {
 			continue

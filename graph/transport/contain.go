@@ -14,13 +14,13 @@ import (
 
 // contained is an executor out of which no panic comes: each becomes an error
 // that is masked, logged, and framed by the transport as any other.
-type contained struct {
+type safeExecutor struct {
 	graphql.GraphExecutor
 	present graphql.ErrorPresenterFunc
 }
 
 // CreateOperationContext implements graphql.GraphExecutor.
-func (c contained) CreateOperationContext(ctx context.Context, params *graphql.RawParams) (oc *graphql.OperationContext, errs gqlerror.List) {
+func (c safeExecutor) CreateOperationContext(ctx context.Context, params *graphql.RawParams) (oc *graphql.OperationContext, errs gqlerror.List) {
 	defer func() {
 		if v := recover(); v != nil {
 			oc, errs = &graphql.OperationContext{RecoverFunc: panics.Recovered}, c.errors(ctx, v)
@@ -30,7 +30,7 @@ func (c contained) CreateOperationContext(ctx context.Context, params *graphql.R
 }
 
 // DispatchError implements graphql.GraphExecutor.
-func (c contained) DispatchError(ctx context.Context, list gqlerror.List) (response *graphql.Response) {
+func (c safeExecutor) DispatchError(ctx context.Context, list gqlerror.List) (response *graphql.Response) {
 	defer func() {
 		if v := recover(); v != nil {
 			response = &graphql.Response{Errors: c.errors(ctx, v)}
@@ -41,7 +41,7 @@ func (c contained) DispatchError(ctx context.Context, list gqlerror.List) (respo
 
 // DispatchOperation implements graphql.GraphExecutor. A panic is the last
 // response of an operation.
-func (c contained) DispatchOperation(ctx context.Context, oc *graphql.OperationContext) (responses graphql.ResponseHandler, inner context.Context) {
+func (c safeExecutor) DispatchOperation(ctx context.Context, oc *graphql.OperationContext) (responses graphql.ResponseHandler, inner context.Context) {
 	defer func() {
 		if v := recover(); v != nil {
 			responses, inner = graphql.OneShot(&graphql.Response{Errors: c.errors(ctx, v)}), ctx
@@ -58,14 +58,14 @@ func (c contained) DispatchOperation(ctx context.Context, oc *graphql.OperationC
 				ended, response = true, &graphql.Response{Errors: c.errors(ctx, v)}
 			}
 		}()
-		return c.judged(next(ctx))
+		return c.checkEncodable(next(ctx))
 	}, inner
 }
 
 var errNoJSON = errors.New("a response is not JSON")
 
 // judged panics for a response that cannot be written.
-func (contained) judged(response *graphql.Response) *graphql.Response {
+func (safeExecutor) checkEncodable(response *graphql.Response) *graphql.Response {
 	if response == nil {
 		return nil
 	}
@@ -80,7 +80,7 @@ func (contained) judged(response *graphql.Response) *graphql.Response {
 	return withoutPaths(response)
 }
 
-func (c contained) errors(ctx context.Context, v any) gqlerror.List {
+func (c safeExecutor) errors(ctx context.Context, v any) gqlerror.List {
 	err := c.present(ctx, panics.Recovered(ctx, v))
 	err.Path = nil
 	return gqlerror.List{err}

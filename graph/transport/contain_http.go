@@ -12,12 +12,12 @@ import (
 // contain answers a request that panicked: with an error if nothing was
 // written, else by breaking the connection off, because the client must not
 // take what there is for the whole answer.
-func (s *Service) contain(w *answerWriter, r *http.Request, v any) {
+func (s *Service) recoverPanic(w *startedWriter, r *http.Request, v any) {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
 	}
 	fault := panics.Recovered(r.Context(), v)
-	if w.begun {
+	if w.started {
 		_ = s.Present(r.Context(), fault) // which logs it
 		panic(http.ErrAbortHandler)
 	}
@@ -25,29 +25,29 @@ func (s *Service) contain(w *answerWriter, r *http.Request, v any) {
 }
 
 // answerWriter knows whether an answer has begun.
-type answerWriter struct {
+type startedWriter struct {
 	http.ResponseWriter
-	begun bool
+	started bool
 }
 
 // Unwrap lets http.ResponseController find the writer beneath.
-func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *startedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.
-func (w *answerWriter) WriteHeader(status int) {
-	w.begun = true
+func (w *startedWriter) WriteHeader(status int) {
+	w.started = true
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
-func (w *answerWriter) Write(b []byte) (int, error) {
-	w.begun = true
+func (w *startedWriter) Write(b []byte) (int, error) {
+	w.started = true
 	return w.ResponseWriter.Write(b)
 }
 
 // Hijack implements http.Hijacker, for sockets.
-func (w *answerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *startedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	w.begun = w.begun || err == nil
+	w.started = w.started || err == nil
 	return conn, rw, err
 }

@@ -24,16 +24,16 @@ type Handler struct {
 // from, as ForwardedIP does; sockets serves the requests that are to become a
 // WebSocket.
 func NewHandler(s *Service, clientIP func(*http.Request) string, sockets http.Handler) *Handler {
-	return &Handler{service: s, http: httpTransport{s, live{s}}, clientIP: clientIP, sockets: sockets}
+	return &Handler{service: s, http: httpTransport{s, streamTransport{s}}, clientIP: clientIP, sockets: sockets}
 }
 
 // ServeHTTP implements http.Handler. A caller whose token is not good is told
 // so and never served as an anonymous one. Sockets bring their token later.
 func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	w := &answerWriter{ResponseWriter: rw}
+	w := &startedWriter{ResponseWriter: rw}
 	defer func() {
 		if v := recover(); v != nil {
-			h.service.contain(w, r, v)
+			h.service.recoverPanic(w, r, v)
 		}
 	}()
 	info, err := readInfo(r, h.clientIP)
@@ -42,14 +42,14 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if n := len(r.Header.Values("Authorization")); err == nil && n > 1 {
 		err = domain.Errorf(domain.Unauthenticated, "the request has the header Authorization %d times", n)
 	}
-	if err == nil && !asksForSocket(r) {
+	if err == nil && !isUpgrade(r) {
 		ctx, err = auth.Authenticate(ctx, h.service.Tokens, r.Header.Get("Authorization"))
 	}
 	r = r.WithContext(graphql.StartOperationTrace(ctx))
 	switch {
 	case err != nil:
 		h.service.Refuse(w, r, err)
-	case asksForSocket(r):
+	case isUpgrade(r):
 		h.sockets.ServeHTTP(w, r)
 	default:
 		h.http.serve(w, r)
@@ -59,7 +59,7 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // asksForSocket reports whether a request is to become a WebSocket, even one
 // from which a proxy has removed that it is an upgrade. Some clients offer to
 // upgrade every request to HTTP/2, which need not be taken up.
-func asksForSocket(r *http.Request) bool {
+func isUpgrade(r *http.Request) bool {
 	return strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "websocket") ||
 		r.Header.Get("Sec-Websocket-Key") != "" || r.Header.Get("Sec-Websocket-Version") != "" || r.Header.Get("Sec-Websocket-Protocol") != ""
 }

@@ -23,7 +23,7 @@ const methods = "GET, HEAD, OPTIONS, POST"
 // JSON document, or as a stream where Accept says so.
 type httpTransport struct {
 	*Service
-	live live
+	streams streamTransport
 }
 
 // serve answers a request, and says what is wrong with one that it cannot
@@ -53,12 +53,12 @@ func (t httpTransport) serve(w http.ResponseWriter, r *http.Request) {
 		t.refuse(w, accepts, t.Executor.DispatchError(graphql.WithOperationContext(r.Context(), oc), errs).Errors)
 		return
 	}
-	if bad := allowed(w, r.Method, oc, accepts); bad != nil {
+	if bad := checkAllowed(w, r.Method, oc, accepts); bad != nil {
 		t.Refuse(w, r, bad)
 		return
 	}
-	if f := formatOf(mediaFor(oc.Operation.Operation, accepts)); f != nil {
-		t.live.serve(w, r, oc, f)
+	if f := framingFor(mediaFor(oc.Operation.Operation, accepts)); f != nil {
+		t.streams.serve(w, r, oc, f)
 		return
 	}
 	responses, ctx := t.Executor.DispatchOperation(r.Context(), oc)
@@ -72,8 +72,8 @@ func (t httpTransport) serve(w http.ResponseWriter, r *http.Request) {
 // refuse answers an operation that is not executed.
 func (t httpTransport) refuse(w http.ResponseWriter, accepts accepted, errs gqlerror.List) {
 	media := mediaFor(ast.Query, accepts)
-	if f := formatOf(media); f != nil {
-		t.live.refuse(w, f, errs)
+	if f := framingFor(media); f != nil {
+		t.streams.refuse(w, f, errs)
 		return
 	}
 	writeErrors(w, accepts, statusOf(errs), errs...)
@@ -104,7 +104,7 @@ func checkMethod(w http.ResponseWriter, method string) *RequestError {
 
 // allowed says whether an operation may come in by a request: a GET must change
 // nothing, and a subscription needs a connection that stays open.
-func allowed(w http.ResponseWriter, method string, oc *graphql.OperationContext, accepts accepted) *RequestError {
+func checkAllowed(w http.ResponseWriter, method string, oc *graphql.OperationContext, accepts accepted) *RequestError {
 	switch kind := oc.Operation.Operation; {
 	case kind == ast.Mutation && method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)

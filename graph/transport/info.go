@@ -20,7 +20,7 @@ const (
 // characters A–Z, a–z, 0–9, dot, underscore and hyphen is replaced; a position
 // that is none is an error.
 func readInfo(r *http.Request, clientIP func(*http.Request) string) (request.Info, error) {
-	info := request.Info{ID: r.Header.Get(RequestIDHeader), TraceID: traceID(r.Header.Get(traceParentHeader)), Address: network(clientIP(r))}
+	info := request.Info{ID: r.Header.Get(RequestIDHeader), TraceID: traceID(r.Header.Get(traceParentHeader)), Address: addressKey(clientIP(r))}
 	if len(info.ID) == 0 || len(info.ID) > 64 || strings.ContainsFunc(info.ID, notIDRune) {
 		info.ID = request.NewID()
 	}
@@ -71,7 +71,7 @@ func remoteIP(r *http.Request) string {
 
 // network gives what one client is likely to have to itself: an IPv4 address,
 // or the first 64 bits of an IPv6 address.
-func network(ip string) string {
+func addressKey(ip string) string {
 	a, err := netip.ParseAddr(ip)
 	if err != nil || a.Unmap().Is4() {
 		return ip

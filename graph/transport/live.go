@@ -16,35 +16,35 @@ import (
 
 // live answers an operation by an HTTP response that stays open, to which each
 // of its responses is written when it comes.
-type live struct{ *Service }
+type streamTransport struct{ *Service }
 
 // format is how the responses of one operation follow each other in a body.
-type format interface {
+type framing interface {
 	contentType() string
 	// begin comes first, and is sent before there is any response.
 	begin() string
 	next(response *graphql.Response) string
 	// beat tells the client, and whatever is between, that the connection lives.
-	beat() string
+	heartbeat() string
 	// fail says that this side ends the stream before the operation has ended.
-	fail(why *gqlerror.Error) string
+	abort(why *gqlerror.Error) string
 	end() string
 }
 
 // formatOf gives the format of a media type, nil if it is none of a stream.
-func formatOf(media string) format {
+func framingFor(media string) framing {
 	switch media {
 	case mediaEvents:
-		return eventFormat{}
+		return eventFraming{}
 	case mediaMultipart:
-		return multipartFormat{}
+		return multipartFraming{}
 	default:
 		return nil
 	}
 }
 
 // refuse answers an operation that is not executed.
-func (l live) refuse(w http.ResponseWriter, f format, errs gqlerror.List) {
+func (l streamTransport) refuse(w http.ResponseWriter, f framing, errs gqlerror.List) {
 	body := l.writer(w, f)
 	if body.begin() == nil && body.write(f.next(&graphql.Response{Errors: errs})) == nil {
 		body.end()
@@ -52,7 +52,7 @@ func (l live) refuse(w http.ResponseWriter, f format, errs gqlerror.List) {
 }
 
 // serve executes an operation.
-func (l live) serve(w http.ResponseWriter, r *http.Request, oc *graphql.OperationContext, f format) {
+func (l streamTransport) serve(w http.ResponseWriter, r *http.Request, oc *graphql.OperationContext, f framing) {
 	ctx, end := context.WithCancelCause(r.Context())
 	defer end(nil)
 	remove, err := l.Open(end)
@@ -74,12 +74,12 @@ func (l live) serve(w http.ResponseWriter, r *http.Request, oc *graphql.Operatio
 		return
 	}
 	defer func() {
-		if v := recover(); v != nil && body.write(body.fail(l.Present(ctx, panics.Recovered(ctx, v)))) == nil {
+		if v := recover(); v != nil && body.write(body.abort(l.Present(ctx, panics.Recovered(ctx, v)))) == nil {
 			body.end()
 		}
 	}()
 	responses, ctx := l.Executor.DispatchOperation(ctx, oc)
-	if l.run(ctx, end, body, responses, r.Header.Get("Authorization")) {
+	if l.writeResponses(ctx, end, body, responses, r.Header.Get("Authorization")) {
 		body.end()
 	}
 }
@@ -87,8 +87,8 @@ func (l live) serve(w http.ResponseWriter, r *http.Request, oc *graphql.Operatio
 // run writes the responses until there are no more or the stream is ended for
 // a reason that the client is then told. It is false if the client has gone, or
 // takes nothing.
-func (l live) run(ctx context.Context, end context.CancelCauseFunc, body *liveWriter, responses graphql.ResponseHandler, authorization string) bool {
-	results, wait := pull(ctx, body.format, responses)
+func (l streamTransport) writeResponses(ctx context.Context, end context.CancelCauseFunc, body *streamWriter, responses graphql.ResponseHandler, authorization string) bool {
+	results, wait := encodeResponses(ctx, body.framing, responses)
 	defer wait()
 	defer end(nil)
 	ticker := time.NewTicker(l.Limits.Ping)
@@ -101,13 +101,13 @@ func (l live) run(ctx context.Context, end context.CancelCauseFunc, body *liveWr
 		select {
 		case text, ok := <-results:
 			if !ok {
-				return l.farewell(ctx, body)
+				return l.finish(ctx, body)
 			}
 			err = body.write(text)
 		case <-ticker.C:
-			err = body.write(body.beat())
+			err = body.write(body.heartbeat())
 		case <-ctx.Done():
-			return l.farewell(ctx, body)
+			return l.finish(ctx, body)
 		}
 		if err != nil {
 			return false
@@ -118,7 +118,7 @@ func (l live) run(ctx context.Context, end context.CancelCauseFunc, body *liveWr
 // pull asks for responses in a goroutine of its own, and encodes each before it
 // asks for the next one, because gqlgen writes that into the same memory. The
 // function wait returns when the goroutine is gone.
-func pull(ctx context.Context, f format, responses graphql.ResponseHandler) (results <-chan string, wait func()) {
+func encodeResponses(ctx context.Context, f framing, responses graphql.ResponseHandler) (results <-chan string, wait func()) {
 	out := make(chan string)
 	var pulling sync.WaitGroup
 	pulling.Go(func() {
@@ -139,7 +139,7 @@ func pull(ctx context.Context, f format, responses graphql.ResponseHandler) (res
 
 // farewell says why a stream was ended from this side, if it was. It is false
 // if the client has gone.
-func (l live) farewell(ctx context.Context, body *liveWriter) bool {
+func (l streamTransport) finish(ctx context.Context, body *streamWriter) bool {
 	why := context.Cause(ctx)
 	switch {
 	case why == nil:
@@ -147,39 +147,39 @@ func (l live) farewell(ctx context.Context, body *liveWriter) bool {
 	case errors.Is(why, ctx.Err()):
 		return false
 	default:
-		return body.write(body.fail(l.Present(ctx, why))) == nil
+		return body.write(body.abort(l.Present(ctx, why))) == nil
 	}
 }
 
 // liveWriter writes what a format makes, each piece within a time limit: a
 // client that takes nothing is given up.
-type liveWriter struct {
-	format
+type streamWriter struct {
+	framing
 
 	w       http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
 }
 
-func (l live) writer(w http.ResponseWriter, f format) *liveWriter {
-	return &liveWriter{format: f, w: w, control: http.NewResponseController(w), timeout: l.Limits.Write}
+func (l streamTransport) writer(w http.ResponseWriter, f framing) *streamWriter {
+	return &streamWriter{framing: f, w: w, control: http.NewResponseController(w), timeout: l.Limits.Write}
 }
 
-func (b *liveWriter) begin() error {
+func (b *streamWriter) begin() error {
 	b.w.Header().Set("Content-Type", b.contentType())
 	b.w.Header().Set("Cache-Control", "no-store")
 	b.w.Header().Set("X-Accel-Buffering", "no")
 	b.w.Header().Set("X-Content-Type-Options", "nosniff")
 	b.w.WriteHeader(http.StatusOK)
-	return b.write(b.format.begin())
+	return b.write(b.framing.begin())
 }
 
-func (b *liveWriter) end() {
-	_ = b.write(b.format.end())
+func (b *streamWriter) end() {
+	_ = b.write(b.framing.end())
 	_ = b.control.SetWriteDeadline(time.Time{}) // the connection may be used again
 }
 
-func (b *liveWriter) write(text string) error {
+func (b *streamWriter) write(text string) error {
 	_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout)) // some writers have none
 	if _, err := b.w.Write([]byte(text)); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 // the payload of a part, an empty object in a part is a heartbeat, and a part
 // without a payload says why the stream is ended from this side. Clients take a
 // part for complete when they see the boundary after it, so that follows at once.
-type multipartFormat struct{}
+type multipartFraming struct{}
 
 const (
 	boundary   = "graphql"
@@ -19,24 +19,24 @@ const (
 	partHeader = "\r\nContent-Type: application/json\r\n\r\n"
 )
 
-func (multipartFormat) contentType() string {
+func (multipartFraming) contentType() string {
 	return mediaMultipart + `; boundary="` + boundary + `"; subscriptionSpec="` + subscriptionSpec + `"`
 }
 
 // begin has a heartbeat, so that a client sees the stream open.
-func (m multipartFormat) begin() string { return delimiter + m.beat() }
+func (m multipartFraming) begin() string { return delimiter + m.heartbeat() }
 
-func (multipartFormat) next(response *graphql.Response) string {
+func (multipartFraming) next(response *graphql.Response) string {
 	return part(map[string]json.RawMessage{"payload": EncodeResponse(response)})
 }
 
-func (multipartFormat) beat() string { return part(struct{}{}) }
+func (multipartFraming) heartbeat() string { return part(struct{}{}) }
 
-func (multipartFormat) fail(why *gqlerror.Error) string {
+func (multipartFraming) abort(why *gqlerror.Error) string {
 	return part(map[string]any{"payload": json.RawMessage("null"), "errors": gqlerror.List{why}})
 }
 
 // end makes the boundary that was written last the closing one.
-func (multipartFormat) end() string { return "--\r\n" }
+func (multipartFraming) end() string { return "--\r\n" }
 
 func part(v any) string { return partHeader + string(Encode(v)) + delimiter }

@@ -91,12 +91,12 @@ func (p originPattern) matches(origin string) bool {
 // Host header, nor an allowed one. Others than browsers send no Origin.
 func (o *Origins) Foreign(r *http.Request) (site string, foreign bool) {
 	origin := r.Header.Get("Origin")
-	return origin, origin != "" && !own(origin, r.Host) && !o.Allow(origin)
+	return origin, origin != "" && !isOwn(origin, r.Host) && !o.Allow(origin)
 }
 
 // own reports whether an origin is that of the host a request is for. Whether
 // one of the two names the port of the scheme makes no difference.
-func own(origin, host string) bool {
+func isOwn(origin, host string) bool {
 	scheme, _, _ := strings.Cut(origin, "://")
 	a, err := normalOrigin(origin)
 	if err != nil || host == "" {

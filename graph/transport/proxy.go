@@ -25,7 +25,7 @@ func ForwardedIP(trusted []netip.Prefix) func(*http.Request) string {
 			return remoteIP(r)
 		}
 		hops := strings.Join(r.Header.Values(forwardedHeader), ",")
-		for isTrusted(trusted, address) && hops != "" {
+		for containsAddr(trusted, address) && hops != "" {
 			last := hops
 			hops = ""
 			if i := strings.LastIndexByte(last, ','); i >= 0 {
@@ -41,7 +41,7 @@ func ForwardedIP(trusted []netip.Prefix) func(*http.Request) string {
 	}
 }
 
-func isTrusted(trusted []netip.Prefix, address netip.Addr) bool {
+func containsAddr(trusted []netip.Prefix, address netip.Addr) bool {
 	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 

@@ -23,15 +23,15 @@ type Config struct {
 // errors, and the connections that are open.
 type Service struct {
 	Config
-	*streams
+	*connections
 	quotas
 }
 
 // NewService makes a service. No panic comes out of its Executor.
 func NewService(cfg Config) *Service {
 	cfg.Limits = cfg.Limits.withDefaults()
-	cfg.Executor = contained{cfg.Executor, cfg.Present}
-	return &Service{Config: cfg, streams: newStreams(), quotas: newQuotas(cfg.Limits)}
+	cfg.Executor = safeExecutor{cfg.Executor, cfg.Present}
+	return &Service{Config: cfg, connections: newConnections(), quotas: newQuotas(cfg.Limits)}
 }
 
 // Refuse answers a request as the function Refuse does.

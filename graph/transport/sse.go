@@ -10,22 +10,22 @@ import (
 // eventFormat is server-sent events, one operation to a request ("distinct
 // connections" of the GraphQL over SSE protocol): an event "next" for each
 // response, and "complete" at the end.
-type eventFormat struct{}
+type eventFraming struct{}
 
-func (eventFormat) contentType() string { return mediaEvents + "; charset=utf-8" }
+func (eventFraming) contentType() string { return mediaEvents + "; charset=utf-8" }
 
-func (eventFormat) begin() string { return ":\n\n" }
+func (eventFraming) begin() string { return ":\n\n" }
 
-func (eventFormat) next(response *graphql.Response) string {
+func (eventFraming) next(response *graphql.Response) string {
 	return fmt.Sprintf("event: next\ndata: %s\n\n", EncodeResponse(response))
 }
 
 // beat is a comment, which clients pass over.
-func (eventFormat) beat() string { return ": ping\n\n" }
+func (eventFraming) heartbeat() string { return ": ping\n\n" }
 
-func (e eventFormat) fail(why *gqlerror.Error) string {
+func (e eventFraming) abort(why *gqlerror.Error) string {
 	return e.next(&graphql.Response{Errors: gqlerror.List{why}})
 }
 
 // end has a line of data, for a browser drops an event that has none.
-func (eventFormat) end() string { return "event: complete\ndata:\n\n" }
+func (eventFraming) end() string { return "event: complete\ndata:\n\n" }

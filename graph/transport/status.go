@@ -68,7 +68,7 @@ func writeErrors(w http.ResponseWriter, accepts accepted, status int, errs ...*g
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}
-	retryHeader(w, errs)
+	setRetryAfter(w, errs)
 	write(w, accepts.document(status), status, Encode(map[string]any{"errors": errs}))
 }
 
@@ -78,7 +78,7 @@ func writeResponse(w http.ResponseWriter, accepts accepted, response *graphql.Re
 		writeErrors(w, accepts, statusOf(response.Errors), response.Errors...)
 		return
 	}
-	retryHeader(w, response.Errors)
+	setRetryAfter(w, response.Errors)
 	status := http.StatusOK
 	if len(response.Errors) > 0 && accepts.document(status) == mediaGraphQL {
 		status = statusPartial
@@ -101,7 +101,7 @@ func write(w http.ResponseWriter, media string, status int, body []byte) {
 
 // retryHeader tells of the longest wait among errors in a header too, for those
 // who look no further.
-func retryHeader(w http.ResponseWriter, errs []*gqlerror.Error) {
+func setRetryAfter(w http.ResponseWriter, errs []*gqlerror.Error) {
 	longest := 0
 	for _, err := range errs {
 		if wait, ok := err.Extensions["retryAfter"].(int); ok {

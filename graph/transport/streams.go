@@ -9,33 +9,33 @@ import (
 )
 
 // streams are the connections that stay open by themselves.
-type streams struct {
+type connections struct {
 	mu       sync.Mutex
 	draining error
-	open     map[*stream]struct{}
+	open     map[*connection]struct{}
 	empty    chan struct{} // closed when draining and nothing is open
 }
 
 // stream is one of them. end is called at most once, when draining begins.
-type stream struct{ end func(why error) }
+type connection struct{ end func(why error) }
 
-func newStreams() *streams {
-	return &streams{open: map[*stream]struct{}{}, empty: make(chan struct{})}
+func newConnections() *connections {
+	return &connections{open: map[*connection]struct{}{}, empty: make(chan struct{})}
 }
 
 // Open keeps a stream until remove is called, or says why it must not begin.
-func (s *streams) Open(end func(why error)) (remove func(), err error) {
+func (s *connections) Open(end func(why error)) (remove func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining != nil {
 		return nil, s.draining
 	}
-	one := &stream{end: end}
+	one := &connection{end: end}
 	s.open[one] = struct{}{}
 	return func() { s.remove(one) }, nil
 }
 
-func (s *streams) remove(one *stream) {
+func (s *connections) remove(one *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, one)
@@ -53,7 +53,7 @@ func closeOnce(c chan struct{}) {
 	}
 }
 
-func (s *streams) drain(ctx context.Context, reason string) error {
+func (s *connections) drain(ctx context.Context, reason string) error {
 	s.mu.Lock()
 	if s.draining == nil {
 		s.draining = domain.Errorf(domain.Unavailable, "%s", reason)

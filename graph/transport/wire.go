@@ -34,7 +34,7 @@ func Decode(what string, text []byte) (Params, *RequestError) {
 
 // DecodeStrictly decodes a JSON text, which what names in a refusal.
 func DecodeStrictly(what string, text []byte, into any) *RequestError {
-	if why := guard.MalformedJSON(text); why != "" {
+	if why := guard.CheckJSON(text); why != "" {
 		return Errorf(http.StatusBadRequest, "%s %s", what, why)
 	}
 	err := strictjson.Unmarshal(text, into)

@@ -14,7 +14,7 @@ const legacySubprotocol = "graphql-ws"
 
 // fromLegacy returns the type that a message of a client has in
 // graphql-transport-ws, or why to close the socket.
-func fromLegacy(kind string) (string, *closing) {
+func fromLegacy(kind string) (string, *closeReason) {
 	switch kind {
 	case "connection_init":
 		return kind, nil
@@ -23,9 +23,9 @@ func fromLegacy(kind string) (string, *closing) {
 	case "stop":
 		return "complete", nil
 	case "connection_terminate":
-		return "", &closing{closeNormal, ""}
+		return "", &closeReason{closeNormal, ""}
 	default:
-		return "", closef(closeBadRequest, "the message type %.40q is not one that a client of %s sends", kind, legacySubprotocol)
+		return "", closeReasonf(closeBadRequest, "the message type %.40q is not one that a client of %s sends", kind, legacySubprotocol)
 	}
 }
 
@@ -48,7 +48,7 @@ func (s *socket) errorMessage(o *operation, errs gqlerror.List) []byte {
 
 // lastMessage returns what is written before the close frame, nil for nothing.
 // A client of graphql-ws looks there for the reason.
-func (s *socket) lastMessage(why closing) []byte {
+func (s *socket) messageBeforeClose(why closeReason) []byte {
 	if !s.legacy || s.ready.Load() && why.code < closeBadRequest || why.code == closeNormal {
 		return nil
 	}

@@ -28,20 +28,20 @@ const (
 )
 
 // closing is why a socket is closed.
-type closing struct {
+type closeReason struct {
 	code   int
 	reason string
 }
 
-func closef(code int, format string, args ...any) *closing {
-	return &closing{code, clip.Text(fmt.Sprintf(format, args...), maxReason)}
+func closeReasonf(code int, format string, args ...any) *closeReason {
+	return &closeReason{code, clip.Text(fmt.Sprintf(format, args...), maxReason)}
 }
 
 // maxReason is how many bytes of a reason a close frame can hold.
 const maxReason = 123
 
 // received is a message of a client.
-type received struct {
+type clientMessage struct {
 	ID      any             `json:"id"`
 	Type    string          `json:"type"`
 	Payload json.RawMessage `json:"payload"`

@@ -10,7 +10,7 @@ func TestCloseReasonsFitTheirFrame(t *testing.T) {
 	for range 100 {
 		long += "é"
 	}
-	got := closef(1000, "%s", long).reason
+	got := closeReasonf(1000, "%s", long).reason
 	if len(got) > 123 || !utf8.ValidString(got) {
 		t.Errorf("got %d bytes, valid %v, want at most 123 of valid UTF-8", len(got), utf8.ValidString(got))
 	}

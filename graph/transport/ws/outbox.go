@@ -17,22 +17,22 @@ const linger = time.Second
 // that a slow client delays nobody else. The messages that wait are bounded in
 // bytes; a client for which more would wait is disconnected.
 type outbox struct {
-	ws     *websocket.Conn
-	limits transport.Limits
-	tick   func()               // called at each ping interval
-	last   func(closing) []byte // returns the message before the close frame, or nil
+	ws          *websocket.Conn
+	limits      transport.Limits
+	tick        func()                   // called at each ping interval
+	lastMessage func(closeReason) []byte // returns the message before the close frame, or nil
 
-	mu      sync.Mutex
-	queue   [][]byte
-	waiting int           // bytes in queue, and of the message being written
-	reason  *closing      // why the socket closes; set once
-	wake    chan struct{} // signals a change to the writer
-	drained chan struct{} // made by whoever waits for room, closed when there may be some
-	written chan struct{} // closed when the writer has ended
+	mu        sync.Mutex
+	queue     [][]byte
+	queued    int           // bytes in queue, and of the message being written
+	reason    *closeReason  // why the socket closes; set once
+	wake      chan struct{} // signals a change to the writer
+	roomFreed chan struct{} // made by whoever waits for room, closed when there may be some
+	done      chan struct{} // closed when the writer has ended
 }
 
 func newOutbox(ws *websocket.Conn, limits transport.Limits) *outbox {
-	return &outbox{ws: ws, limits: limits, wake: make(chan struct{}, 1), written: make(chan struct{})}
+	return &outbox{ws: ws, limits: limits, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // send queues a message. A single message may be larger than the queue.
@@ -41,12 +41,12 @@ func (o *outbox) send(message []byte) {
 	defer o.mu.Unlock()
 	switch {
 	case o.reason != nil:
-	case o.waiting > 0 && o.waiting+len(message) > o.limits.SocketQueue:
-		o.queue, o.waiting = nil, 0
-		o.closeLocked(closing{closeTryLater, "slow consumer: too much is waiting to be read; reconnect and resume after the last cursor"})
+	case o.queued > 0 && o.queued+len(message) > o.limits.SocketQueue:
+		o.queue, o.queued = nil, 0
+		o.closeLocked(closeReason{closeTryLater, "slow consumer: too much is waiting to be read; reconnect and resume after the last cursor"})
 	default:
 		o.queue = append(o.queue, message)
-		o.waiting += len(message)
+		o.queued += len(message)
 		o.signal()
 	}
 }
@@ -60,17 +60,17 @@ func (o *outbox) signal() {
 
 // room waits until the queue is at most half full, the socket closes, or done
 // is closed.
-func (o *outbox) room(done <-chan struct{}) {
+func (o *outbox) waitForRoom(done <-chan struct{}) {
 	for {
 		o.mu.Lock()
-		if o.reason != nil || o.waiting <= o.limits.SocketQueue/2 {
+		if o.reason != nil || o.queued <= o.limits.SocketQueue/2 {
 			o.mu.Unlock()
 			return
 		}
-		if o.drained == nil {
-			o.drained = make(chan struct{})
+		if o.roomFreed == nil {
+			o.roomFreed = make(chan struct{})
 		}
-		drained := o.drained
+		drained := o.roomFreed
 		o.mu.Unlock()
 		select {
 		case <-drained:
@@ -81,13 +81,13 @@ func (o *outbox) room(done <-chan struct{}) {
 }
 
 // close closes the socket once the queue is written. The first reason stands.
-func (o *outbox) close(why closing) {
+func (o *outbox) close(why closeReason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closeLocked(why)
 }
 
-func (o *outbox) closeLocked(why closing) {
+func (o *outbox) closeLocked(why closeReason) {
 	if o.reason == nil {
 		o.reason = &why
 		o.wakeWaiters()
@@ -99,7 +99,7 @@ func (o *outbox) closeLocked(why closing) {
 func (o *outbox) discard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.queue, o.waiting = nil, 0
+	o.queue, o.queued = nil, 0
 }
 
 func (o *outbox) isClosing() bool {
@@ -109,7 +109,7 @@ func (o *outbox) isClosing() bool {
 }
 
 // extend moves the read deadline, unless the socket is closing.
-func (o *outbox) extend(d time.Duration) {
+func (o *outbox) extendReadDeadline(d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.reason == nil {
@@ -119,22 +119,22 @@ func (o *outbox) extend(d time.Duration) {
 
 // run writes messages and pings until the socket is closed.
 func (o *outbox) run() {
-	defer close(o.written)
+	defer close(o.done)
 	ticker := time.NewTicker(o.limits.Ping)
 	defer ticker.Stop()
 	for {
-		message, end := o.take()
+		message, end := o.next()
 		switch {
 		case message != nil:
 			_ = o.ws.SetWriteDeadline(time.Now().Add(o.limits.Write))
 			if err := o.ws.WriteMessage(websocket.TextMessage, message); err != nil {
-				o.close(closing{closeTryLater, "slow consumer"})
+				o.close(closeReason{closeTryLater, "slow consumer"})
 				_ = o.ws.NetConn().Close()
 				return
 			}
-			o.wrote(len(message))
+			o.written(len(message))
 		case end != nil:
-			o.farewell(*end)
+			o.writeClose(*end)
 			return
 		default:
 			select {
@@ -148,7 +148,7 @@ func (o *outbox) run() {
 }
 
 // take returns the next message, or why to close if there is none.
-func (o *outbox) take() (message []byte, end *closing) {
+func (o *outbox) next() (message []byte, end *closeReason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) == 0 {
@@ -159,25 +159,25 @@ func (o *outbox) take() (message []byte, end *closing) {
 	return message, nil
 }
 
-func (o *outbox) wrote(n int) {
+func (o *outbox) written(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.waiting = max(0, o.waiting-n)
+	o.queued = max(0, o.queued-n)
 	o.wakeWaiters()
 }
 
 func (o *outbox) wakeWaiters() {
-	if o.drained != nil {
-		close(o.drained)
-		o.drained = nil
+	if o.roomFreed != nil {
+		close(o.roomFreed)
+		o.roomFreed = nil
 	}
 }
 
 // farewell writes the close frame and the end of the stream, and leaves the
 // peer a moment to answer.
-func (o *outbox) farewell(why closing) {
+func (o *outbox) writeClose(why closeReason) {
 	deadline := time.Now().Add(o.limits.Write)
-	if last := o.last(why); last != nil {
+	if last := o.lastMessage(why); last != nil {
 		_ = o.ws.SetWriteDeadline(deadline)
 		_ = o.ws.WriteMessage(websocket.TextMessage, last)
 	}

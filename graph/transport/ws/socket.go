@@ -31,10 +31,10 @@ type socket struct {
 	ready   atomic.Bool // connection_init was acknowledged
 
 	// These belong to the goroutine that reads.
-	ctx       context.Context //nolint:containedctx // the caller's, as of connection_init
-	header    http.Header     // of the upgrade request
-	initiated bool
-	release   func() // returns what the socket holds of a quota
+	ctx      context.Context //nolint:containedctx // the caller's, as of connection_init
+	header   http.Header     // of the upgrade request
+	initSeen bool
+	release  func() // returns what the socket holds of a quota
 
 	mu         sync.Mutex
 	operations map[string]*operation // under way, by the client's id
@@ -55,7 +55,7 @@ func (s *socket) serve(ctx context.Context) {
 	defer s.finish(cancel)
 	defer func() {
 		if v := recover(); v != nil {
-			s.close(s.broken(ctx, v))
+			s.close(s.panicked(ctx, v))
 		}
 	}()
 	for {
@@ -74,13 +74,13 @@ func (s *socket) serve(ctx context.Context) {
 }
 
 // settleTimeout bounds the wait for operations that were told to end.
-const settleTimeout = 5 * time.Second
+const stopTimeout = 5 * time.Second
 
 // finish ends the operations, lets the writer finish and the peer read what was
 // written, and closes the connection.
 func (s *socket) finish(cancel context.CancelFunc) {
 	cancel()
-	<-s.written
+	<-s.done
 	_ = s.ws.NetConn().SetReadDeadline(time.Now().Add(linger))
 	_, _ = io.Copy(io.Discard, s.ws.NetConn())
 	_ = s.ws.Close()
@@ -91,13 +91,13 @@ func (s *socket) finish(cancel context.CancelFunc) {
 	}()
 	select {
 	case <-settled:
-	case <-time.After(settleTimeout):
+	case <-time.After(stopTimeout):
 	}
 }
 
 // read returns the next message, or why there is none. The size is bounded
 // here because the limit of the WebSocket library tells the client no reason.
-func (s *socket) read() ([]byte, *closing) {
+func (s *socket) read() ([]byte, *closeReason) {
 	kind, r, err := s.ws.NextReader()
 	var message []byte
 	if err == nil {
@@ -106,33 +106,33 @@ func (s *socket) read() ([]byte, *closing) {
 	var timeout net.Error
 	switch {
 	case err != nil && errors.As(err, &timeout) && timeout.Timeout() && !s.ready.Load():
-		return nil, &closing{closeInitTimeout, "Connection initialisation timeout"}
+		return nil, &closeReason{closeInitTimeout, "Connection initialisation timeout"}
 	case err != nil:
 		s.discard() // nobody is there to read it
-		return nil, &closing{closeNormal, ""}
+		return nil, &closeReason{closeNormal, ""}
 	case int64(len(message)) > s.limits.Body:
-		return nil, closef(websocket.CloseMessageTooBig, "a message may have %d bytes", s.limits.Body)
+		return nil, closeReasonf(websocket.CloseMessageTooBig, "a message may have %d bytes", s.limits.Body)
 	}
-	s.alive()
+	s.extendDeadline()
 	if kind != websocket.TextMessage {
-		return nil, closef(closeBadRequest, "messages are JSON text, not binary")
+		return nil, closeReasonf(closeBadRequest, "messages are JSON text, not binary")
 	}
 	return message, nil
 }
 
 // alive gives the peer two more ping intervals to be heard of. Until the
 // connection is acknowledged the deadline is that of connection_init.
-func (s *socket) alive() {
+func (s *socket) extendDeadline() {
 	if s.ready.Load() {
-		s.extend(2 * s.limits.Ping)
+		s.extendReadDeadline(2 * s.limits.Ping)
 	}
 }
 
 // receive acts on a message, or returns why to close the socket.
-func (s *socket) receive(text []byte) (bad *closing) {
-	var m received
+func (s *socket) receive(text []byte) (bad *closeReason) {
+	var m clientMessage
 	if why := transport.DecodeStrictly("the message", text, &m); why != nil {
-		return closef(closeBadRequest, "%s", why.Message)
+		return closeReasonf(closeBadRequest, "%s", why.Message)
 	}
 	if s.legacy {
 		if m.Type, bad = fromLegacy(m.Type); bad != nil {
@@ -145,38 +145,38 @@ func (s *socket) receive(text []byte) (bad *closing) {
 		s.send(encodeMessage("pong", "", m.Payload))
 	case "pong":
 	case "connection_init":
-		return s.initiate(m.Payload)
+		return s.initialize(m.Payload)
 	case "subscribe":
 		return s.subscribe(id, m.Payload)
 	case "complete":
-		s.stop(id)
+		s.cancel(id)
 	default:
-		return closef(closeBadRequest, "the message type %.40q is not one that a client sends", m.Type)
+		return closeReasonf(closeBadRequest, "the message type %.40q is not one that a client sends", m.Type)
 	}
 	return nil
 }
 
 // initiate settles who is calling.
-func (s *socket) initiate(payload json.RawMessage) *closing {
+func (s *socket) initialize(payload json.RawMessage) *closeReason {
 	var members map[string]any
 	switch {
-	case s.initiated:
-		return &closing{closeTooManyInits, "Too many initialisation requests"}
+	case s.initSeen:
+		return &closeReason{closeTooManyInits, "Too many initialisation requests"}
 	case isNull(payload):
 	case !isObject(payload):
-		return closef(closeBadRequest, "the payload of connection_init is not an object")
+		return closeReasonf(closeBadRequest, "the payload of connection_init is not an object")
 	default:
 		if why := transport.DecodeStrictly("the payload of connection_init", payload, &members); why != nil {
-			return closef(closeBadRequest, "%s", why.Message)
+			return closeReasonf(closeBadRequest, "%s", why.Message)
 		}
 	}
-	s.initiated = true
+	s.initSeen = true
 	if why := s.authenticate(members); why != nil {
 		return why
 	}
 	s.ready.Store(true)
 	s.send(encodeMessage("connection_ack", "", nil))
-	s.alive()
+	s.extendDeadline()
 	s.keepAlive()
 	return nil
 }
@@ -192,19 +192,19 @@ func (s *socket) keepAlive() {
 // subscribe begins an operation. A message without an id or a query breaks the
 // protocol; if anything else in it is wrong, the operation fails and the socket
 // stays.
-func (s *socket) subscribe(id string, payload json.RawMessage) *closing {
+func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 	switch {
 	case !s.ready.Load():
-		return &closing{closeUnauthorized, "Unauthorized"}
+		return &closeReason{closeUnauthorized, "Unauthorized"}
 	case id == "":
-		return closef(closeBadRequest, "subscribe needs an id")
+		return closeReasonf(closeBadRequest, "subscribe needs an id")
 	case !isObject(payload):
-		return closef(closeBadRequest, "the payload of subscribe is not an object")
+		return closeReasonf(closeBadRequest, "the payload of subscribe is not an object")
 	}
 	start := graphql.Now()
 	request, bad := transport.Decode("the payload of subscribe", payload)
 	if bad == nil && !request.NamesDocument() {
-		return closef(closeBadRequest, "the payload of subscribe has no query")
+		return closeReasonf(closeBadRequest, "the payload of subscribe has no query")
 	}
 	ctx, o, why := s.begin(id)
 	if o == nil {
@@ -229,7 +229,7 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *closing {
 // begin counts an operation. It returns none if the socket has too many, or if
 // the socket must be closed. In graphql-ws an operation replaces one of the
 // same id.
-func (s *socket) begin(id string) (context.Context, *operation, *closing) {
+func (s *socket) begin(id string) (context.Context, *operation, *closeReason) {
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(s.ctx))
 	o := &operation{string(transport.Encode(id)), cancel}
 	s.mu.Lock()
@@ -238,7 +238,7 @@ func (s *socket) begin(id string) (context.Context, *operation, *closing) {
 	switch {
 	case former != nil && !s.legacy:
 		cancel()
-		return nil, nil, closef(closeDuplicateID, "Subscriber for %s already exists", id)
+		return nil, nil, closeReasonf(closeDuplicateID, "Subscriber for %s already exists", id)
 	case former != nil:
 		former.cancel()
 	case len(s.operations) >= s.limits.SocketOperations:
@@ -259,7 +259,7 @@ func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graph
 	responses, ctx := s.service.Executor.DispatchOperation(ctx, oc)
 	for {
 		if oc.Operation.Operation == ast.Subscription {
-			s.room(ctx.Done())
+			s.waitForRoom(ctx.Done())
 		}
 		response := responses(ctx)
 		switch {
@@ -295,7 +295,7 @@ func (s *socket) end(id string, o *operation, message []byte) {
 }
 
 // stop ends an operation that the client has completed.
-func (s *socket) stop(id string) {
+func (s *socket) cancel(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o := s.operations[id]; o != nil {

@@ -35,7 +35,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.service.Refuse(w, r, bad)
 		return
 	}
-	release, err := h.service.Await(r.Context())
+	release, err := h.service.AdmitUninitialized(r.Context())
 	if err != nil {
 		h.service.Refuse(w, r, err)
 		return
@@ -53,17 +53,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		outbox: newOutbox(ws, h.service.Limits), service: h.service, legacy: ws.Subprotocol() == legacySubprotocol,
 		header: r.Header, release: release, operations: map[string]*operation{},
 	}
-	s.tick, s.last = s.keepAlive, s.lastMessage
+	s.tick, s.lastMessage = s.keepAlive, s.messageBeforeClose
 	defer func() { s.release() }()
-	ws.SetPongHandler(func(string) error { s.alive(); return nil })
-	s.extend(h.service.Limits.SocketInit)
+	ws.SetPongHandler(func(string) error { s.extendDeadline(); return nil })
+	s.extendReadDeadline(h.service.Limits.SocketInit)
 	go s.run()
 	remove, err := h.service.Open(func(why error) { s.close(goingAway(why)) })
 	switch {
 	case err != nil:
 		s.close(goingAway(err))
 	case ws.Subprotocol() == "":
-		s.close(closing{closeNotAcceptable, "Subprotocol not acceptable"})
+		s.close(closeReason{closeNotAcceptable, "Subprotocol not acceptable"})
 	}
 	if err == nil {
 		defer remove()
@@ -71,7 +71,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(r.Context())
 }
 
-func goingAway(why error) closing { return *closef(closeGoingAway, "%s", why.Error()) }
+func goingAway(why error) closeReason { return *closeReasonf(closeGoingAway, "%s", why.Error()) }
 
 // checkUpgrade says why a request cannot become a socket, nil if it can.
 func (h *Handler) checkUpgrade(w http.ResponseWriter, r *http.Request) *transport.RequestError {
@@ -102,14 +102,14 @@ func (h *Handler) refuseUpgrade(w http.ResponseWriter, r *http.Request, status i
 // authenticate finds who is calling from the authorization in connection_init's
 // payload or else in the upgrade request, or returns why to close the socket.
 // The socket ends with the token.
-func (s *socket) authenticate(payload map[string]any) *closing {
+func (s *socket) authenticate(payload map[string]any) *closeReason {
 	header, err := authorization(payload, s.header.Get("Authorization"))
 	if err != nil {
 		return forbidden(err)
 	}
 	ctx, err := auth.Authenticate(s.ctx, s.service.Tokens, header)
 	if err != nil && domain.KindOf(err) != domain.Unauthenticated {
-		return &closing{closeTryLater, "it cannot be told now whether the token is good; try again"}
+		return &closeReason{closeTryLater, "it cannot be told now whether the token is good; try again"}
 	}
 	if at, ends := auth.Expires(ctx); err == nil && ends && !time.Now().Before(at) {
 		err = transport.ErrExpired() // requests are given some leeway, connections are not
@@ -119,29 +119,31 @@ func (s *socket) authenticate(payload map[string]any) *closing {
 	}
 	release, err := s.service.Admit(ctx)
 	if err != nil {
-		return closef(closeTryLater, "%s", err.Error())
+		return closeReasonf(closeTryLater, "%s", err.Error())
 	}
 	s.release()
 	s.ctx, s.release = ctx, release
 	if header != "" {
-		s.service.WatchToken(ctx, header, func(err error) { s.close(s.unwelcome(ctx, err)) })
+		s.service.WatchToken(ctx, header, func(err error) { s.close(s.tokenInvalid(ctx, err)) })
 	}
 	return nil
 }
 
-func forbidden(err error) *closing { return closef(closeForbidden, "Forbidden: %s", err.Error()) }
+func forbidden(err error) *closeReason {
+	return closeReasonf(closeForbidden, "Forbidden: %s", err.Error())
+}
 
 // unwelcome is why a socket is closed whose caller's token is good no more.
-func (s *socket) unwelcome(ctx context.Context, err error) closing {
+func (s *socket) tokenInvalid(ctx context.Context, err error) closeReason {
 	if errors.As(err, new(*panics.Error)) {
-		return *closef(closeInternal, "%s", s.service.Present(ctx, err).Message)
+		return *closeReasonf(closeInternal, "%s", s.service.Present(ctx, err).Message)
 	}
-	return *closef(closeForbidden, "%s", err.Error())
+	return *closeReasonf(closeForbidden, "%s", err.Error())
 }
 
 // broken is why a socket is closed whose own work panicked.
-func (s *socket) broken(ctx context.Context, v any) closing {
-	return *closef(closeInternal, "%s", s.service.Present(ctx, panics.Recovered(ctx, v)).Message)
+func (s *socket) panicked(ctx context.Context, v any) closeReason {
+	return *closeReasonf(closeInternal, "%s", s.service.Present(ctx, panics.Recovered(ctx, v)).Message)
 }
 
 // authorization is that of a connection_init payload, or else that of the

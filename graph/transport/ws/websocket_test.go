@@ -181,7 +181,7 @@ func TestSocketIsClosedWhenItsTokenExpires(t *testing.T) {
 }
 
 func TestASlowIssuerDelaysNoPush(t *testing.T) {
-	w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 20 * time.Millisecond })
+	w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 500 * time.Millisecond })
 	ada, bob := w.Person("ada"), w.Person("bob")
 	w.Follow(ada, bob)
 	c := w.Socket(t, ada.Token)
