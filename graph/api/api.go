@@ -1,6 +1,6 @@
-// Package api puts the public API together: what it means, from package graph;
-// what one request may ask, from package guard; and how it is served, from
-// package transport and its ws. Nothing else knows more than one of them.
+// Package api assembles the public API from its parts, which do not know each other:
+// the resolvers of package graph, the guards of package guard, and the transports of
+// package transport and package ws.
 package api
 
 import (
@@ -19,38 +19,37 @@ import (
 	"chirp/internal/subscription"
 )
 
-// Config says what the API stands on. All but the first four may be zero.
+// Config is what the API needs. All fields but the first four may be zero.
 type Config struct {
 	Commands *command.Handler
 	Queries  *query.Service
 	Hub      *subscription.Hub
 	Auth     auth.Authenticator
 
-	// PasswordsOff refuses to register and log in with a password.
+	// PasswordsOff refuses registrations and log-ins with a password.
 	PasswordsOff bool
-	// ClientIP returns the address that a request comes from, by default that of
-	// its connection. A server behind a proxy reads it from a header that the
-	// proxy sets.
+	// ClientIP returns the address that a request comes from. The default is that of
+	// the connection; see transport.ForwardedIP for a server behind proxies.
 	ClientIP func(*http.Request) string
-	// Origins are the sites whose pages may open a socket besides the server's
-	// own.
+	// Origins are the sites other than the server's own whose pages may open a
+	// socket.
 	Origins *transport.Origins
 
-	// Guard bounds what one request may ask. What only the API knows is filled in:
-	// Schema, PageSize and Account.
+	// Guard bounds what one request may ask. New sets Schema, PageSize and Account.
 	Guard guard.Config
-	// Transport bounds what one client can send and keep open.
+	// Transport bounds what one client may send and keep open.
 	Transport transport.Limits
 
 	Logger *slog.Logger
 }
 
-// New makes the API's handler.
+// New returns the API's handler.
 func New(cfg Config) *transport.Handler {
 	handler, _ := build(cfg)
 	return handler
 }
 
+// build returns the API's handler and its executor.
 func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -76,8 +75,9 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	return transport.NewHandler(service, cfg.ClientIP, ws.New(service, cfg.Origins)), exec
 }
 
-// Refuse answers a request for the API while there is none, with an error's
-// message and the code of its kind, in the media type that the request accepts.
+// Refuse refuses a request for the API, for use while there is no handler. It writes
+// an error's message and the code of its kind in a media type that the request
+// accepts.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	transport.Refuse(w, r, graph.Presenter{Log: slog.New(slog.DiscardHandler)}.Present, err)
 }

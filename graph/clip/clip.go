@@ -1,10 +1,10 @@
-// Package clip shortens what is quoted of a client's text.
+// Package clip shortens text from clients, to quote it in messages.
 package clip
 
 import "strings"
 
-// Text returns the beginning of a text, with an ellipsis if it has more than
-// most bytes. It never has more itself, and ends between two characters.
+// Text returns a text if it has at most most bytes, or else its beginning and an
+// ellipsis, together at most most bytes of valid UTF-8.
 func Text(text string, most int) string {
 	if len(text) <= most {
 		return text

@@ -1,6 +1,6 @@
-// Package model holds the API's types: those in models_gen.go are generated from
-// the schema, the others are made by hand because they carry what the schema
-// does not show.
+// Package model has the API's types. Those in models_gen.go are generated from the
+// schema. The others are written by hand, because they have fields that the schema
+// does not have.
 package model
 
 import (
@@ -10,38 +10,38 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Node is a thing with an id of its own: *User or *Chirp.
+// Node is an object with an id: *User or *Chirp.
 type Node interface {
 	IsNode()
 }
 
-// User is a user as far as it is known without asking the read model: from an
-// event just committed, or from a profile.
+// User is a user, either from an event just committed, which does not have all
+// fields, or from the read model.
 type User struct {
 	ID       string
 	Username string
 	JoinedAt time.Time
 
-	// Profile is the user's row when the read model gave it.
+	// Profile is the user's row in the read model, or nil for a user from an event.
 	Profile *readmodel.Profile
-	// Since is the position that a read of what is not known yet must see.
+	// Since is the position that a snapshot must show for the other fields.
 	Since domain.Position
 }
 
 // IsNode implements Node.
 func (*User) IsNode() {}
 
-// Chirp is a chirp, from an event just committed or from the read model.
+// Chirp is a chirp, either from an event just committed or from the read model.
 type Chirp struct {
 	ID       string
 	Content  string
 	PostedAt time.Time
 
-	// AuthorKey names the author when the read model gave the chirp, AuthorID
-	// when an event did.
+	// AuthorKey is the author of a chirp from the read model, AuthorID that of a
+	// chirp from an event.
 	AuthorKey readmodel.UserKey
 	AuthorID  domain.UserID
-	// Since is the position that a read of the author must see.
+	// Since is the position that a snapshot must show for the author.
 	Since domain.Position
 }
 

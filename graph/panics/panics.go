@@ -1,5 +1,5 @@
-// Package panics turns panics into errors, so that a fault stays within the
-// operation that has it.
+// Package panics turns panics into errors, so that a fault fails only the operation
+// in which it happens.
 package panics
 
 import (
@@ -23,8 +23,8 @@ func Recovered(_ context.Context, value any) error {
 	return &Error{Value: value, Stack: string(debug.Stack())}
 }
 
-// Guard calls work and returns its error, or its panic as an *Error. It is for
-// goroutines that gqlgen does not start.
+// Guard calls work and returns its error, or its panic as an *Error. Goroutines that
+// gqlgen does not start need it.
 func Guard(ctx context.Context, work func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -1,6 +1,5 @@
-// Command printschema prints the schema whose parts lie in a folder as one text,
-// for tools that compare and check schemas and for clients that generate code
-// from them.
+// Command printschema prints the schema in the files of a folder as one text, for
+// tools that compare and check schemas and for clients that generate code from them.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package request carries what is known of the HTTP request that an operation
-// came in with, from the transports to whatever asks for it.
+// Package request carries information about the HTTP request of an operation, from
+// the transports to the guards and the resolvers.
 package request
 
 import (
@@ -10,16 +10,16 @@ import (
 	"chirp/internal/domain"
 )
 
-// ReadAfterHeader is the header with the position that a client wants to see.
+// ReadAfterHeader is the header with the least position that the client wants to see.
 const ReadAfterHeader = "Chirp-Read-After"
 
-// Info is what is known of a request. The operations of a socket have that of
-// its upgrade request.
+// Info is information about a request. The operations of a socket have that of its
+// upgrade request.
 type Info struct {
-	ID      string          // the request's, from its header or made here
-	TraceID string          // of the W3C trace that the request belongs to, or empty
-	Address string          // the client's, for rate limits
-	After   domain.Position // what the client wants to see at least
+	ID      string          // from its header, or a new one
+	TraceID string          // of its W3C trace, or empty
+	Address string          // of the client, for rate limits
+	After   domain.Position // the least position that the client wants to see
 }
 
 type infoKey struct{}
@@ -29,13 +29,13 @@ func With(ctx context.Context, info Info) context.Context {
 	return context.WithValue(ctx, infoKey{}, info)
 }
 
-// From returns the info that a context carries, zero if it carries none.
+// From returns the info that a context carries, or the zero Info.
 func From(ctx context.Context) Info {
 	info, _ := ctx.Value(infoKey{}).(Info)
 	return info
 }
 
-// NewID returns 16 random hexadecimal digits, which name a request or a fault.
+// NewID returns an id for a request or an error: 16 random hexadecimal digits.
 func NewID() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails

@@ -1,5 +1,5 @@
-// Package scalar reads and writes the API's scalars. Those with a name in
-// GraphQL are stricter here: nothing is converted.
+// Package scalar marshals and unmarshals the API's scalars. The built-in ones are
+// stricter than gqlgen's: no value is converted from another kind.
 package scalar
 
 import (
@@ -14,17 +14,17 @@ import (
 	"chirp/internal/domain"
 )
 
-// dateTime is RFC 3339 in UTC with exactly the milliseconds that the log keeps.
+// dateTime is RFC 3339 in UTC, with milliseconds as in the log.
 const dateTime = "2006-01-02T15:04:05.000Z"
 
-// MarshalDateTime writes the scalar DateTime.
+// MarshalDateTime marshals the scalar DateTime.
 func MarshalDateTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
 		_, _ = io.WriteString(w, strconv.Quote(t.UTC().Format(dateTime)))
 	})
 }
 
-// UnmarshalDateTime reads what MarshalDateTime writes, and nothing else: text
+// UnmarshalDateTime unmarshals the exact format that MarshalDateTime writes. A text
 // with another offset or precision would come back changed.
 func UnmarshalDateTime(v any) (time.Time, error) {
 	s, ok := v.(string)
@@ -38,15 +38,15 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 	return t, nil
 }
 
-// MarshalPosition writes the scalar Position.
+// MarshalPosition marshals the scalar Position.
 func MarshalPosition(p domain.Position) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
 		_, _ = io.WriteString(w, strconv.Quote(p.String()))
 	})
 }
 
-// UnmarshalPosition reads a decimal string, or a number for those who write
-// one into a query by hand.
+// UnmarshalPosition unmarshals a decimal string, or a number as one writes it in a
+// query by hand.
 func UnmarshalPosition(v any) (domain.Position, error) {
 	switch v := v.(type) {
 	case string:
@@ -58,10 +58,10 @@ func UnmarshalPosition(v any) (domain.Position, error) {
 	}
 }
 
-// MarshalString writes the scalar String.
+// MarshalString marshals the scalar String.
 func MarshalString(s string) graphql.Marshaler { return graphql.MarshalString(s) }
 
-// UnmarshalString reads text, and nothing that would have to be made text of.
+// UnmarshalString unmarshals text, and does not convert anything to text.
 func UnmarshalString(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
@@ -70,10 +70,10 @@ func UnmarshalString(v any) (string, error) {
 	return s, nil
 }
 
-// MarshalID writes the scalar ID.
+// MarshalID marshals the scalar ID.
 func MarshalID(s string) graphql.Marshaler { return graphql.MarshalID(s) }
 
-// UnmarshalID reads text or, as the specification has it, a whole number.
+// UnmarshalID unmarshals text or, as the specification allows, a whole number.
 func UnmarshalID(v any) (string, error) {
 	switch v := v.(type) {
 	case string:
@@ -89,10 +89,10 @@ func UnmarshalID(v any) (string, error) {
 	return "", domain.Errorf(domain.Invalid, "an ID is text or a whole number, not %s", Kind(v))
 }
 
-// MarshalInt writes the scalar Int.
+// MarshalInt marshals the scalar Int.
 func MarshalInt(i int) graphql.Marshaler { return graphql.MarshalInt(i) }
 
-// UnmarshalInt reads a whole number of 32 bits.
+// UnmarshalInt unmarshals a whole number of 32 bits.
 func UnmarshalInt(v any) (int, error) {
 	var n int64
 	var err error
@@ -112,7 +112,7 @@ func UnmarshalInt(v any) (int, error) {
 	return int(n), nil
 }
 
-// wholeNumber reads a JSON number, which may be written as 20.0 or 2e1.
+// wholeNumber parses a JSON number, which may be written as 20.0 or 2e1.
 func wholeNumber(v json.Number) (int64, error) {
 	n, err := v.Int64()
 	if err == nil {
@@ -125,7 +125,8 @@ func wholeNumber(v json.Number) (int64, error) {
 	return int64(f), err
 }
 
-// Kind names what a JSON value is, with its article: "a string", "null".
+// Kind returns the kind of a JSON value with an article, such as "a string", or
+// "null".
 func Kind(v any) string {
 	switch v.(type) {
 	case nil:

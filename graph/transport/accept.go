@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// Media types of our answers. The first two are those of the GraphQL over HTTP
-// specification, and are for one JSON document; the others are for responses as
-// they come.
+// Media types of responses. The first two are those of the GraphQL over HTTP
+// specification, for one JSON document. The others are for streams.
 const (
 	mediaJSON      = "application/json"
 	mediaGraphQL   = "application/graphql-response+json"
@@ -19,20 +18,23 @@ const (
 	mediaMultipart = "multipart/mixed"
 )
 
-// subscriptionSpec is the version of the multipart subscription protocol. A
-// client must name it: without it, multipart/mixed means other protocols.
+// subscriptionSpec is the version of the multipart subscription protocol. A client
+// must name it, because multipart/mixed alone means other protocols.
 const subscriptionSpec = "1.0"
 
-// mostRanges bounds how many media ranges of a request are looked at.
+// maxRanges is how many media ranges of an Accept header are read.
 const maxRanges = 64
 
-// accepted is which of our media types a request takes, most wanted first.
+// accepted is the media types that a request accepts, in order of preference.
 type accepted []string
 
-// acceptedBy reads a request's Accept header. The quality of a media type is
-// that of the most specific range it is in; 0 excludes it. Of types equally
-// wanted, the one that is named first comes first. Without the header, or by
-// a wildcard, a client gets JSON, and never a response that stays open.
+// acceptedBy parses a request's Accept header. The quality of a media type is that
+// of the most specific range that includes it; 0 excludes it. Types of the same
+// quality are in the order of the header. Without the header, or with wildcards
+// only, a client gets JSON and never a stream.
+//
+// Libraries that parse the header refuse all of it for one malformed range, and let
+// wildcards and multipart/mixed without parameters include the streams.
 func acceptedBy(r *http.Request) accepted {
 	header := strings.Join(r.Header.Values("Accept"), ",")
 	if strings.TrimSpace(header) == "" {
@@ -41,7 +43,7 @@ func acceptedBy(r *http.Request) accepted {
 	ranges := mediaRanges(header)
 	type candidate struct {
 		media string
-		place int // of its range in the header
+		index int // of its range in the header
 		q     float64
 	}
 	var candidates []candidate
@@ -51,7 +53,7 @@ func acceptedBy(r *http.Request) accepted {
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.q, a.q), cmp.Compare(a.place, b.place))
+		return cmp.Or(cmp.Compare(b.q, a.q), cmp.Compare(a.index, b.index))
 	})
 	var a accepted
 	for _, c := range candidates {
@@ -60,7 +62,7 @@ func acceptedBy(r *http.Request) accepted {
 	return a
 }
 
-// best gives the most wanted of some media types, empty if none is taken.
+// best returns the preferred one of some media types, or "" if none is accepted.
 func (a accepted) best(among ...string) string {
 	for _, media := range a {
 		if slices.Contains(among, media) {
@@ -70,10 +72,10 @@ func (a accepted) best(among ...string) string {
 	return ""
 }
 
-// document returns the media type for an answer of a status that is one JSON
-// document. A client that takes mediaJSON and not mediaGraphQL, one from before
-// the specification, gets mediaJSON with data only: by the other type it can
-// tell a refusal of this server from one of a proxy on the way.
+// document returns the media type for a response that is one JSON document. A
+// client that accepts mediaJSON but not mediaGraphQL predates the specification. It
+// still gets mediaGraphQL for an error status, because by that type it can tell an
+// error of this server from one of a proxy.
 func (a accepted) document(status int) string {
 	media := a.best(mediaJSON, mediaGraphQL)
 	switch {
@@ -86,15 +88,14 @@ func (a accepted) document(status int) string {
 	}
 }
 
-// mediaRange is one of the ranges that an Accept header names.
+// mediaRange is one media range of an Accept header.
 type mediaRange struct {
 	media  string
 	params map[string]string
 	q      float64
 }
 
-// mediaRanges gives the ranges of a header; one that is malformed is as good as
-// not there.
+// mediaRanges parses the ranges of a header. It skips malformed ones.
 func mediaRanges(header string) []mediaRange {
 	var ranges []mediaRange
 	for part := range splitList(header, maxRanges) {
@@ -113,8 +114,8 @@ func mediaRanges(header string) []mediaRange {
 	return ranges
 }
 
-// splitList gives at most so many elements of a header's list. A comma between
-// quotes does not separate.
+// splitList returns up to most elements of a header's list. A comma within quotes
+// does not separate elements.
 func splitList(header string, most int) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		start, quoted, count := 0, false, 0
@@ -134,8 +135,8 @@ func splitList(header string, most int) func(yield func(string) bool) {
 	}
 }
 
-// bestRange gives the index of the most specific range that a media type is in,
-// -1 if there is none.
+// bestRange returns the index of the most specific range that includes a media
+// type, or -1 if none does.
 func bestRange(ranges []mediaRange, media string) int {
 	best, most := -1, 0
 	for i, r := range ranges {
@@ -146,8 +147,8 @@ func bestRange(ranges []mediaRange, media string) int {
 	return best
 }
 
-// specificity is 0 for a range that a media type is not in, and the larger the
-// closer the range describes it.
+// specificity returns how specifically a range describes a media type, or 0 if it
+// does not include it.
 func (r mediaRange) specificity(media string) int {
 	charset := r.params["charset"]
 	if !isUTF8(charset) {
@@ -161,7 +162,7 @@ func (r mediaRange) specificity(media string) int {
 	case r.media == media:
 		return 3
 	case media == mediaEvents || media == mediaMultipart:
-		return 0 // only by name
+		return 0 // wildcards do not include streams
 	case r.media == "application/*":
 		return 2
 	case r.media == "*/*":
@@ -171,7 +172,7 @@ func (r mediaRange) specificity(media string) int {
 	}
 }
 
-// isUTF8 reports whether a charset parameter means UTF-8, as none does. Many
+// isUTF8 reports whether a charset parameter, which may be absent, means UTF-8. Many
 // clients leave out the hyphen.
 func isUTF8(charset string) bool {
 	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")

@@ -7,13 +7,13 @@ import (
 	"chirp/internal/domain"
 )
 
-// RequestError is why a request is refused before GraphQL looks at it.
+// RequestError is why a request is refused before it reaches GraphQL.
 type RequestError struct {
 	Status  int
 	Message string
 }
 
-// Errorf makes a *RequestError with a formatted message.
+// Errorf returns a *RequestError with a formatted message.
 func Errorf(status int, format string, args ...any) *RequestError {
 	return &RequestError{status, fmt.Sprintf(format, args...)}
 }
@@ -21,7 +21,7 @@ func Errorf(status int, format string, args ...any) *RequestError {
 // Error implements error.
 func (e *RequestError) Error() string { return e.Message }
 
-// Unwrap returns the *domain.Error that the client is told of.
+// Unwrap returns the *domain.Error to present.
 func (e *RequestError) Unwrap() error {
 	kind := domain.Invalid
 	switch e.Status {

@@ -20,15 +20,14 @@ type Handler struct {
 	sockets  http.Handler
 }
 
-// NewHandler makes a handler. clientIP returns the address that a request comes
-// from, as ForwardedIP does; sockets serves the requests that are to become a
-// WebSocket.
+// NewHandler returns a handler. clientIP returns the address that a request comes
+// from, as the result of ForwardedIP does. sockets serves requests for a WebSocket.
 func NewHandler(s *Service, clientIP func(*http.Request) string, sockets http.Handler) *Handler {
 	return &Handler{service: s, http: httpTransport{s, streamTransport{s}}, clientIP: clientIP, sockets: sockets}
 }
 
-// ServeHTTP implements http.Handler. A caller whose token is not good is told
-// so and never served as an anonymous one. Sockets bring their token later.
+// ServeHTTP implements http.Handler. It refuses a caller whose token is not valid, and
+// does not serve it as an anonymous one. Sockets may send their token later.
 func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w := &startedWriter{ResponseWriter: rw}
 	defer func() {
@@ -56,17 +55,17 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// asksForSocket reports whether a request is to become a WebSocket, even one
-// from which a proxy has removed that it is an upgrade. Some clients offer to
-// upgrade every request to HTTP/2, which need not be taken up.
+// isUpgrade reports whether a request is for a WebSocket, even if a proxy has removed
+// the header Upgrade. Some clients offer to upgrade every request to HTTP/2, which a
+// server may ignore.
 func isUpgrade(r *http.Request) bool {
 	return strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "websocket") ||
 		r.Header.Get("Sec-Websocket-Key") != "" || r.Header.Get("Sec-Websocket-Version") != "" || r.Header.Get("Sec-Websocket-Protocol") != ""
 }
 
-// Drain closes every socket with code 1001 and a reason, ends every event
-// stream with an error, refuses new ones, and waits until they are gone or ctx
-// ends. Plain requests are still served.
+// Drain closes every socket with code 1001 and a reason, ends every stream with an
+// error, refuses new ones, and waits until all have ended or ctx ends. Other requests
+// are still served.
 func (h *Handler) Drain(ctx context.Context, reason string) error {
 	return h.service.drain(ctx, reason)
 }

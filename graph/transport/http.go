@@ -16,18 +16,17 @@ import (
 	"chirp/internal/domain"
 )
 
-// methods are those that the endpoint takes.
+// methods are the methods of the endpoint.
 const methods = "GET, HEAD, OPTIONS, POST"
 
-// httpTransport serves operations by POST, and all but mutations by GET: in one
-// JSON document, or as a stream where Accept says so.
+// httpTransport serves operations by POST, and all but mutations by GET as well. It
+// responds with one JSON document, or with a stream if Accept asks for one.
 type httpTransport struct {
 	*Service
 	streams streamTransport
 }
 
-// serve answers a request, and says what is wrong with one that it cannot
-// answer.
+// serve serves a request, or refuses it.
 func (t httpTransport) serve(w http.ResponseWriter, r *http.Request) {
 	accepts := acceptedBy(r)
 	if bad := checkMethod(w, r.Method); bad != nil {
@@ -63,13 +62,13 @@ func (t httpTransport) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	responses, ctx := t.Executor.DispatchOperation(r.Context(), oc)
 	response := responses(ctx)
-	if response == nil { // the client has gone
-		response = &graphql.Response{Errors: gqlerror.List{t.Present(ctx, domain.Errorf(domain.Unavailable, "the request was given up"))}}
+	if response == nil { // the client has left
+		response = &graphql.Response{Errors: gqlerror.List{t.Present(ctx, domain.Errorf(domain.Unavailable, "the request was canceled"))}}
 	}
 	writeResponse(w, accepts, response)
 }
 
-// refuse answers an operation that is not executed.
+// refuse responds to an operation that is not executed.
 func (t httpTransport) refuse(w http.ResponseWriter, accepts accepted, errs gqlerror.List) {
 	media := mediaFor(ast.Query, accepts)
 	if f := framingFor(media); f != nil {
@@ -79,9 +78,9 @@ func (t httpTransport) refuse(w http.ResponseWriter, accepts accepted, errs gqle
 	writeErrors(w, accepts, statusOf(errs), errs...)
 }
 
-// mediaFor chooses the media type for the answer to a kind of operation, empty
-// if none that is accepted will do. The multipart protocol is one of
-// subscriptions, so anything else goes before it.
+// mediaFor returns the media type for the response to a kind of operation, or "" if
+// none of the accepted ones is possible. The multipart protocol is for
+// subscriptions, so that other operations use it only if nothing else is accepted.
 func mediaFor(kind ast.Operation, accepts accepted) string {
 	if kind == ast.Subscription {
 		return accepts.best(mediaEvents, mediaMultipart)
@@ -92,6 +91,7 @@ func mediaFor(kind ast.Operation, accepts accepted) string {
 	return accepts.best(mediaMultipart)
 }
 
+// checkMethod returns an error if the endpoint does not have a method.
 func checkMethod(w http.ResponseWriter, method string) *RequestError {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions:
@@ -102,8 +102,8 @@ func checkMethod(w http.ResponseWriter, method string) *RequestError {
 	}
 }
 
-// allowed says whether an operation may come in by a request: a GET must change
-// nothing, and a subscription needs a connection that stays open.
+// checkAllowed returns an error if an operation is not allowed in a request: a GET
+// must not change anything, and a subscription needs a stream.
 func checkAllowed(w http.ResponseWriter, method string, oc *graphql.OperationContext, accepts accepted) *RequestError {
 	switch kind := oc.Operation.Operation; {
 	case kind == ast.Mutation && method != http.MethodPost:
@@ -120,7 +120,7 @@ func checkAllowed(w http.ResponseWriter, method string, oc *graphql.OperationCon
 	}
 }
 
-// readParams reads the GraphQL request out of an HTTP request.
+// readParams reads the GraphQL request in an HTTP request.
 func readParams(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.RawParams, *RequestError) {
 	start := graphql.Now()
 	var wire Params
@@ -130,7 +130,7 @@ func readParams(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.R
 	}
 	if r.Method == http.MethodPost {
 		wire, bad = fromBody(w, r, limit)
-	} else if _, bad = readBody(w, r, limit); bad == nil { // which means nothing in a GET
+	} else if _, bad = readBody(w, r, limit); bad == nil { // a body means nothing in a GET
 		wire, bad = fromURL(r.URL)
 	}
 	if bad != nil {
@@ -145,14 +145,14 @@ func readParams(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.R
 	return p, nil
 }
 
-// bodyTimeout is how long a client may take to send its request.
+// bodyTimeout is how long a client may take to send the body of a request.
 const bodyTimeout = 30 * time.Second
 
-// answerTimeout is how long a client may take to take in the answer.
-const answerTimeout = 30 * time.Second
+// responseTimeout is how long a client may take to receive a response.
+const responseTimeout = 30 * time.Second
 
-// isJSON reports whether a request's Content-Type, of which there must be one,
-// is JSON in UTF-8.
+// isJSON reports whether a request has exactly one Content-Type, which is JSON in
+// UTF-8.
 func isJSON(contentTypes []string) bool {
 	if len(contentTypes) != 1 {
 		return false
@@ -161,6 +161,7 @@ func isJSON(contentTypes []string) bool {
 	return err == nil && media == mediaJSON && isUTF8(params["charset"])
 }
 
+// fromBody reads a GraphQL request from the body of a POST.
 func fromBody(w http.ResponseWriter, r *http.Request, limit int64) (Params, *RequestError) {
 	var wire Params
 	if !isJSON(r.Header.Values("Content-Type")) {
@@ -178,22 +179,22 @@ func fromBody(w http.ResponseWriter, r *http.Request, limit int64) (Params, *Req
 	return Decode("the body", body)
 }
 
-// readBody reads a request's body in the time that it may take. The deadline of
-// a body that does not come stays, since net/http reads on after the answer.
+// readBody reads a request's body within bodyTimeout. If that is exceeded the
+// deadline stays, because net/http goes on reading after the response.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *RequestError) {
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // some writers have none
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not all writers have deadlines
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, Errorf(http.StatusRequestEntityTooLarge, "the request has more than %d bytes", limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		w.Header().Set("Connection", "close")
-		return nil, Errorf(http.StatusRequestTimeout, "the request did not come within %s", bodyTimeout)
+		return nil, Errorf(http.StatusRequestTimeout, "the request did not arrive within %s", bodyTimeout)
 	case err != nil:
 		return nil, Errorf(http.StatusBadRequest, "the request's body could not be read")
 	default:
-		_ = control.SetReadDeadline(time.Time{}) // which would look like the client's end
+		_ = control.SetReadDeadline(time.Time{}) // or net/http would take the deadline for the end of the client
 		return body, nil
 	}
 }

@@ -10,15 +10,15 @@ import (
 	"chirp/internal/domain"
 )
 
-// Headers that tie a request to others.
+// Headers that correlate requests.
 const (
 	RequestIDHeader   = "X-Request-Id"
 	traceParentHeader = "Traceparent"
 )
 
-// readInfo reads a request's headers. A request id that is not 1 to 64 of the
-// characters A–Z, a–z, 0–9, dot, underscore and hyphen is replaced; a position
-// that is none is an error.
+// readInfo reads a request's headers. It replaces a request id that is not 1 to 64
+// characters from A–Z, a–z, 0–9, dot, underscore and hyphen. It returns an error for
+// a position that cannot be parsed.
 func readInfo(r *http.Request, clientIP func(*http.Request) string) (request.Info, error) {
 	info := request.Info{ID: r.Header.Get(RequestIDHeader), TraceID: traceID(r.Header.Get(traceParentHeader)), Address: addressKey(clientIP(r))}
 	if len(info.ID) == 0 || len(info.ID) > 64 || strings.ContainsFunc(info.ID, notIDRune) {
@@ -42,8 +42,8 @@ func notIDRune(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
 }
 
-// traceID gives the trace id of a traceparent header, empty for one that is
-// not valid: version-traceid-parentid-flags, all in lower-case hexadecimal.
+// traceID returns the trace id of a traceparent header, or "" if that is not valid:
+// version-traceid-parentid-flags, all in lower-case hexadecimal.
 func traceID(header string) string {
 	parts := strings.Split(header, "-")
 	if len(parts) < 4 || len(parts[0]) != 2 || parts[0] == "ff" || len(parts[1]) != 32 || len(parts[2]) != 16 {
@@ -60,7 +60,7 @@ func traceID(header string) string {
 	return parts[1]
 }
 
-// remoteIP is the address that the request's connection comes from.
+// remoteIP returns the address that the request's connection comes from.
 func remoteIP(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -69,8 +69,8 @@ func remoteIP(r *http.Request) string {
 	return host
 }
 
-// network gives what one client is likely to have to itself: an IPv4 address,
-// or the first 64 bits of an IPv6 address.
+// addressKey returns the part of an address that one client is likely to have to
+// itself: an IPv4 address, or the first 64 bits of an IPv6 address.
 func addressKey(ip string) string {
 	a, err := netip.ParseAddr(ip)
 	if err != nil || a.Unmap().Is4() {

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Limits bound what one client can send and keep open. A zero field stands for
-// its default, a negative one is as good as 1.
+// Limits bound what one client may send and keep open. The zero value of a field
+// means its default; a negative value means 1.
 type Limits struct {
 	Body             int64         // bytes of a request or of a socket's message; 256 KiB
-	SocketQueue      int           // bytes waiting to be read by a socket's client; 1 MiB
+	SocketQueue      int           // bytes queued for a socket's client; 1 MiB
 	SocketOperations int           // operations under way on one socket; 100
-	SocketInit       time.Duration // until connection_init must be there; 3 s
-	Ping             time.Duration // between pings; a peer silent for two of them is dead; 15 s
-	Write            time.Duration // for one message to be taken by the network; 10 s
+	SocketInit       time.Duration // until a socket must send connection_init; 3 s
+	Ping             time.Duration // between pings; a peer that is silent for two of them is dropped; 15 s
+	Write            time.Duration // for writing one message; 10 s
 
-	// SocketsPerUser bounds the sockets and streams of subscriptions that one
-	// user keeps open; 20.
+	// SocketsPerUser is how many sockets and subscription streams each user may have
+	// open; 20.
 	SocketsPerUser int
-	// SocketsPerAddress bounds those of one client address that are no user's,
-	// and besides them the sockets that have not sent connection_init; 500.
+	// SocketsPerAddress is how many anonymous ones each client address may have open,
+	// and how many more sockets that have not sent connection_init; 500.
 	SocketsPerAddress int
 }
 

@@ -7,10 +7,10 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// multipartFormat is Apollo's multipart subscription protocol: each response is
-// the payload of a part, an empty object in a part is a heartbeat, and a part
-// without a payload says why the stream is ended from this side. Clients take a
-// part for complete when they see the boundary after it, so that follows at once.
+// multipartFraming is Apollo's multipart subscription protocol. Each response is the
+// payload of a part. A part with an empty object is a heartbeat, and a part with a
+// null payload says why the server ends the stream. A client takes a part for
+// complete when it sees the boundary after it, so each part ends with one.
 type multipartFraming struct{}
 
 const (
@@ -23,7 +23,7 @@ func (multipartFraming) contentType() string {
 	return mediaMultipart + `; boundary="` + boundary + `"; subscriptionSpec="` + subscriptionSpec + `"`
 }
 
-// begin has a heartbeat, so that a client sees the stream open.
+// begin includes a heartbeat, so that the client sees that the stream is open.
 func (m multipartFraming) begin() string { return delimiter + m.heartbeat() }
 
 func (multipartFraming) next(response *graphql.Response) string {
@@ -32,11 +32,11 @@ func (multipartFraming) next(response *graphql.Response) string {
 
 func (multipartFraming) heartbeat() string { return part(struct{}{}) }
 
-func (multipartFraming) abort(why *gqlerror.Error) string {
-	return part(map[string]any{"payload": json.RawMessage("null"), "errors": gqlerror.List{why}})
+func (multipartFraming) abort(err *gqlerror.Error) string {
+	return part(map[string]any{"payload": json.RawMessage("null"), "errors": gqlerror.List{err}})
 }
 
-// end makes the boundary that was written last the closing one.
+// end turns the last boundary into the closing one.
 func (multipartFraming) end() string { return "--\r\n" }
 
 func part(v any) string { return partHeader + string(Encode(v)) + delimiter }

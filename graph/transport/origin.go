@@ -10,23 +10,23 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Origins are the sites whose pages may use the API besides the server's own.
-// The zero value is none.
+// Origins are the sites other than the server's own whose pages may use the API. The
+// zero value is none.
 type Origins struct {
 	any     bool
 	entries []originPattern
 }
 
-// originPattern is an origin, or the two ends of one.
+// originPattern is an origin, or its beginning and end around a star.
 type originPattern struct {
 	start, end string
 	star       bool
 }
 
-// ParseOrigins reads origins such as https://app.example.com. They are kept in
-// the form in which browsers send them: in lower case, an international name in
-// its ASCII form, the port of the scheme left out. One star in an entry stands
-// for any characters; "*" alone is every site. An error names the entry.
+// ParseOrigins parses origins such as https://app.example.com. They are converted to
+// the form that browsers send: in lower case, with the ASCII form of international
+// names, and without the default port. A star in an entry stands for any characters;
+// there may be one. The entry "*" is every site. An error names the entry.
 func ParseOrigins(settings []string) (*Origins, error) {
 	o := &Origins{}
 	for _, setting := range settings {
@@ -48,7 +48,7 @@ func ParseOrigins(settings []string) (*Origins, error) {
 	return o, nil
 }
 
-// checkOrigin reports what no browser's Origin header is ever like.
+// checkOrigin returns an error for an entry that no browser would send.
 func checkOrigin(setting string) error {
 	scheme, host, ok := strings.Cut(setting, "://")
 	switch {
@@ -56,7 +56,7 @@ func checkOrigin(setting string) error {
 		return fmt.Errorf("%q is not an origin such as https://app.example.com", setting)
 	case strings.Contains(host, "/"):
 		site, _, _ := strings.Cut(host, "/")
-		return fmt.Errorf("%q is not an origin: browsers name a site without a path or a slash at the end; write %s://%s", setting, scheme, site)
+		return fmt.Errorf("%q is not an origin: browsers name a site without a path or a final slash; write %s://%s", setting, scheme, site)
 	case strings.Count(setting, "*") > 1:
 		return fmt.Errorf("%q has more than one star", setting)
 	}
@@ -69,7 +69,7 @@ func (o *Origins) None() bool { return !o.any && len(o.entries) == 0 }
 // Any reports whether every site may.
 func (o *Origins) Any() bool { return o.any }
 
-// Allow reports whether pages of a site may use the API, by the value of an
+// Allow reports whether pages of a site may use the API, given the value of an
 // Origin header.
 func (o *Origins) Allow(origin string) bool {
 	if o.any {
@@ -86,16 +86,16 @@ func (p originPattern) matches(origin string) bool {
 	return len(origin) >= len(p.start)+len(p.end) && strings.HasPrefix(origin, p.start) && strings.HasSuffix(origin, p.end)
 }
 
-// Foreign returns the site of the page that a request comes from, if it is one
-// that must not use the API: neither the server's own, which is that of the
-// Host header, nor an allowed one. Others than browsers send no Origin.
+// Foreign returns the site of the page that a request comes from, and reports
+// whether it must not use the API, because it is neither the server's own, by the
+// header Host, nor an allowed one. Clients other than browsers send no Origin.
 func (o *Origins) Foreign(r *http.Request) (site string, foreign bool) {
 	origin := r.Header.Get("Origin")
 	return origin, origin != "" && !isOwn(origin, r.Host) && !o.Allow(origin)
 }
 
-// own reports whether an origin is that of the host a request is for. Whether
-// one of the two names the port of the scheme makes no difference.
+// isOwn reports whether an origin is that of a host. It ignores whether one of them
+// includes the default port.
 func isOwn(origin, host string) bool {
 	scheme, _, _ := strings.Cut(origin, "://")
 	a, err := normalOrigin(origin)
@@ -106,7 +106,7 @@ func isOwn(origin, host string) bool {
 	return err == nil && a == b
 }
 
-// normalOrigin is the form of an origin that browsers send.
+// normalOrigin returns an origin in the form that browsers send.
 func normalOrigin(origin string) (string, error) {
 	scheme, authority, ok := strings.Cut(origin, "://")
 	if !ok || scheme == "" || authority == "" || strings.ContainsAny(authority, `/?#@\`) {
@@ -124,8 +124,8 @@ func normalOrigin(origin string) (string, error) {
 	return scheme + "://" + host + ":" + port, nil
 }
 
-// splitPort splits a host and its port, which may be missing. An IPv6 address
-// stays in its brackets.
+// splitPort splits a host from its port, which may be missing. An IPv6 address keeps
+// its brackets.
 func splitPort(authority string) (host, port string) {
 	i := strings.LastIndexByte(authority, ':')
 	if i < 0 || strings.HasSuffix(authority, "]") {
@@ -145,8 +145,8 @@ func defaultPort(scheme string) string {
 	}
 }
 
-// asciiHost is a host's name in lower case, and in the ASCII form of
-// international names. A star is left as it is.
+// asciiHost returns a host in lower case, and in ASCII form if it is international.
+// It leaves a star as it is.
 func asciiHost(host string) (string, error) {
 	if address, ok := strings.CutPrefix(host, "["); ok {
 		ip := net.ParseIP(strings.TrimSuffix(address, "]"))

@@ -9,12 +9,12 @@ import (
 
 const forwardedHeader = "X-Forwarded-For"
 
-// ForwardedIP gives a Config.ClientIP for a server behind proxies: the address
-// that the last trusted proxy saw. Each proxy adds to the right of
-// X-Forwarded-For whom it was called by, so the header is read from the right
-// for as long as the proxies are trusted; what stands further left may be
-// anybody's invention, and so is all of it if the connection itself does not
-// come from a trusted proxy.
+// ForwardedIP returns a function that returns a request's client address, for a
+// server behind proxies: the address that called the first trusted proxy. Each proxy
+// appends its caller's address to X-Forwarded-For. So the header is read from the
+// right for as long as the addresses are those of trusted proxies. Anything further
+// left may be forged, and so may the whole header if the connection does not come
+// from a trusted proxy.
 func ForwardedIP(trusted []netip.Prefix) func(*http.Request) string {
 	if len(trusted) == 0 {
 		return remoteIP
@@ -33,7 +33,7 @@ func ForwardedIP(trusted []netip.Prefix) func(*http.Request) string {
 			}
 			before, ok := parseIP(strings.TrimSpace(last))
 			if !ok {
-				break // nobody knows: what is known is the proxy that says so
+				break // the last address that is known is the proxy's
 			}
 			address = before
 		}
@@ -45,8 +45,8 @@ func containsAddr(trusted []netip.Prefix, address netip.Addr) bool {
 	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// parseIP reads an address, maybe with a port. An IPv4 address in IPv6's form
-// is the same address, and a zone is of this machine only.
+// parseIP parses an address with or without a port. It converts an IPv4-mapped IPv6
+// address to IPv4, and removes the zone.
 func parseIP(s string) (netip.Addr, bool) {
 	address, err := netip.ParseAddr(strings.Trim(s, "[]"))
 	if err != nil {

@@ -9,39 +9,39 @@ import (
 	"chirp/internal/domain"
 )
 
-// quota bounds how many connections each of many may hold at once.
+// limiter limits how many connections each holder may have open.
 type limiter struct {
 	max int
 
 	mu   sync.Mutex
-	open map[string]int // only what is not 0
+	open map[string]int // by holder; without zeros
 }
 
-func newLimiter(most int) *limiter { return &limiter{max: most, open: map[string]int{}} }
+func newLimiter(limit int) *limiter { return &limiter{max: limit, open: map[string]int{}} }
 
-// take takes one for a name, until release is called, if there is one left.
-func (q *limiter) acquire(name string) (release func(), ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.open[name] >= q.max {
+// acquire counts a connection of a holder until release is called. It returns false
+// if the holder has max open.
+func (l *limiter) acquire(holder string) (release func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[holder] >= l.max {
 		return nil, false
 	}
-	q.open[name]++
-	return sync.OnceFunc(func() { q.release(name) }), true
+	l.open[holder]++
+	return sync.OnceFunc(func() { l.release(holder) }), true
 }
 
-func (q *limiter) release(name string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.open[name]--; q.open[name] == 0 {
-		delete(q.open, name)
+func (l *limiter) release(holder string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[holder]--; l.open[holder] == 0 {
+		delete(l.open, holder)
 	}
 }
 
-// quotas are those of the connections that stay open: of each user, and of each
-// client address for connections that are no user's. A socket that has not said
-// yet whose it is counts for itself, so that a flood of such sockets and
-// anonymous ones do not stand in the way of users at the same address.
+// quotas limit the open connections of each user, and of each client address the
+// anonymous ones. Sockets that are not initialized have their own limit, so that
+// neither they nor anonymous connections keep users at the same address out.
 type quotas struct {
 	users         *limiter
 	addresses     *limiter
@@ -52,8 +52,8 @@ func newQuotas(limits Limits) quotas {
 	return quotas{users: newLimiter(limits.SocketsPerUser), addresses: newLimiter(limits.SocketsPerAddress), uninitialized: newLimiter(limits.SocketsPerAddress)}
 }
 
-// Admit counts a connection of the caller's until release is called, or refuses
-// it with an error of kind RateLimited.
+// Admit counts a connection of the caller until release is called. If the caller has
+// too many it returns an error of kind RateLimited.
 func (q quotas) Admit(ctx context.Context) (release func(), err error) {
 	if user, ok := auth.Caller(ctx); ok {
 		if release, ok = q.users.acquire(string(user)); !ok {
@@ -68,11 +68,11 @@ func (q quotas) Admit(ctx context.Context) (release func(), err error) {
 	return release, err
 }
 
-// Await counts a socket that has not said yet whose it is.
+// AdmitUninitialized counts a socket that is not initialized, as Admit does.
 func (q quotas) AdmitUninitialized(ctx context.Context) (release func(), err error) {
 	release, ok := q.uninitialized.acquire(request.From(ctx).Address)
 	if !ok {
-		err = domain.Errorf(domain.RateLimited, "too many sockets of this address have not sent connection_init yet; try again")
+		err = domain.Errorf(domain.RateLimited, "too many sockets from this address have not sent connection_init yet; try again")
 	}
 	return release, err
 }

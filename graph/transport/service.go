@@ -1,6 +1,6 @@
-// Package transport serves the API over HTTP: in one JSON document, or in a
-// stream of server-sent events or multipart parts. Its subpackage ws serves it
-// over WebSocket. What an operation means is its executor's affair.
+// Package transport serves the API over HTTP, in one JSON document or in a stream of
+// server-sent events or multipart parts. Package ws below it serves WebSocket.
+// Neither knows the schema: an executor executes the operations.
 package transport
 
 import (
@@ -11,30 +11,30 @@ import (
 	"chirp/internal/auth"
 )
 
-// Config says what the transports stand on.
+// Config is what the transports need.
 type Config struct {
 	Executor graphql.GraphExecutor
-	Present  graphql.ErrorPresenterFunc // returns what a client is told of an error
+	Present  graphql.ErrorPresenterFunc // returns what the client sees of an error
 	Tokens   *auth.Tokens
 	Limits   Limits
 }
 
-// Service is what the transports share: how they execute operations and present
-// errors, and the connections that are open.
+// Service is what the transports share: their configuration, and the connections
+// that are open.
 type Service struct {
 	Config
 	*connections
 	quotas
 }
 
-// NewService makes a service. No panic comes out of its Executor.
+// NewService returns a service. Its Executor does not panic.
 func NewService(cfg Config) *Service {
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.Executor = safeExecutor{cfg.Executor, cfg.Present}
 	return &Service{Config: cfg, connections: newConnections(), quotas: newQuotas(cfg.Limits)}
 }
 
-// Refuse answers a request as the function Refuse does.
+// Refuse is the function Refuse with the service's Present.
 func (s *Service) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	Refuse(w, r, s.Present, err)
 }

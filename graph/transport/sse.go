@@ -7,8 +7,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// eventFormat is server-sent events, one operation to a request ("distinct
-// connections" of the GraphQL over SSE protocol): an event "next" for each
+// eventFraming is server-sent events, with one operation per request ("distinct
+// connections mode" of the GraphQL over SSE protocol): an event "next" for each
 // response, and "complete" at the end.
 type eventFraming struct{}
 
@@ -20,12 +20,13 @@ func (eventFraming) next(response *graphql.Response) string {
 	return fmt.Sprintf("event: next\ndata: %s\n\n", EncodeResponse(response))
 }
 
-// beat is a comment, which clients pass over.
+// heartbeat returns a comment, which clients ignore.
 func (eventFraming) heartbeat() string { return ": ping\n\n" }
 
-func (e eventFraming) abort(why *gqlerror.Error) string {
-	return e.next(&graphql.Response{Errors: gqlerror.List{why}})
+func (e eventFraming) abort(err *gqlerror.Error) string {
+	return e.next(&graphql.Response{Errors: gqlerror.List{err}})
 }
 
-// end has a line of data, for a browser drops an event that has none.
+// end returns an event with an empty data line, because browsers drop an event that
+// has none.
 func (eventFraming) end() string { return "event: complete\ndata:\n\n" }

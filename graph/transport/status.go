@@ -10,14 +10,13 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// statusPartial is the status of a response that has data and errors: "294
-// Partial Success" of GraphQL over HTTP, which is for the media type of that
-// specification only.
+// statusPartial is the status of a response with data and errors: "294 Partial
+// Success" of GraphQL over HTTP, only for the media type of that specification.
 const statusPartial = 294
 
-// statusOf returns the status of a response without data, by the code of its
-// first error: 400 for what cannot be parsed, 422 for what can be parsed and not
-// be executed, and those of HTTP for what has a status there.
+// statusOf returns the status of a response without data, by the code of its first
+// error: 400 if the document cannot be parsed, the status that HTTP has for such an
+// error, or 422.
 func statusOf(errs gqlerror.List) int {
 	if len(errs) == 0 {
 		return http.StatusInternalServerError
@@ -44,26 +43,25 @@ func statusOf(errs gqlerror.List) int {
 // codeInvalid is the code of a request that breaks a rule.
 const codeInvalid = "BAD_USER_INPUT"
 
-// Refuse answers a request that cannot be served for a reason that lies outside
-// of GraphQL: with what present tells of the error, in the media type that the
-// request accepts. The status is that of a *RequestError, or else the one that
-// the error's code has.
+// Refuse responds to a request that cannot be served for a reason outside GraphQL,
+// with the error as present presents it, in a media type that the request accepts.
+// The status is that of a *RequestError, or else that of the error's code.
 func Refuse(w http.ResponseWriter, r *http.Request, present graphql.ErrorPresenterFunc, err error) {
-	told := present(r.Context(), err)
-	status := statusOf(gqlerror.List{told})
+	presented := present(r.Context(), err)
+	status := statusOf(gqlerror.List{presented})
 	var bad *RequestError
 	switch {
 	case errors.As(err, &bad):
 		status = bad.Status
-	case told.Extensions["code"] == codeInvalid:
+	case presented.Extensions["code"] == codeInvalid:
 		status = http.StatusBadRequest
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 	}
-	writeErrors(w, acceptedBy(r), status, told)
+	writeErrors(w, acceptedBy(r), status, presented)
 }
 
-// writeErrors answers without data.
+// writeErrors writes a response without data.
 func writeErrors(w http.ResponseWriter, accepts accepted, status int, errs ...*gqlerror.Error) {
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
@@ -72,7 +70,7 @@ func writeErrors(w http.ResponseWriter, accepts accepted, status int, errs ...*g
 	write(w, accepts.document(status), status, Encode(map[string]any{"errors": errs}))
 }
 
-// writeResponse answers with what came of an operation.
+// writeResponse writes the response of an operation.
 func writeResponse(w http.ResponseWriter, accepts accepted, response *graphql.Response) {
 	if response.Data == nil && len(response.Errors) > 0 {
 		writeErrors(w, accepts, statusOf(response.Errors), response.Errors...)
@@ -86,6 +84,7 @@ func writeResponse(w http.ResponseWriter, accepts accepted, response *graphql.Re
 	write(w, accepts.document(status), status, EncodeResponse(response))
 }
 
+// write writes a response that is one document.
 func write(w http.ResponseWriter, media string, status int, body []byte) {
 	w.Header().Set("Content-Type", media+"; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -93,14 +92,13 @@ func write(w http.ResponseWriter, media string, status int, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(answerTimeout)) // some writers have none
-	_, _ = w.Write(body)                                        // an error means that the client has gone
+	_ = control.SetWriteDeadline(time.Now().Add(responseTimeout)) // not all writers have deadlines
+	_, _ = w.Write(body)                                          // an error means that the client has left
 	_ = control.Flush()
-	_ = control.SetWriteDeadline(time.Time{}) // the connection may be used again
+	_ = control.SetWriteDeadline(time.Time{}) // for the next request on the connection
 }
 
-// retryHeader tells of the longest wait among errors in a header too, for those
-// who look no further.
+// setRetryAfter sets the header Retry-After to the longest wait of some errors.
 func setRetryAfter(w http.ResponseWriter, errs []*gqlerror.Error) {
 	longest := 0
 	for _, err := range errs {

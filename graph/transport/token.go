@@ -9,14 +9,14 @@ import (
 	"chirp/internal/domain"
 )
 
-// ErrExpired says that the caller's token has expired.
+// ErrExpired returns the error about a token that has expired.
 func ErrExpired() error {
 	return domain.Errorf(domain.Unauthenticated, "the token has expired; log in again")
 }
 
-// WatchToken calls end with the reason once the caller's token has expired or
-// is no longer good, which it checks after each ping interval until ctx ends. A
-// check may have to wait for an issuer, so nothing else waits for a check.
+// WatchToken calls end with the reason when the caller's token has expired or is no
+// longer valid. It checks after each ping interval until ctx ends, in a goroutine of
+// its own, because a check may have to wait for an issuer.
 func (s *Service) WatchToken(ctx context.Context, authorization string, end func(error)) {
 	interval := s.Limits.Ping
 	at, expires := auth.Expires(ctx)

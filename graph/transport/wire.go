@@ -13,8 +13,8 @@ import (
 	"chirp/internal/strictjson"
 )
 
-// Params is a GraphQL request as clients write it. Members by other names,
-// be they the same in another case, are ignored.
+// Params is a GraphQL request as clients send it. Other members are ignored, even if
+// their names differ only in case.
 type Params struct {
 	Query         *string        `json:"query"`
 	DocumentID    *string        `json:"documentId"`
@@ -23,16 +23,16 @@ type Params struct {
 	Extensions    map[string]any `json:"extensions"`
 }
 
-// Decode reads a request from a JSON text, which what names in a refusal:
-// status 400 for a text that is not one JSON value, and 422 for one that is no
-// request.
+// Decode decodes a request from a JSON text, which errors call what. The status of
+// an error is 400 for a text that is not one JSON value, and 422 for one that is not
+// a request.
 func Decode(what string, text []byte) (Params, *RequestError) {
 	var wire Params
 	bad := DecodeStrictly(what, text, &wire)
 	return wire, bad
 }
 
-// DecodeStrictly decodes a JSON text, which what names in a refusal.
+// DecodeStrictly decodes a JSON text, as Decode does.
 func DecodeStrictly(what string, text []byte, into any) *RequestError {
 	if why := guard.CheckJSON(text); why != "" {
 		return Errorf(http.StatusBadRequest, "%s %s", what, why)
@@ -53,9 +53,8 @@ func DecodeStrictly(what string, text []byte, into any) *RequestError {
 	}
 }
 
-// fromURL reads a request from the parameters of a URL. An empty parameter is
-// as good as none, and one that is there twice is refused: which of the two
-// counts is for nobody to guess.
+// fromURL decodes a request from the parameters of a URL. An empty parameter counts
+// as absent. A repeated one is an error, because it is not clear which one is meant.
 func fromURL(u *url.URL) (Params, *RequestError) {
 	var wire Params
 	values, err := url.ParseQuery(u.RawQuery)
@@ -88,18 +87,18 @@ func decodeParameter(name string, texts map[string]*string, into *map[string]any
 	return DecodeStrictly(name, []byte(*texts[name]), into)
 }
 
-// errNoQuery says that a request names no document.
+// errNoQuery returns the error about a request without a document.
 func errNoQuery() *RequestError {
 	return Errorf(http.StatusUnprocessableEntity, "the request has no query")
 }
 
-// NamesDocument reports whether a request says what is to be executed.
+// NamesDocument reports whether a request has a document, or names one.
 func (wire Params) NamesDocument() bool {
 	return wire.Query != nil || wire.DocumentID != nil || wire.Extensions["persistedQuery"] != nil
 }
 
-// Raw returns the request as gqlgen takes it. A documentId travels among the
-// extensions, where only this puts one.
+// Raw returns the request as gqlgen takes it. It passes a documentId in the
+// extensions, after removing one that the client put there.
 func (wire Params) Raw() (*graphql.RawParams, *RequestError) {
 	if !wire.NamesDocument() {
 		return nil, errNoQuery()
@@ -121,8 +120,8 @@ func (wire Params) Raw() (*graphql.RawParams, *RequestError) {
 	return p, nil
 }
 
-// EncodeResponse returns a response as JSON. One that says why there is no data
-// has none, not a data that is null.
+// EncodeResponse returns a response as JSON. A response with errors and no data has
+// no member data, rather than one that is null.
 func EncodeResponse(response *graphql.Response) []byte {
 	switch {
 	case response.Data == nil && len(response.Errors) > 0:
@@ -135,7 +134,7 @@ func EncodeResponse(response *graphql.Response) []byte {
 	}
 }
 
-// Encode returns v, which is known to be encodable, as JSON.
+// Encode returns v as JSON. v must be encodable.
 func Encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

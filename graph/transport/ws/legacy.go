@@ -6,14 +6,13 @@ import (
 	"chirp/graph/transport"
 )
 
-// legacySubprotocol is that of the npm package subscriptions-transport-ws,
-// which many clients still speak. Its messages are those of
-// graphql-transport-ws by other names. Where it says nothing, the rules of
-// graphql-transport-ws hold.
+// legacySubprotocol is the protocol of the npm package subscriptions-transport-ws,
+// which many clients still use. Its messages are those of graphql-transport-ws under
+// other names. What it does not define is as in graphql-transport-ws.
 const legacySubprotocol = "graphql-ws"
 
-// fromLegacy returns the type that a message of a client has in
-// graphql-transport-ws, or why to close the socket.
+// fromLegacy returns the type that a client's message has in graphql-transport-ws, or
+// why to close the socket.
 func fromLegacy(kind string) (string, *closeReason) {
 	switch kind {
 	case "connection_init":
@@ -29,7 +28,7 @@ func fromLegacy(kind string) (string, *closeReason) {
 	}
 }
 
-// nextMessage returns the message that carries a response.
+// nextMessage returns the message with a response.
 func (s *socket) nextMessage(o *operation, response []byte) []byte {
 	if s.legacy {
 		return encodeMessage("data", o.id, response)
@@ -37,8 +36,8 @@ func (s *socket) nextMessage(o *operation, response []byte) []byte {
 	return encodeMessage("next", o.id, response)
 }
 
-// errorMessage returns the message that ends an operation with errors, which is
-// one error in graphql-ws.
+// errorMessage returns the message that ends an operation with errors. In graphql-ws
+// it has only the first.
 func (s *socket) errorMessage(o *operation, errs gqlerror.List) []byte {
 	if s.legacy && len(errs) > 0 {
 		return encodeMessage("error", o.id, transport.Encode(errs[0]))
@@ -46,8 +45,8 @@ func (s *socket) errorMessage(o *operation, errs gqlerror.List) []byte {
 	return encodeMessage("error", o.id, transport.Encode(errs))
 }
 
-// lastMessage returns what is written before the close frame, nil for nothing.
-// A client of graphql-ws looks there for the reason.
+// messageBeforeClose returns the message to write before the close frame, or nil. A
+// client of graphql-ws looks there for the reason.
 func (s *socket) messageBeforeClose(why closeReason) []byte {
 	if !s.legacy || s.ready.Load() && why.code < closeBadRequest || why.code == closeNormal {
 		return nil

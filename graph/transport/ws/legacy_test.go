@@ -55,7 +55,7 @@ func TestLegacySocketSaysWhatIsWrongInOneObject(t *testing.T) {
 	c.Start("f", graphtest.FeedAdded)
 	w.Eventually("feed", func() bool { return w.Hub.Stats().Feeds == 1 })
 	c.Start("more", graphtest.FeedAdded)
-	c.Expect("error", "more", `{"message":"this socket has 1 operations under way`)
+	c.Expect("error", "more", `{"message":"this socket has 1 operations running`)
 	w.Hub.Close()
 	c.Expect("error", "f", `{"message":`)
 	c.Start("q", `{ __typename }`)

@@ -10,9 +10,8 @@ import (
 
 const subprotocol = "graphql-transport-ws"
 
-// Close codes of graphql-transport-ws, and those of RFC 6455 that are used
-// here. Clients reconnect after 1001, 1013, 4403 and 4408, and give up after
-// the others.
+// Close codes of RFC 6455 and of graphql-transport-ws. Clients reconnect after 1001,
+// 1013, 4403 and 4408, and give up after the others.
 const (
 	closeNormal        = 1000
 	closeGoingAway     = 1001
@@ -27,7 +26,7 @@ const (
 	closeInternal      = 4500
 )
 
-// closing is why a socket is closed.
+// closeReason is why a socket is closed.
 type closeReason struct {
 	code   int
 	reason string
@@ -37,10 +36,10 @@ func closeReasonf(code int, format string, args ...any) *closeReason {
 	return &closeReason{code, clip.Text(fmt.Sprintf(format, args...), maxReason)}
 }
 
-// maxReason is how many bytes of a reason a close frame can hold.
+// maxReason is how many bytes a close frame can hold.
 const maxReason = 123
 
-// received is a message of a client.
+// clientMessage is a message from a client.
 type clientMessage struct {
 	ID      any             `json:"id"`
 	Type    string          `json:"type"`
@@ -51,8 +50,8 @@ func isObject(raw json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
-// encodeMessage returns a message of the server's. The id is a JSON string, or
-// empty; the payload is JSON, or nil.
+// encodeMessage returns a message from the server. The id is a JSON string or empty;
+// the payload is JSON or nil.
 func encodeMessage(kind, id string, payload []byte) []byte {
 	b := make([]byte, 0, len(`{"id":,"type":"","payload":}`)+len(kind)+len(id)+len(payload))
 	b = append(b, '{')

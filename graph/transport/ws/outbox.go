@@ -9,13 +9,13 @@ import (
 	"chirp/graph/transport"
 )
 
-// linger is how long a closing socket waits for its peer to read the close
-// frame. Without it the network may throw the frame away.
+// linger is how long a socket waits, after the close frame, for its peer to close the
+// connection. If it did not wait, the network might drop the frame.
 const linger = time.Second
 
-// outbox writes the messages of a WebSocket from a goroutine of its own, so
-// that a slow client delays nobody else. The messages that wait are bounded in
-// bytes; a client for which more would wait is disconnected.
+// outbox writes the messages of a WebSocket in a goroutine of its own, so that a slow
+// client delays nothing else. The queue is limited in bytes. A client for which the
+// queue would get longer is disconnected.
 type outbox struct {
 	ws          *websocket.Conn
 	limits      transport.Limits
@@ -24,11 +24,11 @@ type outbox struct {
 
 	mu        sync.Mutex
 	queue     [][]byte
-	queued    int           // bytes in queue, and of the message being written
+	queued    int           // bytes in queue and of the message being written
 	reason    *closeReason  // why the socket closes; set once
 	wake      chan struct{} // signals a change to the writer
-	roomFreed chan struct{} // made by whoever waits for room, closed when there may be some
-	done      chan struct{} // closed when the writer has ended
+	roomFreed chan struct{} // made by waitForRoom, closed when there may be room
+	done      chan struct{} // closed when the writer has returned
 }
 
 func newOutbox(ws *websocket.Conn, limits transport.Limits) *outbox {
@@ -43,7 +43,7 @@ func (o *outbox) send(message []byte) {
 	case o.reason != nil:
 	case o.queued > 0 && o.queued+len(message) > o.limits.SocketQueue:
 		o.queue, o.queued = nil, 0
-		o.closeLocked(closeReason{closeTryLater, "slow consumer: too much is waiting to be read; reconnect and resume after the last cursor"})
+		o.closeLocked(closeReason{closeTryLater, "slow consumer: too many messages are unread; reconnect and resume after the last cursor"})
 	default:
 		o.queue = append(o.queue, message)
 		o.queued += len(message)
@@ -58,8 +58,8 @@ func (o *outbox) signal() {
 	}
 }
 
-// room waits until the queue is at most half full, the socket closes, or done
-// is closed.
+// waitForRoom waits until the queue is at most half full, the socket is closing, or
+// done is closed.
 func (o *outbox) waitForRoom(done <-chan struct{}) {
 	for {
 		o.mu.Lock()
@@ -80,7 +80,7 @@ func (o *outbox) waitForRoom(done <-chan struct{}) {
 	}
 }
 
-// close closes the socket once the queue is written. The first reason stands.
+// close closes the socket after the queue is written. Only the first reason counts.
 func (o *outbox) close(why closeReason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -95,7 +95,7 @@ func (o *outbox) closeLocked(why closeReason) {
 	}
 }
 
-// discard drops what is queued.
+// discard empties the queue.
 func (o *outbox) discard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -108,7 +108,7 @@ func (o *outbox) isClosing() bool {
 	return o.reason != nil
 }
 
-// extend moves the read deadline, unless the socket is closing.
+// extendReadDeadline extends the read deadline unless the socket is closing.
 func (o *outbox) extendReadDeadline(d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -147,7 +147,8 @@ func (o *outbox) run() {
 	}
 }
 
-// take returns the next message, or why to close if there is none.
+// next returns the next message, or if there is none why to close the socket, if it
+// is to be closed.
 func (o *outbox) next() (message []byte, end *closeReason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -173,8 +174,8 @@ func (o *outbox) wakeWaiters() {
 	}
 }
 
-// farewell writes the close frame and the end of the stream, and leaves the
-// peer a moment to answer.
+// writeClose writes the close frame and the end of the stream, and sets the deadline
+// for the peer to answer.
 func (o *outbox) writeClose(why closeReason) {
 	deadline := time.Now().Add(o.limits.Write)
 	if last := o.lastMessage(why); last != nil {

@@ -20,35 +20,35 @@ import (
 	"chirp/internal/domain"
 )
 
-// socket serves GraphQL over one WebSocket, by the rules of
-// graphql-transport-ws. One goroutine reads, the outbox's writes, and each
-// operation has one that asks for its responses while there is room for them.
+// socket serves GraphQL over one WebSocket, by the rules of graphql-transport-ws. One
+// goroutine reads, the outbox has one that writes, and each operation has one that
+// asks for responses while there is room in the outbox.
 type socket struct {
 	*outbox
 
 	service *transport.Service
 	legacy  bool        // the client speaks graphql-ws
-	ready   atomic.Bool // connection_init was acknowledged
+	ready   atomic.Bool // connection_init has been acknowledged
 
-	// These belong to the goroutine that reads.
+	// These are used by the goroutine that reads.
 	ctx      context.Context //nolint:containedctx // the caller's, as of connection_init
 	header   http.Header     // of the upgrade request
 	initSeen bool
-	release  func() // returns what the socket holds of a quota
+	release  func() // releases the connection in the quotas
 
 	mu         sync.Mutex
-	operations map[string]*operation // under way, by the client's id
+	operations map[string]*operation // running, by the client's id
 	work       sync.WaitGroup        // the goroutines of operations
 }
 
-// operation is one that is under way on a socket.
+// operation is one that is running on a socket.
 type operation struct {
 	id     string // as JSON
 	cancel context.CancelFunc
 }
 
-// serve reads messages until the socket is closed, and waits until nothing
-// works for it any more.
+// serve reads messages until the socket is closed, and then waits until all its
+// goroutines have returned.
 func (s *socket) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	s.ctx = ctx
@@ -73,30 +73,30 @@ func (s *socket) serve(ctx context.Context) {
 	}
 }
 
-// settleTimeout bounds the wait for operations that were told to end.
+// stopTimeout bounds the wait for operations to end after they were canceled.
 const stopTimeout = 5 * time.Second
 
-// finish ends the operations, lets the writer finish and the peer read what was
-// written, and closes the connection.
+// finish cancels the operations, waits until the writer is done, gives the peer time
+// to read what was written, and closes the connection.
 func (s *socket) finish(cancel context.CancelFunc) {
 	cancel()
 	<-s.done
 	_ = s.ws.NetConn().SetReadDeadline(time.Now().Add(linger))
 	_, _ = io.Copy(io.Discard, s.ws.NetConn())
 	_ = s.ws.Close()
-	settled := make(chan struct{})
+	stopped := make(chan struct{})
 	go func() {
 		s.work.Wait()
-		close(settled)
+		close(stopped)
 	}()
 	select {
-	case <-settled:
+	case <-stopped:
 	case <-time.After(stopTimeout):
 	}
 }
 
-// read returns the next message, or why there is none. The size is bounded
-// here because the limit of the WebSocket library tells the client no reason.
+// read returns the next message, or why to close the socket. It limits the size
+// itself, because the WebSocket library would close without a reason.
 func (s *socket) read() ([]byte, *closeReason) {
 	kind, r, err := s.ws.NextReader()
 	var message []byte
@@ -108,7 +108,7 @@ func (s *socket) read() ([]byte, *closeReason) {
 	case err != nil && errors.As(err, &timeout) && timeout.Timeout() && !s.ready.Load():
 		return nil, &closeReason{closeInitTimeout, "Connection initialisation timeout"}
 	case err != nil:
-		s.discard() // nobody is there to read it
+		s.discard() // the peer has left
 		return nil, &closeReason{closeNormal, ""}
 	case int64(len(message)) > s.limits.Body:
 		return nil, closeReasonf(websocket.CloseMessageTooBig, "a message may have %d bytes", s.limits.Body)
@@ -120,15 +120,15 @@ func (s *socket) read() ([]byte, *closeReason) {
 	return message, nil
 }
 
-// alive gives the peer two more ping intervals to be heard of. Until the
-// connection is acknowledged the deadline is that of connection_init.
+// extendDeadline gives the peer two more ping intervals to send something. Until
+// connection_init is acknowledged its deadline stays.
 func (s *socket) extendDeadline() {
 	if s.ready.Load() {
 		s.extendReadDeadline(2 * s.limits.Ping)
 	}
 }
 
-// receive acts on a message, or returns why to close the socket.
+// receive handles a message, or returns why to close the socket.
 func (s *socket) receive(text []byte) (bad *closeReason) {
 	var m clientMessage
 	if why := transport.DecodeStrictly("the message", text, &m); why != nil {
@@ -156,7 +156,7 @@ func (s *socket) receive(text []byte) (bad *closeReason) {
 	return nil
 }
 
-// initiate settles who is calling.
+// initialize handles connection_init, which says who is calling.
 func (s *socket) initialize(payload json.RawMessage) *closeReason {
 	var members map[string]any
 	switch {
@@ -181,17 +181,17 @@ func (s *socket) initialize(payload json.RawMessage) *closeReason {
 	return nil
 }
 
-// keepAlive tells a client of graphql-ws that the connection lives. Others hear
-// it by the pings of the network protocol.
+// keepAlive tells a client of graphql-ws that the connection is alive. Other clients
+// get WebSocket pings.
 func (s *socket) keepAlive() {
 	if s.legacy && s.ready.Load() {
 		s.send(encodeMessage("ka", "", nil))
 	}
 }
 
-// subscribe begins an operation. A message without an id or a query breaks the
-// protocol; if anything else in it is wrong, the operation fails and the socket
-// stays.
+// subscribe starts an operation. A message without an id or a query violates the
+// protocol. If anything else in it is wrong, the operation fails and the socket stays
+// open.
 func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 	switch {
 	case !s.ready.Load():
@@ -226,9 +226,8 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 	return nil
 }
 
-// begin counts an operation. It returns none if the socket has too many, or if
-// the socket must be closed. In graphql-ws an operation replaces one of the
-// same id.
+// begin registers an operation. It returns none if the socket has too many, or if the
+// socket must be closed. In graphql-ws an operation replaces one with the same id.
 func (s *socket) begin(id string) (context.Context, *operation, *closeReason) {
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(s.ctx))
 	o := &operation{string(transport.Encode(id)), cancel}
@@ -244,7 +243,7 @@ func (s *socket) begin(id string) (context.Context, *operation, *closeReason) {
 	case len(s.operations) >= s.limits.SocketOperations:
 		cancel()
 		s.send(s.errorMessage(o, gqlerror.List{s.service.Present(ctx, domain.Errorf(domain.RateLimited,
-			"this socket has %d operations under way, which is the most; complete one first", s.limits.SocketOperations))}))
+			"this socket has %d operations running, which is the limit; complete one first", s.limits.SocketOperations))}))
 		return nil, nil, nil
 	}
 	s.operations[id] = o
@@ -252,9 +251,9 @@ func (s *socket) begin(id string) (context.Context, *operation, *closeReason) {
 }
 
 // execute sends the responses of an operation. It asks for the next one of a
-// subscription only when there is room for it, so that a client is disconnected
-// because it does not read, and not because it asks for a lot. It goes on until
-// there are no more responses, because until then something works for them.
+// subscription only when there is room in the outbox, so that a client is
+// disconnected if it does not read, but not if it asks for a lot. It asks until there
+// are no more responses, because until then the operation's goroutines run.
 func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graphql.OperationContext) {
 	responses, ctx := s.service.Executor.DispatchOperation(ctx, oc)
 	for {
@@ -274,7 +273,7 @@ func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graph
 	}
 }
 
-// push sends a message of an operation, unless the client has completed it.
+// push sends a message of an operation unless the client has completed it.
 func (s *socket) push(id string, o *operation, message []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -294,7 +293,7 @@ func (s *socket) end(id string, o *operation, message []byte) {
 	}
 }
 
-// stop ends an operation that the client has completed.
+// cancel cancels an operation that the client has completed.
 func (s *socket) cancel(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

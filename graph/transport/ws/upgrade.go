@@ -1,5 +1,5 @@
-// Package ws serves the API over WebSocket, by the protocol graphql-transport-ws
-// and its predecessor graphql-ws.
+// Package ws serves the API over WebSocket, by the protocol graphql-transport-ws or
+// its predecessor graphql-ws.
 package ws
 
 import (
@@ -24,11 +24,11 @@ type Handler struct {
 	origins *transport.Origins
 }
 
-// New makes a handler. Pages of origins may open a socket, besides the server's
-// own.
+// New returns a handler. Besides pages of the server's own site, those of origins
+// may open a socket.
 func New(s *transport.Service, origins *transport.Origins) *Handler { return &Handler{s, origins} }
 
-// ServeHTTP implements http.Handler: it upgrades a request and serves its socket
+// ServeHTTP implements http.Handler. It upgrades a request and serves the socket
 // until it is closed.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if bad := h.checkUpgrade(w, r); bad != nil {
@@ -42,12 +42,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	upgrader := websocket.Upgrader{
 		Subprotocols: []string{subprotocol, legacySubprotocol}, Error: h.refuseUpgrade,
-		CheckOrigin: func(*http.Request) bool { return true }, // checkUpgrade has
+		CheckOrigin: func(*http.Request) bool { return true }, // checkUpgrade checks it
 	}
 	ws, err := upgrader.Upgrade(w, r, http.Header{transport.RequestIDHeader: w.Header()[transport.RequestIDHeader]})
 	if err != nil {
 		release()
-		return // refuseUpgrade has answered
+		return // after refuseUpgrade
 	}
 	s := &socket{
 		outbox: newOutbox(ws, h.service.Limits), service: h.service, legacy: ws.Subprotocol() == legacySubprotocol,
@@ -73,7 +73,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func goingAway(why error) closeReason { return *closeReasonf(closeGoingAway, "%s", why.Error()) }
 
-// checkUpgrade says why a request cannot become a socket, nil if it can.
+// checkUpgrade returns an error for a request that cannot become a socket.
 func (h *Handler) checkUpgrade(w http.ResponseWriter, r *http.Request) *transport.RequestError {
 	site, foreign := h.origins.Foreign(r)
 	switch {
@@ -83,25 +83,25 @@ func (h *Handler) checkUpgrade(w http.ResponseWriter, r *http.Request) *transpor
 	case !httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket") || !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
-		return transport.Errorf(http.StatusUpgradeRequired, "this is a WebSocket request without Upgrade: websocket and Connection: Upgrade; a proxy on the way has probably removed these headers, and must be told to pass them on")
+		return transport.Errorf(http.StatusUpgradeRequired, "this is a WebSocket request without Upgrade: websocket and Connection: Upgrade; a proxy has probably removed these headers and must be configured to pass them on")
 	case !httpguts.HeaderValuesContainsToken(r.Header["Sec-Websocket-Version"], "13"):
 		w.Header().Set("Sec-WebSocket-Version", "13")
 		return transport.Errorf(http.StatusUpgradeRequired, "Sec-WebSocket-Version must be 13")
 	case foreign:
-		return transport.Errorf(http.StatusForbidden, "pages of %.200s may not open a socket here: the site is not this server's own, which by the request's Host is %.200s, nor one of --allowed-origins", site, r.Host)
+		return transport.Errorf(http.StatusForbidden, "pages of %.200s may not open a socket here: the site is neither this server's own, which by the header Host is %.200s, nor one of --allowed-origins", site, r.Host)
 	default:
 		return nil
 	}
 }
 
-// refuseUpgrade answers a request that the library cannot upgrade.
+// refuseUpgrade refuses a request that the library cannot upgrade.
 func (h *Handler) refuseUpgrade(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	h.service.Refuse(w, r, transport.Errorf(status, "the connection cannot become a WebSocket: %s", strings.TrimPrefix(reason.Error(), "websocket: ")))
 }
 
-// authenticate finds who is calling from the authorization in connection_init's
-// payload or else in the upgrade request, or returns why to close the socket.
-// The socket ends with the token.
+// authenticate sets who is calling, by the authorization in the payload of
+// connection_init or else in the upgrade request, or returns why to close the socket.
+// When the token is no longer valid the socket is closed.
 func (s *socket) authenticate(payload map[string]any) *closeReason {
 	header, err := authorization(payload, s.header.Get("Authorization"))
 	if err != nil {
@@ -109,10 +109,10 @@ func (s *socket) authenticate(payload map[string]any) *closeReason {
 	}
 	ctx, err := auth.Authenticate(s.ctx, s.service.Tokens, header)
 	if err != nil && domain.KindOf(err) != domain.Unauthenticated {
-		return &closeReason{closeTryLater, "it cannot be told now whether the token is good; try again"}
+		return &closeReason{closeTryLater, "the token cannot be verified now; try again"}
 	}
 	if at, ends := auth.Expires(ctx); err == nil && ends && !time.Now().Before(at) {
-		err = transport.ErrExpired() // requests are given some leeway, connections are not
+		err = transport.ErrExpired() // Authenticate allows for clock skew, which a connection does not need
 	}
 	if err != nil {
 		return forbidden(err)
@@ -133,7 +133,7 @@ func forbidden(err error) *closeReason {
 	return closeReasonf(closeForbidden, "Forbidden: %s", err.Error())
 }
 
-// unwelcome is why a socket is closed whose caller's token is good no more.
+// tokenInvalid returns why to close a socket whose caller's token is not valid.
 func (s *socket) tokenInvalid(ctx context.Context, err error) closeReason {
 	if errors.As(err, new(*panics.Error)) {
 		return *closeReasonf(closeInternal, "%s", s.service.Present(ctx, err).Message)
@@ -141,14 +141,14 @@ func (s *socket) tokenInvalid(ctx context.Context, err error) closeReason {
 	return *closeReasonf(closeForbidden, "%s", err.Error())
 }
 
-// broken is why a socket is closed whose own work panicked.
+// panicked returns why to close a socket whose own work panicked.
 func (s *socket) panicked(ctx context.Context, v any) closeReason {
 	return *closeReasonf(closeInternal, "%s", s.service.Present(ctx, panics.Recovered(ctx, v)).Message)
 }
 
-// authorization is that of a connection_init payload, or else that of the
-// upgrade request. Clients write the member's name in any case, as a header's,
-// so there must not be two of them.
+// authorization returns the authorization in the payload of connection_init, or else
+// fallback. Clients write the member's name in any case, as in a header. There must
+// not be two.
 func authorization(payload map[string]any, fallback string) (string, error) {
 	var given []any
 	for key, value := range payload {

@@ -9,9 +9,9 @@ import (
 	"chirp/graph/panics"
 )
 
-// contain answers a request that panicked: with an error if nothing was
-// written, else by breaking the connection off, because the client must not
-// take what there is for the whole answer.
+// recoverPanic responds to a request that panicked: with an error if nothing was
+// written yet, or else by aborting the connection, so that the client does not take
+// a part of the response for all of it.
 func (s *Service) recoverPanic(w *startedWriter, r *http.Request, v any) {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
@@ -24,7 +24,7 @@ func (s *Service) recoverPanic(w *startedWriter, r *http.Request, v any) {
 	s.Refuse(w, r, fault)
 }
 
-// answerWriter knows whether an answer has begun.
+// startedWriter records whether the response has been started.
 type startedWriter struct {
 	http.ResponseWriter
 	started bool

@@ -12,8 +12,8 @@ import (
 	"chirp/graph/panics"
 )
 
-// contained is an executor out of which no panic comes: each becomes an error
-// that is masked, logged, and framed by the transport as any other.
+// safeExecutor is an executor that recovers panics. Each becomes an error, which is
+// masked and logged, and which the transport frames like any other.
 type safeExecutor struct {
 	graphql.GraphExecutor
 	present graphql.ErrorPresenterFunc
@@ -39,8 +39,8 @@ func (c safeExecutor) DispatchError(ctx context.Context, list gqlerror.List) (re
 	return withoutPaths(c.GraphExecutor.DispatchError(ctx, list))
 }
 
-// DispatchOperation implements graphql.GraphExecutor. A panic is the last
-// response of an operation.
+// DispatchOperation implements graphql.GraphExecutor. A panic ends the operation
+// after a response with the error.
 func (c safeExecutor) DispatchOperation(ctx context.Context, oc *graphql.OperationContext) (responses graphql.ResponseHandler, inner context.Context) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -62,19 +62,19 @@ func (c safeExecutor) DispatchOperation(ctx context.Context, oc *graphql.Operati
 	}, inner
 }
 
-var errNoJSON = errors.New("a response is not JSON")
+var errNotJSON = errors.New("a response is not valid JSON")
 
-// judged panics for a response that cannot be written.
+// checkEncodable panics if a response cannot be encoded. Otherwise it returns it.
 func (safeExecutor) checkEncodable(response *graphql.Response) *graphql.Response {
 	if response == nil {
 		return nil
 	}
 	if response.Data != nil && !json.Valid(response.Data) {
-		panic(errNoJSON)
+		panic(errNotJSON)
 	}
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
 		if _, err := json.Marshal([]any{response.Errors, response.Extensions}); err != nil {
-			panic(fmt.Errorf("%w: %w", errNoJSON, err))
+			panic(fmt.Errorf("%w: %w", errNotJSON, err))
 		}
 	}
 	return withoutPaths(response)
@@ -86,8 +86,8 @@ func (c safeExecutor) errors(ctx context.Context, v any) gqlerror.List {
 	return gqlerror.List{err}
 }
 
-// withoutPaths takes the paths from the errors of a response without data:
-// there is nothing that they could lead through.
+// withoutPaths removes the paths from the errors of a response without data, because
+// they lead nowhere.
 func withoutPaths(response *graphql.Response) *graphql.Response {
 	if response == nil || response.Data != nil {
 		return response

@@ -1,0 +1,188 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/graph/panics"
+)
+
+// streamTransport serves operations by an HTTP response that stays open. It writes
+// each of the operation's responses as it comes.
+type streamTransport struct{ *Service }
+
+// framing is how the responses of an operation are framed in one body.
+type framing interface {
+	contentType() string
+	// begin is sent at once, before there is a response.
+	begin() string
+	next(response *graphql.Response) string
+	// heartbeat keeps the connection open while there are no responses.
+	heartbeat() string
+	// abort says why the server ends the stream before the operation ends.
+	abort(err *gqlerror.Error) string
+	end() string
+}
+
+// framingFor returns the framing of a media type, or nil if that is no stream.
+func framingFor(media string) framing {
+	switch media {
+	case mediaEvents:
+		return eventFraming{}
+	case mediaMultipart:
+		return multipartFraming{}
+	default:
+		return nil
+	}
+}
+
+// refuse responds to an operation that is not executed.
+func (t streamTransport) refuse(w http.ResponseWriter, f framing, errs gqlerror.List) {
+	body := t.writer(w, f)
+	if body.begin() == nil && body.write(f.next(&graphql.Response{Errors: errs})) == nil {
+		body.end()
+	}
+}
+
+// serve executes an operation.
+func (t streamTransport) serve(w http.ResponseWriter, r *http.Request, oc *graphql.OperationContext, f framing) {
+	ctx, end := context.WithCancelCause(r.Context())
+	defer end(nil)
+	remove, err := t.Open(end)
+	if err != nil {
+		t.Refuse(w, r, err)
+		return
+	}
+	defer remove()
+	if oc.Operation.Operation == ast.Subscription {
+		release, err := t.Admit(ctx)
+		if err != nil {
+			t.Refuse(w, r, err)
+			return
+		}
+		defer release()
+	}
+	body := t.writer(w, f)
+	if body.begin() != nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil && body.write(body.abort(t.Present(ctx, panics.Recovered(ctx, v)))) == nil {
+			body.end()
+		}
+	}()
+	responses, ctx := t.Executor.DispatchOperation(ctx, oc)
+	if t.writeResponses(ctx, end, body, responses, r.Header.Get("Authorization")) {
+		body.end()
+	}
+}
+
+// writeResponses writes responses until there are no more or the server ends the
+// stream; then it writes the reason. It returns false if the client has left or does
+// not read.
+func (t streamTransport) writeResponses(ctx context.Context, end context.CancelCauseFunc, body *streamWriter, responses graphql.ResponseHandler, authorization string) bool {
+	results, wait := encodeResponses(ctx, body.framing, responses)
+	defer wait()
+	defer end(nil)
+	ticker := time.NewTicker(t.Limits.Ping)
+	defer ticker.Stop()
+	if authorization != "" {
+		t.WatchToken(ctx, authorization, end)
+	}
+	for {
+		var err error
+		select {
+		case text, ok := <-results:
+			if !ok {
+				return t.finish(ctx, body)
+			}
+			err = body.write(text)
+		case <-ticker.C:
+			err = body.write(body.heartbeat())
+		case <-ctx.Done():
+			return t.finish(ctx, body)
+		}
+		if err != nil {
+			return false
+		}
+	}
+}
+
+// encodeResponses asks for responses in a goroutine, and encodes each before it asks
+// for the next one, because gqlgen reuses the memory. The function wait returns
+// after the goroutine has returned.
+func encodeResponses(ctx context.Context, f framing, responses graphql.ResponseHandler) (results <-chan string, wait func()) {
+	out := make(chan string)
+	var encoding sync.WaitGroup
+	encoding.Go(func() {
+		defer close(out)
+		for {
+			response := responses(ctx)
+			if response == nil {
+				return // which is soon if ctx ends
+			}
+			select {
+			case out <- f.next(response):
+			case <-ctx.Done():
+			}
+		}
+	})
+	return out, encoding.Wait
+}
+
+// finish writes why the server ended the stream, if it did. It returns false if the
+// client has left.
+func (t streamTransport) finish(ctx context.Context, body *streamWriter) bool {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+		return true
+	case errors.Is(cause, ctx.Err()):
+		return false
+	default:
+		return body.write(body.abort(t.Present(ctx, cause))) == nil
+	}
+}
+
+// streamWriter writes framed responses, each within a timeout, so that a client that
+// does not read is dropped.
+type streamWriter struct {
+	framing
+
+	rw      http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+}
+
+func (t streamTransport) writer(w http.ResponseWriter, f framing) *streamWriter {
+	return &streamWriter{framing: f, rw: w, control: http.NewResponseController(w), timeout: t.Limits.Write}
+}
+
+func (w *streamWriter) begin() error {
+	w.rw.Header().Set("Content-Type", w.contentType())
+	w.rw.Header().Set("Cache-Control", "no-store")
+	w.rw.Header().Set("X-Accel-Buffering", "no")
+	w.rw.Header().Set("X-Content-Type-Options", "nosniff")
+	w.rw.WriteHeader(http.StatusOK)
+	return w.write(w.framing.begin())
+}
+
+func (w *streamWriter) end() {
+	_ = w.write(w.framing.end())
+	_ = w.control.SetWriteDeadline(time.Time{}) // for the next request on the connection
+}
+
+func (w *streamWriter) write(text string) error {
+	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) // not all writers have deadlines
+	if _, err := w.rw.Write([]byte(text)); err != nil {
+		return err
+	}
+	return w.control.Flush()
+}
