@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	graphapi "chirp/graph/api"
+	"chirp/graph/api"
 	"chirp/graph/transport"
 	"chirp/internal/app/health"
 	"chirp/internal/app/httpserver"
@@ -76,7 +76,7 @@ func startApp(ctx context.Context, cfg Config, store Storage, log *slog.Logger) 
 	a.passwords = auth.NewPasswords(runtime.GOMAXPROCS(0))
 	authenticator := auth.Authenticator{Credentials: a.writes.Credentials(store.Credentials()), Passwords: a.passwords, Tokens: tokens}
 	commands.SaveCredential = authenticator.Save
-	a.graphql = graphapi.New(graphapi.Config{
+	a.graphql = api.New(api.Config{
 		Commands: commands, Queries: a.queries, Hub: a.hub, Auth: authenticator, Logger: log,
 		PasswordsOff: !cfg.LocalPasswords, ClientIP: transport.ForwardedIP(cfg.TrustedProxies), Origins: cfg.Origins,
 		Guard: cfg.Guard, Transport: cfg.Transport,

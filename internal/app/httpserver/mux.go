@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	graphapi "chirp/graph/api"
+	"chirp/graph/api"
 	"chirp/graph/transport"
 	"chirp/internal/domain"
 	"chirp/internal/gate"
@@ -102,7 +102,7 @@ func (m *Mux) graphql(w http.ResponseWriter, r *http.Request) {
 		b.GraphQL.ServeHTTP(w, r)
 		return
 	}
-	graphapi.Refuse(w, r, domain.Errorf(domain.Unavailable, "the store is not open yet; try again in a moment"))
+	api.Refuse(w, r, domain.Errorf(domain.Unavailable, "the store is not open yet; try again in a moment"))
 }
 
 // readyz answers 200 if requests sent here will be answered well: the store is
