@@ -6,15 +6,14 @@ import (
 	"fmt"
 )
 
-// Decoder reads events as the log has them. An event of an older version is
-// upcast first, one step at a time, until its wire name is a current one; so
-// whoever asks for an event sees the newest version only, and the log stays as
-// it was written.
+// Decoder decodes stored events. It first upcasts an event of an older version,
+// one step at a time, until the wire name is a current one. So the rest of the
+// program sees only the newest version, and the log stays as it was written.
 type Decoder struct {
-	// Upcasts has the step that leads on from each wire name of an older
-	// version. A current name has none.
+	// Upcasts maps each wire name of an older version to its next step. A
+	// current name has none.
 	Upcasts map[string]Upcast
-	// Current reads the data of a current wire name, and gives an
+	// Current decodes the data of a current wire name, and returns an
 	// *UnknownEventError for any other name.
 	Current func(wireName string, data []byte) (Event, error)
 }
@@ -23,16 +22,15 @@ type Decoder struct {
 type Upcast struct {
 	// To is the wire name of the later version.
 	To string
-	// Data turns the older version's JSON object into the later one's.
+	// Data converts the older version's JSON object into the later one's.
 	Data func(json.RawMessage) (json.RawMessage, error)
 }
 
-// errUpcastLoop says that steps lead back to where they began.
-var errUpcastLoop = errors.New("the upcasts go round in circles")
+var errUpcastLoop = errors.New("the upcasts form a loop")
 
-// Decode reads one event. A name that leads nowhere is an *UnknownEventError;
-// steps that lead to an unknown name, or round in circles, are a fault of the
-// Decoder and another error.
+// Decode decodes one event. The error is an *UnknownEventError if the wire name
+// is neither current nor upcast. Upcasts that end at an unknown name or form a
+// loop are a mistake in the Decoder, and another error.
 func (d Decoder) Decode(wireName string, data []byte) (Event, error) {
 	name := wireName
 	for steps := 0; ; steps++ {

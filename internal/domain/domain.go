@@ -1,19 +1,19 @@
-// Package domain holds the words that every other room of Chirp speaks: ids,
-// value objects, the events and their wire names, and the kinds of error. It
-// reads no clock, makes no id, and knows neither stores nor transports.
+// Package domain defines the vocabulary of every other package: ids, value
+// objects, events with their wire names, and kinds of error. It reads no clock,
+// generates no ids, and knows neither stores nor transports.
 package domain
 
 import "strconv"
 
 // Position is a place in the log. The first event has position 1, each later
 // event one more than the event before it, and no position is skipped.
-// Position 0 stands before the first event.
+// Position 0 is before the first event.
 type Position int64
 
-// String gives the position as a decimal number, the form the API uses.
+// String returns the position as a decimal number, the form that the API uses.
 func (p Position) String() string { return strconv.FormatInt(int64(p), 10) }
 
-// ParsePosition reads the form that String gives.
+// ParsePosition parses the form that String returns.
 func ParsePosition(s string) (Position, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || strconv.FormatInt(n, 10) != s {

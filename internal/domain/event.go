@@ -7,12 +7,12 @@ import (
 	strictjson "github.com/go-json-experiment/json"
 )
 
-// Event is a fact about Chirp's world. Its wire name and its JSON are kept for
-// ever: renaming a Go type or field cannot change them, and a new meaning needs
-// a new wire name.
+// Event is something that happened. Its wire name and its JSON never change:
+// renaming a Go type or field does not affect them, and a new meaning needs a
+// new wire name.
 //
-// The events are a closed set. Every type switch over them has a case for each,
-// or the linter refuses it, so a new event cannot be overlooked.
+// The events are a closed set. The linter refuses a type switch over them that
+// lacks a case, so that a new event cannot be overlooked.
 //
 //sumtype:decl
 type Event interface {
@@ -21,10 +21,10 @@ type Event interface {
 	// Stream returns the stream that the event belongs to.
 	Stream() StreamID
 	// Users returns the users whose profiles the event changes. The
-	// reservation of a name or an identity changes none: the registration
-	// that it is written with does.
+	// reservation of a name or an identity changes none; the registration
+	// that is appended with it does.
 	Users() []UserID
-	// hasIDs reports whether the event names everything that it is about.
+	// hasIDs reports whether no id is missing.
 	hasIDs() bool
 }
 
@@ -38,7 +38,7 @@ const (
 	userUnfollowedV1   = "user.unfollowed.v1"
 )
 
-// decoders has the function that reads each event's data, by wire name.
+// decoders maps each wire name to the function that decodes its data.
 var decoders = map[string]func(data []byte) (Event, error){
 	userRegisteredV1:   decode[UserRegistered],
 	usernameReservedV1: decode[UsernameReserved],
@@ -48,18 +48,18 @@ var decoders = map[string]func(data []byte) (Event, error){
 	userUnfollowedV1:   decode[UserUnfollowed],
 }
 
-// UnknownEventError says that the log holds an event that this program cannot
-// read, most likely written by a newer version of it.
+// UnknownEventError reports an event that this program cannot decode, most
+// likely because a newer version of it wrote the event.
 type UnknownEventError struct {
 	WireName string
 }
 
-// Error names the wire name.
+// Error returns a message that contains the wire name.
 func (e *UnknownEventError) Error() string {
 	return fmt.Sprintf("unknown event type %q: a newer version of this program must have written it", e.WireName)
 }
 
-// EncodeEvent gives an event's wire name and its JSON, always an object.
+// EncodeEvent returns an event's wire name and its JSON, which is an object.
 func EncodeEvent(e Event) (wireName string, data []byte, err error) {
 	data, err = json.Marshal(e)
 	if err != nil {
@@ -68,16 +68,15 @@ func EncodeEvent(e Event) (wireName string, data []byte, err error) {
 	return e.WireName(), data, nil
 }
 
-// DecodeEvent reads what EncodeEvent wrote, now or in an older version. It
-// gives an *UnknownEventError for a wire name it does not know, and another
-// error for data that is no JSON object or lacks one of the event's ids: half
-// an event is not a fact.
+// DecodeEvent decodes what EncodeEvent of this or an older version returned. The
+// error is an *UnknownEventError if the wire name is unknown, and another one if
+// the data is not a JSON object or lacks one of the event's ids.
 func DecodeEvent(wireName string, data []byte) (Event, error) {
 	return decoder().Decode(wireName, data)
 }
 
-// decoder returns the Decoder for the events that exist. None of them has an
-// older version yet; the first one adds its upcast here.
+// decoder returns the Decoder for all events. None of them has an older version
+// yet; the upcast of the first that does goes here.
 func decoder() Decoder { return Decoder{Current: decodeCurrent} }
 
 func decodeCurrent(wireName string, data []byte) (Event, error) {
@@ -88,9 +87,8 @@ func decodeCurrent(wireName string, data []byte) (Event, error) {
 	return decode(data)
 }
 
-// decode reads an event whose members have exactly the names they are written
-// by, each once: an imported log cannot mean one thing to one reader and
-// another thing to another.
+// decode decodes an event. Member names must match exactly and occur once;
+// otherwise an imported log could mean different things to different readers.
 func decode[E Event](data []byte) (Event, error) {
 	var e E
 	if err := strictjson.Unmarshal(data, &e); err != nil {

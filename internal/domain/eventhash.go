@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// EventHash is a short hash of what an event has in common with no other, not
-// even with one that stands at its position in another history of the same
-// log. A backup that is restored ends a history: the positions after it are
-// used again, and the hash tells the old event from the new one. The zero
-// EventHash is no event's.
+// EventHash is a short hash that identifies an event, even among events at the
+// same position in different histories of one log. Restoring a backup ends a
+// history: the positions after it are used again, and the hash distinguishes the
+// old event from the new one. No event has the hash 0.
 type EventHash int64
 
-// HashEvent returns the hash of the event that was recorded at a time in a
-// stream. The stream of an account or a chirp is never used twice, for its id
-// is new; one user's follows of another share a stream, and are told apart by
-// the time, which counts to the millisecond. An event keeps its hash wherever
-// the log is copied to, and the views know enough of chirps and users to make
-// it without the log.
+// HashEvent returns the hash of the event that was recorded in a stream at a
+// time. The stream of an account or a chirp is never used twice, because its id
+// is new. One user's follows of another share a stream and differ in their time,
+// which has millisecond precision. An event keeps its hash when the log is
+// copied, and the views hold enough about chirps and users to compute it without
+// the log.
 func HashEvent(stream StreamID, recordedAt time.Time) EventHash {
 	text := append(strconv.AppendInt(make([]byte, 0, 128), int64(len(stream)), 10), ':')
 	text = append(append(text, stream...), ',')

@@ -1,4 +1,4 @@
 package domain
 
-// Invisible is invisible, for the tables that the web client has of it.
+// Invisible exposes invisible, from which the web client's tables are written.
 var Invisible = invisible

@@ -1,6 +1,6 @@
 package domain
 
-// FollowEvent is an event of one user's following another.
+// FollowEvent is an event of the relationship between two users.
 //
 //sumtype:decl
 type FollowEvent interface {

@@ -6,10 +6,10 @@ import (
 	"go.jetify.com/typeid"
 )
 
-// UserID names a user: a TypeID such as user_01h455vb4pex5vsknk084sn02q.
+// UserID identifies a user: a TypeID such as user_01h455vb4pex5vsknk084sn02q.
 type UserID string
 
-// ChirpID names a chirp: a TypeID such as chirp_01h455vb4pex5vsknk084sn02q.
+// ChirpID identifies a chirp: a TypeID such as chirp_01h455vb4pex5vsknk084sn02q.
 type ChirpID string
 
 const (
@@ -17,15 +17,15 @@ const (
 	chirpPrefix = "chirp"
 )
 
-// UserIDFrom makes the user id that stands for a UUID (version 7, so that ids
-// sort by the time they were made).
+// UserIDFrom returns the user id for a UUID. The UUID should be of version 7, so
+// that ids sort by the time at which they were generated.
 func UserIDFrom(uuid [16]byte) UserID { return UserID(encodeID(userPrefix, uuid)) }
 
-// ChirpIDFrom makes the chirp id that stands for a UUID (version 7).
+// ChirpIDFrom returns the chirp id for a UUID, like UserIDFrom.
 func ChirpIDFrom(uuid [16]byte) ChirpID { return ChirpID(encodeID(chirpPrefix, uuid)) }
 
-// ParseUserID accepts a well-formed user id and refuses anything else as
-// Invalid; it does not say whether the user exists.
+// ParseUserID accepts a well-formed user id, whether or not the user exists.
+// Anything else is Invalid.
 func ParseUserID(s string) (UserID, error) {
 	if err := checkID(userPrefix, s); err != nil {
 		return "", err
@@ -33,8 +33,8 @@ func ParseUserID(s string) (UserID, error) {
 	return UserID(s), nil
 }
 
-// ParseChirpID accepts a well-formed chirp id and refuses anything else as
-// Invalid; it does not say whether the chirp exists.
+// ParseChirpID accepts a well-formed chirp id, whether or not the chirp exists.
+// Anything else is Invalid.
 func ParseChirpID(s string) (ChirpID, error) {
 	if err := checkID(chirpPrefix, s); err != nil {
 		return "", err
@@ -50,8 +50,8 @@ func encodeID(prefix string, uuid [16]byte) string {
 	return id.String()
 }
 
-// checkID splits at the prefix it expects, not at the last underscore, for a
-// TypeID's prefix may hold underscores: user_x_… is of another kind than user_….
+// checkID splits after the expected prefix, not at the last underscore, because
+// a TypeID's prefix may contain underscores: user_x_… is not of the kind user_….
 func checkID(prefix, s string) error {
 	if suffix, ok := strings.CutPrefix(s, prefix+"_"); ok && suffix != "" {
 		if _, err := typeid.From(prefix, suffix); err == nil {

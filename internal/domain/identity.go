@@ -6,22 +6,22 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of an Identity, in bytes. OpenID Connect allows a subject no more.
+// Limits of an Identity, in bytes. OpenID Connect limits a subject to 255.
 const (
 	MaxIssuer  = 512
 	MaxSubject = 255
 )
 
-// Identity is who somebody is to an outside issuer of tokens: the issuer's URL
-// and its own name for them, which it gives to nobody else. Both are compared
-// byte for byte. The zero Identity is nobody's.
+// Identity is a person as an outside token issuer knows them: the issuer's URL,
+// and its own name for that person, which it uses for no one else. Both are
+// compared byte for byte. The zero Identity stands for none.
 type Identity struct {
 	Issuer  string
 	Subject string
 }
 
-// ParseIdentity accepts an issuer of 1 to 512 bytes and a subject of 1 to 255,
-// both valid UTF-8 without control characters.
+// ParseIdentity accepts an issuer of 1 to 512 bytes and a subject of 1 to 255
+// bytes, both valid UTF-8 without control characters. Anything else is Invalid.
 func ParseIdentity(issuer, subject string) (Identity, error) {
 	for _, part := range []struct {
 		name, text string
@@ -37,7 +37,7 @@ func ParseIdentity(issuer, subject string) (Identity, error) {
 	return Identity{Issuer: issuer, Subject: subject}, nil
 }
 
-// IdentityEvent is an event of an outside identity.
+// IdentityEvent is an event of an outside identity's reservation.
 //
 //sumtype:decl
 type IdentityEvent interface {
@@ -45,8 +45,8 @@ type IdentityEvent interface {
 	ofIdentity()
 }
 
-// IdentityReserved says that an outside issuer's tokens about a subject speak
-// for a user from now on.
+// IdentityReserved says that an outside issuer's tokens for a subject identify a
+// user from now on.
 type IdentityReserved struct {
 	UserID  UserID `json:"userId"`
 	Issuer  string `json:"issuer"`

@@ -7,10 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// WellFormedJSON reports whether a JSON text is UTF-8 and escapes no half of a
-// surrogate pair. The decoder would put U+FFFD in the place of either, so that
-// a chirp is kept that no one wrote, and two passwords or two people become
-// one.
+// WellFormedJSON reports whether a JSON text is valid UTF-8 and escapes no lone
+// surrogate. The decoder would replace either with U+FFFD, which would store a
+// chirp that no one wrote, or make two passwords or two subjects equal.
 func WellFormedJSON(text []byte) bool {
 	if !utf8.Valid(text) {
 		return false
@@ -33,10 +32,11 @@ func WellFormedJSON(text []byte) bool {
 	}
 }
 
-// escapeLen is the length of an escape such as \u00e9.
+// escapeLen is the length of an escape sequence such as \u00e9.
 const escapeLen = 6
 
-// codeUnit reads an escape of a UTF-16 code unit at the beginning of a text.
+// codeUnit parses the escape sequence of a UTF-16 code unit that text begins
+// with, and reports whether there is one.
 func codeUnit(text []byte) (rune, bool) {
 	if len(text) < escapeLen || text[0] != '\\' || text[1] != 'u' {
 		return 0, false

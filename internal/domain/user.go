@@ -1,6 +1,6 @@
 package domain
 
-// UserEvent is an event of an account or of the reservation of its name.
+// UserEvent is an event of an account or of its username's reservation.
 //
 //sumtype:decl
 type UserEvent interface {

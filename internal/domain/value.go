@@ -11,15 +11,16 @@ import (
 // Limits of the value objects.
 const (
 	MaxUsername = 15   // characters
-	MaxContent  = 280  // Unicode code points, after normalisation
+	MaxContent  = 280  // Unicode code points, after normalization
 	MinPassword = 8    // bytes
 	MaxPassword = 1024 // bytes
 )
 
-// Username is a user's name as its owner wrote it.
+// Username is a user's name, in the case chosen at registration.
 type Username string
 
-// ParseUsername accepts 1 to 15 of A–Z, a–z, 0–9 and underscore.
+// ParseUsername accepts 1 to 15 of the characters A–Z, a–z, 0–9 and underscore.
+// Anything else is Invalid.
 func ParseUsername(s string) (Username, error) {
 	if len(s) < 1 || len(s) > MaxUsername || strings.ContainsFunc(s, notUsernameRune) {
 		return "", Errorf(Invalid, "username %.40q must be 1 to %d of the characters A-Z, a-z, 0-9 and _", s, MaxUsername)
@@ -31,17 +32,19 @@ func notUsernameRune(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_'
 }
 
-// Folded gives the form in which names are compared: without regard to case.
+// Folded returns the name in lower case, the form in which names are compared.
 func (u Username) Folded() string { return strings.ToLower(string(u)) }
 
-// Content is the text of a chirp: valid UTF-8 in Unicode's normal form C, line
-// ends as \n, no white space at its ends, 1 to 280 code points with one to see
-// among them, at most 30 combining marks in a row, and no control character but
-// the newline. Chirps in the log that are older than a rule may break it.
+// Content is the text of a chirp: valid UTF-8 in Unicode normalization form C,
+// with \n as the line ending, no white space at either end, 1 to 280 code points
+// of which at least one is visible, at most 30 combining marks in a row, and no
+// control character except the newline. A chirp that is older than one of these
+// rules may break it.
 type Content string
 
-// ParseContent brings a text into the form of Content, or says which rule it
-// breaks. The web client does the same before it sends one.
+// ParseContent normalizes a text to Content. A text that breaks a rule is
+// Invalid, and the error says which. The web client does the same before it
+// sends a text.
 func ParseContent(s string) (Content, error) {
 	if !utf8.ValidString(s) {
 		return "", Errorf(Invalid, "content is not valid UTF-8; send it in that encoding")
@@ -64,7 +67,7 @@ func ParseContent(s string) (Content, error) {
 	return Content(s), nil
 }
 
-// CheckPassword accepts 8 to 1,024 bytes of anything.
+// CheckPassword accepts any 8 to 1,024 bytes. Another length is Invalid.
 func CheckPassword(password string) error {
 	if len(password) < MinPassword || len(password) > MaxPassword {
 		return Errorf(Invalid, "the password has %d bytes, it must have %d to %d", len(password), MinPassword, MaxPassword)

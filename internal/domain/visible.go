@@ -7,12 +7,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxMarks is how many combining marks may follow each other in a chirp, in its
-// normal form KD, where é has one. It is the bound of Unicode's stream-safe text
-// (UAX #15), beyond which normalisation by the library adds characters.
+// MaxMarks is the most combining marks in a row that a chirp may have in
+// normalization form KD, in which é has one. It is the limit of Unicode's
+// stream-safe text format (UAX #15), beyond which the library inserts characters
+// when it normalizes.
 const MaxMarks = 30
 
-// tooManyMarks reports whether a text has a longer row of marks. What the library adds to a text is itself a mark.
+// tooManyMarks reports whether a text has more than MaxMarks marks in a row. The
+// character that the library inserts is itself a mark.
 func tooManyMarks(s string) bool {
 	row := 0
 	for _, r := range normal(norm.NFKD, s) {
@@ -25,9 +27,9 @@ func tooManyMarks(s string) bool {
 	return false
 }
 
-// normal returns a text in a normal form. The library counts some letters of
-// Hangul as marks, and adds U+034F after 30 in a row, so a text is normalised in
-// parts that end where one of those letters cannot combine.
+// normal returns a text in a normalization form. The library counts some Hangul
+// letters as marks, and inserts U+034F after 30 in a row. So normal normalizes
+// the text in parts, split where one of those letters cannot combine.
 func normal(form norm.Form, s string) string {
 	var b strings.Builder
 	start, before := 0, rune(-1)
@@ -42,9 +44,10 @@ func normal(form norm.Form, s string) string {
 	return b.String()
 }
 
-// apart reports whether one of two neighbours is such a letter, and does not
-// combine with the other: a vowel does with an initial consonant before it, and
-// a final consonant with a vowel or a syllable, and none does with a mark.
+// apart reports whether one of two adjacent characters is such a letter and does
+// not combine with the other one. A vowel combines with an initial consonant
+// before it, a final consonant with a vowel or a syllable before it, and neither
+// with a mark.
 func apart(before, r rune) bool {
 	initial := func(r rune) bool { return 0x1100 <= r && r <= 0x1112 }
 	vowel := func(r rune) bool { return 0x1161 <= r && r <= 0x1175 }
@@ -61,15 +64,15 @@ func apart(before, r rune) bool {
 	}
 }
 
-// invisible reports whether a character shows nothing where it stands alone:
-// white space, control and format characters, fillers, marks without a letter,
-// blanks, and what will never be a character. One that is not assigned yet may
-// be a letter or an emoji to who reads it, so it counts as visible.
+// invisible reports whether a character displays as nothing when it stands
+// alone: white space, control and format characters, fillers, marks without a
+// letter, blanks and noncharacters. An unassigned code point counts as visible,
+// because newer software may show it as a letter or an emoji.
 func invisible(r rune) bool {
 	switch r {
-	case 0x2800, // the Braille pattern without dots
-		0x13441, 0x13442, // blanks among hieroglyphs
-		0x1D159: // a note without its head
+	case 0x2800, // Braille pattern blank
+		0x13441, 0x13442, // Egyptian hieroglyph blanks
+		0x1D159: // musical symbol null notehead
 		return true
 	}
 	return unicode.In(r, unicode.Z, unicode.M, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point,
