@@ -80,7 +80,7 @@ func TestRegistrationTellsWhatIsWrongWithThePassword(t *testing.T) {
 		{"an identity, and a password", o.outside("bob"), "BAD_USER_INPUT", "leave the password out", vars{"username": "bob", "password": "a password"}},
 		{"an identity, and an empty one", o.outside("bob"), "BAD_USER_INPUT", "leave the password out", vars{"username": "bob", "password": ""}},
 		{"an identity, and a taken name", o.outside("bob"), "USERNAME_TAKEN", "taken", vars{"username": "ADA"}},
-		{"an identity that has an account", o.outside("ada"), "CONFLICT", "has an account already", vars{"username": "bob"}},
+		{"an identity that has an account", o.outside("ada"), "CONFLICT", "already has an account", vars{"username": "bob"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := o.Ask(c.token, registerOutside, c.variables)

@@ -9,26 +9,26 @@ import (
 	"chirp/internal/domain/aggregate"
 )
 
-// PostChirp asks to publish a text.
+// PostChirp is the command to post a chirp.
 type PostChirp struct {
 	Meta
-	// Author is who is calling.
+	// Author is the caller.
 	Author  domain.UserID
 	Content string
 }
 
-// Posted is the answer to PostChirp.
+// Posted is the result of PostChirp.
 type Posted struct {
 	ID       domain.ChirpID
 	Author   domain.UserID
 	Content  domain.Content
 	PostedAt time.Time // UTC
 	Position domain.Position
-	// Repeated is set when an earlier call posted the chirp.
+	// Repeated is set if an earlier call posted the chirp.
 	Repeated bool
 }
 
-// PostChirp publishes a chirp. An author without an account is Unauthenticated.
+// PostChirp posts a chirp. An author without an account is Unauthenticated.
 func (h *Handler) PostChirp(ctx context.Context, c PostChirp) (Posted, error) {
 	content, err := domain.ParseContent(c.Content)
 	if err != nil {
@@ -39,11 +39,11 @@ func (h *Handler) PostChirp(ctx context.Context, c PostChirp) (Posted, error) {
 		return Posted{}, err
 	}
 	x.decide = func(ctx context.Context, _ *decision) ([]domain.Event, error) {
-		if err := h.acting(ctx, c.Author); err != nil {
+		if err := h.checkCaller(ctx, c.Author); err != nil {
 			return nil, err
 		}
-		// The stream of a new id is empty. Should it not be, the append says so
-		// and the next id is tried.
+		// The stream of a new id is empty. If it is not after all, the append is
+		// a conflict and the next id is tried.
 		return aggregate.Chirp{}.Post(domain.ChirpIDFrom(h.NewID()), c.Author, content)
 	}
 	commit, err := h.execute(ctx, x)

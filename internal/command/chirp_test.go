@@ -49,8 +49,8 @@ func TestPostChirpRefuses(t *testing.T) {
 	}{
 		{"no content", command.PostChirp{Author: ann.ID}, domain.Invalid},
 		{"long content", command.PostChirp{Author: ann.ID, Content: strings.Repeat("x", 281)}, domain.Invalid},
-		{"nobody", command.PostChirp{Content: "hi"}, domain.Unauthenticated},
-		{"nobody, under a command id", command.PostChirp{Meta: as("1"), Content: "hi"}, domain.Unauthenticated},
+		{"an anonymous caller", command.PostChirp{Content: "hi"}, domain.Unauthenticated},
+		{"an anonymous caller, under a command id", command.PostChirp{Meta: as("1"), Content: "hi"}, domain.Unauthenticated},
 		{"an author of another store", command.PostChirp{Author: stranger, Content: "hi"}, domain.Unauthenticated},
 		{"a command id with a newline", command.PostChirp{Meta: as("a\nb"), Author: ann.ID, Content: "hi"}, domain.Invalid},
 		{"a command id beyond ASCII", command.PostChirp{Meta: as("zoë"), Author: ann.ID, Content: "hi"}, domain.Invalid},

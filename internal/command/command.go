@@ -1,16 +1,16 @@
-// Package command carries out what users ask for: it checks the input, loads
-// the aggregates concerned, lets them decide, and appends their events to the
-// log. A command that loses a race is decided again on the new state; one whose
-// outcome is unknown is sent again under the same id, which the log settles.
+// Package command carries out commands: it checks the input, loads the
+// aggregates, lets them decide, and appends their events to the log. A command
+// that loses a race is decided again on the new state. An append whose outcome
+// is unknown is sent again under the same command id, which the log deduplicates.
 //
 // # Command ids
 //
-// Every command has an id, unique with its actor. A caller that gives one may
-// repeat the command under it: nothing is done twice, and the first answer is
-// given again with Repeated set, even where the rules would by now refuse it
-// (a repeated follow is the first follow's answer, not AlreadyFollowing). The
-// same id with another command is a Conflict. Commands that failed are not
-// remembered.
+// Every command has an id, unique per actor. A caller that chooses the id may
+// repeat the command under it. Nothing then happens twice, and the result is that
+// of the first call, with Repeated set, even if the rules would refuse the
+// command by now: a repeated follow returns the first follow's result, not
+// AlreadyFollowing. The same id with another command is a Conflict. Commands that
+// failed are not remembered.
 package command
 
 import (
@@ -28,26 +28,26 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// Handler has a method for each command. Its methods may be called from many
-// goroutines; it must not be copied after the first call.
+// Handler has a method for each command. Its methods may be called concurrently.
+// It must not be copied after the first call.
 type Handler struct {
 	Events eventstore.Log
-	// Now is the time that events are recorded at.
+	// Now returns the time at which events are recorded.
 	Now func() time.Time
-	// NewID makes a UUID of version 7.
+	// NewID returns a new UUID of version 7.
 	NewID func() [16]byte
-	// SaveCredential keeps a new user's password, durably before it returns.
+	// SaveCredential stores a new user's password durably.
 	SaveCredential func(ctx context.Context, user domain.UserID, password string) error
 
 	known known
 }
 
-// Meta is what every command may carry beside its input.
+// Meta is what every command may carry in addition to its input.
 type Meta struct {
-	// CommandID is the caller's own name for the command: 1 to 64 printable
-	// ASCII characters, or empty to have one made.
+	// CommandID is chosen by the caller: 1 to 64 printable ASCII characters. If
+	// it is empty, one is generated.
 	CommandID string
-	// CorrelationID and TraceID tie the command's events to the request. Both
+	// CorrelationID and TraceID link the command's events to the request. Both
 	// may be empty.
 	CorrelationID string
 	TraceID       string
@@ -56,33 +56,33 @@ type Meta struct {
 const maxCommandID = 64
 
 const (
-	// maxDecisions bounds how often a command is decided again after losing a
-	// race. Each lost race is another command's success.
+	// maxDecisions bounds how often a command is decided. It is decided again
+	// after losing a race, and each lost race is another command's success.
 	maxDecisions = 16
 	// maxAppends bounds how often an append of unknown outcome is sent, and
-	// appendTimeout how long that may take in all: a caller is better off with
-	// an answer that says to repeat than with none.
+	// appendTimeout how long that may take in total: an answer that advises to
+	// repeat the command is better for the caller than none.
 	maxAppends    = 5
 	appendTimeout = 5 * time.Second
-	// firstPause is the wait before the second append; each later one is twice
-	// as long, 1.5 seconds together.
+	// firstPause is the pause before the second append. Each further one is
+	// twice as long; together they take 1.5 seconds.
 	firstPause = 100 * time.Millisecond
 )
 
-// execution is one command on its way into the log.
+// execution is the execution of one command.
 type execution struct {
 	Meta
 	command eventstore.Command
-	// named is set when the caller gave the command id, so that there can be
-	// an earlier commit under it.
+	// named is set if the caller chose the command id, so that an earlier commit
+	// may exist under it.
 	named bool
-	// decide returns the events to append, or an error that says why there are
-	// none. It loads what it decides on through the decision.
+	// decide returns the events to append, or the reason why the command is
+	// refused. It loads the streams that it decides on through d.
 	decide func(ctx context.Context, d *decision) ([]domain.Event, error)
 }
 
-// newExecution checks the command id or makes one. The fingerprint is over the
-// command's name and its normalised inputs, none of which may be secret.
+// newExecution checks the command id, or generates one. The fingerprint covers
+// the command's name and its normalized inputs, none of which may be secret.
 func (h *Handler) newExecution(meta Meta, actor, name string, inputs ...string) (execution, error) {
 	x := execution{Meta: meta, named: meta.CommandID != ""}
 	if !x.named {
@@ -100,9 +100,10 @@ func (h *Handler) newExecution(meta Meta, actor, name string, inputs ...string) 
 
 func notPrintable(r rune) bool { return r < ' ' || r > '~' }
 
-// fingerprint is 128 bits of a SHA-256. The lengths keep apart what joins to
-// the same text. It is kept in the log: another way of making it would turn
-// repeats into conflicts.
+// fingerprint returns 128 bits of a SHA-256 hash. The hash covers the lengths
+// too, because different inputs may join to the same text. Fingerprints are
+// stored in the log, so they must never be computed differently: repeats would
+// become conflicts.
 func fingerprint(name string, inputs ...string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:%s", len(name), name)
@@ -112,7 +113,7 @@ func fingerprint(name string, inputs ...string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }
 
-// execute decides and appends until the log takes the events or the command is
+// execute decides and appends until the append succeeds or the command is
 // refused.
 func (h *Handler) execute(ctx context.Context, x execution) (eventstore.Commit, error) {
 	for range maxDecisions {
@@ -141,12 +142,12 @@ func (h *Handler) execute(ctx context.Context, x execution) (eventstore.Commit, 
 		}
 	}
 	return eventstore.Commit{}, domain.Errorf(domain.Unavailable,
-		"too many commands change the same thing at once; send it again with commandId %q", x.CommandID)
+		"too many commands change the same thing at once; send this one again with commandId %q", x.CommandID)
 }
 
-// refuse reports why a command was refused, unless it was done before under
-// the id that the caller gave: then that commit is the answer. The look-up
-// comes after the decision, so that it sees every commit the decision saw.
+// refuse returns the refusal of a command, unless the command was carried out
+// before under the id that the caller chose: then it returns that commit. The
+// look-up follows the decision, so that it sees every commit the decision saw.
 func (h *Handler) refuse(ctx context.Context, x execution, refusal error) (eventstore.Commit, error) {
 	var rule *domain.Error
 	if !x.named || !errors.As(refusal, &rule) || rule.Kind == domain.Unavailable || rule.Kind == domain.Unauthenticated {
@@ -169,8 +170,8 @@ func reused(commandID string) error {
 	return domain.Errorf(domain.Conflict, "command id %q was used for another command; send this one under another id", commandID)
 }
 
-// append sends an append until its outcome is known. The command key makes
-// that safe: what was committed already is found, not written again.
+// append sends an append until its outcome is known. The command key makes that
+// safe: the log finds an append that was already committed.
 func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
@@ -192,28 +193,28 @@ func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.C
 	}
 }
 
-// outcome is what a caller is told of an append that never succeeded, and failed
-// with err in the end. It is in doubt if any of its attempts may have happened.
+// outcome returns the error for an append whose last attempt failed with err. It
+// is in doubt if any of the attempts may have been committed.
 func outcome(a eventstore.Append, inDoubt bool, err error) error {
 	var reason *domain.Error
 	switch {
 	case inDoubt:
 		return domain.Errorf(domain.Unavailable,
-			"it is not known whether this was done; to repeat it with commandId %q is safe and will tell", a.Command.ID)
+			"it is not known whether this was done; repeating it with commandId %q is safe and will tell", a.Command.ID)
 	case errors.As(err, &reason):
-		return domain.Errorf(domain.Unavailable, "nothing was done, try again later: %s", reason.Msg)
+		return domain.Errorf(domain.Unavailable, "nothing was done; try again later: %s", reason.Msg)
 	default:
-		return domain.Errorf(domain.Unavailable, "nothing was done, for the store did not answer in time; try again later")
+		return domain.Errorf(domain.Unavailable, "nothing was done because the store did not answer in time; try again later")
 	}
 }
 
-// unknown says whether an append that gave this error may have happened.
+// unknown reports whether an append that returned err may have been committed.
 func unknown(err error) bool {
 	return domain.KindOf(err) == domain.Unavailable ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// sleep says whether it slept to the end.
+// sleep pauses for d, and reports whether ctx lasted that long.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -13,8 +13,8 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// calls is one command of each sort, of which the log has seen none, with a
-// way to see that the answer is a repeat's.
+// calls returns one command of each kind, none of which the log has seen. Each
+// reports whether its result was that of an earlier call.
 func calls(w *world, ann, bob command.User) map[string]func(ctx context.Context, meta command.Meta) (repeated bool, err error) {
 	return map[string]func(ctx context.Context, meta command.Meta) (bool, error){
 		"RegisterUser": func(ctx context.Context, meta command.Meta) (bool, error) {
@@ -50,8 +50,8 @@ func commands() (names []string) {
 	return names
 }
 
-// eachCommand runs a test on every sort of command, in a world where ann and
-// bob exist and bob follows ann, with a clock that need not be waited for.
+// eachCommand runs a test on every kind of command, in a world where ann and bob
+// exist and bob follows ann, and on a fake clock.
 func eachCommand(t *testing.T, test func(t *testing.T, w *world, call func(ctx context.Context, meta command.Meta) (bool, error))) {
 	for _, name := range commands() {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,8 @@ func eachCommand(t *testing.T, test func(t *testing.T, w *world, call func(ctx c
 	}
 }
 
-// once wants the command's events in the log once, however often it was sent.
+// once checks that the log has the command's events once, however often it was
+// sent.
 func (w *world) once(t *testing.T) {
 	t.Helper()
 	names := w.log.types(5)
@@ -138,13 +139,13 @@ func TestALongOutageEndsAsUnavailable(t *testing.T) {
 	})
 }
 
-func TestAnAppendThatCertainlyFailedIsToldAsOne(t *testing.T) {
+func TestAnAppendThatCertainlyFailedIsReportedAsSuch(t *testing.T) {
 	for name, c := range map[string]struct {
-		answers []error // the last one again and again
+		answers []error // the last one from then on
 		want    string
 	}{
-		"nothing was appended":                       {[]error{eventstore.NotAppended(outage())}, "nothing was done, try again later: the store is away"},
-		"nothing was, for want of time":              {[]error{eventstore.NotAppended(context.DeadlineExceeded)}, "nothing was done, for the store did not answer in time"},
+		"nothing was appended":                       {[]error{eventstore.NotAppended(outage())}, "nothing was done; try again later: the store is away"},
+		"nothing was, because time ran out":          {[]error{eventstore.NotAppended(context.DeadlineExceeded)}, "nothing was done because the store did not answer in time"},
 		"one attempt may have been, the others none": {[]error{outage(), eventstore.NotAppended(outage())}, "it is not known whether this was done"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -225,8 +226,8 @@ func TestAnOutageOfReadsIsReported(t *testing.T) {
 	w.wantAppended(t, 4)
 }
 
-// The log keeps fingerprints for ever: made in another way, they would turn
-// the repeats of old commands into conflicts.
+// Fingerprints are stored in the log: computed differently, they would turn
+// repeats of old commands into conflicts.
 func TestFingerprintsStay(t *testing.T) {
 	want := map[string]string{
 		"RegisterUser": "ebDPm54w-zqhiBsxzmbC7w",

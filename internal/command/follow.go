@@ -7,45 +7,45 @@ import (
 	"chirp/internal/domain/aggregate"
 )
 
-// FollowUser asks to follow a user.
+// FollowUser is the command to follow a user.
 type FollowUser struct {
 	Meta
-	// Follower is who is calling.
+	// Follower is the caller.
 	Follower domain.UserID
-	// Followee is a user's id, as the caller wrote it.
+	// Followee is the id of the user to follow, not yet parsed.
 	Followee string
 }
 
-// UnfollowUser asks to cease to follow a user.
+// UnfollowUser is the command to unfollow a user.
 type UnfollowUser FollowUser
 
-// Followed is the answer to FollowUser and UnfollowUser.
+// Followed is the result of FollowUser and UnfollowUser.
 type Followed struct {
-	// RelationshipID names the two users' relationship; it is the same however
-	// often it comes and goes.
+	// RelationshipID identifies the two users' relationship. It stays the same
+	// however often one follows and unfollows the other.
 	RelationshipID string
 	Followee       User
 	Position       domain.Position
-	// Repeated is set when an earlier call did it.
+	// Repeated is set if an earlier call carried out the command.
 	Repeated bool
 }
 
-// FollowUser makes one user follow another. A malformed followee or the
-// follower's own id is Invalid, an unknown followee NotFound, a follower
-// without an account Unauthenticated, and a followee followed already
+// FollowUser lets one user follow another. A malformed followee or the follower's
+// own id is Invalid, an unknown followee NotFound, a follower without an account
+// Unauthenticated, and a followee whom the user already follows
 // AlreadyFollowing.
 func (h *Handler) FollowUser(ctx context.Context, c FollowUser) (Followed, error) {
 	return h.changeFollow(ctx, c, "FollowUser", aggregate.FollowRelationship.Follow)
 }
 
-// UnfollowUser makes one user cease to follow another. Its errors are those of
-// FollowUser, with NotFollowing for a followee who is not followed, which a
-// user's own id never is.
+// UnfollowUser lets one user unfollow another. Its errors are those of
+// FollowUser, but a followee whom the user does not follow is NotFollowing, which
+// includes the user's own id.
 func (h *Handler) UnfollowUser(ctx context.Context, c UnfollowUser) (Followed, error) {
 	return h.changeFollow(ctx, FollowUser(c), "UnfollowUser", aggregate.FollowRelationship.Unfollow)
 }
 
-// changeFollow carries out either command; only the name and the rule differ.
+// changeFollow carries out either command; they differ in name and rule only.
 func (h *Handler) changeFollow(ctx context.Context, c FollowUser, name string,
 	rule func(f aggregate.FollowRelationship, follower, followee domain.UserID) ([]domain.Event, error),
 ) (Followed, error) {
@@ -59,7 +59,7 @@ func (h *Handler) changeFollow(ctx context.Context, c FollowUser, name string,
 	}
 	var followee User
 	x.decide = func(ctx context.Context, d *decision) ([]domain.Event, error) {
-		if err := h.acting(ctx, c.Follower); err != nil {
+		if err := h.checkCaller(ctx, c.Follower); err != nil {
 			return nil, err
 		}
 		var err error

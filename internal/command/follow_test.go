@@ -10,9 +10,9 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// TestWhatANewerVersionWroteIsLeftToIt loads streams whose last event this
-// program cannot read.
-func TestWhatANewerVersionWroteIsLeftToIt(t *testing.T) {
+// TestStreamsOfANewerVersionAreLeftAlone loads streams whose last event this
+// program cannot decode.
+func TestStreamsOfANewerVersionAreLeftAlone(t *testing.T) {
 	w := newWorld()
 	ctx := t.Context()
 	ann, bob := w.register(t, "ann"), w.register(t, "bob")
@@ -77,7 +77,7 @@ func TestFollowRefuses(t *testing.T) {
 		{"oneself", command.FollowUser{Follower: ann.ID, Followee: string(ann.ID)}, domain.Invalid, domain.NotFollowing},
 		{"an unknown user", command.FollowUser{Follower: ann.ID, Followee: string(stranger)}, domain.NotFound, domain.NotFound},
 		{"an unknown user, under a command id", command.FollowUser{Meta: as("1"), Follower: ann.ID, Followee: string(stranger)}, domain.NotFound, domain.NotFound},
-		{"by nobody", command.FollowUser{Followee: string(bob.ID)}, domain.Unauthenticated, domain.Unauthenticated},
+		{"an anonymous caller", command.FollowUser{Followee: string(bob.ID)}, domain.Unauthenticated, domain.Unauthenticated},
 		{"by a stranger", command.FollowUser{Follower: stranger, Followee: string(bob.ID)}, domain.Unauthenticated, domain.Unauthenticated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,8 +135,8 @@ func TestFollowRepeatedGivesTheFirstAnswer(t *testing.T) {
 	w.wantAppended(t, 6, "user.registered.v1", "username.reserved.v1")
 }
 
-// Whoever loses the race for the stream's version must decide again and find
-// that the follow is there.
+// A call that loses the race for the stream's version must decide again and find
+// that the follow exists.
 func TestFollowsRace(t *testing.T) {
 	w := newWorld()
 	ann, bob := w.register(t, "ann"), w.register(t, "bob")
@@ -159,8 +159,8 @@ func TestFollowsRace(t *testing.T) {
 	w.wantAppended(t, 4, "user.followed.v1")
 }
 
-// race lets one call run on each of several servers, all of which have loaded
-// before the first appends.
+// race makes a call on each of several servers, all of which have loaded before
+// the first appends.
 func race(w *world, servers int, call func(h *command.Handler) error) []error {
 	var ready, done sync.WaitGroup
 	ready.Add(servers)

@@ -7,8 +7,8 @@ import (
 	"chirp/internal/domain/aggregate"
 )
 
-// FindIdentity gives the user whom an outside identity's tokens speak for,
-// from the log. One without an account is NotFound.
+// FindIdentity returns the user whom an external identity's tokens identify,
+// from the log. An identity without an account is NotFound.
 func (h *Handler) FindIdentity(ctx context.Context, who domain.Identity) (domain.UserID, error) {
 	stream := domain.IdentityStream(who)
 	if user, ok := h.known.identity(stream); ok {
@@ -20,14 +20,14 @@ func (h *Handler) FindIdentity(ctx context.Context, who domain.Identity) (domain
 	}
 	user := aggregate.LoadIdentity(events).User
 	if user == "" {
-		return "", domain.Errorf(domain.NotFound, "the token's identity has no account here; make one with registerUser, without a password")
+		return "", domain.Errorf(domain.NotFound, "the token's identity has no account here; create one with registerUser, without a password")
 	}
 	h.known.identify(stream, user)
 	return user, nil
 }
 
-// reserveIdentity returns the events that reserve an identity for a new user:
-// none for the zero Identity, and a Conflict for one that has a user.
+// reserveIdentity returns the events that reserve an identity for a new user, or
+// none for the zero Identity. An identity that another user has is a Conflict.
 func (d *decision) reserveIdentity(ctx context.Context, id domain.UserID, who domain.Identity) ([]domain.Event, error) {
 	if who == (domain.Identity{}) {
 		return nil, nil

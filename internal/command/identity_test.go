@@ -60,7 +60,7 @@ func TestAnIdentityIsRemembered(t *testing.T) {
 	if got := w.log.loads - before; got != 1 {
 		t.Errorf("got %d loads for five look-ups, want 1", got)
 	}
-	// One without an account is not: it may get one at any moment.
+	// An identity without an account is not cached: it may get one at any moment.
 	_, err := h.FindIdentity(t.Context(), identity("bob"))
 	wantKind(t, "FindIdentity", err, domain.NotFound)
 	bob, err := w.RegisterUser(t.Context(), command.RegisterUser{Username: "bob", Identity: identity("bob")})
@@ -115,12 +115,12 @@ func TestARepeatBelongsToTheIdentity(t *testing.T) {
 	if err != nil || again.User != first.User || again.Position != first.Position || !again.Repeated {
 		t.Errorf("again: got %+v, error %v; want the first answer %+v, repeated", again, err, first)
 	}
-	// Whoever overheard the command id gets nothing by it.
+	// A caller who overheard the command id cannot use it.
 	cmd.Identity = identity("eve")
 	_, err = w.RegisterUser(t.Context(), cmd)
 	wantKind(t, "another identity with that command id", err, domain.UsernameTaken)
 	_, err = w.RegisterUser(t.Context(), command.RegisterUser{Meta: as("1"), Username: "ann", Password: secret})
-	wantKind(t, "somebody with a password and that command id", err, domain.UsernameTaken)
+	wantKind(t, "another caller with a password and that command id", err, domain.UsernameTaken)
 	cmd.Identity, cmd.Username = identity("ann"), "ann2"
 	_, err = w.RegisterUser(t.Context(), cmd)
 	wantKind(t, "another name under that command id", err, domain.Conflict)

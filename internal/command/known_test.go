@@ -20,7 +20,7 @@ func TestKnownUsersAreBounded(t *testing.T) {
 			t.Fatalf("user %d: got %+v, %t; want what was just added", i, got, ok)
 		}
 	}
-	k.add(last) // again, which takes nobody's place
+	k.add(last) // again, which replaces no one
 	if got := len(k.users); got != maxKnown {
 		t.Errorf("got %d users remembered, want %d", got, maxKnown)
 	}

@@ -13,8 +13,8 @@ import (
 	"chirp/internal/storage/sqlite"
 )
 
-// The races once more, on a real store: nothing holds the callers up until all
-// have loaded, so the store and the scheduler decide how they meet.
+// The same races on a real store. Nothing makes the callers wait until all have
+// loaded, so the store and the scheduler decide how they interleave.
 func TestRacesOnTheEmbeddedStore(t *testing.T) {
 	store, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
 	if err != nil {
@@ -60,8 +60,8 @@ func TestRacesOnTheEmbeddedStore(t *testing.T) {
 	}
 }
 
-// wantOneWinner makes a call eight times at once and wants one to succeed, the
-// others to be refused with a kind.
+// wantOneWinner makes a call eight times at once, and checks that one succeeds
+// and the others are refused with a kind.
 func wantOneWinner(t *testing.T, what string, refusal domain.Kind, call func() error) {
 	t.Helper()
 	errs := make([]error, 8)

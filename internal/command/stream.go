@@ -9,9 +9,9 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// load returns a stream's events as aggregates take them, and the stream's
-// version. A stream with an event that only a newer version of the server can
-// read is Unavailable, because nothing can be decided on it here.
+// load returns a stream's decoded events, and its version. A stream with an event
+// that only a newer version of the server can decode is Unavailable, because
+// nothing can be decided on it here.
 func (h *Handler) load(ctx context.Context, stream domain.StreamID) (events []domain.Event, version int64, err error) {
 	stored, err := h.Events.Load(ctx, stream)
 	if err != nil {
@@ -40,16 +40,16 @@ func decodeAll(stored []eventstore.Event) ([]domain.Event, error) {
 	return events, nil
 }
 
-// decision is one attempt to decide a command. It notes the version at which
-// it loads a stream, and the stream must still be at that version when events
-// are appended to it. A stream that it never loads must be new.
+// decision is one attempt to decide a command. It records the version of each
+// stream that it loads; events are appended to the stream only if it is still at
+// that version. A stream that it did not load must be new.
 type decision struct {
 	handler *Handler
 	loaded  eventstore.Versions
 }
 
-// load returns a stream's events as aggregates take them. If a stream is loaded
-// twice, the first version counts, so that both must have been the same.
+// load returns a stream's decoded events. If the stream is loaded twice, the
+// first version counts, so that a change in between is a conflict.
 func (d *decision) load(ctx context.Context, stream domain.StreamID) ([]domain.Event, error) {
 	events, version, err := d.handler.load(ctx, stream)
 	if err != nil {
@@ -61,8 +61,8 @@ func (d *decision) load(ctx context.Context, stream domain.StreamID) ([]domain.E
 	return events, nil
 }
 
-// write returns events in the form of an append, with the version that each of
-// their streams is expected at.
+// write returns the events in the form that an append takes, with the expected
+// version of each of their streams.
 func (d *decision) write(events []domain.Event) ([]eventstore.NewEvent, eventstore.Versions, error) {
 	encoded := make([]eventstore.NewEvent, len(events))
 	expected := make(eventstore.Versions, len(events))

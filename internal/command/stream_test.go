@@ -9,7 +9,7 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// growing is a log whose streams have one event more at each load.
+// growing is a log whose streams have one more event at each load.
 type growing struct {
 	eventstore.Log
 	events []eventstore.Event

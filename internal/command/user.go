@@ -12,37 +12,37 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// RegisterUser asks for an account, for whoever will know the password or, in
-// place of one, for whoever an outside issuer's tokens say it is.
+// RegisterUser is the command to create an account, either with a password or
+// for an external identity.
 type RegisterUser struct {
 	Meta
 	Username string
-	Password string          // empty with an identity
-	Identity domain.Identity // the zero one with a password
+	Password string          // empty if there is an identity
+	Identity domain.Identity // zero if there is a password
 }
 
-// User is an account as the log tells it. None of it ever changes.
+// User is an account as the log records it. It never changes.
 type User struct {
 	ID       domain.UserID
 	Username domain.Username
 	JoinedAt time.Time // UTC
 }
 
-// Registered is the answer to RegisterUser.
+// Registered is the result of RegisterUser.
 type Registered struct {
 	User     User
 	Position domain.Position
-	// Repeated is set when an earlier call made the account, maybe with another
-	// password: User.ID is then that account's, and whoever is calling without
-	// an identity must show that its password is theirs before being let in.
+	// Repeated is set if an earlier call created the account. It may have had
+	// another password, so a caller without an identity must still prove that
+	// its password is the account's.
 	Repeated bool
 }
 
-// RegisterUser makes an account. A name that somebody has, in whatever case,
-// is UsernameTaken, and an identity that has an account is a Conflict. The
-// credential is saved before the events are appended: only the events make an
-// account, and a credential without them is left to be swept. An identity needs
-// none; it is reserved by the same append.
+// RegisterUser creates an account. A name that another user has, in whatever
+// case, is UsernameTaken, and an identity that has an account is a Conflict. The
+// credential is saved before the events are appended: the events alone create
+// the account, and a credential without them is swept later. An identity needs
+// no credential; the same append reserves it.
 func (h *Handler) RegisterUser(ctx context.Context, c RegisterUser) (Registered, error) {
 	name, err := domain.ParseUsername(c.Username)
 	if err != nil {
@@ -51,7 +51,7 @@ func (h *Handler) RegisterUser(ctx context.Context, c RegisterUser) (Registered,
 	if err := c.checkProof(); err != nil {
 		return Registered{}, err
 	}
-	// The password is no part of the fingerprint, which is kept in the log.
+	// The fingerprint is stored in the log, so it must not cover the password.
 	x, err := h.newExecution(c.Meta, c.actor(name), "RegisterUser", string(name))
 	if err != nil {
 		return Registered{}, err
@@ -67,26 +67,26 @@ func (h *Handler) RegisterUser(ctx context.Context, c RegisterUser) (Registered,
 		return Registered{}, err
 	}
 	h.known.add(user)
-	// A commit found under our own new id is this call's, sent twice.
+	// A commit that has this call's new id is its own, sent twice.
 	repeated := commit.Repeated && user.ID != id
 	return Registered{User: user, Position: commit.Position(), Repeated: repeated}, nil
 }
 
-// checkProof sees that an account can be got into in one way: by a password or
-// as an outside identity.
+// checkProof checks that there is one way to log in to the account: a password
+// or an external identity.
 func (c RegisterUser) checkProof() error {
 	if c.Identity == (domain.Identity{}) {
 		return domain.CheckPassword(c.Password)
 	}
 	if c.Password != "" {
-		return domain.Errorf(domain.Invalid, "there is a password beside an outside token; leave the password out, for the token goes on standing for it")
+		return domain.Errorf(domain.Invalid, "an account for an external token has no password; leave it out")
 	}
 	_, err := domain.ParseIdentity(c.Identity.Issuer, c.Identity.Subject)
 	return err
 }
 
-// actor is who a registration's command id belongs to: whoever asks for that
-// name, or the identity, whose ids nobody else can use or overhear.
+// actor returns the actor to whom a registration's command id belongs: the
+// wanted name, or the identity, whose ids no other caller can use or overhear.
 func (c RegisterUser) actor(name domain.Username) string {
 	if c.Identity == (domain.Identity{}) {
 		return name.Folded()
@@ -94,9 +94,9 @@ func (c RegisterUser) actor(name domain.Username) string {
 	return string(domain.IdentityStream(c.Identity))
 }
 
-// decideRegistration looks at the reservations before it saves the credential,
-// for hashing a password is costly and the answer is often known. The append
-// decides all the same.
+// decideRegistration returns the decide function of a registration. It looks at
+// the reservations before it saves the credential, because hashing a password is
+// expensive and the name is often taken. The append has the last word.
 func (h *Handler) decideRegistration(id domain.UserID, name domain.Username, c RegisterUser) func(ctx context.Context, d *decision) ([]domain.Event, error) {
 	saved := false
 	return func(ctx context.Context, d *decision) ([]domain.Event, error) {
@@ -122,8 +122,8 @@ func (h *Handler) decideRegistration(id domain.UserID, name domain.Username, c R
 	}
 }
 
-// FindUser gives the user that has a name, in whatever case, from the log. A
-// name that nobody has is NotFound, one that nobody can have Invalid.
+// FindUser returns the user with a name, in whatever case, from the log. A name
+// that no user has is NotFound, and one that no user can have Invalid.
 func (h *Handler) FindUser(ctx context.Context, username string) (User, error) {
 	name, err := domain.ParseUsername(username)
 	if err != nil {
@@ -136,7 +136,7 @@ func (h *Handler) FindUser(ctx context.Context, username string) (User, error) {
 	return u, err
 }
 
-// User gives a user from the log, NotFound if there is none.
+// User returns a user from the log, or NotFound.
 func (h *Handler) User(ctx context.Context, id domain.UserID) (User, error) {
 	if u, ok := h.known.user(id); ok {
 		return u, nil
@@ -148,15 +148,15 @@ func (h *Handler) User(ctx context.Context, id domain.UserID) (User, error) {
 	return u, err
 }
 
-// acting checks that who is calling has an account in this log; a token of
-// another store can be good and name nobody here.
-func (h *Handler) acting(ctx context.Context, id domain.UserID) error {
+// checkCaller checks that the caller has an account in this log. A valid token
+// may come from another store and name a user that does not exist here.
+func (h *Handler) checkCaller(ctx context.Context, id domain.UserID) error {
 	if id == "" {
-		return domain.Errorf(domain.Unauthenticated, "nobody is calling; log in first")
+		return domain.Errorf(domain.Unauthenticated, "the call is anonymous; log in first")
 	}
 	_, err := h.User(ctx, id)
 	if domain.KindOf(err) == domain.NotFound {
-		return domain.Errorf(domain.Unauthenticated, "user %s, whom the token names, does not exist here; log in again", id)
+		return domain.Errorf(domain.Unauthenticated, "the token's user %s does not exist here; log in again", id)
 	}
 	return err
 }
@@ -176,8 +176,8 @@ func (h *Handler) loadUser(ctx context.Context, stream domain.StreamID) (User, e
 	return u, nil
 }
 
-// userFrom folds a user's events, or those of a username's reservation, which
-// were written in the same commit. It gives errNoUser if there are none.
+// userFrom folds a user's events, or those of its username's reservation, which
+// the same append wrote. It returns errNoUser if there are none.
 func userFrom(stored []eventstore.Event) (User, error) {
 	events, err := decodeAll(stored)
 	if err != nil {
@@ -192,9 +192,8 @@ func userFrom(stored []eventstore.Event) (User, error) {
 
 const maxKnown = 10_000
 
-// known remembers some users, and which outside identities are whose. Neither
-// ever changes or ceases to exist, so what is remembered is never wrong. The
-// zero value is ready to use.
+// known caches users, and the users of external identities. Neither ever changes
+// or goes away, so the cache is never stale. The zero value is ready to use.
 type known struct {
 	mu         sync.Mutex
 	users      map[domain.UserID]User
@@ -227,14 +226,14 @@ func (k *known) identify(stream domain.StreamID, user domain.UserID) {
 	k.identities = remember(k.identities, stream, user)
 }
 
-// remember adds to a map, made if it is nil, in place of another entry if it
-// is full.
+// remember adds an entry to a map, which it creates if it is nil. If the map is
+// full, the entry replaces another one.
 func remember[K comparable, V any](m map[K]V, key K, value V) map[K]V {
 	if m == nil {
 		m = make(map[K]V)
 	}
 	if _, ok := m[key]; !ok && len(m) >= maxKnown {
-		for other := range m { // any one: the order of a map is random enough
+		for other := range m { // any of them: the order is random enough
 			delete(m, other)
 			break
 		}

@@ -171,7 +171,7 @@ func TestRegisterUserRacesWithItsOwnRepeat(t *testing.T) {
 	w.wantAppended(t, 0, "user.registered.v1", "username.reserved.v1")
 }
 
-// The password is known to be right then, for this very call has saved it.
+// The password is then known to be right, because this call saved it.
 func TestRegisterUserSentTwiceByItselfIsNoRepeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -209,7 +209,7 @@ func TestRegisterUserSavesTheCredentialFirst(t *testing.T) {
 func TestFindUserAndUser(t *testing.T) {
 	w := newWorld()
 	ann := w.register(t, "Ann")
-	other := w.newHandler(2) // remembers nobody yet
+	other := w.newHandler(2) // has cached no user yet
 	for _, name := range []string{"Ann", "ann", "ANN"} {
 		if got, err := other.FindUser(t.Context(), name); err != nil || got != ann {
 			t.Errorf("FindUser %s: got %+v, error %v; want %+v", name, got, err, ann)

@@ -15,10 +15,10 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// memory is a log in memory, for the part of the contract that commands use.
-// Its hooks bring about what a real store does only now and then.
+// memory is a log in memory that implements what commands use. Its hooks cause
+// what a real store does only occasionally.
 type memory struct {
-	eventstore.Log // nil: what no command calls
+	eventstore.Log // nil: commands call none of the other methods
 
 	mu      sync.Mutex
 	events  []eventstore.Event
@@ -27,11 +27,12 @@ type memory struct {
 	lookUps int
 	loads   int
 
-	// before is called before an append takes effect, after once it has; an
-	// error of theirs is the append's answer. Both get its number, from 1.
+	// before is called before an append takes effect, and after once it has. If
+	// either returns an error, so does the append. Both are passed the append's
+	// number, from 1.
 	before func(n int, a eventstore.Append) error
 	after  func(n int) error
-	// loading, if it gives an error, fails a load.
+	// loading fails a load if it returns an error.
 	loading func(stream domain.StreamID) error
 }
 
@@ -116,14 +117,14 @@ func (m *memory) Load(ctx context.Context, stream domain.StreamID) ([]eventstore
 	return events, ctx.Err()
 }
 
-// all gives what the log holds.
+// all returns all events of the log.
 func (m *memory) all() []eventstore.Event {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.events)
 }
 
-// types gives the wire names of what was appended after a position.
+// types returns the wire names of the events after a position.
 func (m *memory) types(after domain.Position) (names []string) {
 	for _, e := range m.all()[after:] {
 		names = append(names, e.Type)
@@ -131,7 +132,7 @@ func (m *memory) types(after domain.Position) (names []string) {
 	return names
 }
 
-// world is a handler over a log in memory, with what it was handed.
+// world is a handler over a log in memory, with the credentials it saved.
 type world struct {
 	*command.Handler
 	log *memory
@@ -143,7 +144,7 @@ type world struct {
 
 const secret = "correct horse battery"
 
-// noon is when everything happens, with more digits than the log keeps.
+// noon is the time of everything, more precise than the log records.
 var noon = time.Date(2025, 3, 1, 12, 0, 0, 123_456_789, time.FixedZone("east", 3600))
 
 func newWorld() *world {
@@ -152,8 +153,8 @@ func newWorld() *world {
 	return w
 }
 
-// newHandler gives another handler over the same log, as another server has
-// one. Handlers with different numbers make different ids.
+// newHandler returns another handler over the same log, like that of another
+// server. Handlers with different numbers generate different ids.
 func (w *world) newHandler(server byte) *command.Handler {
 	var n atomic.Uint64
 	return &command.Handler{
@@ -180,7 +181,7 @@ func (w *world) credentials() map[domain.UserID]string {
 	return maps.Clone(w.saved)
 }
 
-// register makes an account and fails the test if it cannot.
+// register creates an account.
 func (w *world) register(t *testing.T, username string) command.User {
 	t.Helper()
 	r, err := w.RegisterUser(t.Context(), command.RegisterUser{Username: username, Password: secret})
@@ -210,5 +211,5 @@ func wantKind(t *testing.T, what string, err error, want domain.Kind) {
 
 func as(id string) command.Meta { return command.Meta{CommandID: id} }
 
-// outage is what a store gives that cannot be reached.
+// outage returns the error of a store that cannot be reached.
 func outage() error { return domain.Errorf(domain.Unavailable, "the store is away") }

@@ -16,19 +16,19 @@ import (
 	"chirp/internal/domain"
 )
 
-// vector is a text, and what is kept of it or why it is refused. The web
-// client's tests read the same file.
+// vector is a text with what ParseContent makes of it, or why it refuses it. The
+// web client's tests read the same file.
 type vector struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
-	// Kept is null for a text that is refused.
+	// Kept is nil for a text that is refused.
 	Kept *string `json:"kept"`
-	// Count is how many code points the client shows.
+	// Count is the number of code points that the client shows.
 	Count   int    `json:"count,omitempty"`
 	Problem string `json:"problem,omitempty"`
 }
 
-// contents are texts about which programs disagree.
+// contents are texts that programs treat differently.
 func contents() []vector {
 	marks := func(n int) string { return strings.Repeat("\u0300", n) }
 	texts := []struct{ name, text string }{
@@ -96,7 +96,7 @@ func contents() []vector {
 	return vectors
 }
 
-// judged asks ParseContent.
+// judged returns the vector of a text, by ParseContent.
 func judged(name, text string) vector {
 	v := vector{Name: name, Text: text}
 	content, err := domain.ParseContent(text)
@@ -113,7 +113,8 @@ func judged(name, text string) vector {
 	return v
 }
 
-// goldenFile compares a file with what it must be, and writes it with -update.
+// goldenFile compares a file with what it should contain, or writes it with
+// -update.
 func goldenFile(t *testing.T, path, want string) {
 	t.Helper()
 	if *update {
@@ -138,7 +139,7 @@ func TestContentsAreJudgedAsTheWebClientJudgesThem(t *testing.T) {
 	goldenFile(t, "testdata/content/vectors.json", "[\n"+strings.Join(lines, ",\n")+"\n]\n")
 }
 
-// escaped writes a JSON text in ASCII, so that no tool changes it.
+// escaped returns a JSON text in ASCII, so that no tool changes it.
 func escaped(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -153,8 +154,8 @@ func escaped(text string) string {
 	return b.String()
 }
 
-// TestNormalFormCAddsNothing tries each character but ideographs in the rows for
-// which the library adds one of its own.
+// TestNormalFormCAddsNothing tries each character except ideographs in rows long
+// enough for the library to insert a character.
 func TestNormalFormCAddsNothing(t *testing.T) {
 	marks := strings.Repeat("\u0300", 30)
 	for r := rune(0x80); r < 0x20000; r++ {

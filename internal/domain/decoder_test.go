@@ -27,7 +27,7 @@ type chirpPostedV3 struct {
 func (chirpPostedV3) WireName() string { return "chirp.posted.v3" }
 
 // later is the decoder of a program in which chirp.posted is at version 3 and
-// all else is as it is.
+// everything else is as it is.
 func later() domain.Decoder {
 	return domain.Decoder{
 		Upcasts: map[string]domain.Upcast{
@@ -54,7 +54,7 @@ func later() domain.Decoder {
 	}
 }
 
-// change makes an upcast of a function on the fields of an object.
+// change returns an upcast that changes the fields of an object.
 func change(fields func(map[string]json.RawMessage)) func(json.RawMessage) (json.RawMessage, error) {
 	return func(data json.RawMessage) (json.RawMessage, error) {
 		var object map[string]json.RawMessage
@@ -142,7 +142,7 @@ func TestDecoderRefusesUpcastsThat(t *testing.T) {
 			"decode chirp.posted.v1: the upcasts form a loop"},
 		{"cannot read the data", nil, `[]`,
 			"decode chirp.posted.v1: upcast chirp.posted.v1 to chirp.posted.v2: "},
-		{"give what the later version cannot read", map[string]domain.Upcast{"chirp.posted.v2": {To: "chirp.posted.v3", Data: same}}, `{"chirpId":7}`,
+		{"return what the later version cannot read", map[string]domain.Upcast{"chirp.posted.v2": {To: "chirp.posted.v3", Data: same}}, `{"chirpId":7}`,
 			"decode chirp.posted.v1 as chirp.posted.v3: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {

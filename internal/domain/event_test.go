@@ -14,7 +14,7 @@ import (
 	"chirp/internal/domain"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 const (
 	ann = domain.UserID("user_01h455vb4pex5vsknk084sn02q")
@@ -97,7 +97,7 @@ func TestEveryGoldenFileIsAnEvent(t *testing.T) {
 }
 
 // TestEveryEventIsGolden finds the package's event types by their WireName
-// methods, so that one which is not in the table of decoders is missed.
+// methods, so that one without an example, or without a decoder, is noticed.
 func TestEveryEventIsGolden(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

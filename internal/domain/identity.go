@@ -12,7 +12,7 @@ const (
 	MaxSubject = 255
 )
 
-// Identity is a person as an outside token issuer knows them: the issuer's URL,
+// Identity is a person as an external token issuer knows them: the issuer's URL,
 // and its own name for that person, which it uses for no one else. Both are
 // compared byte for byte. The zero Identity stands for none.
 type Identity struct {
@@ -28,16 +28,16 @@ func ParseIdentity(issuer, subject string) (Identity, error) {
 		most       int
 	}{{"issuer", issuer, MaxIssuer}, {"subject", subject, MaxSubject}} {
 		if len(part.text) < 1 || len(part.text) > part.most {
-			return Identity{}, Errorf(Invalid, "the %s has %d bytes, it must have 1 to %d", part.name, len(part.text), part.most)
+			return Identity{}, Errorf(Invalid, "the %s has %d bytes; it must have 1 to %d", part.name, len(part.text), part.most)
 		}
 		if !utf8.ValidString(part.text) || strings.ContainsFunc(part.text, unicode.IsControl) {
-			return Identity{}, Errorf(Invalid, "the %s is not valid UTF-8, or has a control character", part.name)
+			return Identity{}, Errorf(Invalid, "the %s is not valid UTF-8, or contains a control character", part.name)
 		}
 	}
 	return Identity{Issuer: issuer, Subject: subject}, nil
 }
 
-// IdentityEvent is an event of an outside identity's reservation.
+// IdentityEvent is an event of an external identity's reservation.
 //
 //sumtype:decl
 type IdentityEvent interface {
@@ -45,7 +45,7 @@ type IdentityEvent interface {
 	ofIdentity()
 }
 
-// IdentityReserved says that an outside issuer's tokens for a subject identify a
+// IdentityReserved says that an external issuer's tokens for a subject identify a
 // user from now on.
 type IdentityReserved struct {
 	UserID  UserID `json:"userId"`

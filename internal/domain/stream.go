@@ -16,7 +16,7 @@ func UserStream(id UserID) StreamID { return StreamID("user:" + id) }
 // only in case share it, which is what makes a username unique.
 func UsernameStream(name Username) StreamID { return StreamID("username:" + name.Folded()) }
 
-// IdentityStream returns the stream that reserves an outside identity. Its name
+// IdentityStream returns the stream that reserves an external identity. Its name
 // contains a hash in place of the issuer and the subject, so that it is short
 // ASCII whatever they are. The hash covers their lengths too, because different
 // pairs may join to the same text. It must never be computed differently: one

@@ -54,10 +54,10 @@ func ParseContent(s string) (Content, error) {
 	}
 	s = strings.TrimSpace(normal(norm.NFC, strings.ReplaceAll(s, "\r\n", "\n")))
 	if !strings.ContainsFunc(s, func(r rune) bool { return !invisible(r) || unicode.IsControl(r) && r != '\n' }) {
-		return "", Errorf(Invalid, "content is empty; write at least one character that can be seen")
+		return "", Errorf(Invalid, "content is empty; write at least one visible character")
 	}
 	if n := utf8.RuneCountInString(s); n > MaxContent {
-		return "", Errorf(Invalid, "content has %d code points, at most %d are allowed", n, MaxContent)
+		return "", Errorf(Invalid, "content has %d code points; at most %d are allowed", n, MaxContent)
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) && r != '\n' {
@@ -70,7 +70,7 @@ func ParseContent(s string) (Content, error) {
 // CheckPassword accepts any 8 to 1,024 bytes. Another length is Invalid.
 func CheckPassword(password string) error {
 	if len(password) < MinPassword || len(password) > MaxPassword {
-		return Errorf(Invalid, "the password has %d bytes, it must have %d to %d", len(password), MinPassword, MaxPassword)
+		return Errorf(Invalid, "the password has %d bytes; it must have %d to %d", len(password), MinPassword, MaxPassword)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestParseUsername(t *testing.T) {
 	}
 }
 
-// checkParsed wants the text unchanged, or an error of kind Invalid.
+// checkParsed checks that a text is returned unchanged, or refused as Invalid.
 func checkParsed(t *testing.T, got string, err error, in string, ok bool) {
 	t.Helper()
 	switch {
@@ -95,7 +95,7 @@ func TestParseIdentity(t *testing.T) {
 }
 
 func TestEachIdentityHasAStreamOfItsOwn(t *testing.T) {
-	// Written down, for the log has it for ever.
+	// A literal, because the log has it and it must not change.
 	const want = "identity:e18f4b7f19c05c7f85a69289e64664a763d82a147829c01e1597f441ef72f660"
 	if got := domain.IdentityStream(domain.Identity{Issuer: "https://i.example", Subject: "1"}); got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -73,7 +73,7 @@ func badTexts(ann apitest.API) []refusal {
 	return []refusal{
 		{"empty content", ann, apitest.PostDocument, text(""), "BAD_USER_INPUT", "content is empty"},
 		{"content of white space", ann, apitest.PostDocument, text(" \r\n\t "), "BAD_USER_INPUT", "content is empty"},
-		{"content of 281 code points", ann, apitest.PostDocument, text(strings.Repeat("é", 281)), "BAD_USER_INPUT", "has 281 code points, at most 280"},
+		{"content of 281 code points", ann, apitest.PostDocument, text(strings.Repeat("é", 281)), "BAD_USER_INPUT", "has 281 code points; at most 280"},
 		{"content with a control character", ann, apitest.PostDocument, text("a\x00b"), "BAD_USER_INPUT", "control character U+0000"},
 		{"content with an escape", ann, apitest.PostDocument, text("a\x1b[31mb"), "BAD_USER_INPUT", "control character U+001B"},
 		{"content that is no text", ann, apitest.PostDocument, apitest.Vars{"content": true}, "BAD_USER_INPUT", "$content: a String is text, not a boolean"},

@@ -2,7 +2,7 @@ package aggregate
 
 import "chirp/internal/domain"
 
-// Chirp is a chirp. The zero Chirp is one that was not posted.
+// Chirp is a chirp. The zero Chirp has not been posted.
 type Chirp struct {
 	ID      domain.ChirpID
 	Author  domain.UserID
@@ -16,15 +16,14 @@ func LoadChirp(events []domain.Event) Chirp {
 	return c
 }
 
-// Posted says whether there is such a chirp.
+// Posted reports whether the chirp exists.
 func (c Chirp) Posted() bool { return c.ID != "" }
 
-// Post decides on publishing a chirp under a new id. A chirp is posted once
-// and never changes, and who makes the ids makes them unique, so an id in use
-// is Internal.
+// Post decides on posting a chirp under a new id. A chirp is posted once and
+// never changes. Ids are unique, so one that is in use is Internal.
 func (c Chirp) Post(id domain.ChirpID, author domain.UserID, content domain.Content) ([]domain.Event, error) {
 	if c.Posted() {
-		return nil, domain.Errorf(domain.Internal, "chirp %s is posted already", c.ID)
+		return nil, domain.Errorf(domain.Internal, "chirp %s was already posted", c.ID)
 	}
 	return []domain.Event{domain.ChirpPosted{ChirpID: id, AuthorID: author, Content: content}}, nil
 }

@@ -2,8 +2,8 @@ package aggregate
 
 import "chirp/internal/domain"
 
-// Identity is an outside identity, as its reservation tells it. The zero
-// Identity is one that no user has.
+// Identity is an external identity, as its reservation records it. The zero
+// Identity is not reserved.
 type Identity struct {
 	User domain.UserID
 }
@@ -15,11 +15,11 @@ func LoadIdentity(events []domain.Event) Identity {
 	return i
 }
 
-// Reserve decides on giving an identity, loaded from its own stream, to a new
-// user: that is a Conflict if it has one.
+// Reserve decides on reserving the identity, loaded from its own stream, for a
+// new user. It is a Conflict if another user has it.
 func (i Identity) Reserve(id domain.UserID, who domain.Identity) ([]domain.Event, error) {
 	if i.User != "" {
-		return nil, domain.Errorf(domain.Conflict, "your token's identity has an account already, %s; go on with the token as it is", i.User)
+		return nil, domain.Errorf(domain.Conflict, "the token's identity already has an account, %s; use the token as it is", i.User)
 	}
 	return []domain.Event{domain.IdentityReserved{UserID: id, Issuer: who.Issuer, Subject: who.Subject}}, nil
 }

@@ -2,8 +2,8 @@ package aggregate
 
 import "chirp/internal/domain"
 
-// User is an account, as its own stream or the reservation of its name tells
-// it. The zero User is one that was not registered.
+// User is an account, as its own stream or its username's reservation records
+// it. The zero User is not registered.
 type User struct {
 	ID       domain.UserID
 	Username domain.Username
@@ -16,12 +16,12 @@ func LoadUser(events []domain.Event) User {
 	return u
 }
 
-// Registered says whether there is such a user.
+// Registered reports whether the user exists.
 func (u User) Registered() bool { return u.ID != "" }
 
-// Register decides on a registration, on the User loaded from the stream of
-// the name wanted: the account, and the name reserved for it, or
-// UsernameTaken.
+// Register decides on creating an account. The User is loaded from the stream of
+// the wanted name; if the name is free, the events create the account and
+// reserve the name, and otherwise it is UsernameTaken.
 func (u User) Register(id domain.UserID, name domain.Username) ([]domain.Event, error) {
 	if u.Registered() {
 		return nil, domain.Errorf(domain.UsernameTaken, "username %q is taken; choose another", name)
