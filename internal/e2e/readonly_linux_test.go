@@ -88,7 +88,7 @@ func TestReadOnlyFolderIsReported(t *testing.T) {
 	}
 	text, exit := h.run(t, serviceUID, "verify", "--data", h.dir)
 	advice := regexp.MustCompile(`chmod u\+w (\S+)`).FindStringSubmatch(text)
-	if exit != 1 || !strings.Contains(text, "by its mode") || advice == nil || advice[1] != h.dir {
+	if exit != 1 || !strings.Contains(text, "forbids writing") || advice == nil || advice[1] != h.dir {
 		t.Fatalf("verify in a folder without the right to write: exit code %d, %q; want 1 and how to change that", exit, text)
 	}
 	if out, err := exec.CommandContext(t.Context(), "chmod", "u+w", advice[1]).CombinedOutput(); err != nil {

@@ -27,7 +27,7 @@ func checkOwner(dir string) error {
 	if err != nil || me == 0 || uid == me {
 		return nil // if it cannot be looked at, opening it fails
 	}
-	return domain.Errorf(domain.Invalid, "the log in data folder %s belongs to %s, and this command runs as %s: the server could not use the files that it makes; run it as %[2]s", dir, userName(uid), userName(me))
+	return domain.Errorf(domain.Invalid, "the log in data folder %s belongs to %s, and this command runs as %s: the server could not use the files that it creates; run it as %[2]s", dir, userName(uid), userName(me))
 }
 
 // explainAccess replaces an error that is due to missing permissions by one that
@@ -50,12 +50,12 @@ func explainAccess(dir string, o Options, err error) error {
 		return err
 	}
 	me := os.Geteuid()
-	what := fmt.Sprintf("%s belongs to %s, and %s, as whom this program runs, may not use it", path, userName(uid), userName(me))
+	what := fmt.Sprintf("%s belongs to %s, and this program runs as %s, who may not use it", path, userName(uid), userName(me))
 	if folder != me {
-		return domain.Errorf(domain.Invalid, "%s; run it as %s, to whom the data folder belongs, or name another folder with --data", what, userName(folder))
+		return domain.Errorf(domain.Invalid, "%s; run it as %s, who owns the data folder, or name another folder with --data", what, userName(folder))
 	}
 	if uid == me {
-		return domain.Errorf(domain.Invalid, "%s belongs to %s, as whom this program runs, but its mode keeps it away; change that: chmod -R u+rwX %s", path, userName(me), dir)
+		return domain.Errorf(domain.Invalid, "%s belongs to %s, and this program runs as that user, but the mode forbids access; change it: chmod -R u+rwX %s", path, userName(me), dir)
 	}
 	return domain.Errorf(domain.Invalid, "%s; as root, give the folder's files back: chown -R %s %s", what, userName(me), dir)
 }
@@ -77,9 +77,9 @@ func explainReadOnly(dir string, o Options, err error) error {
 	case ownerErr != nil:
 		return err
 	case uid == me:
-		return domain.Errorf(domain.Invalid, "data folder %s may not be written by its mode, and %s; change that: chmod u+w %[1]s", dir, because)
+		return domain.Errorf(domain.Invalid, "the mode of data folder %s forbids writing, and %s; change it: chmod u+w %[1]s", dir, because)
 	}
-	return domain.Errorf(domain.Invalid, "data folder %s may not be written by %s, and %s; run it as %s, to whom the folder belongs, or %s", dir, userName(me), because, userName(uid), copied)
+	return domain.Errorf(domain.Invalid, "data folder %s may not be written by %s, and %s; run it as %s, who owns the folder, or %s", dir, userName(me), because, userName(uid), copied)
 }
 
 // inaccessible returns the first of a folder and its files that this process may

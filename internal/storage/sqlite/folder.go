@@ -69,7 +69,7 @@ func checkWritable(dir string) error {
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	if err := errors.Join(f.Close(), dbfile.GiveToOwner(f.Name())); err != nil {
-		return domain.Errorf(domain.Invalid, "what is made in data folder %s cannot be given to the folder's owner (%v); run this command as that user", dir, dbfile.WithoutPath(err))
+		return domain.Errorf(domain.Invalid, "the files created in data folder %s cannot be given to the folder's owner (%v); run this command as that user", dir, dbfile.WithoutPath(err))
 	}
 	return nil
 }

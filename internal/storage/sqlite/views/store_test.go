@@ -152,41 +152,44 @@ func TestViewsAreThereAfterAReopening(t *testing.T) {
 	}
 }
 
+// unfitViews are the ways in which views cannot serve.
+var unfitViews = map[string]struct {
+	damage func(t *testing.T, path string)
+	log    testLog
+	reason string // in the warning
+}{
+	"garbage at the beginning": {damage: overwrite(0, 100), reason: "damaged"},
+	"garbage in the middle":    {damage: overwrite(3*4096, 8*4096), reason: "damaged"},
+	"cut off": {damage: func(t *testing.T, path string) {
+		wantNil(t, os.Truncate(path, 5000))
+	}, reason: "damaged"},
+	"empty": {damage: func(t *testing.T, path string) {
+		wantNil(t, os.Truncate(path, 0))
+	}, reason: "there is no views-1.db"},
+	"gone": {damage: func(t *testing.T, path string) {
+		wantNil(t, os.Remove(path))
+	}, reason: "there is no views-1.db"},
+	"another format": {damage: func(t *testing.T, path string) {
+		change(t, path, "PRAGMA user_version = 99")
+	}, reason: "format 99"},
+	"a table gone": {damage: func(t *testing.T, path string) {
+		change(t, path, "DROP TABLE generation")
+	}, reason: "damaged"},
+	"no generation described": {damage: func(t *testing.T, path string) {
+		change(t, path, "DELETE FROM generation")
+	}, reason: "describes 0 generations"},
+	"a choice of nothing": {damage: func(t *testing.T, path string) {
+		wantNil(t, os.WriteFile(filepath.Join(filepath.Dir(path), ServingFile), []byte("none\n"), 0o600))
+	}, reason: "not a number"},
+	"of another log":   {log: testLog{head: eventstore.Head{Epoch: "another", Position: 1000}}, reason: "another log"},
+	"ahead of the log": {log: testLog{head: eventstore.Head{Epoch: testEpoch, Position: 59}}, reason: "at position 60 and the log ends at 59"},
+	"of another history": {damage: func(t *testing.T, path string) {
+		change(t, path, "UPDATE generation SET event = 7")
+	}, log: testLog{head: eventstore.Head{Epoch: testEpoch, Position: 1000}, event: 8}, reason: "at their position 60 the log has another event"},
+}
+
 func TestViewsThatDoNotServeAreMadeAgain(t *testing.T) {
-	for name, c := range map[string]struct {
-		damage func(t *testing.T, path string)
-		log    testLog
-		reason string // in the warning
-	}{
-		"garbage at the beginning": {damage: overwrite(0, 100), reason: "damaged"},
-		"garbage in the middle":    {damage: overwrite(3*4096, 8*4096), reason: "damaged"},
-		"cut off": {damage: func(t *testing.T, path string) {
-			wantNil(t, os.Truncate(path, 5000))
-		}, reason: "damaged"},
-		"empty": {damage: func(t *testing.T, path string) {
-			wantNil(t, os.Truncate(path, 0))
-		}, reason: "there is no views-1.db"},
-		"gone": {damage: func(t *testing.T, path string) {
-			wantNil(t, os.Remove(path))
-		}, reason: "there is no views-1.db"},
-		"another format": {damage: func(t *testing.T, path string) {
-			change(t, path, "PRAGMA user_version = 99")
-		}, reason: "format 99"},
-		"a table gone": {damage: func(t *testing.T, path string) {
-			change(t, path, "DROP TABLE generation")
-		}, reason: "damaged"},
-		"no generation described": {damage: func(t *testing.T, path string) {
-			change(t, path, "DELETE FROM generation")
-		}, reason: "describes 0 generations"},
-		"a choice of nothing": {damage: func(t *testing.T, path string) {
-			wantNil(t, os.WriteFile(filepath.Join(filepath.Dir(path), ServingFile), []byte("none\n"), 0o600))
-		}, reason: "not a number"},
-		"of another log":   {log: testLog{head: eventstore.Head{Epoch: "another", Position: 1000}}, reason: "another log"},
-		"ahead of the log": {log: testLog{head: eventstore.Head{Epoch: testEpoch, Position: 59}}, reason: "at position 60 and the log ends at 59"},
-		"of another history": {damage: func(t *testing.T, path string) {
-			change(t, path, "UPDATE generation SET event = 7")
-		}, log: testLog{head: eventstore.Head{Epoch: testEpoch, Position: 1000}, event: 8}, reason: "at their position 60 the log has another event"},
-	} {
+	for name, c := range unfitViews {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			v := openTestStore(t, dir, Options{Exclusive: true})
