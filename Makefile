@@ -1,6 +1,6 @@
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: run test race soak generate web lint mongod
+.PHONY: run test short race soak generate web lint mongod
 
 run: ## serve on localhost:8080 with the embedded store
 	go run .
@@ -8,6 +8,9 @@ run: ## serve on localhost:8080 with the embedded store
 test: ## run every test, on both stores; like go test ./..., but shows progress
 	go test . ./graph/... ./web/... ./bench/... $$(go list ./internal/... | grep -v /e2e)
 	go test -v ./internal/e2e
+
+short: ## run the tests that start no process and no mongod, in about a minute
+	go test -short ./...
 
 race: mongod ## run the same tests under the race detector, in random order
 	go test -race -shuffle=on -timeout 30m ./...

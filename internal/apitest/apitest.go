@@ -3,10 +3,12 @@
 //
 //	func TestMain(m *testing.M) { os.Exit(apitest.Main(m)) }
 //
-// which builds it, under the race detector if the test is.
+// which builds it, under the race detector if the test is. Under "go test
+// -short" nothing is built, and a test that asks for the program is skipped.
 package apitest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,6 +26,9 @@ var program string
 // Program returns the path of the program.
 func Program(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs the program, which go test -short does not start")
+	}
 	if program == "" {
 		t.Fatal("the program was not built: TestMain does not call apitest.Main")
 	}
@@ -33,6 +38,10 @@ func Program(t testing.TB) string {
 // Main builds the program, runs a package's tests, and removes what they share.
 // It returns the exit code.
 func Main(m *testing.M) int {
+	flag.Parse()
+	if testing.Short() {
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "chirp")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

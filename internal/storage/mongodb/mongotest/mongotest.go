@@ -8,7 +8,8 @@
 // test fails; it never passes by skipping.
 //
 // Every server listens on 127.0.0.1 alone, keeps its data in a temporary
-// folder, and dies with the test process. A package that uses the shared
+// folder, and dies with the test process. Under "go test -short" a test that
+// asks for a server is skipped instead. A package that uses the shared
 // server has
 //
 //	func TestMain(m *testing.M) { os.Exit(mongotest.Main(m)) }
@@ -50,6 +51,7 @@ type sharedServer struct {
 // of the process share. It is started by the first call.
 func URI(t testing.TB) string {
 	t.Helper()
+	skipIfShort(t)
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.set == nil && shared.err == nil {
@@ -102,6 +104,7 @@ func Database(t testing.TB) string {
 // second. The arguments are added to each mongod's.
 func StartReplicaSet(t testing.TB, nodes int, args ...string) *ReplicaSet {
 	t.Helper()
+	skipIfShort(t)
 	set, err := startReplicaSet(nodes, args)
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +116,7 @@ func StartReplicaSet(t testing.TB, nodes int, args ...string) *ReplicaSet {
 // StartPlain starts a mongod that is not part of a replica set.
 func StartPlain(t testing.TB, args ...string) *Node {
 	t.Helper()
+	skipIfShort(t)
 	binary, err := findBinary()
 	if err != nil {
 		t.Fatal(err)
@@ -128,11 +132,20 @@ func StartPlain(t testing.TB, args ...string) *Node {
 // Binary returns the path of the mongod that the tests run.
 func Binary(t testing.TB) string {
 	t.Helper()
+	skipIfShort(t)
 	path, err := findBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// skipIfShort skips a test under "go test -short", which starts no process.
+func skipIfShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a mongod, which go test -short does not start")
+	}
 }
 
 func findBinary() (string, error) {
