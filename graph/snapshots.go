@@ -7,6 +7,7 @@ import (
 
 	"chirp/graph/panics"
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 	"chirp/internal/query"
 )
 
@@ -100,21 +101,9 @@ func (s *snapshots) openShared(ctx context.Context, at domain.Position, entry *s
 func (s *snapshots) openRetrying(ctx context.Context, at domain.Position) (*snapshot, error) {
 	for {
 		v, err := s.open(ctx, at)
-		if domain.KindOf(err) != domain.Unavailable || !pause(ctx) {
+		if domain.KindOf(err) != domain.Unavailable || !outage.Pause(ctx, sharedOpenPause) {
 			return v, err
 		}
-	}
-}
-
-// pause waits for sharedOpenPause. It reports whether ctx is still alive.
-func pause(ctx context.Context) bool {
-	timer := time.NewTimer(sharedOpenPause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 

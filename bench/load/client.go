@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"chirp/internal/outage"
 )
 
 // client speaks GraphQL over HTTP.
@@ -42,15 +44,13 @@ var errTryAgain = errors.New("try again")
 // puts it off: mutations carry a command id, so they may be repeated.
 func (c *client) do(ctx context.Context, r request, out any) error {
 	start := time.Now()
-	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+	for tries := 1; ; tries++ {
 		err := c.once(ctx, r, out)
 		if !errors.Is(err, errTryAgain) || time.Since(start) > patience {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !outage.Pause(ctx, outage.Delay(10*time.Millisecond, tries)) {
 			return ctx.Err()
-		case <-time.After(pause):
 		}
 	}
 }

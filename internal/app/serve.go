@@ -19,6 +19,9 @@ import (
 	"chirp/internal/outage"
 )
 
+// firstPause is the pause before a store is opened again for the first time.
+const firstPause = 500 * time.Millisecond
+
 // Serve serves until ctx ends, and then stops gracefully: it accepts no more
 // connections, finishes the requests under way, closes the sockets with a
 // reason, lets the projector reach the end of the log, and closes the store. It
@@ -127,7 +130,7 @@ func (s *server) openApp(ctx context.Context) (Storage, *app, error) {
 		}
 		tries := lost.Failed(s.log, "the store was lost at the start, trying again", err)
 		s.mux.WaitingFor(err)
-		backOff(ctx, tries)
+		outage.Pause(ctx, outage.Delay(firstPause, tries))
 	}
 }
 
@@ -147,14 +150,6 @@ func (s *server) openStore(ctx context.Context) (Storage, error) {
 		}
 		tries := away.Failed(s.log, "the store cannot be reached, trying again", err)
 		s.mux.WaitingFor(err)
-		backOff(ctx, tries)
-	}
-}
-
-// backOff waits after a number of failed attempts, or until ctx ends.
-func backOff(ctx context.Context, tries int) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(outage.Delay(500*time.Millisecond, tries)):
+		outage.Pause(ctx, outage.Delay(firstPause, tries))
 	}
 }

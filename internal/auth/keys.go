@@ -17,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 )
 
 const (
@@ -233,10 +234,8 @@ func (k *keys) run(ctx context.Context) error {
 		default:
 			retry = firstRetry
 		}
-		select {
-		case <-ctx.Done():
+		if !outage.Pause(ctx, wait) {
 			return nil
-		case <-time.After(wait):
 		}
 	}
 }

@@ -26,6 +26,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/outage"
 )
 
 // Handler has a method for each command. Its methods may be called concurrently.
@@ -175,7 +176,6 @@ func reused(commandID string) error {
 func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
-	pause := firstPause
 	inDoubt := false
 	for n := 1; ; n++ {
 		commit, err := h.Events.Append(ctx, a)
@@ -186,10 +186,9 @@ func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.C
 		if !unknown(err) {
 			return eventstore.Commit{}, fmt.Errorf("append %s: %w", a.Events[0].Stream, err)
 		}
-		if n == maxAppends || !sleep(ctx, pause) {
+		if n == maxAppends || !outage.Pause(ctx, outage.Delay(firstPause, n)) {
 			return eventstore.Commit{}, fmt.Errorf("%w (append %s: %w)", outcome(a, inDoubt, err), a.Events[0].Stream, err)
 		}
-		pause *= 2
 	}
 }
 
@@ -212,16 +211,4 @@ func outcome(a eventstore.Append, inDoubt bool, err error) error {
 func unknown(err error) bool {
 	return domain.KindOf(err) == domain.Unavailable ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// sleep pauses for d, and reports whether ctx lasted that long.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

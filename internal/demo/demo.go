@@ -19,6 +19,7 @@ import (
 	"chirp/internal/command"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/outage"
 )
 
 // Username is that of one of the people, who follows many.
@@ -223,10 +224,5 @@ func pause(ctx context.Context, posted int) {
 	if soon := []time.Duration{2 * time.Second, 5 * time.Second}; posted < len(soon) {
 		wait = soon[posted] // who has just opened the page sees how it comes in
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	outage.Pause(ctx, wait)
 }

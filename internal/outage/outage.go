@@ -1,9 +1,12 @@
-// Package outage accounts for a failure that is retried until it ends: since
-// when it has lasted, how often was tried, and when that is worth a line in the
-// log. The first failure is, then one a minute with the count, and the end.
+// Package outage is for what is tried again until it succeeds: how long to wait
+// between attempts, and the account of a failure that lasts. That says since
+// when it has lasted, how many attempts there were, and when it is worth a line
+// in the log: the first failure is, then one a minute with the count, and the
+// end.
 package outage
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -80,4 +83,16 @@ func (o *Outage) Now() (Report, bool) {
 func Delay(first time.Duration, tries int) time.Duration {
 	const doublings = 10
 	return min(first<<min(max(tries-1, 0), doublings), Longest)
+}
+
+// Pause waits for d or until ctx ends, and reports whether it waited to the end.
+func Pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

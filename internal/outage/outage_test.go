@@ -2,6 +2,7 @@ package outage_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -60,4 +61,18 @@ func TestDelaysGrowToTheLongest(t *testing.T) {
 			t.Errorf("Delay after %d tries: got %s, want %s", c.tries, got, c.want)
 		}
 	}
+}
+
+func TestPauseEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		if !outage.Pause(ctx, 59*time.Second) || time.Since(began) != 59*time.Second {
+			t.Errorf("a pause within the context's time: got that it was cut off after %s", time.Since(began))
+		}
+		if outage.Pause(ctx, 2*time.Second) || time.Since(began) != time.Minute {
+			t.Errorf("a pause beyond the context's time: got that it went to its end, after %s", time.Since(began))
+		}
+	})
 }

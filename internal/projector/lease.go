@@ -37,14 +37,14 @@ func (p *Projector) ask(ctx context.Context) bool {
 func (p *Projector) rest(ctx context.Context) {
 	wait := p.cfg.LeaseTTL / 4
 	if p.State().Phase != Halted {
-		pause(ctx, min(wait, outage.Longest))
+		outage.Pause(ctx, min(wait, outage.Longest))
 		return
 	}
 	const doublings, most = 3, 6
 	until := time.Now().Add(min(p.cfg.LookAgain<<min(p.looks, doublings), most*p.cfg.LookAgain))
 	p.looks++
 	for p.State().Phase == Halted && time.Now().Before(until) {
-		if !pause(ctx, min(wait, time.Until(until))) {
+		if !outage.Pause(ctx, min(wait, time.Until(until))) {
 			return
 		}
 	}
@@ -54,7 +54,7 @@ func (p *Projector) rest(ctx context.Context) {
 // be renewed in time.
 func (p *Projector) keepLease(ctx context.Context, lose context.CancelCauseFunc) {
 	renewed := time.Now()
-	for pause(ctx, p.cfg.LeaseTTL/4) {
+	for outage.Pause(ctx, p.cfg.LeaseTTL/4) {
 		asked := time.Now()
 		askCtx, cancel := context.WithTimeout(ctx, p.cfg.LeaseTTL/2)
 		held, err := p.cfg.Views.Lease(askCtx, p.cfg.Holder, p.cfg.LeaseTTL)

@@ -163,10 +163,10 @@ func (p *Projector) Run(ctx context.Context) error {
 			p.halt(failed)
 			p.rest(ctx)
 		case errors.Is(err, errYield):
-			pause(ctx, min(p.cfg.LeaseTTL/2, outage.Longest))
+			outage.Pause(ctx, min(p.cfg.LeaseTTL/2, outage.Longest))
 		case ctx.Err() == nil:
 			p.cfg.Logger.Info("projector: on standby", "reason", err)
-			pause(ctx, p.cfg.RetryDelay)
+			outage.Pause(ctx, p.cfg.RetryDelay)
 		}
 	}
 	return nil
@@ -189,7 +189,7 @@ func (p *Projector) lead(ctx context.Context) error {
 		case errors.Is(err, readmodel.ErrFenced) && p.turned(ctx), errors.Is(err, errTurned):
 			continue
 		case errors.Is(err, readmodel.ErrHeld): // others are about to serve
-			pause(ctx, p.cfg.RetryDelay)
+			outage.Pause(ctx, p.cfg.RetryDelay)
 			continue
 		case errors.Is(err, readmodel.ErrFenced):
 			return err
@@ -201,7 +201,7 @@ func (p *Projector) lead(ctx context.Context) error {
 		if report, ongoing := p.working.Now(); ongoing && time.Since(began) >= p.cfg.YieldAfter && time.Since(report.Since) >= p.cfg.YieldAfter {
 			return errYield
 		}
-		pause(ctx, wait)
+		outage.Pause(ctx, wait)
 	}
 }
 
@@ -295,7 +295,7 @@ func (p *Projector) turned(ctx context.Context) bool {
 // watchServing ends a session when another generation serves, which one that
 // has nothing to apply would not learn.
 func (p *Projector) watchServing(ctx context.Context, end context.CancelCauseFunc) {
-	for pause(ctx, p.cfg.LeaseTTL/4) {
+	for outage.Pause(ctx, p.cfg.LeaseTTL/4) {
 		if p.turned(ctx) {
 			end(errTurned)
 			return
@@ -388,7 +388,7 @@ func (p *Projector) halt(f *Failure) {
 
 // watch keeps State's head current, and its position while others move it.
 func (p *Projector) watch(ctx context.Context) {
-	for pause(ctx, p.cfg.LeaseTTL/4) {
+	for outage.Pause(ctx, p.cfg.LeaseTTL/4) {
 		if head, err := p.cfg.Log.Head(ctx); err == nil {
 			p.setState(func(s *State) { s.Head = max(s.Head, head.Position) })
 		}
@@ -410,16 +410,4 @@ func (p *Projector) seen(at domain.Position) {
 		p.working.Ended(p.cfg.Logger, "projector: another server goes on")
 	}
 	p.at(at, at)
-}
-
-// pause waits, and says whether ctx is still alive.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -81,7 +81,7 @@ func Rebuild(ctx context.Context, cfg Config, rc RebuildConfig) error {
 			return err
 		default:
 			cfg.Logger.Warn("rebuild: will try again", "error", err)
-			pause(ctx, outage.Delay(cfg.RetryDelay, tries))
+			outage.Pause(ctx, outage.Delay(cfg.RetryDelay, tries))
 		}
 	}
 }
@@ -175,7 +175,7 @@ func (r *rebuild) alone(ctx context.Context, g readmodel.Generation) error {
 	if g.Checkpoint == (readmodel.Checkpoint{}) {
 		return nil
 	}
-	pause(ctx, r.watch)
+	outage.Pause(ctx, r.watch)
 	now, err := r.builder.Generation(ctx)
 	if err == nil && now.Checkpoint != g.Checkpoint {
 		err = ErrOtherRebuild
@@ -210,7 +210,7 @@ func (r *rebuild) switchOver(ctx context.Context, at domain.Position) (bool, err
 	err := r.builder.Switch(ctx)
 	for tries := 1; domain.KindOf(err) == domain.Unavailable && ctx.Err() == nil && tries < maxTries; tries++ {
 		// To begin anew is no way out: the switch may have been made.
-		pause(ctx, outage.Delay(r.cfg.RetryDelay, tries+1))
+		outage.Pause(ctx, outage.Delay(r.cfg.RetryDelay, tries+1))
 		err = r.builder.Switch(ctx)
 	}
 	switch {

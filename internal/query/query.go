@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 )
 
@@ -78,7 +79,7 @@ func (s *Service) await(ctx context.Context, readAfter, seen domain.Position) (*
 			// from a member that has not heard of the checkpoint yet.
 			seen = r.Checkpoint()
 			r.Close()
-			pause(waiting, retryPause)
+			outage.Pause(waiting, retryPause)
 		}
 		if ctx.Err() == nil && waiting.Err() != nil {
 			return nil, domain.Errorf(domain.NotYetVisible,
@@ -103,15 +104,6 @@ func (s *Service) snapshot(ctx context.Context) (*Reader, error) {
 		return nil, fmt.Errorf("open the views: %w", err)
 	}
 	return &Reader{views: views, generation: views.Generation(), hashes: s.Hashes}, nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // Reader answers from the views as they are at one moment: up to its

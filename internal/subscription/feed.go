@@ -77,8 +77,7 @@ func (f *feed) run(ctx context.Context) error {
 
 // catchUp gives what the feed has after the place and attaches to the hub.
 func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
-	var wait backoff
-	for {
+	for tries := 0; ; {
 		limit := f.hub.cfg.Page
 		if f.now {
 			limit = 0
@@ -108,7 +107,8 @@ func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
 		// The hub is too far beyond the reading. The next one is nearer, unless
 		// the views that serve now are behind those that served before.
 		if f.place == before {
-			wait.pause(ctx)
+			tries++
+			pauseApart(ctx, tries)
 		}
 	}
 }
@@ -136,14 +136,13 @@ func (f *feed) join(ctx context.Context, r reading) (*subscriber, error) {
 // read reads the feed after the place, for as long as it takes the store to
 // answer.
 func (f *feed) read(ctx context.Context, limit int) (reading, error) {
-	var wait backoff
-	for {
+	for tries := 1; ; tries++ {
 		r, err := read(ctx, f.hub.cfg.Queries, f.viewer, f.place, limit)
 		if err == nil || domain.KindOf(err) != domain.Unavailable || ctx.Err() != nil {
 			return r, err
 		}
 		f.hub.cfg.Logger.Debug("a feed subscription cannot read and tries again", "viewer", f.viewer, "error", err)
-		wait.pause(ctx)
+		pauseApart(ctx, tries)
 	}
 }
 

@@ -85,13 +85,13 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.restart()
 		}
 		tries := h.outage.Failed(h.cfg.Logger, "the live hub lost the log and tries again", err, "position", h.at())
-		pause(within, outage.Delay(firstPause, tries))
+		outage.Pause(within, outage.Delay(firstPause, tries))
 	}
 	return ctx.Err()
 }
 
 const (
-	// firstPause is the pause after the hub's first failure.
+	// firstPause is the pause after a first failure, of the hub or a subscriber.
 	firstPause = 50 * time.Millisecond
 	// calmAfter is how long the hub follows a log that has nothing new before
 	// an outage is over.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
-	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 )
 
 // subscriber is a feed subscription that is live. Only queue may be used
@@ -94,24 +94,9 @@ func (r *ring) reaches(after, newest domain.Position) bool { return after >= new
 
 func (r *ring) get(p domain.Position) event { return r.events[p%domain.Position(len(r.events))] }
 
-// backoff is a growing pause between attempts, from 50 ms to 5 s, each time of
-// a random length so that subscribers don't come back all at once.
-type backoff struct {
-	next time.Duration
-}
-
-func (b *backoff) pause(ctx context.Context) {
-	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
-	b.next = min(max(2*b.next, shortest), longest)
-	pause(ctx, b.next/2+rand.N(b.next/2))
-}
-
-// pause waits for a while or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+// pauseApart waits after a number of failed attempts for a random length, so
+// that subscribers don't come back all at once.
+func pauseApart(ctx context.Context, tries int) {
+	longest := outage.Delay(firstPause, tries)
+	outage.Pause(ctx, longest/2+rand.N(longest/2))
 }

@@ -106,10 +106,8 @@ func (w *Writes) Run(ctx context.Context) error {
 		case <-w.wake:
 		}
 		for w.failing() {
-			select {
-			case <-ctx.Done():
+			if !outage.Pause(ctx, probeEvery) {
 				return nil
-			case <-time.After(probeEvery):
 			}
 			w.tryOnce(ctx)
 		}

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
 )
@@ -20,7 +21,7 @@ const stopWait = 3 * time.Second
 // checkNoServers returns an error if servers use the database, because they would
 // not notice that an import replaces its log.
 func (s *Store) checkNoServers(ctx context.Context) error {
-	for end := time.Now().Add(stopWait); ; conn.Pause(ctx, stopWait/20) {
+	for end := time.Now().Add(stopWait); ; outage.Pause(ctx, stopWait/20) {
 		servers, err := s.servers(ctx)
 		if err != nil {
 			return conn.Translate(ctx, "look for servers that use the database", err)

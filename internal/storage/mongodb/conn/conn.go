@@ -5,7 +5,6 @@
 package conn
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -54,13 +53,3 @@ func (c *Conn) Admin() *mongo.Database {
 
 // Gate returns what callers wait at.
 func (c *Conn) Gate() *gate.Gate { return c.gate }
-
-// Pause waits for a duration or until ctx ends.
-func Pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}

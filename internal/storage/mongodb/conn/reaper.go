@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"chirp/internal/outage"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
@@ -78,7 +80,7 @@ func (r *Reaper) Reap(ctx context.Context) {
 	before, err := r.idle(ctx)
 	var now []idleTransaction
 	if err == nil && len(before) > 0 {
-		Pause(ctx, abandonedAfter)
+		outage.Pause(ctx, abandonedAfter)
 		now, err = r.idle(ctx)
 	}
 	for _, t := range now {

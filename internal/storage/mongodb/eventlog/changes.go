@@ -15,7 +15,6 @@ import (
 	"chirp/internal/eventstore"
 	"chirp/internal/gate"
 	"chirp/internal/outage"
-	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
 	"chirp/internal/storage/mongodb/integrity"
 )
@@ -198,7 +197,7 @@ func (c *changes) watch(ctx context.Context) {
 		c.monitor.RequestCheck()
 		if ctx.Err() == nil {
 			tries := lost.Failed(c.logger, "the change stream was lost; followers read the log until it is back", err)
-			conn.Pause(ctx, outage.Delay(reopenAfter, tries))
+			outage.Pause(ctx, outage.Delay(reopenAfter, tries))
 		}
 	}
 }
@@ -239,7 +238,7 @@ func (c *changes) watchOnce(ctx context.Context, opened func()) error {
 			return err
 		}
 		opened()
-		conn.Pause(ctx, streamRest)
+		outage.Pause(ctx, streamRest)
 	}
 }
 

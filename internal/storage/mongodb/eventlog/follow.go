@@ -9,7 +9,6 @@ import (
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 	"chirp/internal/outage"
-	"chirp/internal/storage/mongodb/conn"
 )
 
 // Follow implements eventstore.Log.
@@ -67,6 +66,6 @@ func retryUnavailable(ctx context.Context, logger *slog.Logger, call func() erro
 			return err
 		}
 		tries := unread.Failed(logger, "a follower of the log waits for the database", err)
-		conn.Pause(ctx, outage.Delay(firstPause, tries))
+		outage.Pause(ctx, outage.Delay(firstPause, tries))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chirp/internal/gate"
+	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
 )
 
@@ -39,7 +40,7 @@ func (l *Log) commitNext(ctx context.Context) {
 	}
 	if err != nil {
 		l.waits.Failed(l.logger, "appends wait for the database", err)
-		conn.Pause(ctx, retryPause)
+		outage.Pause(ctx, retryPause)
 		return
 	}
 	l.waits.Ended(l.logger, "appends go on")
@@ -67,7 +68,7 @@ func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 		switch {
 		case errors.Is(err, errPositionTaken):
 			l.lock.noteContention()
-			conn.Pause(ctx, conflictPause)
+			outage.Pause(ctx, conflictPause)
 			if time.Since(began) > holderTimeout {
 				l.reaper.Reap(ctx)
 				began = time.Now()
@@ -76,7 +77,7 @@ func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 			careful = true
 		case conn.Transient(err):
 			careful = true
-			conn.Pause(ctx, retryPause)
+			outage.Pause(ctx, retryPause)
 		default:
 			l.fail(ctx, group, err)
 			return

@@ -11,6 +11,7 @@ import (
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 	"chirp/internal/gate"
+	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
 )
@@ -136,7 +137,7 @@ func (l *Log) answerRepeat(p *pending) {
 			p.done <- o
 			return
 		}
-		conn.Pause(ctx, retryPause)
+		outage.Pause(ctx, retryPause)
 	}
 	p.done <- outcome{err: errNoAnswer}
 }

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
 )
@@ -169,7 +170,7 @@ func (t *ticketLock) awaitNear(ctx context.Context) error {
 // that should take, from the moment that the present one began to be served.
 func (t *ticketLock) rest(ctx context.Context, tickets int64) {
 	expected := t.pace * time.Duration(tickets) * 3 / 4
-	conn.Pause(ctx, min(max(expected-time.Since(t.changed), t.pace/4, shortestPoll), longestPoll))
+	outage.Pause(ctx, min(max(expected-time.Since(t.changed), t.pace/4, shortestPoll), longestPoll))
 }
 
 // skipDead serves the next ticket if the one that is served was released, or if

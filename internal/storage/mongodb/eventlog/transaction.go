@@ -13,6 +13,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
 )
@@ -146,7 +147,7 @@ func commitTransaction(t *transaction) (certain bool, err error) {
 		if err == nil || !unknown || t.inside.Err() != nil {
 			return certain, err
 		}
-		conn.Pause(t.inside, retryPause)
+		outage.Pause(t.inside, retryPause)
 	}
 }
 

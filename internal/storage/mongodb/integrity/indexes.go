@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
 )
@@ -84,7 +85,7 @@ func (m *Monitor) ConfirmIndexes(ctx context.Context) <-chan error {
 			wrong, err := m.checkIndexes(ctx)
 			switch {
 			case err != nil && conn.Transient(err) && ctx.Err() == nil:
-				conn.Pause(ctx, indexPause)
+				outage.Pause(ctx, indexPause)
 				continue
 			case err == nil && len(wrong) > 0:
 				err = fmt.Errorf("%w: %s", errIndexesGone, strings.Join(wrong, ", "))

@@ -87,7 +87,7 @@ func (m *Monitor) Watch(ctx context.Context) {
 		case <-m.requested:
 		}
 		m.Check(ctx)
-		conn.Pause(ctx, checkPause)
+		outage.Pause(ctx, checkPause)
 	}
 }
 

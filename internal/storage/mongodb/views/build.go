@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb/conn"
 )
@@ -84,7 +85,7 @@ func (v *Store) turn(ctx context.Context, run func(ctx context.Context) error) e
 		if err == nil || !conn.Transient(err) || ctx.Err() != nil {
 			return err
 		}
-		conn.Pause(ctx, turnPause)
+		outage.Pause(ctx, turnPause)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
@@ -83,7 +84,7 @@ func (v *Store) awaitServing(ctx context.Context, number int) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		conn.Pause(ctx, staleRetry)
+		outage.Pause(ctx, staleRetry)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
+	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
@@ -133,7 +134,7 @@ func (v *Store) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 		if ctx.Err() != nil || time.Now().After(end) {
 			return nil, fmt.Errorf("%s: %w: %w", op, errStale, readmodel.ErrUnfit) // as it is if an earlier state was put back
 		}
-		conn.Pause(ctx, staleRetry)
+		outage.Pause(ctx, staleRetry)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
@@ -147,7 +148,7 @@ func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 		if !conn.Transient(err) && !errors.Is(err, errAgain) || attempt == applyAttempts || call.Err() != nil {
 			return translate(ctx, op, err)
 		}
-		conn.Pause(call, wait)
+		outage.Pause(call, wait)
 		wait *= 2
 	}
 }
