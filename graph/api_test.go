@@ -16,7 +16,7 @@ const register = `mutation($name: String!, $password: String = "a password", $id
 	registerUser(input: {username: $name, password: $password, commandId: $id}) {
 		user { id username joinedAt followerCount followingCount chirpCount isCelebrity viewerFollows } token position } }`
 
-func TestRegistrationGivesTheUserATokenAndAPosition(t *testing.T) {
+func TestRegistrationReturnsATokenAndAPosition(t *testing.T) {
 	w := graphtest.New(t)
 	got := w.Must("", register, map[string]any{"name": "Ada_1"})
 	user := got.At("registerUser.user").(map[string]any)
@@ -63,7 +63,7 @@ func TestRegistrationRepeatedUnderItsCommandID(t *testing.T) {
 	}
 }
 
-func TestLogInTakesTheNameInAnyCaseAndTheRightPassword(t *testing.T) {
+func TestLogInAcceptsTheNameInAnyCase(t *testing.T) {
 	w := graphtest.New(t)
 	const logIn = `mutation($name: String!, $password: String!) { logIn(input: {username: $name, password: $password}) { token user { id followerCount } } }`
 	ada := w.Must("", register, map[string]any{"name": "Ada"}).At("registerUser.user.id")
@@ -86,7 +86,7 @@ func TestLogInTakesTheNameInAnyCaseAndTheRightPassword(t *testing.T) {
 	}
 }
 
-func TestPostedChirpIsAnsweredFromTheEvent(t *testing.T) {
+func TestPostedChirpIsReturnedFromTheEvent(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	w.Must(ada.Token, `{ viewer { id } }`, nil)
@@ -137,7 +137,7 @@ func TestSeveralMutationsInOneOperationEachSeeTheirOwnPosition(t *testing.T) {
 	}
 }
 
-func TestCommandRepeatedUnderItsIDGivesTheFirstAnswer(t *testing.T) {
+func TestARepeatedCommandReturnsTheFirstResult(t *testing.T) {
 	w := graphtest.New(t)
 	ada, bob := w.Person("ada"), w.Person("bob")
 	for _, mutation := range []string{
@@ -204,7 +204,7 @@ func TestUserBecomesACelebrity(t *testing.T) {
 	}
 }
 
-func TestFeedShowsThoseWhomTheViewerFollows(t *testing.T) {
+func TestFeedHasTheChirpsOfTheViewersFollowees(t *testing.T) {
 	w := graphtest.New(t)
 	ada, bob, cyd := w.Person("ada"), w.Person("bob"), w.Person("cyd")
 	w.Follow(ada, bob)

@@ -11,8 +11,8 @@ import (
 	"chirp/internal/domain"
 )
 
-// TestEveryCodeIsReachable asks for each code of the schema's closed list, and
-// for no other.
+// TestEveryCodeIsReachable provokes each code of the schema's closed list, and no
+// other.
 func TestEveryCodeIsReachable(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.Limits.Depth = 3 })
 	limited := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit, c.Guard.Introspection = 0.1, false })
@@ -56,9 +56,9 @@ func TestEveryCodeIsReachable(t *testing.T) {
 		"GRAPHQL_VALIDATION_FAILED": as("", `{ nope }`),
 		"COMPLEXITY_LIMIT_EXCEEDED": as("", `{ viewer { followers { edges { cursor } } } }`),
 		"PERSISTED_QUERY_NOT_FOUND": func() graphtest.Answer {
-			return w.Body(map[string]any{"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": graphtest.DocumentID("x")[7:]}}})
+			return w.PostJSON(map[string]any{"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": graphtest.DocumentID("x")[7:]}}})
 		},
-		"DOCUMENT_NOT_TRUSTED": func() graphtest.Answer { return w.Body(map[string]any{"documentId": graphtest.DocumentID("x")}) },
+		"DOCUMENT_NOT_TRUSTED": func() graphtest.Answer { return w.PostJSON(map[string]any{"documentId": graphtest.DocumentID("x")}) },
 	}
 	listed := map[string]bool{}
 	for _, name := range w.Must("", `{ __type(name: "ErrorCode") { values: enumValues { name } } }`, nil).List("__type.values", "name") {

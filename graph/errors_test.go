@@ -78,8 +78,8 @@ func TestEveryErrorHasItsCodeAndPath(t *testing.T) {
 	}
 }
 
-// otherLogsCursor gives a cursor of a world of its own, altered so that it
-// belongs to no log.
+// otherLogsCursor returns a cursor from another world, altered so that it belongs to
+// no log.
 func otherLogsCursor(t *testing.T) string {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
@@ -89,7 +89,7 @@ func otherLogsCursor(t *testing.T) string {
 	return cursor[:10] + last + cursor[11:]
 }
 
-func TestAOneHundredRowPageIsNotTooDear(t *testing.T) {
+func TestAPageOf100RowsIsWithinTheCostLimit(t *testing.T) {
 	w := graphtest.New(t)
 	got := w.Ask(w.Person("ada").Token, `{ feed(first: 100) { edges { cursor node { id content postedAt author { id username followerCount viewerFollows isCelebrity } } } pageInfo { endCursor hasNextPage } } }`, nil)
 	if len(got.Errors) > 0 {
@@ -97,7 +97,7 @@ func TestAOneHundredRowPageIsNotTooDear(t *testing.T) {
 	}
 }
 
-func TestAFaultIsMaskedAndLoggedUnderItsID(t *testing.T) {
+func TestAnInternalErrorIsMaskedAndLoggedUnderItsID(t *testing.T) {
 	w := graphtest.New(t)
 	for _, name := range []string{"fails", "panics"} {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestAPositionThatIsNotVisible(t *testing.T) {
 	}
 }
 
-func TestATokenThatIsNotGoodIsNeverAnAnonymousCaller(t *testing.T) {
+func TestACallerWithAnInvalidTokenIsNotAnonymous(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	foreign, err := auth.NewTokens([]byte("another secret of at least 32 bytes"), time.Now)
@@ -166,7 +166,7 @@ func TestATokenThatIsNotGoodIsNeverAnAnonymousCaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	expired := ada.Token
-	w.Skew.Store(int64(auth.TokenLifetime + time.Hour))
+	w.ClockSkew.Store(int64(auth.TokenLifetime + time.Hour))
 	for name, token := range map[string]string{"malformed": "nonsense", "foreign": other, "expired": expired} {
 		for _, accept := range []string{"", "*/*", "application/json", "application/graphql-response+json", "text/event-stream, application/json",
 			"text/event-stream", `multipart/mixed;subscriptionSpec="1.0", application/json`, "text/html"} {
@@ -181,7 +181,7 @@ func TestATokenThatIsNotGoodIsNeverAnAnonymousCaller(t *testing.T) {
 	}
 }
 
-func TestAClientThatGoesAwayIsNoErrorInTheLog(t *testing.T) {
+func TestAClientThatLeavesIsNotLoggedAsAnError(t *testing.T) {
 	w := graphtest.New(t)
 	w.Person("ada")
 	w.Must("", `{ user(username: "ada") { id } }`, nil)

@@ -12,10 +12,10 @@ import (
 	"chirp/internal/domain"
 )
 
-// These look inside, because what they are about cannot be seen from outside:
-// what is kept, how often something is read, and tables that must be complete.
+// These are internal tests because they are about what cannot be seen from outside:
+// what is cached, how often something is read, and tables that must be complete.
 
-func TestEveryKindHasACodeOfItsOwn(t *testing.T) {
+func TestEveryKindHasItsOwnCode(t *testing.T) {
 	seen := map[model.ErrorCode]domain.Kind{}
 	for kind := domain.Internal; kind <= domain.Unavailable; kind++ {
 		c := codeOf(kind)
@@ -26,7 +26,7 @@ func TestEveryKindHasACodeOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestExpectedKeysAreReadAtOnce(t *testing.T) {
+func TestExpectedKeysAreReadTogether(t *testing.T) {
 	var mu sync.Mutex
 	var reads [][]int
 	l := newLoader(func(_ context.Context, keys []int) (map[int]string, error) {
@@ -63,7 +63,7 @@ func TestExpectedKeysAreReadAtOnce(t *testing.T) {
 	}
 }
 
-func TestAReadThatFailedIsNotKept(t *testing.T) {
+func TestAFailedReadIsNotCached(t *testing.T) {
 	failure := errors.New("no answer")
 	l := newLoader(func(context.Context, []int) (map[int]int, error) { return map[int]int{1: 1}, failure })
 	if _, _, err := l.load(context.Background(), 1); !errors.Is(err, failure) {
@@ -75,7 +75,7 @@ func TestAReadThatFailedIsNotKept(t *testing.T) {
 	}
 }
 
-func TestOneCallerThatGoesDoesNotFailTheOthers(t *testing.T) {
+func TestACallerThatLeavesDoesNotFailTheOthers(t *testing.T) {
 	reading := make(chan struct{})
 	l := newLoader(func(ctx context.Context, _ []int) (map[int]int, error) {
 		select {

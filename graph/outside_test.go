@@ -36,12 +36,12 @@ func newOutsideWorld(t *testing.T, change ...func(*api.Config)) outsideWorld {
 	return o
 }
 
-// outside gives a token of the issuer's about a subject.
+// outside returns a token from the issuer for a subject.
 func (o outsideWorld) outside(subject string) string {
 	return o.key.Sign(o.T, o.issuer.Claims(subject, audience, time.Now()))
 }
 
-func TestAnOutsideIdentityMakesItsAccountAndActs(t *testing.T) {
+func TestAnOutsideIdentityRegistersAndPosts(t *testing.T) {
 	o := newOutsideWorld(t)
 	token := o.outside("ada@issuer")
 	for operation, code := range map[string]string{
@@ -66,7 +66,7 @@ func TestAnOutsideIdentityMakesItsAccountAndActs(t *testing.T) {
 	}
 }
 
-func TestRegistrationTellsWhatIsWrongWithThePassword(t *testing.T) {
+func TestRegistrationSaysWhatIsWrongWithThePassword(t *testing.T) {
 	o := newOutsideWorld(t)
 	o.Must(o.outside("ada"), registerOutside, map[string]any{"username": "ada"})
 	type vars = map[string]any
@@ -128,7 +128,7 @@ func TestBadOutsideTokensAreRefused(t *testing.T) {
 	}
 }
 
-func TestAnIssuerThatIsDownIsNoBadToken(t *testing.T) {
+func TestAnUnreachableIssuerDoesNotInvalidateTokens(t *testing.T) {
 	o := newOutsideWorld(t)
 	o.issuer.SetDown(true)
 	token := o.outside("ada")
@@ -141,7 +141,7 @@ func TestAnIssuerThatIsDownIsNoBadToken(t *testing.T) {
 	o.Must(token, `{ viewer { id } }`, nil)
 }
 
-func TestAFaultOfTheLogIsNotToldToAnOutsideCaller(t *testing.T) {
+func TestALogErrorIsMaskedForAnOutsideCaller(t *testing.T) {
 	o := newOutsideWorld(t)
 	o.Log.Mu.Lock()
 	o.Log.Outage = errors.New("page 7 is torn")
@@ -153,7 +153,7 @@ func TestAFaultOfTheLogIsNotToldToAnOutsideCaller(t *testing.T) {
 	}
 	c := o.Dial(t, nil)
 	c.Send(graphtest.Message{Type: "connection_init", Payload: json.RawMessage(graphtest.Marshal(map[string]any{"authorization": "Bearer " + token}))})
-	if code, reason := c.Closed(); code != 1013 || strings.Contains(reason, "torn") {
+	if code, reason := c.WaitClosed(); code != 1013 || strings.Contains(reason, "torn") {
 		t.Errorf("a socket: got %d %q, want 1013", code, reason)
 	}
 	o.Log.Mu.Lock()
@@ -176,7 +176,7 @@ func TestAnOutsideIdentityRegistersOverASocket(t *testing.T) {
 	}
 }
 
-func TestASocketEndsWithItsOutsideToken(t *testing.T) {
+func TestASocketIsClosedWhenItsOutsideTokenExpires(t *testing.T) {
 	var ahead atomic.Int64
 	key := authtest.EC(t, "e1")
 	issuer := authtest.StartIssuer(t, key)
@@ -187,7 +187,7 @@ func TestASocketEndsWithItsOutsideToken(t *testing.T) {
 	})
 	c := w.Socket(t, key.Sign(t, issuer.Claims("ada", audience, time.Now())))
 	ahead.Store(int64(2 * time.Hour))
-	if code, reason := c.Closed(); code != 4403 || !strings.Contains(reason, "expired") {
+	if code, reason := c.WaitClosed(); code != 4403 || !strings.Contains(reason, "expired") {
 		t.Errorf("got %d %q, want 4403 for the token has expired", code, reason)
 	}
 }

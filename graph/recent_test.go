@@ -8,7 +8,7 @@ import (
 	"chirp/graph/graphtest"
 )
 
-func TestAnybodyMayExplore(t *testing.T) {
+func TestAnonymousClientsMayIntrospect(t *testing.T) {
 	w := graphtest.New(t)
 	ada, bob := w.Person("ada"), w.Person("bob")
 	w.Follow(ada, bob)
@@ -48,7 +48,7 @@ func TestAnybodyMayExplore(t *testing.T) {
 	}
 }
 
-func TestExploringIsBounded(t *testing.T) {
+func TestIntrospectionIsBounded(t *testing.T) {
 	w := graphtest.New(t)
 	for _, c := range []struct{ query, code string }{
 		{`{ recentChirps(first: 101) { edges { cursor } } }`, "BAD_USER_INPUT"},

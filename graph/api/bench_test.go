@@ -59,7 +59,7 @@ func BenchmarkPush(b *testing.B) {
 	}
 }
 
-// listen subscribes, and then reads one push for each sign.
+// listen subscribes, and then reads one push for each value from next.
 func listen(w *graphtest.World, token string, next <-chan struct{}, arrived chan<- error) {
 	ws, response, err := graphtest.Dialer.Dial("ws"+w.Server.URL[len("http"):], nil)
 	if err != nil {

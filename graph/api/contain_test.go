@@ -18,7 +18,7 @@ import (
 	"chirp/graph/transport"
 )
 
-// marked says whether an operation is one that is to panic.
+// marked reports whether an operation is to panic.
 func marked(ctx context.Context) bool {
 	return strings.Contains(graphql.GetOperationContext(ctx).RawQuery, "boom")
 }
@@ -50,8 +50,8 @@ func (m mutators) MutateOperationContext(_ context.Context, oc *graphql.Operatio
 	return nil
 }
 
-// stages are the places where a panic may come from while an operation is
-// created and executed. At some there is data beside the error.
+// stages are the places where a panic may happen while an operation is created and
+// executed. At some the response has data besides the error.
 func stages() []stage {
 	return []stage{
 		{"parameters", false, func(e *executor.Executor) { e.Use(mutators{parameters: true}) }},
@@ -142,8 +142,8 @@ type stage struct {
 	put  func(*executor.Executor)
 }
 
-// masked checks an answer about a fault: one masked error, which the log has
-// once, under its id and with the stack.
+// masked checks the answers to an operation that panicked: one masked error, which
+// is logged once, under its id and with the stack.
 func masked(t *testing.T, w *graphtest.World, way string, got []graphtest.Answer, data bool) {
 	t.Helper()
 	if len(got) != 1 || len(got[0].Errors) == 0 {
@@ -161,7 +161,7 @@ func masked(t *testing.T, w *graphtest.World, way string, got []graphtest.Answer
 		}
 	}
 	if strings.Contains(a.Body, "10.0.0.1") || strings.Contains(a.Body, "goroutine") {
-		t.Errorf("%s: got %s, which tells the panic", way, a.Body)
+		t.Errorf("%s: got %s, which shows the panic", way, a.Body)
 	}
 	if data != strings.Contains(a.Body, `"data":`) {
 		t.Errorf("%s: got %s, want data: %t", way, a.Body, data)
@@ -175,7 +175,7 @@ func TestPanicsStayWithinTheirOperation(t *testing.T) {
 	for _, s := range stages() {
 		t.Run(s.name, func(t *testing.T) {
 			var exec *executor.Executor
-			w := graphtest.NewOf(t, func(cfg api.Config) (handler *transport.Handler) {
+			w := graphtest.NewWith(t, func(cfg api.Config) (handler *transport.Handler) {
 				handler, exec = api.Build(cfg)
 				return handler
 			})

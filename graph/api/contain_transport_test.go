@@ -21,7 +21,7 @@ type brokenLog struct{ slog.Handler }
 func (brokenLog) Enabled(context.Context, slog.Level) bool  { return true }
 func (brokenLog) Handle(context.Context, slog.Record) error { panic(graphtest.Secret) }
 
-func TestAFaultIsMaskedEvenIfItCannotBeLogged(t *testing.T) {
+func TestAnInternalErrorIsMaskedEvenIfItCannotBeLogged(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Logger = slog.New(brokenLog{}) })
 	for _, way := range graphtest.Ways() {
 		for _, name := range []string{"fails", "panics"} {
@@ -34,12 +34,12 @@ func TestAFaultIsMaskedEvenIfItCannotBeLogged(t *testing.T) {
 	}
 }
 
-func TestPanicsBeforeAnOperationAreAnsweredToo(t *testing.T) {
+func TestPanicsBeforeAnOperationAreMasked(t *testing.T) {
 	for name, put := range map[string]func(w *graphtest.World, c *api.Config){
 		"reading the client's address": func(_ *graphtest.World, c *api.Config) {
 			c.ClientIP = func(*http.Request) string { panic(graphtest.Secret) }
 		},
-		"reading the token": func(w *graphtest.World, _ *api.Config) { w.Broken.Store(true) },
+		"reading the token": func(w *graphtest.World, _ *api.Config) { w.ClockPanics.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := graphtest.New(t, func(c *api.Config) { put(&graphtest.World{}, c) })
@@ -67,7 +67,7 @@ func TestPanicsOfASocketItselfCloseIt(t *testing.T) {
 		d.Subprotocols = []string{protocol}
 		closed := func(t *testing.T, w *graphtest.World, c *graphtest.Socket) {
 			t.Helper()
-			code, reason := c.Closed()
+			code, reason := c.WaitClosed()
 			if code != 4500 || !strings.HasPrefix(reason, "internal error, id ") || !strings.Contains(w.Logged.String(), strings.TrimPrefix(reason, "internal error, ")[3:]) {
 				t.Errorf("closed with %d %q, want 4500 and the id in the log: %s", code, reason, w.Logged.String())
 			}
@@ -75,16 +75,16 @@ func TestPanicsOfASocketItselfCloseIt(t *testing.T) {
 		t.Run("initialising "+protocol, func(t *testing.T) {
 			w := graphtest.New(t)
 			token := w.Token("user_00000000000000000000000001")
-			w.Broken.Store(true)
-			c := graphtest.DialTo(t, w.Server, d, nil)
+			w.ClockPanics.Store(true)
+			c := graphtest.DialServer(t, w.Server, d, nil)
 			c.Send(graphtest.Message{Type: "connection_init", Payload: json.RawMessage(graphtest.Marshal(map[string]any{"authorization": "Bearer " + token}))})
 			closed(t, w, c)
 		})
 		t.Run("looking at the token of "+protocol, func(t *testing.T) {
 			w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 500 * time.Millisecond })
-			c := graphtest.DialTo(t, w.Server, d, nil)
+			c := graphtest.DialServer(t, w.Server, d, nil)
 			c.Initiate(w.Token("user_00000000000000000000000001"))
-			w.Broken.Store(true)
+			w.ClockPanics.Store(true)
 			closed(t, w, c)
 		})
 	}
@@ -103,7 +103,7 @@ func TestPanicsOfAStreamItselfEndIt(t *testing.T) {
 				for w.Hub.Stats().Feeds == 0 {
 					time.Sleep(time.Millisecond)
 				}
-				w.Broken.Store(true)
+				w.ClockPanics.Store(true)
 			}()
 			if way.Name == "multipart" {
 				p := w.Parts(t, ada.Token, `subscription { feedChirpAdded { cursor } }`)
@@ -120,7 +120,7 @@ func TestPanicsOfAStreamItselfEndIt(t *testing.T) {
 	}
 }
 
-func TestPanicsOfAPushEndItsSubscriptionAlone(t *testing.T) {
+func TestPanicsOfAPushEndOnlyItsSubscription(t *testing.T) {
 	for _, way := range graphtest.Ways() {
 		if !way.Subscribes {
 			continue
@@ -134,16 +134,16 @@ func TestPanicsOfAPushEndItsSubscriptionAlone(t *testing.T) {
 			first := w.Send(ada.Token, `{ feed { edges { cursor } } }`, nil, http.Header{"Chirp-Read-After": {head.String()}}).At("feed.edges.0.cursor")
 			w.Post(bob, "two")
 			w.Must(ada.Token, `{ feed { edges { cursor } } }`, nil)
-			w.Views.Explode.Store(true)
+			w.Views.PanicOnTimelines.Store(true)
 			got := way.Send(t, w, graphtest.Request{Token: ada.Token, Operation: fmt.Sprintf(`subscription { feedChirpAdded(after: %q) { cursor } }`, first)})
 			masked(t, w, way.Name, got, false)
-			w.Views.Explode.Store(false)
+			w.Views.PanicOnTimelines.Store(false)
 			w.Must(ada.Token, `{ feed { edges { cursor } } }`, nil)
 		})
 	}
 }
 
-// stubborn is a writer of which everything after the header panics.
+// stubborn is a writer that panics at everything after the header.
 type stubborn struct {
 	http.ResponseWriter
 	sent bool
@@ -158,7 +158,7 @@ func (s *stubborn) Write(b []byte) (int, error) {
 	return s.ResponseWriter.Write(b)
 }
 
-func TestAnAnswerThatBreaksInTheMiddleIsCutOff(t *testing.T) {
+func TestAResponseThatPanicsHalfwayIsAborted(t *testing.T) {
 	w := graphtest.New(t)
 	inner := w.Handler
 	w.Server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { inner.ServeHTTP(&stubborn{ResponseWriter: rw}, r) })

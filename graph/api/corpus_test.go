@@ -8,14 +8,14 @@ import (
 	"chirp/graph/graphtest"
 )
 
-// hostile is a request that no client would send by itself.
+// hostile is a request that only an attacker would send.
 type hostile struct {
 	name string
-	code string // it is refused with
+	code string // of the refusal
 	body string
 }
 
-// corpus is hostile requests by POST, against the default limits.
+// corpus returns hostile requests, to send by POST against the default limits.
 func corpus() []hostile {
 	var all []hostile
 	add := func(code string, bodies map[string]string) {
@@ -39,7 +39,7 @@ func corpus() []hostile {
 	return all
 }
 
-// repeat repeats a text, with %d standing for how many came before.
+// repeat repeats a text, with %d replaced by the number of the repetition.
 func repeat(n int, text string) string {
 	var b strings.Builder
 	for i := range n {
@@ -114,7 +114,7 @@ func tooMuchByFragments() map[string]string {
 	}
 }
 
-// row has fragments each of which spreads the next one.
+// row returns fragments each of which spreads the next one.
 func row(n int, last string) string {
 	var b strings.Builder
 	b.WriteString(`{ viewer { ...f0 } }`)
@@ -125,7 +125,7 @@ func row(n int, last string) string {
 	return b.String()
 }
 
-// chain makes the g fragments that lead from one f fragment to the next.
+// chain returns the g fragments that lead from one f fragment to the next.
 func chain(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -195,8 +195,8 @@ func invalidDocuments() map[string]string {
 	}
 }
 
-// conflicts are documents whose fields cannot be merged. A check of every pair
-// takes the square of their number, or worse.
+// conflicts are documents whose fields cannot be merged. A check of every pair takes
+// time quadratic in their number, or worse.
 func conflicts() map[string]string {
 	return map[string]string{
 		"two fields of one name":              `{ viewer { ` + repeat(15, `a: id a: username `) + `} }`,
@@ -278,7 +278,7 @@ func manyLogIns(n int) string {
 	return b.String()
 }
 
-// doubling has fragments each of which spreads the next one twice.
+// doubling returns fragments each of which spreads the next one twice.
 func doubling(n int, typ, operation, last string) string {
 	var b strings.Builder
 	b.WriteString(operation)

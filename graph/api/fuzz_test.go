@@ -13,9 +13,9 @@ import (
 	"chirp/graph/model"
 )
 
-// FuzzRequest sends bodies, and the same text as the query of a URL. Whatever
-// comes, the answer is JSON, its errors have codes, nothing is a fault of the
-// server's, and a refusal is short.
+// FuzzRequest sends bodies, and the same text as the query of a URL. Whatever they
+// are, the response is JSON, its errors have codes, none is internal, and a refusal is
+// short.
 func FuzzRequest(f *testing.F) {
 	for _, c := range corpus() {
 		if len(c.body) < 2000 {

@@ -20,16 +20,16 @@ import (
 	"chirp/graph/graphtest"
 )
 
-// Bounds of what a hostile request may cost. The memory is that of the request
-// itself, of which ten megabytes are sent at most; a check that takes the square
-// of a document's size takes gigabytes or seconds.
+// Bounds of what a hostile request may cost. Most of the memory is for the request
+// itself, which has up to ten megabytes. A check that is quadratic in the size of a
+// document would take gigabytes or seconds.
 const (
 	maxAnswer    = 10_000
 	maxAllocated = 16 << 20
 	maxGrowth    = 8 << 20
 )
 
-// serve serves a request by POST in this goroutine, and measures.
+// serve serves a POST in this goroutine, and measures time and memory.
 func serve(w *graphtest.World, body string) (answered *httptest.ResponseRecorder, took time.Duration, allocated uint64) {
 	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
@@ -43,7 +43,7 @@ func serve(w *graphtest.World, body string) (answered *httptest.ResponseRecorder
 	return answered, took, after.TotalAlloc - before.TotalAlloc
 }
 
-// heap is what is in use after a collection.
+// heap returns the heap in use after a collection.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -52,7 +52,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestHostileRequestsAreRefusedShortly(t *testing.T) {
+func TestHostileRequestsAreRefusedQuickly(t *testing.T) {
 	w := graphtest.New(t)
 	var slowest time.Duration
 	var longest int
@@ -101,9 +101,9 @@ func TestHostileRequestsLeaveNothingInMemory(t *testing.T) {
 	}
 }
 
-// TestValidFloodOfDocumentsLeavesLittleInMemory sends documents that are
-// different, valid and as dear to keep as they can be.
-func TestValidFloodOfDocumentsLeavesLittleInMemory(t *testing.T) {
+// TestAFloodOfValidDocumentsLeavesLittleInMemory sends different valid documents that
+// take as much memory as they can when they are cached.
+func TestAFloodOfValidDocumentsLeavesLittleInMemory(t *testing.T) {
 	w := graphtest.New(t)
 	before := heap()
 	for i := range 1000 {
@@ -119,7 +119,7 @@ func TestValidFloodOfDocumentsLeavesLittleInMemory(t *testing.T) {
 	}
 }
 
-// during runs attackers for as long as a caller asks, and gives the longest
+// during runs attackers while a caller sends requests, and returns the longest time
 // that the caller waited.
 func during(w *graphtest.World, attack func(ctx context.Context), attackers int) (longest time.Duration) {
 	w.T.Helper()
@@ -208,7 +208,7 @@ func (b bounded) Read(p []byte) (int, error) {
 	return b.Reader.Read(p)
 }
 
-func TestBodiesAndAnswersHaveTheirTime(t *testing.T) {
+func TestReadsAndWritesHaveDeadlines(t *testing.T) {
 	w := graphtest.New(t)
 	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	r := httptest.NewRequest(http.MethodPost, "/", bounded{strings.NewReader(`{"query":"{ __typename }"}`), d})
@@ -222,7 +222,7 @@ func TestBodiesAndAnswersHaveTheirTime(t *testing.T) {
 	}
 }
 
-func TestOthersAreServedWhileAnswersAreNotRead(t *testing.T) {
+func TestOthersAreServedWhileResponsesAreNotRead(t *testing.T) {
 	w := graphtest.New(t)
 	server := w.NarrowServer(t)
 	body := graphtest.Marshal(map[string]any{"query": graphtest.UsualIntrospection})
@@ -258,7 +258,7 @@ func TestOthersAreServedWhileSocketsDoNotInitialise(t *testing.T) {
 		}
 	}, 2)
 	for _, c := range silent {
-		if code, _ := c.Closed(); code != 4408 {
+		if code, _ := c.WaitClosed(); code != 4408 {
 			t.Fatalf("closed with %d, want 4408", code)
 		}
 		_ = c.Conn.Close()
@@ -271,7 +271,7 @@ func TestOthersAreServedWhileSocketsDoNotInitialise(t *testing.T) {
 	t.Logf("a caller waited %s at most", longest)
 }
 
-func TestOversizedFramesEndTheirSocketAlone(t *testing.T) {
+func TestOversizedFramesCloseOnlyTheirSocket(t *testing.T) {
 	w := graphtest.New(t)
 	before := heap()
 	for name, frame := range map[string][]byte{
@@ -283,7 +283,7 @@ func TestOversizedFramesEndTheirSocketAlone(t *testing.T) {
 			c := w.Dial(t, nil)
 			c.Initiate("")
 			filler := make([]byte, 64<<10)
-			go func() { // until the server has enough
+			go func() { // until the server closes the connection
 				_, err := c.Conn.NetConn().Write(frame)
 				for range 64 {
 					if err == nil {
@@ -291,7 +291,7 @@ func TestOversizedFramesEndTheirSocketAlone(t *testing.T) {
 					}
 				}
 			}()
-			if code, _ := c.Ended(); code != websocket.CloseMessageTooBig && code != websocket.CloseProtocolError && code != 4400 && code != -1 {
+			if code, _ := c.WaitEnded(); code != websocket.CloseMessageTooBig && code != websocket.CloseProtocolError && code != 4400 && code != -1 {
 				t.Errorf("closed with %d, want it to be refused", code)
 			}
 		})
@@ -323,7 +323,7 @@ func TestOthersAreServedWhilePasswordsAreGuessed(t *testing.T) {
 }
 
 // BenchmarkHostileRequests reports the worst of the corpus: of each request the
-// fastest time, for other work of the machine is not the server's.
+// fastest time, because slower ones include other work of the machine.
 func BenchmarkHostileRequests(b *testing.B) {
 	w := graphtest.New(b)
 	requests := corpus()

@@ -8,7 +8,7 @@ import (
 	"chirp/graph/graphtest"
 )
 
-func TestOperationsThatAreNotExecutedHaveTheirCode(t *testing.T) {
+func TestOperationsThatAreNotExecutedHaveACode(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.Limits.Tokens, c.Guard.Limits.Cost = 500, 3000 })
 	for _, c := range []struct {
 		name, code, operation string

@@ -14,7 +14,7 @@ import (
 	"chirp/graph/graphtest"
 )
 
-// stall opens a subscription whose client reads nothing after the answer's head.
+// stall opens a subscription whose client reads nothing after the header.
 func stall(t *testing.T, w *graphtest.World, server *httptest.Server, accept, token, operation string) {
 	t.Helper()
 	connection, err := graphtest.NarrowDialer.NetDial("tcp", strings.TrimPrefix(server.URL, "http://"))
@@ -34,7 +34,7 @@ func stall(t *testing.T, w *graphtest.World, server *httptest.Server, accept, to
 	}
 }
 
-func TestStalledReadersAreReapedWithAllTheyHold(t *testing.T) {
+func TestStalledReadersAreDroppedAndTheirResourcesFreed(t *testing.T) {
 	const readers = 30
 	const feed = `subscription { feedChirpAdded { cursor node { id content author { id username } } } }`
 	for _, c := range []struct {
@@ -48,14 +48,14 @@ func TestStalledReadersAreReapedWithAllTheyHold(t *testing.T) {
 			stall(t, w, server, graphtest.MultipartSubscriptions, p.Token, feed)
 		}},
 		{"sockets", func(w *graphtest.World, t *testing.T, server *httptest.Server, p graphtest.Person) {
-			s := graphtest.DialTo(t, server, graphtest.NarrowDialer, nil)
+			s := graphtest.DialServer(t, server, graphtest.NarrowDialer, nil)
 			s.Initiate(p.Token)
 			s.Subscribe("f", feed)
 		}},
 		{"sockets of the older subprotocol", func(w *graphtest.World, t *testing.T, server *httptest.Server, p graphtest.Person) {
 			d := graphtest.NarrowDialer
 			d.Subprotocols = []string{"graphql-ws"}
-			s := graphtest.DialTo(t, server, d, nil)
+			s := graphtest.DialServer(t, server, d, nil)
 			s.Initiate(p.Token)
 			s.Start("f", feed)
 		}},

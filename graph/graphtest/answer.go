@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// Answer is what the API answered.
+// Answer is a response of the API.
 type Answer struct {
 	Data   map[string]any `json:"data"`
 	Errors []struct {
@@ -29,7 +29,7 @@ type Answer struct {
 	Body   string      `json:"-"`
 }
 
-// Code is the code of the first error, empty if there is none.
+// Code returns the code of the first error, or "" if there is none.
 func (a Answer) Code() string {
 	if len(a.Errors) == 0 {
 		return ""
@@ -38,7 +38,8 @@ func (a Answer) Code() string {
 	return code
 }
 
-// At follows a path of field names and indices into the data.
+// At returns the value at a path of field names and indices, such as
+// "user.chirps.edges.0.cursor", or nil if there is none.
 func At(v any, path string) any {
 	for _, step := range strings.Split(path, ".") {
 		switch in := v.(type) {
@@ -57,9 +58,10 @@ func At(v any, path string) any {
 	return v
 }
 
+// At returns the value at a path into the data, or nil if there is none.
 func (a Answer) At(path string) any { return At(any(a.Data), path) }
 
-// List gives the values at a path inside each element of a list.
+// List returns the values at a path within each element of a list.
 func (a Answer) List(list, path string) []any {
 	elements, _ := a.At(list).([]any)
 	values := make([]any, len(elements))
@@ -69,7 +71,7 @@ func (a Answer) List(list, path string) []any {
 	return values
 }
 
-// Ask sends an operation by POST. It reads after all that was written.
+// Ask sends an operation by POST. Its snapshot shows everything written before.
 func (w *World) Ask(token, operation string, variables map[string]any) Answer {
 	w.T.Helper()
 	head, _ := w.Head(context.Background())
@@ -97,6 +99,7 @@ func (w *World) Send(token, operation string, variables map[string]any, header h
 	return w.Do(r)
 }
 
+// Do sends a request and returns the answer.
 func (w *World) Do(r *http.Request) Answer {
 	w.T.Helper()
 	response, err := w.Server.Client().Do(r)
@@ -116,7 +119,7 @@ func (w *World) Do(r *http.Request) Answer {
 	return a
 }
 
-// Must is ask for what must succeed.
+// Must is Ask for an operation that must succeed.
 func (w *World) Must(token, operation string, variables map[string]any) Answer {
 	w.T.Helper()
 	a := w.Ask(token, operation, variables)
@@ -126,7 +129,7 @@ func (w *World) Must(token, operation string, variables map[string]any) Answer {
 	return a
 }
 
-// Raw sends a request as it stands.
+// Raw sends a request with exactly this body and these headers.
 func (w *World) Raw(method, target, contentType, body string, header http.Header) Answer {
 	w.T.Helper()
 	r, err := http.NewRequest(method, w.Server.URL+target, strings.NewReader(body))
@@ -142,14 +145,14 @@ func (w *World) Raw(method, target, contentType, body string, header http.Header
 	return w.Do(r)
 }
 
-// Body is a request's members, by POST.
-func (w *World) Body(members map[string]any) Answer {
+// PostJSON sends the members of a request by POST.
+func (w *World) PostJSON(members map[string]any) Answer {
 	w.T.Helper()
 	return w.Raw("POST", "", "application/json", Marshal(members), nil)
 }
 
-// BodyAs serves a request of a user's by POST, and returns what was answered.
-func (w *World) BodyAs(token, body string) Answer {
+// ServeBody calls the handler with a POST of a user, without a network.
+func (w *World) ServeBody(token, body string) Answer {
 	w.T.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
@@ -166,6 +169,7 @@ func (w *World) BodyAs(token, body string) Answer {
 	return a
 }
 
+// Marshal returns v as JSON.
 func Marshal(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -174,6 +178,7 @@ func Marshal(v any) string {
 	return string(b)
 }
 
+// Envelope returns the body of a request.
 func Envelope(document, variables string) string {
 	return `{"query":` + Marshal(document) + `,"variables":` + variables + `}`
 }
@@ -181,8 +186,8 @@ func Envelope(document, variables string) string {
 // DocumentID returns the documentId of a text.
 func DocumentID(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
 
-// CheckPaths reports errors whose path is not one through the response's data,
-// to what is there or to the null that stands for it.
+// CheckPaths fails the test for errors whose path does not lead through the
+// response's data to a value, or to a null in place of it.
 func CheckPaths(t testing.TB, response string) {
 	t.Helper()
 	var r struct {
@@ -193,7 +198,7 @@ func CheckPaths(t testing.TB, response string) {
 		}
 	}
 	if err := json.Unmarshal([]byte(response), &r); err != nil {
-		return // no response, as its test knows
+		return // not a response, which its test checks
 	}
 	for _, e := range r.Errors {
 		switch {
@@ -224,6 +229,7 @@ func leads(v any, path []any) bool {
 	}
 }
 
+// DecodeAll decodes responses.
 func DecodeAll(t *testing.T, texts []string) []Answer {
 	t.Helper()
 	answers := make([]Answer, len(texts))
@@ -237,9 +243,10 @@ func DecodeAll(t *testing.T, texts []string) []Answer {
 	return answers
 }
 
+// PostOnce is a mutation.
 const PostOnce = `mutation { postChirp(input: {content: "x"}) { position } }`
 
-// UsualIntrospection is what GraphiQL, code generators and the like ask for.
+// UsualIntrospection is the query of GraphiQL, code generators and other tools.
 const UsualIntrospection = `query IntrospectionQuery { __schema {
   description queryType { name kind } mutationType { name kind } subscriptionType { name kind }
   types { ...FullType } directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } } } }

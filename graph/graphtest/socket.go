@@ -13,27 +13,30 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// wire is a client's end of a socket.
+// Socket is a client's end of a socket.
 type Socket struct {
 	t    *testing.T
 	Conn *websocket.Conn
 }
 
+// Message is a message of graphql-transport-ws or graphql-ws.
 type Message struct {
 	ID      string          `json:"id,omitempty"`
 	Type    string          `json:"type"`
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
+// Dialer dials sockets of graphql-transport-ws.
 var Dialer = websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}, HandshakeTimeout: Hang}
 
-// Dial opens a socket that is not initialised.
+// Dial opens a socket and does not initialize it.
 func (w *World) Dial(t *testing.T, header http.Header) *Socket {
 	t.Helper()
-	return DialTo(t, w.Server, Dialer, header)
+	return DialServer(t, w.Server, Dialer, header)
 }
 
-func DialTo(t *testing.T, server *httptest.Server, d websocket.Dialer, header http.Header) *Socket {
+// DialServer is Dial for a server other than the world's, or another dialer.
+func DialServer(t *testing.T, server *httptest.Server, d websocket.Dialer, header http.Header) *Socket {
 	t.Helper()
 	ws, response, err := d.Dial("ws"+strings.TrimPrefix(server.URL, "http"), header)
 	if err != nil {
@@ -43,7 +46,7 @@ func DialTo(t *testing.T, server *httptest.Server, d websocket.Dialer, header ht
 	return &Socket{t: t, Conn: ws}
 }
 
-// Socket opens a socket whose caller is a token's, or nobody's.
+// Socket opens and initializes a socket, anonymously if the token is empty.
 func (w *World) Socket(t *testing.T, token string) *Socket {
 	t.Helper()
 	c := w.Dial(t, nil)
@@ -51,6 +54,7 @@ func (w *World) Socket(t *testing.T, token string) *Socket {
 	return c
 }
 
+// Initiate sends connection_init and waits for the acknowledgement.
 func (c *Socket) Initiate(token string) {
 	c.t.Helper()
 	payload := map[string]any{}
@@ -63,6 +67,7 @@ func (c *Socket) Initiate(token string) {
 	}
 }
 
+// Send sends a message.
 func (c *Socket) Send(m Message) {
 	c.t.Helper()
 	if err := c.Conn.WriteJSON(m); err != nil {
@@ -70,11 +75,13 @@ func (c *Socket) Send(m Message) {
 	}
 }
 
+// Subscribe starts an operation.
 func (c *Socket) Subscribe(id, operation string) {
 	c.t.Helper()
 	c.Send(Message{ID: id, Type: "subscribe", Payload: json.RawMessage(Marshal(map[string]any{"query": operation}))})
 }
 
+// Read returns the next message.
 func (c *Socket) Read() Message {
 	c.t.Helper()
 	_ = c.Conn.SetReadDeadline(time.Now().Add(Hang))
@@ -85,7 +92,8 @@ func (c *Socket) Read() Message {
 	return m
 }
 
-// Next gives the payload of the next message, which must be of an operation.
+// Next returns the payload of the next message, which must be a response of the
+// operation.
 func (c *Socket) Next(id string) Answer {
 	c.t.Helper()
 	m := c.Read()
@@ -100,8 +108,8 @@ func (c *Socket) Next(id string) Answer {
 	return a
 }
 
-// Closed reads until the socket is closed, and gives the code and reason.
-func (c *Socket) Closed() (code int, reason string) {
+// WaitClosed reads until the socket is closed, and returns the code and the reason.
+func (c *Socket) WaitClosed() (code int, reason string) {
 	c.t.Helper()
 	_ = c.Conn.SetReadDeadline(time.Now().Add(Hang))
 	for {
@@ -117,20 +125,22 @@ func (c *Socket) Closed() (code int, reason string) {
 	}
 }
 
+// FeedAdded is a subscription.
 const FeedAdded = `subscription { feedChirpAdded { cursor node { content author { username viewerFollows chirpCount } } } }`
 
-// Legacy opens a socket of the older subprotocol that is not initialised.
-func (w *World) Legacy(t *testing.T) *Socket {
+// DialLegacy opens a socket of graphql-ws and does not initialize it.
+func (w *World) DialLegacy(t *testing.T) *Socket {
 	t.Helper()
 	d := Dialer
 	d.Subprotocols = []string{"graphql-ws"}
-	return DialTo(t, w.Server, d, nil)
+	return DialServer(t, w.Server, d, nil)
 }
 
-// LegacySocket opens one that is, up to the first sign of life.
+// LegacySocket opens and initializes a socket of graphql-ws, and reads the first
+// keep-alive.
 func (w *World) LegacySocket(t *testing.T, token string) *Socket {
 	t.Helper()
-	c := w.Legacy(t)
+	c := w.DialLegacy(t)
 	c.Initiate(token)
 	if m := c.Read(); m.Type != "ka" || m.ID != "" || m.Payload != nil {
 		t.Fatalf("got %+v after connection_ack, want ka", m)
@@ -138,11 +148,13 @@ func (w *World) LegacySocket(t *testing.T, token string) *Socket {
 	return c
 }
 
+// Start starts an operation in graphql-ws.
 func (c *Socket) Start(id, operation string) {
 	c.t.Helper()
 	c.Send(Message{ID: id, Type: "start", Payload: json.RawMessage(Marshal(map[string]any{"query": operation, "variables": nil}))})
 }
 
+// Expect reads a message, which must be as given. Its payload may be longer.
 func (c *Socket) Expect(kind, id, payload string) {
 	c.t.Helper()
 	if m := c.Read(); m.Type != kind || m.ID != id || !strings.HasPrefix(string(m.Payload), payload) {
@@ -150,8 +162,8 @@ func (c *Socket) Expect(kind, id, payload string) {
 	}
 }
 
-// narrow is a listener whose connections buffer little, so that a client that
-// does not read is noticed after little data.
+// narrow is a listener whose connections have small buffers, so that a client that
+// does not read is noticed soon.
 type narrow struct{ net.Listener }
 
 func (n narrow) Accept() (net.Conn, error) {
@@ -162,6 +174,7 @@ func (n narrow) Accept() (net.Conn, error) {
 	return c, err
 }
 
+// NarrowDialer dials sockets with small buffers.
 var NarrowDialer = websocket.Dialer{
 	Subprotocols: Dialer.Subprotocols,
 	NetDial: func(network, address string) (net.Conn, error) {
@@ -173,7 +186,7 @@ var NarrowDialer = websocket.Dialer{
 	},
 }
 
-// NarrowServer serves a world's handler through narrow connections.
+// NarrowServer serves the world's handler over connections with small buffers.
 func (w *World) NarrowServer(t *testing.T) *httptest.Server {
 	server := httptest.NewUnstartedServer(w.Handler)
 	server.Listener = narrow{server.Listener}
@@ -182,8 +195,9 @@ func (w *World) NarrowServer(t *testing.T) *httptest.Server {
 	return server
 }
 
-// Ended is closed for a peer that may cut the connection: then the code is -1.
-func (c *Socket) Ended() (code int, reason string) {
+// WaitEnded is WaitClosed for a server that may cut the connection without a close
+// frame. Then the code is -1.
+func (c *Socket) WaitEnded() (code int, reason string) {
 	_ = c.Conn.SetReadDeadline(time.Now().Add(Hang))
 	for {
 		_, _, err := c.Conn.ReadMessage()

@@ -15,9 +15,9 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// memoryLog is a log in memory, for tests of what stands on a log.
+// memoryLog is a log in memory.
 type memoryLog struct {
-	eventstore.Log // nil: it takes no import
+	eventstore.Log // nil, for the methods that are not called
 
 	tail   eventstore.Tail
 	Mu     sync.Mutex
@@ -117,13 +117,14 @@ func (l *memoryLog) Head(context.Context) (eventstore.Head, error) {
 	return eventstore.Head{Epoch: "an-epoch", Position: domain.Position(len(l.events))}, nil
 }
 
+// Last returns the last event.
 func (l *memoryLog) Last() eventstore.Event {
 	l.Mu.Lock()
 	defer l.Mu.Unlock()
 	return l.events[len(l.events)-1]
 }
 
-// memoryCredentials keeps hashes in memory.
+// memoryCredentials stores hashes in memory.
 type memoryCredentials struct {
 	auth.Credentials
 	mu     sync.Mutex
@@ -149,16 +150,17 @@ func (c *memoryCredentials) Credential(_ context.Context, user domain.UserID) (s
 	return "", auth.ErrNoCredential
 }
 
-// spyViews counts the readings of a read model, open and made, and the reads
-// through them; and it can be made to fail.
+// spyViews is a read model that counts its snapshots and the reads from them, and
+// that can be made to fail.
 type spyViews struct {
 	readmodel.Store
 	Open, Opened, Reads atomic.Int64
-	Most                atomic.Int64 // that were open at once
+	Most                atomic.Int64 // open at once
 	failure             atomic.Pointer[error]
-	Explode             atomic.Bool // makes reads of timelines panic
+	PanicOnTimelines    atomic.Bool // makes reads of timelines panic
 }
 
+// Fail makes all snapshots fail from now on.
 func (v *spyViews) Fail(err error) { v.failure.Store(&err) }
 
 func (v *spyViews) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
@@ -185,10 +187,10 @@ type spySnapshot struct {
 	closed atomic.Bool
 }
 
-// read counts a read, and panics if it comes after the reading was closed.
+// read counts a read. It panics if the snapshot is closed.
 func (s *spySnapshot) read() readmodel.Snapshot {
 	if s.closed.Load() {
-		panic("read through a closed snapshot")
+		panic("read from a closed snapshot")
 	}
 	s.spy.Reads.Add(1)
 	return s.Snapshot
@@ -229,7 +231,7 @@ func (s *spySnapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w 
 }
 
 func (s *spySnapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	if s.spy.Explode.Load() {
+	if s.spy.PanicOnTimelines.Load() {
 		panic(Secret)
 	}
 	return s.read().Timeline(ctx, owner, w)

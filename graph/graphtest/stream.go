@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Open sends an operation by POST and gives the answer while it comes, until
-// stop is called or the test ends.
+// Open sends an operation by POST and returns the response without reading the body.
+// The request ends when stop is called or the test ends.
 func (w *World) Open(t *testing.T, accept, token, operation string) (response *http.Response, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Hang)
@@ -42,13 +42,14 @@ type events struct {
 	Close  func()
 }
 
+// Events opens a stream of server-sent events.
 func (w *World) Events(t *testing.T, token, operation string) *events {
 	t.Helper()
 	response, stop := w.Open(t, "text/event-stream", token, operation) //nolint:bodyclose // the cleanup does
 	return &events{t: t, Status: response.StatusCode, scan: bufio.NewScanner(response.Body), Close: stop}
 }
 
-// Next gives the next event's name and data.
+// Next returns the next event's name and data.
 func (e *events) Next() (name string, data Answer) {
 	e.t.Helper()
 	for e.scan.Scan() {
@@ -70,6 +71,7 @@ func (e *events) Next() (name string, data Answer) {
 	return "", Answer{}
 }
 
+// MultipartSubscriptions is the header Accept of Apollo Client for subscriptions.
 const MultipartSubscriptions = `multipart/mixed;boundary="graphql";subscriptionSpec="1.0", application/json`
 
 // parts is an open multipart stream.
@@ -79,6 +81,7 @@ type parts struct {
 	Close func()
 }
 
+// Parts opens a multipart stream.
 func (w *World) Parts(t *testing.T, token, operation string) *parts {
 	t.Helper()
 	response, stop := w.Open(t, MultipartSubscriptions, token, operation) //nolint:bodyclose // the cleanup does
@@ -89,7 +92,7 @@ func (w *World) Parts(t *testing.T, token, operation string) *parts {
 	return p
 }
 
-// chunk gives what is before the next boundary.
+// chunk reads up to the next boundary.
 func (p *parts) chunk() string {
 	p.t.Helper()
 	const boundary = "--graphql"
@@ -114,6 +117,7 @@ type part struct {
 	Raw string `json:"-"`
 }
 
+// Part returns the next part.
 func (p *parts) Part() part {
 	p.t.Helper()
 	chunk := p.chunk()
@@ -125,7 +129,7 @@ func (p *parts) Part() part {
 	return got
 }
 
-// Next gives the next part that is no heartbeat.
+// Next returns the next part that is not a heartbeat.
 func (p *parts) Next() part {
 	p.t.Helper()
 	for {
@@ -135,7 +139,7 @@ func (p *parts) Next() part {
 	}
 }
 
-// End reads what must be the closing boundary's end.
+// End reads the rest of the stream, which must be the end of the closing boundary.
 func (p *parts) End() {
 	p.t.Helper()
 	if rest, err := io.ReadAll(p.body); string(rest) != "--\r\n" || err != nil {

@@ -13,24 +13,24 @@ import (
 	"testing"
 )
 
-// Request is a GraphQL request, to be sent in every way that there is.
+// Request is a GraphQL request, to be sent in every way.
 type Request struct {
 	Token, Operation string
 	Variables        map[string]any
 }
 
-// Way is one way for an operation to come in and its responses to go out.
+// Way is one way to send an operation and receive its responses.
 type Way struct {
 	Name string
-	// Send returns all responses of an operation that ends. It judges how they
-	// are framed.
+	// Send sends an operation that ends, checks the framing, and returns the
+	// responses.
 	Send func(t *testing.T, w *World, r Request) []Answer
-	// Queries is set where mutations cannot come in, Subscribes where
-	// subscriptions can.
+	// Queries is whether only queries can be sent, Subscribes whether subscriptions
+	// can be.
 	Queries, Subscribes bool
 }
 
-// Ways are all ways.
+// Ways returns all ways.
 func Ways() []Way {
 	return []Way{
 		{Name: "JSON", Send: posted("application/json")},
@@ -69,7 +69,7 @@ func gotten(accept string) func(*testing.T, *World, Request) []Answer {
 	}
 }
 
-// responses makes an HTTP request and reads its answer to the end.
+// responses sends an HTTP request and reads the response to its end.
 func (w *World) responses(t *testing.T, r *http.Request, accept, token string) []Answer {
 	t.Helper()
 	r.Header.Set("Accept", accept)
@@ -105,7 +105,7 @@ func (w *World) responses(t *testing.T, r *http.Request, accept, token string) [
 	return answers
 }
 
-// EventsIn returns the data of the events next; complete must come last, once.
+// EventsIn returns the data of the events next. The last event must be complete.
 func EventsIn(t *testing.T, body string) (all []string) {
 	t.Helper()
 	completed := false
@@ -129,7 +129,7 @@ func EventsIn(t *testing.T, body string) (all []string) {
 	return all
 }
 
-// partsIn returns the payloads of the parts, which the closing boundary must end.
+// partsIn returns the payloads of the parts. The closing boundary must be the last.
 func partsIn(t *testing.T, body []byte, boundary string) (all []string) {
 	t.Helper()
 	if !bytes.HasSuffix(body, []byte("\r\n--"+boundary+"--\r\n")) {
@@ -157,14 +157,14 @@ func partsIn(t *testing.T, body []byte, boundary string) (all []string) {
 	}
 }
 
-// overSocket sends an operation over a socket of its own, which must live on
-// after the operation has ended.
+// overSocket sends an operation over a new socket, which must stay open after the
+// operation has ended.
 func overSocket(protocol string) func(*testing.T, *World, Request) []Answer {
 	return func(t *testing.T, w *World, r Request) []Answer {
 		t.Helper()
 		d := Dialer
 		d.Subprotocols = []string{protocol}
-		c := DialTo(t, w.Server, d, nil)
+		c := DialServer(t, w.Server, d, nil)
 		defer c.Conn.Close()
 		c.Initiate(r.Token)
 		all := c.run(t, "1", protocol, r)
@@ -176,8 +176,8 @@ func overSocket(protocol string) func(*testing.T, *World, Request) []Answer {
 	}
 }
 
-// run reads messages until an operation has ended. An error ends it, and has
-// the same form as an answer here.
+// run starts an operation and reads messages until it has ended. It returns an error
+// message in the form of a response.
 func (c *Socket) run(t *testing.T, id, protocol string, r Request) []Answer {
 	t.Helper()
 	start := map[string]string{"graphql-transport-ws": "subscribe", "graphql-ws": "start"}[protocol]

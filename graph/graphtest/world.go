@@ -1,3 +1,5 @@
+// Package graphtest runs the API over stores in memory, for the tests of the packages
+// below graph, and has clients for all its transports.
 package graphtest
 
 import (
@@ -25,27 +27,28 @@ import (
 	"chirp/internal/subscription"
 )
 
-// Hang bounds what must happen soon; nothing is judged by it but a hang.
+// Hang is the timeout for what must happen soon. It is long, because only a hang should
+// exceed it.
 const Hang = 30 * time.Second
 
 // World is the API over stores in memory, with a projector and a hub running.
 type World struct {
-	T        testing.TB
-	Log      *memoryLog
-	Views    *spyViews
-	Commands *command.Handler
-	Hub      *subscription.Hub
-	tokens   *auth.Tokens
-	Handler  *transport.Handler
-	Server   *httptest.Server
-	Logged   *buffer
-	Skew     atomic.Int64 // added to the tokens' clock
-	Broken   atomic.Bool  // makes that clock panic
-	Slow     atomic.Pointer[Issuer]
-	Stop     func() // ends projector and hub
+	T           testing.TB
+	Log         *memoryLog
+	Views       *spyViews
+	Commands    *command.Handler
+	Hub         *subscription.Hub
+	tokens      *auth.Tokens
+	Handler     *transport.Handler
+	Server      *httptest.Server
+	Logged      *buffer
+	ClockSkew   atomic.Int64 // added to the clock of the tokens
+	ClockPanics atomic.Bool  // makes that clock panic
+	SlowIssuer  atomic.Pointer[Issuer]
+	Stop        func() // stops projector and hub
 }
 
-// buffer is a bytes.Buffer for many goroutines.
+// buffer is a bytes.Buffer that is safe for concurrent use.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -63,31 +66,31 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// Issuer is one that answers late whether a token is good.
+// Issuer is a token issuer that responds only when the test lets it.
 type Issuer struct{ Asked, Answers chan struct{} }
 
-// Secret is in every panic here, and must be in no answer.
+// Secret is the value of every panic in tests, which no response may show.
 const Secret = "a bug at 10.0.0.1"
 
-// newWorld starts a world. change may alter the API's config.
+// New starts a world, which ends with the test. change may change the API's config.
 func New(t testing.TB, change ...func(*api.Config)) *World {
 	t.Helper()
-	return NewOf(t, api.New, change...)
+	return NewWith(t, api.New, change...)
 }
 
-// newWorldOf starts a world with a handler that build makes.
-func NewOf(t testing.TB, build func(api.Config) *transport.Handler, change ...func(*api.Config)) *World {
+// NewWith is New with a handler that build makes.
+func NewWith(t testing.TB, build func(api.Config) *transport.Handler, change ...func(*api.Config)) *World {
 	t.Helper()
 	w := &World{T: t, Log: &memoryLog{}, Views: &spyViews{Store: readmodeltest.NewMemory()}, Logged: &buffer{}}
 	now := func() time.Time {
-		if w.Broken.Load() {
+		if w.ClockPanics.Load() {
 			panic(Secret)
 		}
-		if i := w.Slow.Load(); i != nil {
+		if i := w.SlowIssuer.Load(); i != nil {
 			i.Asked <- struct{}{}
 			<-i.Answers
 		}
-		return time.Now().Add(time.Duration(w.Skew.Load()))
+		return time.Now().Add(time.Duration(w.ClockSkew.Load()))
 	}
 	tokens, err := auth.NewTokens([]byte("a secret of at least 32 bytes, ok"), now)
 	if err != nil {
@@ -141,6 +144,7 @@ func (w *World) start() {
 	w.Stop = sync.OnceFunc(func() { cancel(); running.Wait() })
 }
 
+// Head returns the position of the last event.
 func (w *World) Head(ctx context.Context) (domain.Position, error) {
 	head, err := w.Log.Head(ctx)
 	return head.Position, err
@@ -153,7 +157,7 @@ type Person struct {
 	Token string
 }
 
-// Person makes a user, without a password.
+// Person registers a user without a password.
 func (w *World) Person(name string) Person {
 	w.T.Helper()
 	r, err := w.Commands.RegisterUser(context.Background(), command.RegisterUser{Username: name, Password: "no matter"})
@@ -163,6 +167,7 @@ func (w *World) Person(name string) Person {
 	return Person{ID: r.User.ID, name: name, Token: w.Token(r.User.ID)}
 }
 
+// Token returns a token for a user.
 func (w *World) Token(id domain.UserID) string {
 	w.T.Helper()
 	token, err := w.tokens.Issue(id)
@@ -172,13 +177,14 @@ func (w *World) Token(id domain.UserID) string {
 	return token
 }
 
-// Expiring gives a token that is good for so long.
+// Expiring returns a token that expires after a time.
 func (w *World) Expiring(p Person, in time.Duration) string {
-	w.Skew.Store(int64(in - auth.TokenLifetime))
-	defer w.Skew.Store(0)
+	w.ClockSkew.Store(int64(in - auth.TokenLifetime))
+	defer w.ClockSkew.Store(0)
 	return w.Token(p.ID)
 }
 
+// Post posts a chirp.
 func (w *World) Post(p Person, content string) command.Posted {
 	w.T.Helper()
 	posted, err := w.Commands.PostChirp(context.Background(), command.PostChirp{Author: p.ID, Content: content})
@@ -188,6 +194,7 @@ func (w *World) Post(p Person, content string) command.Posted {
 	return posted
 }
 
+// Follow makes a user follow another.
 func (w *World) Follow(follower, followee Person) {
 	w.T.Helper()
 	_, err := w.Commands.FollowUser(context.Background(), command.FollowUser{Follower: follower.ID, Followee: string(followee.ID)})
@@ -196,7 +203,7 @@ func (w *World) Follow(follower, followee Person) {
 	}
 }
 
-// WaitForFeeds waits until so many feed subscriptions are open and live.
+// WaitForFeeds waits until n feed subscriptions are open and live.
 func (w *World) WaitForFeeds(n int) {
 	w.T.Helper()
 	w.Eventually(fmt.Sprintf("%d live feeds", n), func() bool {
@@ -205,6 +212,7 @@ func (w *World) WaitForFeeds(n int) {
 	})
 }
 
+// Eventually waits until is returns true.
 func (w *World) Eventually(what string, is func() bool) {
 	w.T.Helper()
 	for end := time.Now().Add(Hang); !is(); time.Sleep(2 * time.Millisecond) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestBucketsForgetWhoCalledLongestAgo(t *testing.T) {
+func TestTheLeastRecentCallerLosesItsBucket(t *testing.T) {
 	b, now := newBuckets(0.1, burstSeconds), time.Now()
 	take := func(name string) bool { return b.take(name, 1, now) == 0 }
 	if !take("first") || take("first") {

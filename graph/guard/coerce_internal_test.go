@@ -14,8 +14,8 @@ import (
 	"chirp/graph"
 )
 
-// These look inside, because the schema has no arguments of most kinds yet, and
-// its next one must find them right.
+// These are internal tests because the schema does not have arguments of most kinds
+// yet.
 
 const everyKind = `
 	scalar DateTime
@@ -62,7 +62,7 @@ func (c coercer) coerced(t testing.TB, declared, text string) (any, string) {
 	return variables["v"], ""
 }
 
-func TestValuesAreCoercedToTheOneThatStandsForThem(t *testing.T) {
+func TestValuesAreCoercedToTheirCanonicalForm(t *testing.T) {
 	_, c := everyKindOf(t)
 	type list = []any
 	type object = map[string]any
@@ -97,7 +97,7 @@ func TestValuesAreCoercedToTheOneThatStandsForThem(t *testing.T) {
 	}
 }
 
-func TestValuesThatDoNotFitAreRefusedAtTheirPlace(t *testing.T) {
+func TestErrorsOfCoercionHaveThePath(t *testing.T) {
 	_, c := everyKindOf(t)
 	for _, x := range []struct{ declared, text, want string }{
 		{"Int", `2147483648`, "$v: "}, {"Int", `1e10`, "$v: "}, {"Int", `1.5`, "$v: "}, {"Int", `"1"`, "$v: "}, {"Int", `{}`, "$v: "}, {"Int!", `null`, "$v: must not be null"},
@@ -121,7 +121,7 @@ func TestValuesThatDoNotFitAreRefusedAtTheirPlace(t *testing.T) {
 	}
 }
 
-func TestLiteralsOfEveryKindAreJudged(t *testing.T) {
+func TestLiteralsOfEveryKindAreChecked(t *testing.T) {
 	schema, c := everyKindOf(t)
 	v := newValidator(graph.Schema(), Limits{}.withDefaults(), true)
 	v.schema = schema
@@ -148,7 +148,7 @@ func TestLiteralsOfEveryKindAreJudged(t *testing.T) {
 	}
 }
 
-func TestEveryScalarOfTheSchemaHasItsRule(t *testing.T) {
+func TestEveryScalarOfTheSchemaHasACoerceFunc(t *testing.T) {
 	rules := inputScalars()
 	for name, def := range graph.Schema().Types {
 		if def.Kind == ast.Scalar && rules[name] == nil {
@@ -157,8 +157,9 @@ func TestEveryScalarOfTheSchemaHasItsRule(t *testing.T) {
 	}
 }
 
-// FuzzVariables coerces values for a type of each kind. Nothing panics, what is
-// taken is taken again as it is, and the library's own coercion leaves it alone.
+// FuzzVariables coerces values for a type of each kind. Nothing panics, a coerced
+// value stays the same if it is coerced again, and so it does in the library's own
+// coercion.
 func FuzzVariables(f *testing.F) {
 	_, c := everyKindOf(f)
 	types := []string{"Int", "Int!", "Float", "String", "Boolean!", "ID", "Colour", "DateTime", "Position", "[ID!]!", "[[Int]]", "Node", "[Node!]", "Pet", "[Pet]", "Secret"}

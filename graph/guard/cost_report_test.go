@@ -34,7 +34,7 @@ func askCost(w *graphtest.World, token, operation string, extensions map[string]
 
 const tenChirps = `{ viewer { chirps(first: 10) { edges { node { id } } } } }` // 1 + 10 + 10 * 3 = 41
 
-func TestTheCostIsToldToWhoAsks(t *testing.T) {
+func TestTheCostIsReportedOnRequest(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 20 })
 	ada := w.Person("ada")
 	w.Must(ada.Token, `{ viewer { id } }`, nil)
@@ -75,7 +75,7 @@ func TestTheCostIsToldToWhoAsks(t *testing.T) {
 	}
 }
 
-func TestTheCostIsToldWithoutALimit(t *testing.T) {
+func TestTheCostIsReportedWithoutARateLimit(t *testing.T) {
 	w := graphtest.New(t)
 	got := askCost(w, w.Person("ada").Token, `{ __typename }`, asked, nil)
 	if !strings.Contains(got.Body, `"extensions":{"cost":{"requestedQueryCost":1}}`) {
@@ -83,7 +83,7 @@ func TestTheCostIsToldWithoutALimit(t *testing.T) {
 	}
 }
 
-func TestMutationsTakeFromWhatIsTold(t *testing.T) {
+func TestMutationsReduceTheReportedBuckets(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.4 }) // a burst of 2
 	ada := w.Person("ada")
 	for _, want := range []float64{1, 0} {
@@ -94,8 +94,8 @@ func TestMutationsTakeFromWhatIsTold(t *testing.T) {
 	}
 }
 
-// TestARefusalTellsTheCost asks for more than the bucket holds.
-func TestARefusalTellsTheCost(t *testing.T) {
+// TestARefusalReportsTheCost asks for more than the bucket holds.
+func TestARefusalReportsTheCost(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.01 })
 	ada := w.Person("ada")
 	got := askCost(w, ada.Token, tenChirps, asked, nil)
@@ -107,7 +107,7 @@ func TestARefusalTellsTheCost(t *testing.T) {
 	}
 }
 
-func TestTheCostIsToldOnEveryTransport(t *testing.T) {
+func TestTheCostIsReportedOnEveryTransport(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 20 })
 	ada := w.Person("ada")
 	w.Must(ada.Token, `{ viewer { id } }`, nil)

@@ -49,7 +49,7 @@ func TestAPageCostsAConstantNumberOfReads(t *testing.T) {
 	}
 }
 
-func TestScalarsOfANodeCostNoReadOfTheirOwn(t *testing.T) {
+func TestScalarsOfANodeCostNoExtraRead(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	w.Must("", `{ user(username: "ada") { id } }`, nil)

@@ -13,7 +13,7 @@ import (
 	"chirp/graph/guard"
 )
 
-// trust gives the documents of a manifest of texts.
+// trust returns the documents of a manifest of texts.
 func trust(t *testing.T, texts ...string) *guard.Documents {
 	t.Helper()
 	manifest := map[string]string{}
@@ -32,12 +32,12 @@ const (
 	watchFeed = `subscription { feedChirpAdded { node { content } } }`
 )
 
-func TestTrustedDocumentIsNamedByItsID(t *testing.T) {
+func TestTrustedDocumentIsExecutedByItsID(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.Documents = trust(t, byName, watchFeed) })
 	ada, bob := w.Person("ada"), w.Person("bob")
 	w.Follow(ada, bob)
 	w.Must("", `{ user(username: "ada") { id } }`, nil)
-	if got := w.Body(map[string]any{"documentId": graphtest.DocumentID(byName), "variables": map[string]any{"n": "ada"}}); got.At("user.username") != "ada" {
+	if got := w.PostJSON(map[string]any{"documentId": graphtest.DocumentID(byName), "variables": map[string]any{"n": "ada"}}); got.At("user.username") != "ada" {
 		t.Errorf("by POST: got %s, want user ada", got.Body)
 	}
 	target := "?documentId=" + url.QueryEscape(graphtest.DocumentID(byName)) + "&variables=" + url.QueryEscape(`{"n": "ada"}`)
@@ -61,9 +61,9 @@ func TestTrustedDocumentIsNamedByItsID(t *testing.T) {
 	}
 }
 
-func TestDocumentIDThatIsNotTrustedIsRefused(t *testing.T) {
+func TestAnUntrustedDocumentIDIsRefused(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.Documents = trust(t, byName) })
-	w.Must("", `{ viewer { id } }`, nil) // which the server keeps, but does not trust
+	w.Must("", `{ viewer { id } }`, nil) // which the server caches but does not trust
 	for _, c := range []struct {
 		name, code string
 		members    map[string]any
@@ -76,13 +76,13 @@ func TestDocumentIDThatIsNotTrustedIsRefused(t *testing.T) {
 		{"no text", "BAD_USER_INPUT", map[string]any{"documentId": 1}},
 		{"beside a query", "BAD_USER_INPUT", map[string]any{"documentId": graphtest.DocumentID(byName), "query": byName}},
 	} {
-		if got := w.Body(c.members); got.Code() != c.code || len(got.Errors) != 1 || got.Data != nil {
+		if got := w.PostJSON(c.members); got.Code() != c.code || len(got.Errors) != 1 || got.Data != nil {
 			t.Errorf("%s: got %s, want %s", c.name, got.Body, c.code)
 		}
 	}
 }
 
-func TestOnlyTrustedDocumentsAreTakenWhereThatIsSet(t *testing.T) {
+func TestOtherDocumentsAreRefusedIfOnlyTrustedOnesAreAllowed(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.Documents, c.Guard.DocumentsOnly = trust(t, byName), true })
 	hashOf := func(text string) map[string]any {
 		return map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": graphtest.DocumentID(text)[7:]}}
@@ -94,7 +94,7 @@ func TestOnlyTrustedDocumentsAreTakenWhereThatIsSet(t *testing.T) {
 		"by the hash of a persisted query": {"extensions": hashOf(byName)},
 	} {
 		members["variables"] = map[string]any{"n": "nobody"}
-		if got := w.Body(members); len(got.Errors) > 0 {
+		if got := w.PostJSON(members); len(got.Errors) > 0 {
 			t.Errorf("a trusted one %s: got %s, want an answer", name, got.Body)
 		}
 	}
@@ -105,7 +105,7 @@ func TestOnlyTrustedDocumentsAreTakenWhereThatIsSet(t *testing.T) {
 		"a trusted one with a space":       {"query": byName + " "},
 		"nonsense":                         {"query": "{"},
 	} {
-		if got := w.Body(members); got.Code() != "DOCUMENT_NOT_TRUSTED" || got.Data != nil {
+		if got := w.PostJSON(members); got.Code() != "DOCUMENT_NOT_TRUSTED" || got.Data != nil {
 			t.Errorf("another one %s: got %s, want DOCUMENT_NOT_TRUSTED", name, got.Body)
 		}
 	}
@@ -116,7 +116,7 @@ func TestOnlyTrustedDocumentsAreTakenWhereThatIsSet(t *testing.T) {
 	}
 }
 
-func TestManifestThatCannotBeTrustedNamesTheDocument(t *testing.T) {
+func TestAnInvalidManifestIsRefusedWithTheDocumentsID(t *testing.T) {
 	manifest := func(id, text string) string {
 		return graphtest.Marshal(map[string]string{graphtest.DocumentID(byName): byName, id: text})
 	}
@@ -150,7 +150,7 @@ func TestManifestThatCannotBeTrustedNamesTheDocument(t *testing.T) {
 	}
 }
 
-func TestPersistedQueriesByTheBook(t *testing.T) {
+func TestPersistedQueriesFollowTheProtocol(t *testing.T) {
 	w := graphtest.New(t)
 	persisted := func(version any, hash string) map[string]any {
 		return map[string]any{"persistedQuery": map[string]any{"version": version, "sha256Hash": hash}}
@@ -164,7 +164,7 @@ func TestPersistedQueriesByTheBook(t *testing.T) {
 	if got := w.Raw("GET", byHash+"&query="+url.QueryEscape(query), "", "", nil); len(got.Errors) > 0 {
 		t.Errorf("with its query, by GET: got %s, want an answer", got.Body)
 	}
-	for method, got := range map[string]graphtest.Answer{"GET": w.Raw("GET", byHash, "", "", nil), "POST": w.Body(map[string]any{"extensions": known})} {
+	for method, got := range map[string]graphtest.Answer{"GET": w.Raw("GET", byHash, "", "", nil), "POST": w.PostJSON(map[string]any{"extensions": known})} {
 		if len(got.Errors) > 0 || got.Data == nil {
 			t.Errorf("by its hash, by %s: got %s, want an answer", method, got.Body)
 		}
@@ -175,31 +175,31 @@ func TestPersistedQueriesByTheBook(t *testing.T) {
 		"a hash that is none":  {"query": query, "extensions": persisted(1, "x")},
 		"no object":            {"query": query, "extensions": map[string]any{"persistedQuery": "x"}},
 	} {
-		if got := w.Body(members); got.Code() != "BAD_USER_INPUT" || got.Data != nil {
+		if got := w.PostJSON(members); got.Code() != "BAD_USER_INPUT" || got.Data != nil {
 			t.Errorf("%s: got %s, want BAD_USER_INPUT", name, got.Body)
 		}
 	}
 	bad := map[string]any{"query": broken, "extensions": persisted(1, graphtest.DocumentID(broken)[7:])}
-	if got := w.Body(bad); got.Code() != "GRAPHQL_VALIDATION_FAILED" {
+	if got := w.PostJSON(bad); got.Code() != "GRAPHQL_VALIDATION_FAILED" {
 		t.Errorf("an invalid one: got %s, want GRAPHQL_VALIDATION_FAILED", got.Body)
 	}
 	delete(bad, "query")
-	if got := w.Body(bad); got.Code() != "PERSISTED_QUERY_NOT_FOUND" {
+	if got := w.PostJSON(bad); got.Code() != "PERSISTED_QUERY_NOT_FOUND" {
 		t.Errorf("an invalid one by its hash: got %s, want it not to be kept", got.Body)
 	}
 }
 
-func TestFloodOfDocumentsIsForgotten(t *testing.T) {
+func TestTheDocumentCacheForgetsTheOldest(t *testing.T) {
 	w := graphtest.New(t)
 	first := map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": graphtest.DocumentID(`{ viewer { id } }`)[7:]}}
 	w.Must("", `{ viewer { id } }`, nil)
-	if got := w.Body(map[string]any{"extensions": first}); len(got.Errors) > 0 {
-		t.Fatalf("got %s, want the document to be kept", got.Body)
+	if got := w.PostJSON(map[string]any{"extensions": first}); len(got.Errors) > 0 {
+		t.Fatalf("got %s, want the document to be cached", got.Body)
 	}
 	for i := range 10 {
 		w.Must("", `{ viewer { id } } #`+strings.Repeat(fmt.Sprint(i), 30_000), nil)
 	}
-	if got := w.Body(map[string]any{"extensions": first}); got.Code() != "PERSISTED_QUERY_NOT_FOUND" {
+	if got := w.PostJSON(map[string]any{"extensions": first}); got.Code() != "PERSISTED_QUERY_NOT_FOUND" {
 		t.Errorf("after 300 kB of others: got %s, want it to be forgotten", got.Body)
 	}
 }
@@ -211,12 +211,12 @@ func TestOperationIsChosenFromItsDocument(t *testing.T) {
 		"":  "the document has several operations; choose one by operationName",
 		"C": `the document has no operation "C"`,
 	} {
-		got := w.Body(map[string]any{"query": two, "operationName": name})
+		got := w.PostJSON(map[string]any{"query": two, "operationName": name})
 		if got.Code() != "GRAPHQL_VALIDATION_FAILED" || got.Errors[0].Message != want {
 			t.Errorf("operationName %q: got %s, want %q", name, got.Body, want)
 		}
 	}
-	if got := w.Body(map[string]any{"query": two, "operationName": "B"}); len(got.Errors) > 0 {
+	if got := w.PostJSON(map[string]any{"query": two, "operationName": "B"}); len(got.Errors) > 0 {
 		t.Errorf("operationName B: got %s, want an answer", got.Body)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"chirp/graph/model"
 )
 
-// FuzzDocument validates texts. What is taken is valid by the library's own
-// rules, and what is not has few and short errors with codes.
+// FuzzDocument validates texts. Accepted documents are valid by the library's own
+// rules. Others have few and short errors with codes.
 func FuzzDocument(f *testing.F) {
 	f.Add(`{ viewer { id ...f } } fragment f on User { a: username @include(if: true) }`)
 	f.Add(`query A($n: Int = 1, $s: String) { user(username: $s) { chirps(first: $n) { edges { cursor } } } } query B { __typename }`)
@@ -38,10 +38,10 @@ func FuzzDocument(f *testing.F) {
 		}
 		again, err := parser.ParseQuery(&ast.Source{Input: text})
 		if err != nil {
-			t.Fatalf("taken, but: %v", err)
+			t.Fatalf("accepted, but: %v", err)
 		}
 		if bad := library.ValidateWithRules(v.schema, again, rules.NewDefaultRules()); len(bad) > 0 {
-			t.Fatalf("taken, but: %v", bad)
+			t.Fatalf("accepted, but: %v", bad)
 		}
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"chirp/graph/graphtest"
 )
 
-// notExecuted sends a request in every way that takes it, and checks that it is
-// refused as a whole: with one error that has a code, and no path or data.
+// notExecuted sends a request in every way that allows it, and checks that it is
+// refused as a whole: with one error with a code, without a path and without data.
 func notExecuted(t *testing.T, w *graphtest.World, r graphtest.Request, code, message string) {
 	t.Helper()
 	before, _ := w.Head(context.Background())
@@ -32,7 +32,7 @@ func notExecuted(t *testing.T, w *graphtest.World, r graphtest.Request, code, me
 	}
 }
 
-func TestWrongVariablesAreRefusedBeforeAnythingIsExecuted(t *testing.T) {
+func TestWrongVariablesAreRefusedBeforeExecution(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	const (
@@ -78,7 +78,7 @@ func TestWrongVariablesAreRefusedBeforeAnythingIsExecuted(t *testing.T) {
 	})
 }
 
-func TestNullWhereADefaultLetItThroughIsRefused(t *testing.T) {
+func TestNullInPlaceOfADefaultIsRefused(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	null := map[string]any{"v": nil}
@@ -107,7 +107,7 @@ func TestNullWhereADefaultLetItThroughIsRefused(t *testing.T) {
 	} {
 		variables := map[string]any{}
 		if strings.Contains(operation, "$no") {
-			variables = null // is not asked for
+			variables = null // the operation has no variable
 		}
 		if got := w.Ask(ada.Token, operation, variables); got.At("viewer.username") != want || len(got.Errors) > 0 {
 			t.Errorf("%s: got %s, want %s", operation, got.Body, want)
@@ -115,7 +115,7 @@ func TestNullWhereADefaultLetItThroughIsRefused(t *testing.T) {
 	}
 }
 
-func TestAPageThatIsNoneIsRefusedBeforeAnythingIsExecuted(t *testing.T) {
+func TestAnInvalidPageIsRefusedBeforeExecution(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	const both = "first and last are both given; leave one of them out"
@@ -136,7 +136,7 @@ func TestAPageThatIsNoneIsRefusedBeforeAnythingIsExecuted(t *testing.T) {
 	}
 }
 
-func TestSubscriptionsAreJudgedAsAWholeToo(t *testing.T) {
+func TestInvalidSubscriptionsAreRefused(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	for operation, c := range map[string]struct {
@@ -164,7 +164,7 @@ func TestSubscriptionsAreJudgedAsAWholeToo(t *testing.T) {
 	}
 }
 
-func TestWholeNumbersAreIntsHoweverTheyAreWritten(t *testing.T) {
+func TestWholeNumbersAreIntsInAnyNotation(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	for i := range 25 {
@@ -173,7 +173,7 @@ func TestWholeNumbersAreIntsHoweverTheyAreWritten(t *testing.T) {
 	const page = `query($n: Int) { viewer { followers(first: $n) { edges { cursor } } } }`
 	for text, want := range map[string]int{"20": 20, "20.0": 20, "2e1": 20, "2.0e+1": 20, "200e-1": 20, "null": 20, "1e2": 25, "-0": 0, "101": 0, "1.01e2": 0, "1e3": 0, "1e9": 0, "1e10": 0, "1e400": 0, "1e-1": 0, "20.5": 0} {
 		w.Must(ada.Token, `{ viewer { id } }`, nil)
-		got := w.BodyAs(ada.Token, graphtest.Envelope(page, `{"n":`+text+`}`))
+		got := w.ServeBody(ada.Token, graphtest.Envelope(page, `{"n":`+text+`}`))
 		if want == 0 {
 			if got.Code() != "BAD_USER_INPUT" || strings.Contains(got.Body, `"data"`) {
 				t.Errorf("%s: got %s, want it refused", text, got.Body)
@@ -186,13 +186,13 @@ func TestWholeNumbersAreIntsHoweverTheyAreWritten(t *testing.T) {
 	}
 	const dear = `query($n: Int) { viewer { followers(first: $n) { edges { node { followers(first: $n) { edges { cursor } } } } } } }`
 	for _, text := range []string{"100", "1e2", "100.0"} {
-		if got := w.BodyAs(ada.Token, graphtest.Envelope(dear, `{"n":`+text+`}`)); got.Code() != "COMPLEXITY_LIMIT_EXCEEDED" {
+		if got := w.ServeBody(ada.Token, graphtest.Envelope(dear, `{"n":`+text+`}`)); got.Code() != "COMPLEXITY_LIMIT_EXCEEDED" {
 			t.Errorf("%s twice: got %s, want it to be too dear", text, got.Body)
 		}
 	}
 }
 
-func TestLiteralsAreJudgedAsVariablesAre(t *testing.T) {
+func TestLiteralsAreCheckedLikeVariables(t *testing.T) {
 	w := graphtest.New(t)
 	for _, document := range []string{
 		`{ viewer { followers(first: "2") { edges { cursor } } } }`,
@@ -236,7 +236,7 @@ func TestLiteralsAreJudgedAsVariablesAre(t *testing.T) {
 		}
 	}
 	for document, code := range map[string]string{
-		`{ it: node(id: 5) { id } }`:                                                    "BAD_USER_INPUT", // an ID, which names nothing here
+		`{ it: node(id: 5) { id } }`:                                                    "BAD_USER_INPUT", // an ID, but not of an object here
 		`{ it: feed(first: 2147483647) { edges { cursor } } }`:                          "BAD_USER_INPUT",
 		`query($v: Boolean = false) { it: feed @include(if: $v) { edges { cursor } } }`: "",
 	} {
@@ -246,7 +246,7 @@ func TestLiteralsAreJudgedAsVariablesAre(t *testing.T) {
 	}
 }
 
-func TestAnOperationHasItsOwnDefaultsOnly(t *testing.T) {
+func TestDefaultsOfOtherOperationsDoNotApply(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	const document = `
@@ -255,7 +255,7 @@ func TestAnOperationHasItsOwnDefaultsOnly(t *testing.T) {
 		fragment f on Mutation { postChirp(input: {content: "x", commandId: $id}) { chirp { id } } }`
 	post := func(operation string) any {
 		body := graphtest.Marshal(map[string]any{"query": document, "operationName": operation})
-		got := w.BodyAs(ada.Token, body)
+		got := w.ServeBody(ada.Token, body)
 		return got.At("postChirp.chirp.id")
 	}
 	b, first, second := post("B"), post("A"), post("A")

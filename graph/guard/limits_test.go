@@ -9,8 +9,7 @@ import (
 	"chirp/graph/guard"
 )
 
-// TestEachLimitIsASetting asks for as much as each limit allows, and for one
-// more.
+// TestEachLimitIsASetting asks for as much as each limit allows, and for one more.
 func TestEachLimitIsASetting(t *testing.T) {
 	const page = `query($n: Int) { viewer { followers(first: $n) { edges { cursor } } } }`
 	for _, c := range []struct {
@@ -47,9 +46,9 @@ func TestEachLimitIsASetting(t *testing.T) {
 	}
 }
 
-// TestPagesTooLongAreRefusedBeforeAnythingIsRead says where the page is, but
-// reads nothing for what stands beside it.
-func TestPagesTooLongAreRefusedBeforeAnythingIsRead(t *testing.T) {
+// TestPagesThatAreTooLongAreRefusedBeforeAnyRead checks that the error has the
+// location of the page, and that nothing is read for the other fields.
+func TestPagesThatAreTooLongAreRefusedBeforeAnyRead(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	w.Must("", `{ user(username: "ada") { id } }`, nil)

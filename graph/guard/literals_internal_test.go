@@ -12,7 +12,7 @@ import (
 	"chirp/graph/model"
 )
 
-func TestLiteralsStandForTheirCharacters(t *testing.T) {
+func TestStringLiteralsHaveTheRightValue(t *testing.T) {
 	v := newValidator(graph.Schema(), Limits{}.withDefaults(), true)
 	for literal, want := range map[string]string{
 		`"plain \"\\\/\b\f\n\r\t"`:                "plain \"\\/\b\f\n\r\t",
@@ -39,11 +39,11 @@ func TestLiteralsStandForTheirCharacters(t *testing.T) {
 	}
 }
 
-func TestEscapesThatAreNoCharacterAreSyntaxErrors(t *testing.T) {
+func TestInvalidEscapesAreSyntaxErrors(t *testing.T) {
 	v := newValidator(graph.Schema(), Limits{}.withDefaults(), true)
 	for _, bad := range []string{
-		`\uD83D`, `\uDE00`, `\uDBFF`, `\uDC00`, `\ud83d`, // half a pair
-		`\uDE00\uD83D`, `\uD83D\uD83D`, `\uD83D\u0041`, `\uD83D\n`, `\uD83Dx`, `\uD83D \uDE00`, // not in order
+		`\uD83D`, `\uDE00`, `\uDBFF`, `\uDC00`, `\ud83d`, // lone surrogates
+		`\uDE00\uD83D`, `\uD83D\uD83D`, `\uD83D\u0041`, `\uD83D\n`, `\uD83Dx`, `\uD83D \uDE00`, // in the wrong order
 		`\uD83D\u{DE00}`, `\u{D83D}\u{DE00}`, `\u{D83D}`, `\u{DFFF}`, // of the wrong form
 		`\u{110000}`, `\u{FFFFFFFF}`, `\u{100000041}`, `\u{000000041}`, `\u{}`, `\u{41`, `\u{ 41}`, `\u{+1}`,
 		`\u12`, `\uXYZW`, `\u+123`, `\q`, `\`, `\U0001F600`, `\x41`, `\'`,
@@ -66,7 +66,7 @@ func TestEscapesThatAreNoCharacterAreSyntaxErrors(t *testing.T) {
 	}
 }
 
-// marked is a document whose error is where the first ¦ is.
+// marked are documents whose error is at the first ¦.
 var marked = []struct{ name, text, code string }{
 	{"an unknown field", "{\n  viewer {\n    ¦nonsense\n  }\n}", "GRAPHQL_VALIDATION_FAILED"},
 	{"a field after tabs", "{\n\tviewer {\n\t\t¦nonsense } }", "GRAPHQL_VALIDATION_FAILED"},
@@ -86,12 +86,12 @@ var marked = []struct{ name, text, code string }{
 	{"an unexpected character", "{\n viewer {\n  ¦é } }", "GRAPHQL_PARSE_FAILED"},
 	{"a control character", "{\n viewer {\n  ¦\x01 } }", "GRAPHQL_PARSE_FAILED"},
 	{"a control character in a string", "{\n user(username: \"é¦\x01\") { id } }", "GRAPHQL_PARSE_FAILED"},
-	{"half a character", "{\n user(username: \"é¦\\uD83D\") { id } }", "GRAPHQL_PARSE_FAILED"},
+	{"a lone surrogate", "{\n user(username: \"é¦\\uD83D\") { id } }", "GRAPHQL_PARSE_FAILED"},
 	{"an open string", "{\n user(username: \"é¦\n\") { id } }", "GRAPHQL_PARSE_FAILED"},
 	{"the end", "{\n viewer {\n id }\n¦", "GRAPHQL_PARSE_FAILED"},
 }
 
-func TestErrorsAreWhereTheyAre(t *testing.T) {
+func TestErrorsHaveTheRightLocation(t *testing.T) {
 	v := newValidator(graph.Schema(), Limits{}.withDefaults(), true)
 	for _, c := range marked {
 		before, after, _ := strings.Cut(c.text, "¦")
@@ -110,7 +110,7 @@ func TestErrorsAreWhereTheyAre(t *testing.T) {
 	}
 }
 
-func TestUnexpectedCharacterIsNamed(t *testing.T) {
+func TestErrorQuotesTheUnexpectedCharacter(t *testing.T) {
 	v := newValidator(graph.Schema(), Limits{}.withDefaults(), true)
 	for text, want := range map[string]string{
 		"{ “viewer” }":                   `"“"`,
@@ -124,9 +124,9 @@ func TestUnexpectedCharacterIsNamed(t *testing.T) {
 	}
 }
 
-// FuzzLiterals writes texts into a string literal and a block string. What is
-// taken has no character that was not written, errors are inside of the
-// document, and line ends make no difference.
+// FuzzLiterals writes texts into a string and a block string. Accepted ones have no
+// character that was not written, errors have a location in the document, and line
+// ends make no difference.
 func FuzzLiterals(f *testing.F) {
 	for _, seed := range []string{`a`, `\uD83D`, `\uD83D\uDE00`, `\u{1F600}`, `\u{D83D}`, "a\r\nb", `\"""`, `"`, "\"\"\"\n\"", `\`, "#", "\uFEFF", `" ) { nonsense`} {
 		f.Add(seed)
@@ -134,7 +134,7 @@ func FuzzLiterals(f *testing.F) {
 	v := newValidator(graph.Schema(), Limits{}.withDefaults(), true)
 	f.Fuzz(func(t *testing.T, inside string) {
 		if !utf8.ValidString(inside) {
-			return // is refused before
+			return // refused earlier
 		}
 		for _, text := range []string{`{ user(username: "` + inside + `") { id } }`, `{ user(username: """` + inside + `""") { id } }`} {
 			doc, errs := v.document(text)

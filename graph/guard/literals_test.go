@@ -35,7 +35,7 @@ func ways(t *testing.T, w *graphtest.World) map[string]func(document string) str
 		},
 		"a persisted query": func(document string) string {
 			named := map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": graphtest.DocumentID(document)[7:]}}
-			return w.Body(map[string]any{"query": document, "extensions": named}).Body
+			return w.PostJSON(map[string]any{"query": document, "extensions": named}).Body
 		},
 		"socket": func(document string) string {
 			c := w.Socket(t, "")
@@ -50,18 +50,18 @@ func ways(t *testing.T, w *graphtest.World) map[string]func(document string) str
 	}
 }
 
-func TestDocumentsAreReadAlikeByAllTransports(t *testing.T) {
+func TestAllTransportsReadDocumentsAlike(t *testing.T) {
 	w := graphtest.New(t)
 	for _, c := range []struct{ name, document, code, place string }{
-		{"half a character", "query {\r\n  user(username: \"hi \\uD83D\") { id } }", "GRAPHQL_PARSE_FAILED", `"line":2,"column":22`},
-		{"half a character in a mutation", `mutation { registerUser(input: {username: "ada", password: "a password \uDC00"}) { token } }`, "GRAPHQL_PARSE_FAILED", `"line":1,"column":72`},
+		{"a lone surrogate", "query {\r\n  user(username: \"hi \\uD83D\") { id } }", "GRAPHQL_PARSE_FAILED", `"line":2,"column":22`},
+		{"a lone surrogate in a mutation", `mutation { registerUser(input: {username: "ada", password: "a password \uDC00"}) { token } }`, "GRAPHQL_PARSE_FAILED", `"line":1,"column":72`},
 		{"a syntax error after CRLF", "query {\r\n\r\n  viewer {\r\n    ? } }", "GRAPHQL_PARSE_FAILED", `"line":4,"column":5`},
 		{"an unknown field after CRLF", "query {\r\n  viewer { nonsense } }", "GRAPHQL_VALIDATION_FAILED", `"line":2,"column":12`},
 		{"an unknown field after CR", "query {\r  viewer { nonsense } }", "GRAPHQL_VALIDATION_FAILED", `"line":2,"column":12`},
 	} {
 		for way, send := range ways(t, w) {
 			if way == "GET" && strings.HasPrefix(c.document, "mutation") {
-				continue // is refused for that
+				continue // refused for that
 			}
 			got := send(c.document)
 			if !strings.Contains(got, `"code":"`+c.code+`"`) || !strings.Contains(got, c.place) || strings.Contains(got, `"data":{`) {
@@ -71,7 +71,7 @@ func TestDocumentsAreReadAlikeByAllTransports(t *testing.T) {
 	}
 }
 
-func TestPairsOfEscapesAreOneCharacter(t *testing.T) {
+func TestEscapedSurrogatePairsAreOneCharacter(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	for literal, want := range map[string]string{
@@ -87,7 +87,7 @@ func TestPairsOfEscapesAreOneCharacter(t *testing.T) {
 	}
 }
 
-func TestPasswordsThatDifferInHalfACharacterAreNoPasswords(t *testing.T) {
+func TestPasswordsWithALoneSurrogateAreRefused(t *testing.T) {
 	w := graphtest.New(t)
 	const document = `mutation($p: String!) { registerUser(input: {username: "ada", password: $p}) { token } }`
 	body := `{"query": ` + graphtest.Marshal(document) + `, "variables": {"p": "a password \ud83d"}}`

@@ -17,9 +17,9 @@ import (
 	"chirp/graph"
 )
 
-// TestOverlapFindsWhatThePairwiseRuleFinds holds the rule against the one of
-// the library, which compares all pairs, on random documents.
-func TestOverlapFindsWhatThePairwiseRuleFinds(t *testing.T) {
+// TestOverlapRuleAgreesWithThePairwiseRule compares the rule with that of the library,
+// which compares all pairs, on random documents.
+func TestOverlapRuleAgreesWithThePairwiseRule(t *testing.T) {
 	api, conflicts := graph.Schema(), 0
 	rapid.Check(t, func(t *rapid.T) {
 		text := randomDocument(t)
@@ -34,8 +34,8 @@ func TestOverlapFindsWhatThePairwiseRuleFinds(t *testing.T) {
 	}
 }
 
-// TestOverlapOnInterfaces has what the API's own schema is too small for.
-func TestOverlapOnInterfaces(t *testing.T) {
+// TestOverlapRuleOnInterfaces has cases for which the API's own schema is too small.
+func TestOverlapRuleOnInterfaces(t *testing.T) {
 	api := gqlparser.MustLoadSchema(&ast.Source{Input: `type Query { it: Named }
 		interface Named { name(in: Int): String, of: Named, list: [Named] }
 		type A implements Named { name(in: Int): String, of: Named, list: [Named], other: String, count: Int }
@@ -78,12 +78,12 @@ func complaints(t interface{ Fatalf(string, ...any) }, api *ast.Schema, text str
 		errs = append(errs, e)
 	}
 	rule.RuleFunc(observers, report)
-	rules.NoUnusedFragmentsRule.RuleFunc(observers, report) // the grouped rule does not look at those
+	rules.NoUnusedFragmentsRule.RuleFunc(observers, report) // the rule does not check unused fragments
 	core.Walk(api, doc, observers)
 	return errs
 }
 
-// randomDocument has few names, so that they meet often.
+// randomDocument returns a document with few names, so that they conflict often.
 func randomDocument(t *rapid.T) string {
 	var b strings.Builder
 	fragments := rapid.IntRange(0, 3).Draw(t, "fragments")
@@ -101,8 +101,7 @@ func randomDocument(t *rapid.T) string {
 	return b.String()
 }
 
-// fieldsOf is some of the schema's fields: without a type they have no more in
-// them.
+// fieldsOf is some of the schema's fields, with their type if they have selections.
 var fieldsOf = map[string]map[string]string{
 	"Node":            {"id": ""},
 	"User":            {"id": "", "username": "", "followerCount": "", "chirpCount": "", "followers(first: 1)": "UserConnection", "followers(first: 2)": "UserConnection", "chirps": "ChirpConnection"},

@@ -41,7 +41,7 @@ func TestPasswordsAreLimitedByAddress(t *testing.T) {
 		c.ClientIP = func(r *http.Request) string { return r.Header.Get("Test-Address") }
 	})
 	ada := w.Person("ada")
-	accounts := 0 // another one each time, for an account has a limit of its own
+	accounts := 0 // another one each time, because each account has its own limit
 	logIn := func(token, address string) string {
 		accounts++
 		return w.Send(token, logIns(fmt.Sprint("nobody", accounts), 1), nil, http.Header{"Test-Address": {address}}).Code()
@@ -65,7 +65,7 @@ func TestPasswordsAreLimitedByAddress(t *testing.T) {
 	}
 }
 
-func TestNoRateLimitIsNone(t *testing.T) {
+func TestARateLimitOf0IsNoLimit(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	for range 50 {
@@ -73,7 +73,7 @@ func TestNoRateLimitIsNone(t *testing.T) {
 	}
 }
 
-// logIns gives an operation that tries each password at an account.
+// logIns returns an operation that tries n passwords at an account.
 func logIns(username string, n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -97,7 +97,7 @@ func TestSixtyAliasesOfLogInAreSixtyAttempts(t *testing.T) {
 	})
 	w.Person("ada")
 	got := map[string]int{}
-	for range 6 { // ten at a time, for one operation may not have more
+	for range 6 { // ten at a time, which is the limit per operation
 		codes(w.Send("", logIns("ada", 10), nil, http.Header{"Test-Address": {"192.0.2.1"}}), got)
 	}
 	if got["UNAUTHENTICATED"] > 5 || got["UNAUTHENTICATED"] < 1 || got["UNAUTHENTICATED"]+got["RATE_LIMITED"] < 15 || len(got) != 2 {
@@ -105,7 +105,7 @@ func TestSixtyAliasesOfLogInAreSixtyAttempts(t *testing.T) {
 	}
 }
 
-func TestAnAccountIsGuardedAgainstManyAddresses(t *testing.T) {
+func TestPasswordsAreLimitedByAccount(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) {
 		c.Guard.RateLimit = 2.5 // by account a burst of 5
 		c.ClientIP = func(r *http.Request) string { return r.Header.Get("Test-Address") }
@@ -115,7 +115,7 @@ func TestAnAccountIsGuardedAgainstManyAddresses(t *testing.T) {
 		got := map[string]int{}
 		for i := range 60 {
 			spelt := []byte(account)
-			for letter := range spelt { // each time in other cases
+			for letter := range spelt { // in different cases each time
 				spelt[letter] -= byte(i>>letter&1) * ('a' - 'A')
 			}
 			codes(w.Send("", logIns(string(spelt), 1), nil, http.Header{"Test-Address": {fmt.Sprint(network, i)}}), got)
@@ -124,7 +124,7 @@ func TestAnAccountIsGuardedAgainstManyAddresses(t *testing.T) {
 			t.Errorf("60 addresses at %s: got %v, want little more than 5 tried", account, got)
 		}
 	}
-	// One address alone cannot use up what the account has.
+	// One address alone cannot use up the rate of the account.
 	for range 10 {
 		w.Send("", logIns("carol", 10), nil, http.Header{"Test-Address": {"203.0.113.1"}})
 	}
@@ -165,7 +165,7 @@ func TestOperationsAreChargedByTheirCost(t *testing.T) {
 	}
 }
 
-// TestATestSuiteMayRegisterItsUsers registers as many as an end-to-end suite
+// TestATestSuiteMayRegisterItsUsers registers as many users as an end-to-end suite
 // does, at the default rate, from one address.
 func TestATestSuiteMayRegisterItsUsers(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 20 })

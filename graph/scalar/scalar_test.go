@@ -54,7 +54,7 @@ func TestPositionIsADecimalString(t *testing.T) {
 	}
 }
 
-func TestInputsOfAnotherTypeAreRefused(t *testing.T) {
+func TestInputsOfTheWrongTypeAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		scalar string
 		read   func(any) (any, error)

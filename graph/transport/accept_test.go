@@ -17,7 +17,7 @@ const (
 	inMultipart = `multipart/mixed; boundary="graphql"; subscriptionSpec="1.0"`
 )
 
-func TestAnswerIsOfTheMediaTypeWantedMost(t *testing.T) {
+func TestResponseHasThePreferredMediaType(t *testing.T) {
 	w := graphtest.New(t)
 	const query = `{ __typename }`
 	watch := fmt.Sprintf(`subscription { profileUpdated(userId: %q) { id } }`, w.Person("ada").ID)
@@ -68,7 +68,7 @@ func TestAnswerIsOfTheMediaTypeWantedMost(t *testing.T) {
 	}
 }
 
-func TestAcceptIsReadOnlySoFar(t *testing.T) {
+func TestALongAcceptHeaderIsNotReadToItsEnd(t *testing.T) {
 	w := graphtest.New(t)
 	long := strings.Repeat("text/x,", 20_000) + "application/json"
 	if got, _ := w.Open(t, long, "", `{ __typename }`); got.StatusCode != http.StatusNotAcceptable { //nolint:bodyclose // the cleanup does
@@ -76,7 +76,7 @@ func TestAcceptIsReadOnlySoFar(t *testing.T) {
 	}
 }
 
-func TestMethodsThatFitAndThoseThatDoNot(t *testing.T) {
+func TestMethodsAreCheckedForEachOperation(t *testing.T) {
 	w := graphtest.New(t)
 	const all = "GET, HEAD, OPTIONS, POST"
 	const logIn = `mutation { logIn(input: {username: "a", password: "a password"}) { token } }`
@@ -117,7 +117,7 @@ func TestMethodsThatFitAndThoseThatDoNot(t *testing.T) {
 	}
 }
 
-func TestPostReadsItsBodyOnly(t *testing.T) {
+func TestPostIgnoresTheURL(t *testing.T) {
 	w := graphtest.New(t)
 	target := "?trace=1&query=" + url.QueryEscape(`{ nope }`) + "&operationName=B&variables=nonsense"
 	if got := w.Raw("POST", target, "application/json", `{"query": "{ __typename }"}`, nil); got.At("__typename") != "Query" {
@@ -133,7 +133,7 @@ func TestPostReadsItsBodyOnly(t *testing.T) {
 	}
 }
 
-func TestAnOfferOfHTTP2IsPassedOver(t *testing.T) {
+func TestAnUpgradeToHTTP2IsIgnored(t *testing.T) {
 	w := graphtest.New(t)
 	offer := http.Header{"Connection": {"Upgrade, HTTP2-Settings"}, "Upgrade": {"h2c"}, "Http2-Settings": {"AAMAAABkAARAAAAA"}}
 	if got := w.Send(w.Person("ada").Token, `{ __typename }`, nil, offer); got.At("__typename") != "Query" {

@@ -11,8 +11,8 @@ import (
 	"chirp/graph/graphtest"
 )
 
-// What a page of another site can make a browser send without asking first
-// must change nothing here, nor be taken for the browser's user.
+// What a page of another site can make a browser send without a preflight request
+// must neither change anything nor act as the browser's user.
 
 const postForged = `mutation { postChirp(input: {content: "forged"}) { position } }`
 
@@ -26,7 +26,7 @@ func unchanged(t *testing.T, w *graphtest.World, what string, happens func()) {
 	}
 }
 
-func TestACookieIsNoCaller(t *testing.T) {
+func TestACookieDoesNotAuthenticate(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	for _, cookie := range []string{"token=" + ada.Token, "Authorization=Bearer " + ada.Token, "session=" + string(ada.ID)} {
@@ -50,7 +50,7 @@ func TestACookieIsNoCaller(t *testing.T) {
 	}
 }
 
-func TestATokenIsNotTakenFromTheURL(t *testing.T) {
+func TestATokenInTheURLIsIgnored(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	for _, name := range []string{"token", "access_token", "authorization", "Authorization"} {
@@ -90,7 +90,7 @@ func TestGETNeverMutates(t *testing.T) {
 	}
 }
 
-// Forms, and whatever else needs no preflight request, are refused by their
+// Forms, and everything else that needs no preflight request, are refused by their
 // content type.
 func TestSimpleContentTypesAreRefused(t *testing.T) {
 	w := graphtest.New(t)

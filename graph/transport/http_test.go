@@ -206,7 +206,7 @@ func TestAMissingUserCannotBeWatched(t *testing.T) {
 	}
 }
 
-func TestURLIsNoWayAroundTheLimitOfABody(t *testing.T) {
+func TestURLHasTheLimitsOfABody(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.Body = 4096 })
 	for name, target := range map[string]string{
 		"too long":                "?query={__typename}&x=" + strings.Repeat("x", 5000),

@@ -9,7 +9,7 @@ import (
 	"chirp/graph/transport"
 )
 
-func TestForwardedIPBelievesTrustedProxiesOnly(t *testing.T) {
+func TestForwardedIPTrustsOnlyTrustedProxies(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("127.0.0.1/32")}
 	for _, c := range []struct {
 		name, remote string

@@ -13,9 +13,9 @@ import (
 	"chirp/graph/graphtest"
 )
 
-// TestStatusSaysWhatCameOfARequest has the statuses of GraphQL over HTTP, which
-// are the same for every media type but for that of data with errors.
-func TestStatusSaysWhatCameOfARequest(t *testing.T) {
+// TestStatusFollowsTheOutcome has the statuses of GraphQL over HTTP. They are the same
+// for every media type, except for data with errors.
+func TestStatusFollowsTheOutcome(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 1000 })
 	ada := w.Person("ada")
 	for _, c := range []struct {
@@ -28,7 +28,7 @@ func TestStatusSaysWhatCameOfARequest(t *testing.T) {
 		{"no field but errors", `{ node(id: "x") { id } }`, `{}`, 294, true},
 		{"data that an error made null", `{ feed(after: "x") { edges { cursor } } }`, `{}`, 294, true},
 		{"a document that does not parse", `{`, `{}`, 400, false},
-		{"a document with half a character", `{ user(username: "\uD83D") { id } }`, `{}`, 400, false},
+		{"a document with a lone surrogate", `{ user(username: "\uD83D") { id } }`, `{}`, 400, false},
 		{"a document without an operation", `fragment f on User { id }`, `{}`, 422, false},
 		{"a document that is not valid", `{ nope }`, `{}`, 422, false},
 		{"several operations, none chosen", `query A { __typename } query B { __typename }`, `{}`, 422, false},
@@ -54,12 +54,12 @@ func TestStatusSaysWhatCameOfARequest(t *testing.T) {
 	}
 }
 
-// late is a body that does not come before the deadline.
+// late is a body that does not arrive before the deadline.
 type late struct{ io.Reader }
 
 func (late) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
-func TestABodyThatDoesNotComeIsATimeout(t *testing.T) {
+func TestASlowBodyIsATimeout(t *testing.T) {
 	w := graphtest.New(t)
 	r := httptest.NewRequest(http.MethodPost, "/", late{})
 	r.Header.Set("Content-Type", "application/json")
@@ -70,7 +70,7 @@ func TestABodyThatDoesNotComeIsATimeout(t *testing.T) {
 	}
 }
 
-func TestTwoContentTypesAreNone(t *testing.T) {
+func TestTwoContentTypesAreRefused(t *testing.T) {
 	w := graphtest.New(t)
 	got := w.Raw("POST", "", "", `{"query": "{ __typename }"}`, http.Header{"Content-Type": {"application/json", "text/plain"}})
 	if got.Status != http.StatusUnsupportedMediaType || got.Header.Get("Accept") != "application/json" {

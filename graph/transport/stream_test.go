@@ -3,7 +3,6 @@ package transport_test
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"chirp/graph/api"
 	"chirp/graph/graphtest"
@@ -99,7 +96,7 @@ func TestStreamsEndWithAReason(t *testing.T) {
 	}{
 		{"when the hub closes", "UNAVAILABLE", false, nil, func(w *graphtest.World) { w.Hub.Close() }},
 		{"when the handler drains", "UNAVAILABLE", true, nil, func(w *graphtest.World) { go func() { _ = w.Handler.Drain(context.Background(), "going") }() }},
-		{"when the token is good no more", "UNAUTHENTICATED", true, nil, func(w *graphtest.World) { w.Skew.Store(int64(auth.TokenLifetime + time.Hour)) }},
+		{"when the token is good no more", "UNAUTHENTICATED", true, nil, func(w *graphtest.World) { w.ClockSkew.Store(int64(auth.TokenLifetime + time.Hour)) }},
 		{"when the token expires, which a request may outlive a little", "UNAUTHENTICATED", true,
 			func(w *graphtest.World, p graphtest.Person) string { return w.Expiring(p, 2*time.Second) }, func(*graphtest.World) {}},
 	} {
@@ -139,28 +136,6 @@ func TestStreamsEndWithAReason(t *testing.T) {
 			}
 			p.End()
 		})
-	}
-}
-
-func TestSocketIsClosedWithItsToken(t *testing.T) {
-	t.Parallel()
-	w := graphtest.New(t)
-	ada := w.Person("ada")
-	for _, protocol := range []string{"graphql-transport-ws", "graphql-ws"} {
-		d := graphtest.Dialer
-		d.Subprotocols = []string{protocol}
-		c := graphtest.DialTo(t, w.Server, d, nil)
-		c.Initiate(w.Expiring(ada, 2*time.Second))
-		if code, reason := c.Closed(); code != 4403 || !strings.Contains(reason, "expired") {
-			t.Errorf("%s: closed with %d %q, want 4403 and that the token expired", protocol, code, reason)
-		}
-	}
-	c := w.Dial(t, nil)
-	bearer := map[string]any{"authorization": "Bearer " + w.Expiring(ada, -5*time.Second)} // a request would still do
-	c.Send(graphtest.Message{Type: "connection_init", Payload: json.RawMessage(graphtest.Marshal(bearer))})
-	_ = c.Conn.SetReadDeadline(time.Now().Add(graphtest.Hang))
-	if _, got, err := c.Conn.ReadMessage(); !websocket.IsCloseError(err, 4403) {
-		t.Errorf("with a token that has just expired: got %s, %v, want close code 4403 and no more", got, err)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"chirp/graph/graphtest"
 )
 
-// posts is a mutation that leaves an event, so that it shows if it was done.
+// posts is a mutation that leaves an event, so that its execution is noticed.
 const posts = `mutation { postChirp(input: {content: \"done\"}) { chirp { id } } }`
 
 // requests that have two readings, or none. In each, a reader that is lenient
@@ -33,12 +33,11 @@ var ambiguous = []struct{ name, text string }{
 	{"a bracket after it", `{"query": "` + posts + `"}]`},
 	{"text after it", `{"query": "` + posts + `"} true`},
 	{"a comma at the end", `{"query": "` + posts + `",}`},
-	{"half a surrogate pair", `{"query": "` + posts + `", "extensions": {"a": "\udc00"}}`},
+	{"a lone surrogate", `{"query": "` + posts + `", "extensions": {"a": "\udc00"}}`},
 	{"bytes that are not UTF-8", `{"query": "` + posts + `", "extensions": {"a": "` + "\xff" + `"}}`},
 }
 
-// misnamed are requests that have members in another case. Only the others
-// count.
+// misnamed are requests that have members in another case, which must be ignored.
 var misnamed = []struct{ name, text string }{
 	{"a Query besides", `{"query": "{ __typename }", "Query": "` + posts + `"}`},
 	{"a QUERY before", `{"QUERY": "` + posts + `", "query": "{ __typename }"}`},
@@ -57,7 +56,7 @@ func lastEvent(t *testing.T, w *graphtest.World) int64 {
 	return int64(head)
 }
 
-func TestARequestWithTwoReadingsIsRefusedByHTTP(t *testing.T) {
+func TestAnAmbiguousBodyIsRefused(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	before := lastEvent(t, w)
@@ -83,7 +82,7 @@ func TestARequestWithTwoReadingsIsRefusedByHTTP(t *testing.T) {
 	}
 }
 
-func TestARequestWithTwoReadingsIsRefusedByURL(t *testing.T) {
+func TestAnAmbiguousURLIsRefused(t *testing.T) {
 	w := graphtest.New(t)
 	query := "query=" + url.QueryEscape(`query A($n: String) { user(username: $n) { id } } query B { __typename }`)
 	for _, c := range []struct {
@@ -110,14 +109,14 @@ func TestARequestWithTwoReadingsIsRefusedByURL(t *testing.T) {
 	}
 }
 
-func TestARequestWithTwoReadingsClosesTheSocket(t *testing.T) {
+func TestAnAmbiguousMessageClosesTheSocket(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	before := lastEvent(t, w)
 	for subprotocol, kind := range map[string]string{"graphql-transport-ws": "subscribe", "graphql-ws": "start"} {
 		d := websocket.Dialer{Subprotocols: []string{subprotocol}, HandshakeTimeout: graphtest.Hang}
 		open := func(t *testing.T) *graphtest.Socket {
-			s := graphtest.DialTo(t, w.Server, d, nil)
+			s := graphtest.DialServer(t, w.Server, d, nil)
 			s.Initiate(ada.Token)
 			for subprotocol == "graphql-ws" && s.Read().Type != "ka" {
 			}
@@ -139,7 +138,7 @@ func TestARequestWithTwoReadingsClosesTheSocket(t *testing.T) {
 			t.Run(subprotocol+"/"+c.name, func(t *testing.T) {
 				s := open(t)
 				_ = s.Conn.WriteMessage(websocket.TextMessage, []byte(c.text))
-				if code, reason := s.Closed(); code != 4400 || reason == "" {
+				if code, reason := s.WaitClosed(); code != 4400 || reason == "" {
 					t.Errorf("closed with %d %q, want 4400 and a reason", code, reason)
 				}
 			})
@@ -158,10 +157,10 @@ func TestARequestWithTwoReadingsClosesTheSocket(t *testing.T) {
 	}
 }
 
-func TestAWrongRequestOnASocketFailsAlone(t *testing.T) {
+func TestAnInvalidRequestOnASocketFailsAlone(t *testing.T) {
 	w := graphtest.New(t)
 	for subprotocol, kind := range map[string]string{"graphql-transport-ws": "subscribe", "graphql-ws": "start"} {
-		s := graphtest.DialTo(t, w.Server, websocket.Dialer{Subprotocols: []string{subprotocol}, HandshakeTimeout: graphtest.Hang}, nil)
+		s := graphtest.DialServer(t, w.Server, websocket.Dialer{Subprotocols: []string{subprotocol}, HandshakeTimeout: graphtest.Hang}, nil)
 		s.Initiate("")
 		for subprotocol == "graphql-ws" && s.Read().Type != "ka" {
 		}
@@ -181,7 +180,7 @@ func TestAWrongRequestOnASocketFailsAlone(t *testing.T) {
 	}
 }
 
-func TestTwoAuthorizationsOfASocketAreNone(t *testing.T) {
+func TestTwoAuthorizationsOfASocketAreRefused(t *testing.T) {
 	w := graphtest.New(t)
 	ada := w.Person("ada")
 	for _, c := range []struct {
@@ -195,7 +194,7 @@ func TestTwoAuthorizationsOfASocketAreNone(t *testing.T) {
 	} {
 		s := w.Dial(t, nil)
 		_ = s.Conn.WriteMessage(websocket.TextMessage, []byte(`{"type": "connection_init", "payload": `+c.payload+`}`))
-		if code, _ := s.Closed(); code != c.code {
+		if code, _ := s.WaitClosed(); code != c.code {
 			t.Errorf("%.60s: closed with %d, want %d", c.payload, code, c.code)
 		}
 	}
@@ -206,7 +205,7 @@ func TestTwoAuthorizationsOfASocketAreNone(t *testing.T) {
 	}
 }
 
-func TestPersistedQueryIsNamedInOneWay(t *testing.T) {
+func TestPersistedQueryExtensionIsStrict(t *testing.T) {
 	w := graphtest.New(t)
 	const sum = `"sha256Hash": "ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38"` // of {__typename}
 	for _, c := range []struct{ extensions, code string }{
@@ -224,7 +223,7 @@ func TestPersistedQueryIsNamedInOneWay(t *testing.T) {
 	}
 }
 
-func TestAHeaderWithTwoReadingsIsRefused(t *testing.T) {
+func TestARepeatedHeaderIsRefused(t *testing.T) {
 	w := graphtest.New(t)
 	ada := "Bearer " + w.Person("ada").Token
 	for _, tokens := range [][]string{{ada, ada}, {ada, "Bearer nonsense"}, {"", ada}} {

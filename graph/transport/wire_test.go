@@ -6,8 +6,8 @@ import (
 	"chirp/graph/guard"
 )
 
-// FuzzWire reads requests. One that names a document becomes one for the
-// executor, with its documentId where the step looks for it.
+// FuzzWire decodes requests. One that names a document becomes one for the executor,
+// with its documentId where the guard looks for it.
 func FuzzWire(f *testing.F) {
 	f.Add([]byte(`{"query":"{ __typename }","operationName":"A","variables":{"a":[1]},"extensions":{"b":null}}`))
 	f.Add([]byte(`{"documentId":"sha256:00","extensions":{"persistedQuery":{"version":1},"documentId":"x"}}`))

@@ -20,7 +20,7 @@ func TestNewerSubprotocolIsPreferred(t *testing.T) {
 	} {
 		d := graphtest.Dialer
 		d.Subprotocols = offered
-		if got := graphtest.DialTo(t, w.Server, d, nil).Conn.Subprotocol(); got != want {
+		if got := graphtest.DialServer(t, w.Server, d, nil).Conn.Subprotocol(); got != want {
 			t.Errorf("of %q the server took %q, want %q", offered, got, want)
 		}
 	}
@@ -42,12 +42,12 @@ func TestLegacySocketPushesChirpsAndStops(t *testing.T) {
 	c.Expect("data", "f", `{"data":{"viewer":{"username":"ada"}}}`)
 	c.Expect("complete", "f", "")
 	c.Send(graphtest.Message{Type: "connection_terminate"})
-	if code, _ := c.Closed(); code != websocket.CloseNormalClosure {
+	if code, _ := c.WaitClosed(); code != websocket.CloseNormalClosure {
 		t.Errorf("closed with %d, want 1000", code)
 	}
 }
 
-func TestLegacySocketSaysWhatIsWrongInOneObject(t *testing.T) {
+func TestLegacySocketGetsErrorsAsOneObject(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketOperations = 1 })
 	c := w.LegacySocket(t, w.Person("ada").Token)
 	c.Start("bad", `{ nope }`)
@@ -62,7 +62,7 @@ func TestLegacySocketSaysWhatIsWrongInOneObject(t *testing.T) {
 	c.Expect("data", "q", `{"data":{"__typename":"Query"}}`)
 }
 
-func TestLegacyOperationReplacesOneOfTheSameID(t *testing.T) {
+func TestLegacyOperationReplacesOneWithTheSameID(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketOperations = 1 })
 	ada, bob := w.Person("ada"), w.Person("bob")
 	w.Follow(ada, bob)
@@ -74,7 +74,7 @@ func TestLegacyOperationReplacesOneOfTheSameID(t *testing.T) {
 	w.WaitForFeeds(0)
 }
 
-func TestLegacySocketHearsThatItLives(t *testing.T) {
+func TestLegacySocketGetsKeepAlives(t *testing.T) {
 	t.Parallel()
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 500 * time.Millisecond })
 	c := w.LegacySocket(t, "")
@@ -83,7 +83,7 @@ func TestLegacySocketHearsThatItLives(t *testing.T) {
 	}
 }
 
-func TestLegacySocketIsToldWhyItIsClosed(t *testing.T) {
+func TestLegacySocketGetsTheReasonBeforeItIsClosed(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketInit = time.Second })
 	text := func(s string) func(*graphtest.Socket) {
 		return func(c *graphtest.Socket) { _ = c.Conn.WriteMessage(websocket.TextMessage, []byte(s)) }
@@ -102,13 +102,13 @@ func TestLegacySocketIsToldWhyItIsClosed(t *testing.T) {
 		{"a type of the server's", true, text(`{"id":"a","type":"data","payload":{}}`), 4400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := w.Legacy(t)
+			s := w.DialLegacy(t)
 			if c.ready {
 				s = w.LegacySocket(t, "")
 			}
 			c.do(s)
 			s.Expect("connection_error", "", `{"message":"`)
-			if code, reason := s.Closed(); code != c.code || reason == "" {
+			if code, reason := s.WaitClosed(); code != c.code || reason == "" {
 				t.Errorf("closed with %d %q, want %d and a reason", code, reason, c.code)
 			}
 		})

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestCloseReasonsFitTheirFrame(t *testing.T) {
+func TestCloseReasonsFitACloseFrame(t *testing.T) {
 	long := ""
 	for range 100 {
 		long += "é"

@@ -42,7 +42,7 @@ func TestSocketIsClosedForBreakingTheProtocol(t *testing.T) {
 				s.Initiate(w.Token("user_00000000000000000000000001"))
 			}
 			c.do(s)
-			if code, reason := s.Closed(); code != c.code || reason == "" {
+			if code, reason := s.WaitClosed(); code != c.code || reason == "" {
 				t.Errorf("closed with %d %q, want %d and a reason", code, reason, c.code)
 			}
 		})
@@ -54,7 +54,7 @@ func TestSocketIsClosedWithoutInitInTime(t *testing.T) {
 	silent, pinging := w.Dial(t, nil), w.Dial(t, nil)
 	pinging.Send(graphtest.Message{Type: "ping"}) // does not put it off
 	for _, c := range []*graphtest.Socket{silent, pinging} {
-		if code, _ := c.Closed(); code != 4408 {
+		if code, _ := c.WaitClosed(); code != 4408 {
 			t.Errorf("closed with %d, want 4408", code)
 		}
 	}
@@ -81,8 +81,8 @@ func TestSocketUpgradeIsRefused(t *testing.T) {
 			_ = ws.Close()
 		}
 	}
-	c := graphtest.DialTo(t, w.Server, websocket.Dialer{}, nil)
-	if code, _ := c.Closed(); code != 4406 {
+	c := graphtest.DialServer(t, w.Server, websocket.Dialer{}, nil)
+	if code, _ := c.WaitClosed(); code != 4406 {
 		t.Errorf("without the subprotocol: closed with %d, want 4406", code)
 	}
 }

@@ -10,12 +10,12 @@ import (
 	"chirp/graph/graphtest"
 )
 
-func TestSlowReaderIsDroppedAndDelaysNobody(t *testing.T) {
+func TestSlowReaderIsDroppedAndDelaysNoOther(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.Write, c.Transport.SocketQueue = 300*time.Millisecond, 16<<10 })
 	ada, bob := w.Person("ada"), w.Person("bob")
 	w.Follow(ada, bob)
 	server := w.NarrowServer(t)
-	slow, quick := graphtest.DialTo(t, server, graphtest.NarrowDialer, nil), w.Socket(t, ada.Token)
+	slow, quick := graphtest.DialServer(t, server, graphtest.NarrowDialer, nil), w.Socket(t, ada.Token)
 	slow.Initiate(ada.Token)
 	slow.Subscribe("f", graphtest.FeedAdded)
 	quick.Subscribe("f", graphtest.FeedAdded)
@@ -36,24 +36,24 @@ func TestSlowReaderIsDroppedAndDelaysNobody(t *testing.T) {
 	}
 }
 
-func TestSocketForWhichTooMuchWaitsIsClosedWithAReason(t *testing.T) {
+func TestSocketWithAFullQueueIsClosedWithAReason(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketQueue = 64 << 10 })
 	ada := w.Person("ada")
 	for range 100 {
 		w.Post(ada, strings.Repeat("è", 280))
 	}
 	w.Must("", `{ user(username: "ada") { id } }`, nil)
-	c := graphtest.DialTo(t, w.NarrowServer(t), graphtest.NarrowDialer, nil)
+	c := graphtest.DialServer(t, w.NarrowServer(t), graphtest.NarrowDialer, nil)
 	c.Initiate(ada.Token)
 	for i := range 90 {
 		c.Subscribe(fmt.Sprint(i), `{ viewer { chirps(first: 100) { edges { node { content } } } } }`)
 	}
-	if code, reason := c.Closed(); code != 1013 || !strings.HasPrefix(reason, "slow consumer") {
+	if code, reason := c.WaitClosed(); code != 1013 || !strings.HasPrefix(reason, "slow consumer") {
 		t.Errorf("closed with %d %q, want 1013 slow consumer", code, reason)
 	}
 }
 
-func TestCatchingUpIsPacedByTheReader(t *testing.T) {
+func TestCatchingUpWaitsForTheReader(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketQueue = 16 << 10 })
 	ada, bob := w.Person("ada"), w.Person("bob")
 	w.Follow(ada, bob)
@@ -62,7 +62,7 @@ func TestCatchingUpIsPacedByTheReader(t *testing.T) {
 	for i := range 500 { // many times what the queue holds
 		w.Post(bob, fmt.Sprint(i, strings.Repeat("è", 270)))
 	}
-	c := graphtest.DialTo(t, w.NarrowServer(t), graphtest.NarrowDialer, nil)
+	c := graphtest.DialServer(t, w.NarrowServer(t), graphtest.NarrowDialer, nil)
 	c.Initiate(ada.Token)
 	c.Subscribe("f", fmt.Sprintf(`subscription { feedChirpAdded(after: %q) { node { content } } }`, cursor))
 	for i := range 500 {

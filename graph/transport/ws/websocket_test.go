@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"chirp/graph/api"
 	"chirp/graph/graphtest"
 	"chirp/internal/auth"
@@ -60,7 +62,7 @@ func TestSocketWatchesAProfile(t *testing.T) {
 		t.Errorf("got %s, want ada as she is", got.Body)
 	}
 	w.Follow(bob, ada)
-	for c.Next("p").At("profileUpdated.followerCount") != 1.0 { // a state may be given twice
+	for c.Next("p").At("profileUpdated.followerCount") != 1.0 { // a state may be sent twice
 	}
 	for range 20 {
 		w.Post(ada, "hello")
@@ -117,7 +119,7 @@ func TestSocketCallerComesFromThePayloadOrTheUpgrade(t *testing.T) {
 			s := w.Dial(t, c.header)
 			s.Send(graphtest.Message{Type: "connection_init", Payload: json.RawMessage(c.payload)})
 			if code, ok := c.want.(int); ok {
-				if got, reason := s.Closed(); got != code || reason == "" {
+				if got, reason := s.WaitClosed(); got != code || reason == "" {
 					t.Errorf("closed with %d %q, want %d and a reason", got, reason, code)
 				}
 				return
@@ -131,7 +133,7 @@ func TestSocketCallerComesFromThePayloadOrTheUpgrade(t *testing.T) {
 	}
 }
 
-func TestSocketThatGoesWithoutACloseFrameLeavesNothing(t *testing.T) {
+func TestSocketClosedWithoutACloseFrameLeavesNoGoroutines(t *testing.T) {
 	w := graphtest.New(t)
 	ada, bob := w.Person("ada"), w.Person("bob")
 	w.Follow(ada, bob)
@@ -144,7 +146,7 @@ func TestSocketThatGoesWithoutACloseFrameLeavesNothing(t *testing.T) {
 	w.WaitForFeeds(0) // and TestMain looks for goroutines
 }
 
-func TestSocketOfADeadPeerIsReaped(t *testing.T) {
+func TestSocketOfADeadPeerIsClosed(t *testing.T) {
 	t.Parallel()
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 500 * time.Millisecond })
 	ada, bob := w.Person("ada"), w.Person("bob")
@@ -174,8 +176,8 @@ func TestSocketIsClosedWhenItsTokenExpires(t *testing.T) {
 	c := w.Socket(t, w.Person("ada").Token)
 	c.Subscribe("f", graphtest.FeedAdded)
 	w.Eventually("feed", func() bool { return w.Hub.Stats().Feeds == 1 })
-	w.Skew.Store(int64(auth.TokenLifetime + time.Hour))
-	if code, reason := c.Closed(); code != 4403 || !strings.Contains(reason, "expired") {
+	w.ClockSkew.Store(int64(auth.TokenLifetime + time.Hour))
+	if code, reason := c.WaitClosed(); code != 4403 || !strings.Contains(reason, "expired") {
 		t.Errorf("closed with %d %q, want 4403 and that the token expired", code, reason)
 	}
 }
@@ -194,9 +196,9 @@ func TestASlowIssuerDelaysNoPush(t *testing.T) {
 		_, text, err := c.Conn.ReadMessage()
 		pushed <- fmt.Sprint(string(text), err)
 	}()
-	w.Slow.Store(slow)
+	w.SlowIssuer.Store(slow)
 	defer close(slow.Answers)
-	defer w.Slow.Store(nil)
+	defer w.SlowIssuer.Store(nil)
 	for range 2 { // one for each connection
 		<-slow.Asked
 	}
@@ -221,7 +223,7 @@ func TestDrainClosesSocketsAndRefusesNewOnes(t *testing.T) {
 		drained <- w.Handler.Drain(ctx, "the server is stopping")
 	}()
 	for _, s := range []*graphtest.Socket{c, idle} {
-		if code, reason := s.Closed(); code != 1001 || reason != "the server is stopping" {
+		if code, reason := s.WaitClosed(); code != 1001 || reason != "the server is stopping" {
 			t.Errorf("closed with %d %q, want 1001 and the reason", code, reason)
 		}
 		_ = s.Conn.Close()
@@ -229,7 +231,7 @@ func TestDrainClosesSocketsAndRefusesNewOnes(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Errorf("drain: %v", err)
 	}
-	if code, _ := w.Dial(t, nil).Closed(); code != 1001 {
+	if code, _ := w.Dial(t, nil).WaitClosed(); code != 1001 {
 		t.Errorf("a new socket was closed with %d, want 1001", code)
 	}
 	if got := w.Ask("", `{ __typename }`, nil); got.At("__typename") != "Query" {
@@ -237,7 +239,7 @@ func TestDrainClosesSocketsAndRefusesNewOnes(t *testing.T) {
 	}
 }
 
-func TestSubscriptionThatEndsByItselfSaysWhy(t *testing.T) {
+func TestSubscriptionEndedByTheServerSaysWhy(t *testing.T) {
 	w := graphtest.New(t)
 	c := w.Socket(t, w.Person("ada").Token)
 	c.Subscribe("f", graphtest.FeedAdded)
@@ -255,6 +257,28 @@ func TestSubscriptionThatEndsByItselfSaysWhy(t *testing.T) {
 	if errs[0].Extensions.Code != "UNAVAILABLE" || errs[0].Path != nil {
 		t.Errorf("got %+v, want UNAVAILABLE, without a path because there is no data", errs[0])
 	}
-	c.Subscribe("q", `{ __typename }`) // nothing more about f, and the socket lives
+	c.Subscribe("q", `{ __typename }`) // no more messages of f, and the socket stays open
 	c.Next("q")
+}
+
+func TestSocketIsClosedWhenItsTokenExpiresOnBothProtocols(t *testing.T) {
+	t.Parallel()
+	w := graphtest.New(t)
+	ada := w.Person("ada")
+	for _, protocol := range []string{"graphql-transport-ws", "graphql-ws"} {
+		d := graphtest.Dialer
+		d.Subprotocols = []string{protocol}
+		c := graphtest.DialServer(t, w.Server, d, nil)
+		c.Initiate(w.Expiring(ada, 2*time.Second))
+		if code, reason := c.WaitClosed(); code != 4403 || !strings.Contains(reason, "expired") {
+			t.Errorf("%s: closed with %d %q, want 4403 and that the token expired", protocol, code, reason)
+		}
+	}
+	c := w.Dial(t, nil)
+	bearer := map[string]any{"authorization": "Bearer " + w.Expiring(ada, -5*time.Second)} // a request would still do
+	c.Send(graphtest.Message{Type: "connection_init", Payload: json.RawMessage(graphtest.Marshal(bearer))})
+	_ = c.Conn.SetReadDeadline(time.Now().Add(graphtest.Hang))
+	if _, got, err := c.Conn.ReadMessage(); !websocket.IsCloseError(err, 4403) {
+		t.Errorf("with a token that has just expired: got %s, %v, want close code 4403 and no more", got, err)
+	}
 }

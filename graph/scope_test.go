@@ -12,9 +12,9 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// TestAResponseHasOneViewAtMost asks for what only the read model knows below
-// each of several mutations, whose views are ever newer ones.
-func TestAResponseHasOneViewAtMost(t *testing.T) {
+// TestAResponseHasAtMostOneSnapshotOpen asks for fields from the read model below each
+// of several mutations, which need ever newer snapshots.
+func TestAResponseHasAtMostOneSnapshotOpen(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.Limits.Mutations = 20 })
 	ada, bob := w.Person("ada"), w.Person("bob")
 	w.Must(ada.Token, `{ viewer { id } }`, nil)
@@ -51,9 +51,9 @@ func (l appendSpy) Append(ctx context.Context, a eventstore.Append) (eventstore.
 	return l.Log.Append(ctx, a)
 }
 
-// TestAResponseKeepsNoViewWhileAMutationWaits looks at the views when the second
-// mutation is about to be written.
-func TestAResponseKeepsNoViewWhileAMutationWaits(t *testing.T) {
+// TestAResponseHasNoSnapshotOpenWhileAMutationWaits counts the open snapshots when the
+// second mutation is about to be written.
+func TestAResponseHasNoSnapshotOpenWhileAMutationWaits(t *testing.T) {
 	var open []int64
 	var w *graphtest.World
 	w = graphtest.New(t, func(c *api.Config) {

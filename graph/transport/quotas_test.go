@@ -13,14 +13,14 @@ import (
 	"chirp/graph/transport"
 )
 
-// byHeader takes a client's address from a header.
+// byHeader reads a client's address from a header.
 func byHeader(c *api.Config) {
 	c.ClientIP = func(r *http.Request) string { return r.Header.Get("X-Address") }
 }
 
 func from(address string) http.Header { return http.Header{"X-Address": {address}} }
 
-func TestUserKeepsSoManyConnectionsOpen(t *testing.T) {
+func TestConnectionsAreLimitedByUser(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketsPerUser = 3 })
 	ada, bob := w.Person("ada"), w.Person("bob")
 	first := w.Socket(t, ada.Token)
@@ -30,7 +30,7 @@ func TestUserKeepsSoManyConnectionsOpen(t *testing.T) {
 
 	refused := w.Dial(t, nil)
 	refused.Send(graphtest.Message{Type: "connection_init", Payload: []byte(`{"authorization":"Bearer ` + ada.Token + `"}`)})
-	if code, reason := refused.Closed(); code != 1013 || !strings.HasPrefix(reason, "too many connections: a user may keep 3 open") {
+	if code, reason := refused.WaitClosed(); code != 1013 || !strings.HasPrefix(reason, "too many connections: a user may keep 3 open") {
 		t.Errorf("a socket too many: closed with %d %q, want 1013 and why", code, reason)
 	}
 	for _, accept := range []string{"text/event-stream", graphtest.MultipartSubscriptions} {
@@ -58,7 +58,7 @@ func TestUserKeepsSoManyConnectionsOpen(t *testing.T) {
 	}
 }
 
-func TestAddressKeepsSoManyAnonymousConnectionsOpen(t *testing.T) {
+func TestAnonymousConnectionsAreLimitedByAddress(t *testing.T) {
 	w := graphtest.New(t, byHeader, func(c *api.Config) { c.Transport.SocketsPerAddress = 2 })
 	ada := w.Person("ada")
 	for range 2 {
@@ -66,7 +66,7 @@ func TestAddressKeepsSoManyAnonymousConnectionsOpen(t *testing.T) {
 	}
 	c := w.Dial(t, from("192.0.2.1"))
 	c.Send(graphtest.Message{Type: "connection_init"})
-	if code, reason := c.Closed(); code != 1013 || !strings.Contains(reason, "an address may keep 2 open") {
+	if code, reason := c.WaitClosed(); code != 1013 || !strings.Contains(reason, "an address may keep 2 open") {
 		t.Errorf("closed with %d %q, want 1013 and why", code, reason)
 	}
 	w.Dial(t, from("192.0.2.1")).Initiate(ada.Token) // a user does not count
@@ -75,12 +75,12 @@ func TestAddressKeepsSoManyAnonymousConnectionsOpen(t *testing.T) {
 	w.Dial(t, from("2001:db8::2")).Initiate("")
 	c = w.Dial(t, from("2001:db8::3")) // of the same network
 	c.Send(graphtest.Message{Type: "connection_init"})
-	if code, _ := c.Closed(); code != 1013 {
+	if code, _ := c.WaitClosed(); code != 1013 {
 		t.Errorf("a third of one network: closed with %d, want 1013", code)
 	}
 }
 
-func TestSocketsThatWaitForInitAreBoundedByAddress(t *testing.T) {
+func TestUninitializedSocketsAreLimitedByAddress(t *testing.T) {
 	w := graphtest.New(t, byHeader, func(c *api.Config) { c.Transport.SocketsPerAddress = 2 })
 	waiting := w.Dial(t, from("192.0.2.1"))
 	w.Dial(t, from("192.0.2.1"))
