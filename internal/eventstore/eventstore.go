@@ -1,6 +1,6 @@
-// Package eventstore is the contract of the log: an append-only sequence of
-// events in streams, with gap-free positions in commit order. What must hold
-// stands in the comments of Log; package eventstoretest checks it.
+// Package eventstore defines the contract of the log: an append-only sequence of
+// events in streams, with gap-free positions in commit order. The comments of Log
+// state the contract; package eventstoretest tests it.
 package eventstore
 
 import (
@@ -15,140 +15,135 @@ import (
 	"chirp/internal/domain"
 )
 
-// Log is the log of everything that happened. All its methods may be called
-// from many goroutines, and from many processes that share one store. A store
-// that cannot be reached, or does not answer in time, gives a *domain.Error of
-// kind Unavailable.
+// Log is the log of all events. Its methods may be called concurrently, also by
+// several processes that share one store. If the store cannot be reached or does
+// not answer in time, the error is a *domain.Error of kind Unavailable.
 type Log interface {
 	// Append adds the events of one command to their streams as one unit.
 	// Three things might happen:
 	//
-	//  1. Each stream is at its expected version: the events are written at
-	//     consecutive positions, in the order given, and the commit is
-	//     returned. It then survives the death of the process and of the
-	//     store's.
-	//  2. The command's key was used before: nothing is written. If the
-	//     fingerprint is the same, the first commit is returned with Repeated
-	//     set, whatever the versions are now; if not, ErrCommandReused.
-	//  3. Some stream is at another version: nothing is written, and the error
-	//     is a *ConflictError, which is ErrConflict.
+	//  1. Each stream is at its expected version: Append writes the events at
+	//     consecutive positions, in the given order, and returns the commit,
+	//     which is durable by then.
+	//  2. The command's key was used before: Append writes nothing. If the
+	//     fingerprint is the same, it returns the first commit with Repeated
+	//     set, whatever the versions are now; otherwise ErrCommandReused.
+	//  3. Some stream is at another version: Append writes nothing and returns
+	//     a *ConflictError, which is ErrConflict.
 	//
-	// An error of kind Unavailable, or of ctx, leaves it open whether the
-	// append happened, unless it is ErrNotAppended: then nothing was written,
-	// nor will be. Calling again with the same command key settles it.
+	// After an error of kind Unavailable, or of ctx, the events may or may not
+	// be in the log. Calling Append again with the same command key resolves
+	// that. If the error is also ErrNotAppended, they are not and never will be.
 	Append(ctx context.Context, a Append) (Commit, error)
 
-	// Committed finds the commit that a command key made. The bool is false
-	// when there is none.
+	// Committed returns the commit of a command key, and whether there is one.
 	Committed(ctx context.Context, key CommandKey) (Commit, bool, error)
 
-	// Load gives the events of a stream in version order, none for a stream
-	// that does not exist.
+	// Load returns the events of a stream in version order, none if the stream
+	// does not exist.
 	Load(ctx context.Context, stream domain.StreamID) ([]Event, error)
 
-	// ReadAll gives the events after a position in position order, at most
-	// limit of them, and none when there are none yet. Once an event was
-	// given, no event before it is ever added, and it is never taken back.
+	// ReadAll returns the events after a position in position order, at most
+	// limit of them, and none if there are none yet. Once it has returned an
+	// event, no event is ever added before it, and it is never removed.
 	ReadAll(ctx context.Context, after domain.Position, limit int) ([]Event, error)
 
-	// Follow gives every event after a position, first the past, then live:
-	// each once, in order, in batches of at least one. It goes on through
-	// disconnects and elections, and ends with ctx's error when ctx ends. Each
-	// iteration begins anew at after. A position beyond the head is refused
-	// with an error of kind CursorInvalid.
+	// Follow returns an iterator over every event after a position, first those
+	// in the log and then new ones as they are appended: each once, in order, in
+	// batches of at least one. It retries through disconnects and elections, and
+	// ends with ctx's error when ctx ends. Each iteration starts again at after.
+	// For a position beyond the head, the error is of kind CursorInvalid.
 	Follow(ctx context.Context, after domain.Position) iter.Seq2[[]Event, error]
 
 	// Hashes returns the hashes of the events at some positions, leaving out
-	// those at which there is no event. It tells whether somebody who knows an
-	// event at a position means the one that is there now.
+	// positions without an event. A caller who remembers an event's hash can
+	// tell whether the same event is still at its position.
 	Hashes(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 
-	// Head says which log this is and where it ends.
+	// Head returns which log this is and where it ends.
 	Head(ctx context.Context) (Head, error)
 
-	// Import gives an empty log the events and the epoch of another one, from
-	// position 1 to its end, so that positions, cursors and command keys mean
-	// here what they meant there. It is all or nothing. Two things might
-	// happen:
+	// Import copies all events of another log, from position 1 to its end, and
+	// its epoch into an empty log, so that positions, cursors and command keys
+	// keep their meaning. It is atomic. Two things might happen:
 	//
 	//  1. The events are those of a whole log (see Sequence and Streams): they
-	//     become visible to every reader at once, and survive as appended ones
-	//     do.
+	//     become visible to all readers at once, and are durable.
 	//  2. The log is not empty, the events are not those of a whole log, they
-	//     end with an error, or ctx ends: an error is returned, the first three
-	//     of kind Invalid unless the events' own error has another, and the log
-	//     is as it was. So it is when the process dies: no part of an import
-	//     is ever served.
+	//     end with an error, or ctx ends: Import returns an error and the log is
+	//     unchanged. The error is of kind Invalid, unless it is ctx's or the
+	//     events' own of another kind.
 	//
-	// Nothing else may write to the log meanwhile. Import reads the events once.
+	// If the process dies meanwhile, the log is unchanged too. Nothing else may
+	// write to the log during an import. Import reads the events once.
 	Import(ctx context.Context, epoch string, events iter.Seq2[[]Event, error]) error
 }
 
 // Head describes a log at one moment.
 type Head struct {
-	// Epoch is an id minted when the log was created. A position has a
-	// meaning only together with the epoch of its log.
+	// Epoch is an id that was generated when the log was created. A position is
+	// meaningful only together with its log's epoch.
 	Epoch string
-	// Position is that of the last event, 0 for an empty log.
+	// Position is the position of the last event, 0 if the log is empty.
 	Position domain.Position
 }
 
-// Event is an event in the log, with its envelope.
+// Event is a stored event with its envelope.
 type Event struct {
 	Position domain.Position
 	Stream   domain.StreamID
-	// Version is the event's place in its stream: 1 for the first.
+	// Version is the event's number in its stream, from 1.
 	Version int64
 	// Type is the wire name.
 	Type string
-	// Data is a JSON object. A store may change its white space and the way a
-	// character is escaped, not its meaning.
+	// Data is a JSON object. A store may change its white space and the escaping
+	// of its characters, but not its meaning.
 	Data json.RawMessage
-	// RecordedAt is the handler's time, in UTC, to the millisecond. It orders
-	// nothing.
+	// RecordedAt is the command handler's time, in UTC with millisecond
+	// precision. It implies no order.
 	RecordedAt time.Time
 	// Actor is who caused the event: a user's id, or for a registration the
-	// folded username.
+	// folded username or the identity's stream.
 	Actor string
-	// CommandID is the actor's name for the command, unique with Actor.
+	// CommandID identifies the command among the actor's.
 	CommandID string
-	// CorrelationID and TraceID tie the event to the request that caused it;
-	// both may be empty.
+	// CorrelationID and TraceID link the event to the request that caused it.
+	// Both may be empty.
 	CorrelationID string
 	TraceID       string
-	// Command is set on the first event of an append, and on no other.
+	// Command is set on the first event of an append only.
 	Command *CommandMark
 }
 
-// Hash returns what tells the event from every other one.
+// Hash returns the event's hash.
 func (e Event) Hash() domain.EventHash { return domain.HashEvent(e.Stream, e.RecordedAt) }
 
-// CommandMark is what the first event of an append carries of its command, so
-// that a repeat of it is known wherever the events are.
+// CommandMark is stored with the first event of an append. It allows a repeat of
+// the command to be recognized wherever the events are copied to.
 type CommandMark struct {
 	Fingerprint string
-	// Events is how many events the append has, this one included.
+	// Events is the number of events in the append.
 	Events int
 }
 
-// Append is what one command wants to add to the log.
+// Append is what one command adds to the log.
 type Append struct {
 	// Events are written in this order. There is at least one.
 	Events []NewEvent
-	// Expected has, for each stream that Events write to, the version of its
-	// last event as the handler knows it. A stream without an entry is
-	// expected not to exist.
+	// Expected maps the streams of Events to the versions at which the command
+	// was decided. A stream without an entry is expected not to exist.
 	Expected Versions
-	// Command is required: a handler makes an id when the caller gave none.
+	// Command is required.
 	Command Command
-	// RecordedAt is when the handler decided.
+	// RecordedAt is when the command was decided.
 	RecordedAt time.Time
 	// CorrelationID and TraceID may be empty.
 	CorrelationID string
 	TraceID       string
 }
 
-// Versions holds one version for each of some streams.
+// Versions maps streams to versions. The version of a stream is that of its last
+// event, 0 if the stream does not exist.
 type Versions map[domain.StreamID]int64
 
 // NewEvent is an event that has no position yet.
@@ -164,32 +159,32 @@ func Encode(e domain.Event) (NewEvent, error) {
 	return NewEvent{Stream: e.Stream(), Type: wireName, Data: data}, err
 }
 
-// CommandKey names a command once and for all: two actors may use the same id.
+// CommandKey identifies a command. Two actors may use the same id.
 type CommandKey struct {
 	Actor string
 	ID    string
 }
 
-// Command is a command's key, and a fingerprint of what it asked for.
+// Command is a command's key, with a fingerprint of its content.
 type Command struct {
 	CommandKey
-	// Fingerprint tells a repeat of the command from another one under the
-	// same key. It holds no secret, for it is kept beside the events.
+	// Fingerprint distinguishes a repeat of the command from another command
+	// under the same key. It is stored with the events, so it covers no secret.
 	Fingerprint string
 }
 
 // Commit is what an Append wrote.
 type Commit struct {
-	// Events are the events in the order given, at consecutive positions.
+	// Events are in the order of the append, at consecutive positions.
 	Events []Event
 	// Fingerprint is the command's.
 	Fingerprint string
-	// Repeated is set when an earlier call wrote them.
+	// Repeated is set if an earlier call wrote the events.
 	Repeated bool
 }
 
-// Position is where the commit ends: a read model that has reached it shows
-// all that the command did.
+// Position returns the position of the last event, 0 if there is none. A read
+// model that has reached it shows all effects of the command.
 func (c Commit) Position() domain.Position {
 	if len(c.Events) == 0 {
 		return 0
@@ -197,19 +192,19 @@ func (c Commit) Position() domain.Position {
 	return c.Events[len(c.Events)-1].Position
 }
 
-// ErrConflict says that a stream was not at the version that an append
-// expected. The error in hand is a *ConflictError.
+// ErrConflict says that a stream is not at the version that an append expects.
+// The error is a *ConflictError.
 var ErrConflict = errors.New("stream is at another version")
 
 // ErrCommandReused says that a command key was used for another command.
 var ErrCommandReused = errors.New("command id was used for another command")
 
-// ErrNotAppended is what an error is when the store knows that the append which
-// returned it wrote nothing, and never will. See NotAppended.
+// ErrNotAppended matches an error of Append if the store knows that the append
+// wrote nothing and never will. See NotAppended.
 var ErrNotAppended = errors.New("nothing was appended")
 
-// NotAppended makes an error an ErrNotAppended. Its text, kind and chain stay
-// as they are.
+// NotAppended wraps an error so that it matches ErrNotAppended too. Its text and
+// kind stay the same.
 func NotAppended(err error) error {
 	if err == nil || errors.Is(err, ErrNotAppended) {
 		return err
@@ -222,19 +217,19 @@ type notAppended struct{ error }
 func (e *notAppended) Unwrap() error        { return e.error }
 func (e *notAppended) Is(target error) bool { return target == ErrNotAppended }
 
-// ConflictError is the ErrConflict of one stream.
+// ConflictError reports a stream that is not at the expected version.
 type ConflictError struct {
 	Stream   domain.StreamID
 	Expected int64
 	Actual   int64
 }
 
-// Error names the stream and both versions.
+// Error returns a message with the stream and both versions.
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("stream %s is at version %d, not %d", e.Stream, e.Actual, e.Expected)
 }
 
-// Is makes every ConflictError an ErrConflict.
+// Is reports whether target is ErrConflict.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // Check returns an error unless an append is well formed: it has a command key

@@ -7,21 +7,21 @@ import (
 	"chirp/internal/domain"
 )
 
-// NotEmpty is the error of an import into a log that has events.
+// NotEmpty returns the error of an import into a log that has events.
 func NotEmpty(head domain.Position) error {
-	return domain.Errorf(domain.Invalid, "the log is not empty, it ends at position %d; import into a new one", head)
+	return domain.Errorf(domain.Invalid, "the log is not empty: it ends at position %d; import into a new one", head)
 }
 
-// Sequence checks that events, given one after the other, are those of a whole
-// log: positions from 1 without a gap, well-formed envelopes, and whole appends,
-// each with its command mark. The zero Sequence is before the first event.
+// Sequence checks that consecutive events are those of a whole log: positions
+// from 1 without a gap, well-formed envelopes, and whole appends, each with its
+// command mark. The zero Sequence expects the first event.
 type Sequence struct {
 	last    domain.Position
-	left    int // events of the append that are yet to come
+	left    int // events of the append that are still to come
 	command CommandKey
 }
 
-// Last is the position of the last event that was given.
+// Last returns the position of the last event, 0 before the first.
 func (s *Sequence) Last() domain.Position { return s.last }
 
 // Next checks the next event. Its errors are of kind Invalid.
@@ -47,17 +47,17 @@ func (s *Sequence) problem(e Event) string {
 	case e.Actor == "" || e.CommandID == "":
 		return "lacks its actor or its command id"
 	case len(e.Data) == 0 || e.Data[0] != '{' || !json.Valid(e.Data):
-		return "has data that are no JSON object"
+		return "has data that is not a JSON object"
 	case !e.RecordedAt.Equal(e.RecordedAt.Truncate(time.Millisecond)):
-		return "has a time that is not whole to the millisecond"
+		return "has a time that is more precise than a millisecond"
 	case begins && (e.Command.Fingerprint == "" || e.Command.Events < 1):
 		return "has a command mark without a fingerprint or a number of events"
 	case begins && s.left > 0:
-		return "begins an append inside of another one"
+		return "begins an append inside another one"
 	case !begins && s.left == 0:
 		return "is not the first of its append, and none has begun"
 	case !begins && s.command != (CommandKey{Actor: e.Actor, ID: e.CommandID}):
-		return "has another command than its append"
+		return "has another command than the rest of its append"
 	default:
 		return ""
 	}
@@ -71,9 +71,9 @@ func (s *Sequence) End() error {
 	return nil
 }
 
-// Streams checks that the streams of a log are whole: each has the versions
-// from 1 on, in the order of its positions. The events are given sorted by
-// stream and version.
+// Streams checks that the streams of a log are whole: each has the versions from
+// 1 on, in the order of the positions. It takes the events sorted by stream and
+// version.
 type Streams struct {
 	stream   domain.StreamID
 	version  int64
@@ -81,7 +81,7 @@ type Streams struct {
 	events   int64
 }
 
-// Events is how many events were given.
+// Events returns the number of events that were checked.
 func (s *Streams) Events() int64 { return s.events }
 
 // Next checks the next event. Its errors are of kind Invalid.

@@ -9,24 +9,24 @@ import (
 	"chirp/internal/domain"
 )
 
-// Tail is the live end of a log inside one process: it keeps the newest events
-// and wakes the followers. A store that learns of committed events publishes
-// them; a store that has lost track calls Reset. What followers read is
-// decided by positions alone, so a wrong or missing wake-up can delay an event
-// but never drop, repeat or reorder one. The zero Tail is ready to use.
+// Tail is the live end of a log within one process: it keeps the newest events
+// and wakes followers. A store publishes committed events to it as it learns of
+// them, and calls Reset when it has lost track. Followers read by position only,
+// so a spurious or missing wake-up can delay an event but never drop, repeat or
+// reorder one. The zero Tail is ready to use.
 type Tail struct {
 	mu     sync.Mutex
-	recent []Event       // consecutive positions, the newest last
-	wake   chan struct{} // closed at the next change, made on demand
+	recent []Event       // at consecutive positions, newest last
+	wake   chan struct{} // closed at the next change, created on demand
 }
 
 const (
-	tailEvents = 4096 // kept for followers that are nearly live
-	readEvents = 1000 // read from the store at a time
+	tailEvents = 4096 // events kept for followers that are nearly live
+	readEvents = 1000 // events read from the store at a time
 )
 
-// Publish adds committed events, in position order. Events that are kept
-// already are passed over; a gap drops what was kept before it.
+// Publish adds committed events, in position order. It skips events that it
+// already has, and after a gap forgets those before it.
 func (t *Tail) Publish(events []Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -48,7 +48,7 @@ func (t *Tail) Publish(events []Event) {
 	t.wakeAll()
 }
 
-// Reset forgets what was kept and makes every follower read the store again.
+// Reset forgets all events and makes every follower read from the store.
 func (t *Tail) Reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,8 +63,8 @@ func (t *Tail) wakeAll() {
 	}
 }
 
-// next gives the kept events after a position, and a channel that is closed at
-// the next change after this call.
+// next returns the events after a position, as far as they are kept, and a channel
+// that is closed at the next change.
 func (t *Tail) next(after domain.Position) ([]Event, <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,9 +82,9 @@ func (t *Tail) next(after domain.Position) ([]Event, <-chan struct{}) {
 	return batch[:min(len(batch), readEvents):min(len(batch), readEvents)], t.wake
 }
 
-// Follow is Log.Follow for a store that has a ReadAll and publishes to the
-// tail. read must give the events after a position, or none, and may take its
-// time to ride out an outage; its error ends the iteration.
+// Follow implements Log.Follow for a store that publishes to the tail. read
+// returns the events after a position, or none. It may block to retry through an
+// outage; an error from it ends the iteration.
 func (t *Tail) Follow(ctx context.Context, after domain.Position, read func(ctx context.Context, after domain.Position, limit int) ([]Event, error)) iter.Seq2[[]Event, error] {
 	return func(yield func([]Event, error) bool) {
 		at := after

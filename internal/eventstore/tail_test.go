@@ -15,7 +15,7 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// source is a store of numbered events that notes from where it is read.
+// source is a store of numbered events that records where it is read from.
 type source struct {
 	mu     sync.Mutex
 	events []eventstore.Event
@@ -23,7 +23,7 @@ type source struct {
 	err    error
 }
 
-// add appends n events and gives them.
+// add appends n events and returns them.
 func (s *source) add(n int) []eventstore.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,14 +46,14 @@ func (s *source) read(_ context.Context, after domain.Position, limit int) ([]ev
 	return slices.Clone(s.events[from:min(from+limit, len(s.events))]), s.err
 }
 
-// publish appends n events and publishes them before anybody can read them.
+// publish appends n events and publishes them before they can be read.
 func (s *source) publish(tail *eventstore.Tail, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tail.Publish(s.grow(n))
 }
 
-// readsSince gives the positions of the reads but for the first n.
+// readsSince returns the positions of all reads after the first n.
 func (s *source) readsSince(n int) []domain.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +88,7 @@ func follow(ctx context.Context, tail *eventstore.Tail, s *source, after domain.
 	return f
 }
 
-// reach waits until the follower has come to a position.
+// reach waits until the follower reaches a position.
 func (f follower) reach(t *testing.T, want domain.Position) {
 	t.Helper()
 	for {
@@ -105,7 +105,7 @@ func (f follower) reach(t *testing.T, want domain.Position) {
 	}
 }
 
-func TestTailGivesPastAndLive(t *testing.T) {
+func TestTailYieldsPastAndLiveEvents(t *testing.T) {
 	var tail eventstore.Tail
 	s := &source{}
 	s.add(2500)
@@ -128,14 +128,14 @@ func TestTailServesLiveFollowersFromMemory(t *testing.T) {
 		s.publish(&tail, 1)
 		f.reach(t, domain.Position(2+i))
 	}
-	// It may look once for each batch whether there is more, and then sleep; it
-	// need not read a batch itself.
+	// It may check for more once per batch before it sleeps, but need not read a
+	// batch itself.
 	if reads := len(s.readsSince(before)); reads > 101 {
 		t.Errorf("got %d reads for 100 live batches, want at most one each", reads)
 	}
 }
 
-func TestTailPassesOverWhatItHas(t *testing.T) {
+func TestTailSkipsWhatItHas(t *testing.T) {
 	var tail eventstore.Tail
 	s := &source{}
 	first, second := s.add(3), s.add(3)
@@ -145,7 +145,7 @@ func TestTailPassesOverWhatItHas(t *testing.T) {
 		tail.Publish(events)
 	}
 	f.reach(t, 7)
-	other := &source{events: s.events} // in which nobody else reads
+	other := &source{events: s.events} // without other readers
 	follow(t.Context(), &tail, other, 2).reach(t, 7)
 	if reads := len(other.readsSince(0)); reads > 1 {
 		t.Errorf("got %d reads for what had been published, want at most the one that finds nothing more", reads)
@@ -158,7 +158,7 @@ func TestTailReadsAcrossAGap(t *testing.T) {
 	tail.Publish(s.add(2))
 	f := follow(t.Context(), &tail, s, 0)
 	f.reach(t, 2)
-	s.add(5) // nobody published these
+	s.add(5) // not published
 	tail.Publish(s.add(2))
 	f.reach(t, 9)
 	for after := range domain.Position(9) {
@@ -235,7 +235,7 @@ func TestTailEndsWhenItsUserStops(t *testing.T) {
 	}
 }
 
-// Whatever is published, dropped, doubled or reset, each follower gets every
+// Whatever is published, dropped, repeated or reset, each follower gets every
 // event once and in order.
 func TestTailHintsDecideNothing(t *testing.T) {
 	var tail eventstore.Tail
@@ -264,7 +264,7 @@ func TestTailHintsDecideNothing(t *testing.T) {
 		events := s.add(add)
 		n += add
 		switch random.IntN(6) {
-		case 0: // nobody hears of them
+		case 0: // not published
 		case 1:
 			tail.Reset()
 		case 2:

@@ -75,7 +75,7 @@ type batch struct {
 
 // read follows the log and decodes, while the batch before is being applied.
 func (s *session) read(ctx context.Context, from readmodel.Checkpoint, out chan<- batch) {
-	for stored, err := range eventstore.FollowSame(ctx, s.log, from.Position, from.Event) {
+	for stored, err := range eventstore.FollowHistory(ctx, s.log, from.Position, from.Event) {
 		select {
 		case out <- batch{events: decode(stored), err: err}:
 		case <-ctx.Done():

@@ -27,7 +27,7 @@ func (h *Hub) follow(ctx context.Context) error {
 	}
 	idle := time.AfterFunc(calmAfter, h.calm)
 	defer idle.Stop()
-	for batch, err := range eventstore.FollowSame(ctx, h.cfg.Log, after, hash) {
+	for batch, err := range eventstore.FollowHistory(ctx, h.cfg.Log, after, hash) {
 		idle.Stop()
 		if err != nil {
 			return fmt.Errorf("follow the log after position %d: %w", h.at(), err)

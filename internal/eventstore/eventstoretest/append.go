@@ -12,15 +12,15 @@ import (
 
 func appendCases() []Case {
 	return []Case{
-		{"append writes the events at consecutive positions in the order given", appendsInOrder},
-		{"append goes on from a stream's version", appendsOn},
-		{"append writes to streams by turns", appendsByTurns},
-		{"append returns what can be read at once", appendsVisibly},
-		{"append takes more events than a read gives", appendsMany},
-		{"append to a stream at another version names it and writes nothing", appendConflicts},
+		{"append writes the events at consecutive positions in order", appendsInOrder},
+		{"append continues a stream", appendsOn},
+		{"append may alternate between streams", appendsByTurns},
+		{"append returns what can be read immediately", appendsVisibly},
+		{"append takes more events than a read returns", appendsMany},
+		{"a conflict names the stream and writes nothing", appendConflicts},
 		{"append to several streams is all or nothing", appendsAllOrNothing},
 		{"append refuses what is malformed", appendRefusesMalformed},
-		{"append is settled by calling again when its context ends", appendSettles},
+		{"append can be repeated after its context ended", appendSettles},
 	}
 }
 

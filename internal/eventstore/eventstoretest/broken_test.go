@@ -16,7 +16,7 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// The logs below are sound but for the methods they replace.
+// The logs below are correct except for the methods that they replace.
 type (
 	rewritesJSON    struct{ eventstore.Log }
 	readsNothing    struct{ eventstore.Log }
@@ -44,7 +44,7 @@ type (
 
 type events = []eventstore.Event
 
-// rewritten changes the data of events and leaves the originals alone.
+// rewritten returns the events with changed data.
 func rewritten(in events, f func(json.RawMessage) json.RawMessage) events {
 	out := slices.Clone(in)
 	for i := range out {
@@ -91,7 +91,7 @@ func (l loadsLittle) Load(ctx context.Context, stream domain.StreamID) (events, 
 	return got[:min(len(got), 1000)], err
 }
 
-// Append appends even when ctx has ended, and then reports that it had.
+// Append appends even after ctx has ended, and then returns ctx's error.
 func (l interrupted) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
 	c, err := l.Log.Append(context.WithoutCancel(ctx), a)
 	if ctx.Err() != nil {
@@ -100,7 +100,7 @@ func (l interrupted) Append(ctx context.Context, a eventstore.Append) (eventstor
 	return c, err
 }
 
-// Append is that of interrupted, and claims to know that nothing was written.
+// Append is like that of interrupted, but claims that nothing was written.
 func (l falselyCertain) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
 	c, err := interrupted(l).Append(ctx, a)
 	return c, eventstore.NotAppended(err)
@@ -214,7 +214,8 @@ type (
 		eventstore.Log
 		turn chan struct{}
 	}
-	// followsWithSeam reads the past, and goes on live some events off.
+	// followsWithSeam reads the past events, and then follows from a position
+	// that is some events off.
 	followsWithSeam struct {
 		eventstore.Log
 		off domain.Position
@@ -283,7 +284,7 @@ func (l endsQuietly) Follow(ctx context.Context, after domain.Position) followed
 	}
 }
 
-// Follow ends with an error that is not ctx's.
+// Follow ends with an error other than ctx's.
 func (l endsOtherwise) Follow(ctx context.Context, after domain.Position) followed {
 	return func(yield func([]eventstore.Event, error) bool) {
 		for batch, err := range l.Log.Follow(ctx, after) {

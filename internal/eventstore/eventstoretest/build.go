@@ -14,8 +14,7 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// recordedAt is a handler's time that is neither in UTC nor whole to the
-// millisecond.
+// recordedAt is a time that is neither in UTC nor a whole number of milliseconds.
 func recordedAt() time.Time {
 	return time.Date(2024, 5, 17, 23, 59, 59, 123_456_789, time.FixedZone("UTC+5:30", 5*3600+1800))
 }
@@ -42,7 +41,7 @@ func command(id string, writes ...write) eventstore.Append {
 	}
 }
 
-// appended returns the events of some writes, and the versions that they expect.
+// appended returns the events of some writes and their expected versions.
 func appended(writes ...write) ([]eventstore.NewEvent, eventstore.Versions) {
 	var events []eventstore.NewEvent
 	expected := make(eventstore.Versions)
@@ -63,7 +62,7 @@ func to(stream domain.StreamID, expected int64, n int) write {
 	return w
 }
 
-// mustAppend appends what has to succeed as a first commit.
+// mustAppend makes an append that must succeed and not be a repeat.
 func mustAppend(t testing.TB, log eventstore.Log, a eventstore.Append) eventstore.Commit {
 	t.Helper()
 	commit, err := log.Append(guarded(t), a)
@@ -94,7 +93,7 @@ func everything(t testing.TB, log eventstore.Log) []eventstore.Event {
 	return events
 }
 
-// wantHead checks where the log ends, by each way of asking.
+// wantHead checks where the log ends, by Head and by ReadAll.
 func wantHead(t testing.TB, log eventstore.Log, want domain.Position) {
 	t.Helper()
 	head, err := log.Head(guarded(t))
@@ -127,8 +126,8 @@ func wantEvents(t testing.TB, what string, got, want []eventstore.Event) {
 	}
 }
 
-// meaning decodes JSON so that equal documents are deeply equal, with numbers
-// compared by value.
+// meaning decodes JSON so that documents with the same meaning are deeply equal;
+// numbers compare by value.
 func meaning(t testing.TB, data json.RawMessage) any {
 	t.Helper()
 	var v any
@@ -156,8 +155,8 @@ func exactNumbers(v any) any {
 	return v
 }
 
-// follow reads with Follow until a position, and fails at the first event that
-// is not the next one.
+// follow reads with Follow up to a position. It returns an error at the first
+// event that is not the next one.
 func follow(ctx context.Context, log eventstore.Log, after, until domain.Position) ([]eventstore.Event, error) {
 	var got []eventstore.Event
 	for batch, err := range log.Follow(ctx, after) {
@@ -178,7 +177,7 @@ func follow(ctx context.Context, log eventstore.Log, after, until domain.Positio
 	return got, fmt.Errorf("Follow after %d ended without an error at %d of %d", after, len(got), until)
 }
 
-// poll does with ReadAll what follow does with Follow.
+// poll is follow with ReadAll instead of Follow.
 func poll(ctx context.Context, log eventstore.Log, until domain.Position) error {
 	for at := domain.Position(0); at < until; {
 		batch, err := log.ReadAll(ctx, at, 7)
@@ -190,7 +189,7 @@ func poll(ctx context.Context, log eventstore.Log, until domain.Position) error 
 		}
 		at += domain.Position(len(batch))
 		if len(batch) == 0 {
-			time.Sleep(time.Millisecond) // leaves the writers some of the machine
+			time.Sleep(time.Millisecond) // leaves the writers some CPU time
 		}
 	}
 	return nil

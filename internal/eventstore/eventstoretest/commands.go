@@ -14,9 +14,9 @@ import (
 
 func commandCases() []Case {
 	return []Case{
-		{"a repeated command writes nothing and gets the first commit", repeats},
+		{"a repeated command writes nothing and returns the first commit", repeats},
 		{"a command id used for another command is refused", refusesReuse},
-		{"command ids of two actors have nothing to do with each other", keysByActor},
+		{"command ids of two actors are independent", keysByActor},
 		{"a command repeated at the same moment is written once", repeatsAtOnce},
 		{"of commands racing for one id exactly one wins", reusesAtOnce},
 		{"a command that failed is not remembered", forgetsFailures},
@@ -41,7 +41,7 @@ func repeats(t testing.TB, open Open) {
 		mustAppend(t, log, command(fmt.Sprintf("moves the version %d", round), to("s", 2+round, 1)))
 	}
 	changed := a
-	changed.Events, changed.Expected = appended(to("s", 5, 1)) // decided anew on the streams as they are now
+	changed.Events, changed.Expected = appended(to("s", 5, 1)) // decided again on the current streams
 	again, err := log.Append(guarded(t), changed)
 	if err != nil || !again.Repeated {
 		t.Fatalf("repeat with other events: got Repeated %t, error %v", again.Repeated, err)
@@ -79,7 +79,7 @@ func keysByActor(t testing.TB, open Open) {
 	wantHead(t, log, 6)
 }
 
-// atOnce starts n calls at the same moment.
+// atOnce makes n calls at the same moment.
 func atOnce(ctx context.Context, n int, call func(ctx context.Context, i int) error) error {
 	var start sync.WaitGroup
 	start.Add(n)

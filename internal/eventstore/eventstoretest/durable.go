@@ -11,13 +11,11 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// Reopen opens the log that an instance name stands for (letters, digits and
-// underscores, at most 40), creating it the first time, and gives a func that
-// closes it.
+// Reopen opens the log with an instance name (at most 40 letters, digits and
+// underscores), creating it the first time, and returns a function that closes it.
 type Reopen func(t testing.TB, instance string) (eventstore.Log, func())
 
-// RunDurable checks that a log is the same one after it was closed and opened
-// again.
+// RunDurable checks that a log stays the same when it is closed and opened again.
 func RunDurable(t *testing.T, open func(t testing.TB, instance string) (eventstore.Log, func())) {
 	for _, c := range DurableCases() {
 		t.Run(c.Name, func(t *testing.T) { c.Run(t, open) })
@@ -30,15 +28,15 @@ type DurableCase struct {
 	Run  func(t testing.TB, open Reopen)
 }
 
-// DurableCases gives the parts of what RunDurable checks.
+// DurableCases returns the parts of what RunDurable checks.
 func DurableCases() []DurableCase {
 	return []DurableCase{
-		{"everything is there after reopening", reopens},
+		{"all events are there after reopening", reopens},
 		{"two instances are two logs", instancesApart},
 	}
 }
 
-// instance makes a new instance name.
+// instance returns a new instance name.
 func instance() string {
 	return "log_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 }

@@ -16,13 +16,13 @@ import (
 
 func followCases() []Case {
 	return []Case{
-		{"follow gives the past and then what is appended", followsPastAndLive},
-		{"followers that begin amid appends miss and double nothing", followsAcrossTheSeam},
-		{"follow goes on from any position", followsFromTheMiddle},
-		{"follow from one iterator begins anew each time", followsAnew},
+		{"follow yields past events and then new ones", followsPastAndLive},
+		{"followers that start during appends miss and repeat nothing", followsDuringAppends},
+		{"follow starts at any position", followsFromTheMiddle},
+		{"each iteration of follow starts again", followsAgain},
 		{"follow ends with its context", followEnds},
 		{"follow from beyond the head is refused", followRefusesBeyond},
-		{"a follower that rests holds up nobody", followersRest},
+		{"a slow follower delays no other", followersRest},
 	}
 }
 
@@ -41,7 +41,7 @@ func followsPastAndLive(t testing.TB, open Open) {
 				return fmt.Errorf("Follow at %d: %w", at, err)
 			}
 			if at += domain.Position(len(batch)); len(batch) == 0 {
-				return errors.New("Follow gave an empty batch")
+				return errors.New("Follow yielded an empty batch")
 			}
 			got <- at
 			if at >= 40 {
@@ -50,8 +50,8 @@ func followsPastAndLive(t testing.TB, open Open) {
 		}
 		return errors.New("Follow ended without an error")
 	})
-	// Each live event is awaited before the next is appended, so that none can
-	// be found only because a later one was.
+	// Wait for each live event before appending the next, so that none can be
+	// noticed only because of a later one.
 	for at := domain.Position(0); at < 40; {
 		if at >= 20 {
 			mustAppend(t, log, command(fmt.Sprint(at), to("live", int64(at-20), 1)))
@@ -59,7 +59,7 @@ func followsPastAndLive(t testing.TB, open Open) {
 		select {
 		case at = <-got:
 		case <-ctx.Done():
-			t.Fatalf("Follow gave nothing after %d: %v", at, errors.Join(ctx.Err(), g.Wait()))
+			t.Fatalf("Follow yielded nothing after %d: %v", at, errors.Join(ctx.Err(), g.Wait()))
 		}
 	}
 	if err := g.Wait(); err != nil {
@@ -67,7 +67,7 @@ func followsPastAndLive(t testing.TB, open Open) {
 	}
 }
 
-func followsAcrossTheSeam(t testing.TB, open Open) {
+func followsDuringAppends(t testing.TB, open Open) {
 	log := open(t)
 	const writers, appends, followers = 4, 50, 20
 	const total = writers * appends
@@ -99,8 +99,7 @@ func followsAcrossTheSeam(t testing.TB, open Open) {
 	}
 }
 
-// followFromHead follows what comes after the head of this moment, until a
-// position.
+// followFromHead follows from the current head up to a position.
 func followFromHead(ctx context.Context, log eventstore.Log, until domain.Position) ([]eventstore.Event, error) {
 	head, err := log.Head(ctx)
 	if err != nil || head.Position >= until {
@@ -122,7 +121,7 @@ func followsFromTheMiddle(t testing.TB, open Open) {
 	}
 }
 
-func followsAnew(t testing.TB, open Open) {
+func followsAgain(t testing.TB, open Open) {
 	log := open(t)
 	fill(t, log, "s", 3)
 	followed := log.Follow(guarded(t), 1)
@@ -223,7 +222,7 @@ func followersRest(t testing.TB, open Open) {
 	select {
 	case <-resting:
 	case <-ctx.Done():
-		t.Fatalf("Follow gave nothing: %v", ctx.Err())
+		t.Fatalf("Follow yielded nothing: %v", ctx.Err())
 	}
 	for i := range int64(100) {
 		mustAppend(t, log, command(fmt.Sprint(i), to("live", 3*i, 3)))

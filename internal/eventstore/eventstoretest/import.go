@@ -14,8 +14,8 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// RunImport runs every case of an import against logs that open returns, which
-// are open for an import.
+// RunImport runs every case about imports against logs that open returns. They
+// must be open for an import.
 func RunImport(t *testing.T, open Open) {
 	for _, c := range ImportCases() {
 		t.Run(c.Name, func(t *testing.T) { c.Run(t, open) })
@@ -25,15 +25,15 @@ func RunImport(t *testing.T, open Open) {
 // ImportCases returns the parts of what RunImport checks.
 func ImportCases() []Case {
 	return []Case{
-		{"an imported log reads as the one it comes from", importsAll},
-		{"an imported log goes on where it ended", importsGoOn},
-		{"an import of nothing takes the epoch over", importsNothing},
+		{"an imported log reads like its source", importsAll},
+		{"an imported log continues where it ended", importsGoOn},
+		{"an import of nothing copies the epoch", importsNothing},
 		{"an import into a log with events is refused", importRefusesEvents},
-		{"an import of what is no whole log is refused and changes nothing", importRefusesBroken},
+		{"an import of less than a whole log is refused and changes nothing", importRefusesBroken},
 		{"an import whose events end with an error changes nothing", importPassesErrors},
 		{"an import whose context ends changes nothing", importEnds},
-		{"nothing of an import is seen before all of it", importHides},
-		{"a follower gets what was imported", importWakes},
+		{"no part of an import is visible before its end", importHides},
+		{"a follower gets the imported events", importWakes},
 	}
 }
 
@@ -56,8 +56,8 @@ func imported(appends int) []eventstore.Event {
 	return events
 }
 
-// inBatches gives events as a reader of a file would, and an error at the end
-// if there is one.
+// inBatches returns an iterator over events in batches, like that of a file, with
+// err at the end unless it is nil.
 func inBatches(events []eventstore.Event, size int, err error) iter.Seq2[[]eventstore.Event, error] {
 	return func(yield func([]eventstore.Event, error) bool) {
 		for batch := range slices.Chunk(events, size) {
@@ -78,7 +78,7 @@ func mustImport(t testing.TB, log eventstore.Log, events []eventstore.Event) {
 	}
 }
 
-// wantImported checks what a log is that took events over.
+// wantImported checks a log after an import.
 func wantImported(t testing.TB, log eventstore.Log, want []eventstore.Event) {
 	t.Helper()
 	head, err := log.Head(guarded(t))
@@ -88,7 +88,7 @@ func wantImported(t testing.TB, log eventstore.Log, want []eventstore.Event) {
 	wantEvents(t, "ReadAll", everything(t, log), want)
 }
 
-// wantUntouched checks that a log is the empty one that it was.
+// wantUntouched checks that a log is still empty and has its own epoch.
 func wantUntouched(t testing.TB, log eventstore.Log, was eventstore.Head) {
 	t.Helper()
 	wantHead(t, log, 0)
@@ -178,7 +178,7 @@ func importRefusesEvents(t testing.TB, open Open) {
 	}
 }
 
-// spoiled gives logs of which each has one thing wrong.
+// spoiled returns logs with one thing wrong in each.
 func spoiled() map[string][]eventstore.Event {
 	good := imported(8)
 	spoil := func(f func(events []eventstore.Event) []eventstore.Event) []eventstore.Event {
@@ -293,7 +293,7 @@ func importWakes(t testing.TB, open Open) {
 		events, err := follow(guarded(t), log, 0, domain.Position(len(want)))
 		followed <- result{events, err}
 	}()
-	time.Sleep(50 * time.Millisecond) // for it to begin to wait, which makes the case stricter
+	time.Sleep(50 * time.Millisecond) // lets the follower start waiting, which makes the case stricter
 	mustImport(t, log, want)
 	r := <-followed
 	if r.err != nil {

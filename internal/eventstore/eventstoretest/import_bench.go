@@ -8,7 +8,7 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// BenchmarkImport measures how fast logs that open gives take events over.
+// BenchmarkImport measures imports into logs that open returns.
 func BenchmarkImport(b *testing.B, open Open) {
 	var events []eventstore.Event
 	for i := range domain.Position(50_000) {

@@ -34,7 +34,7 @@ const (
 	reordersTheImported
 )
 
-// importing is a log in memory that can import.
+// importing is a log in memory with an Import.
 type importing struct {
 	*memory
 	flaw importFlaw
@@ -101,7 +101,7 @@ func (m importing) collect(ctx context.Context, batches iter.Seq2[[]eventstore.E
 	return all, sequence.End()
 }
 
-// check checks what only all the events together show.
+// check checks what only all events together show.
 func (m importing) check(all events) error {
 	commands := map[eventstore.CommandKey]bool{}
 	for _, e := range all {
@@ -150,8 +150,8 @@ func TestImportThatWorksPasses(t *testing.T) {
 
 func TestBrokenImportFails(t *testing.T) {
 	const (
-		whole, on, nothing = "an imported log reads as the one it comes from", "an imported log goes on where it ended", "an import of nothing takes the epoch over"
-		broken             = "an import of what is no whole log is refused and changes nothing"
+		whole, on, nothing = "an imported log reads like its source", "an imported log continues where it ended", "an import of nothing copies the epoch"
+		broken             = "an import of less than a whole log is refused and changes nothing"
 		errs               = "an import whose events end with an error changes nothing"
 	)
 	tried := map[string]bool{}
@@ -175,8 +175,8 @@ func TestBrokenImportFails(t *testing.T) {
 		{"keeps what came before the error", keepsWhatCame, errs},
 		{"takes an error for the end", ignoresTheError, errs},
 		{"goes on when its context has ended", ignoresTheContext, "an import whose context ends changes nothing"},
-		{"shows what has come", showsWhatCame, "nothing of an import is seen before all of it"},
-		{"wakes nobody", importsAsleep, "a follower gets what was imported"},
+		{"shows what has come", showsWhatCame, "no part of an import is visible before its end"},
+		{"wakes nobody", importsAsleep, "a follower gets the imported events"},
 	} {
 		tried[b.part] = true
 		t.Run(b.does, func(t *testing.T) {

@@ -13,10 +13,10 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// memory is a log in memory: the least that passes the suite, and with a flaw
-// what must not.
+// memory is a log in memory: the simplest that passes the suite, or one with a
+// flaw, which must fail.
 type memory struct {
-	eventstore.Log // nil: importing has the Import
+	eventstore.Log // nil: only importing has an Import
 
 	epoch string
 	flaw  flaw
@@ -28,7 +28,7 @@ type memory struct {
 	commits  map[eventstore.CommandKey]eventstore.Commit
 }
 
-// flaw is one way for a log to be wrong inside its append.
+// flaw is one way in which an append can be wrong.
 type flaw int
 
 const (
@@ -122,7 +122,8 @@ func (m *memory) conflict(a eventstore.Append) error {
 	return nil
 }
 
-// refuse does what a failing append must not do, if that is the flaw.
+// refuse returns err, and does what a failing append must not do if that is the
+// flaw.
 func (m *memory) refuse(a eventstore.Append, err error) error {
 	switch m.flaw {
 	case hidesTheConflict:

@@ -23,8 +23,8 @@ func raceCases() []Case {
 	}
 }
 
-// appendAndCancel appends with a context that ends meanwhile: at once for a
-// delay of 0, otherwise some time later.
+// appendAndCancel appends with a context that ends meanwhile: immediately if the
+// delay is 0, otherwise some time later.
 func appendAndCancel(ctx context.Context, log eventstore.Log, a eventstore.Append, delay int) (eventstore.Commit, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -76,8 +76,8 @@ func oneWinsTheOverlap(t testing.TB, open Open) {
 	wantHead(t, log, 2*rounds)
 }
 
-// race lets writers append at the same moment, and counts those that wrote.
-// The others must have met a conflict.
+// race makes appends at the same moment, and returns how many succeeded. The
+// others must fail with a conflict.
 func race(ctx context.Context, log eventstore.Log, writers int, make func(writer int) eventstore.Append) (int, error) {
 	var wins atomic.Int64
 	var start sync.WaitGroup
@@ -101,8 +101,8 @@ func race(ctx context.Context, log eventstore.Log, writers int, make func(writer
 	return int(wins.Load()), err
 }
 
-// positionsUnderLoad lets 32 writers append one to three events at a time,
-// with failing appends in between.
+// positionsUnderLoad makes 32 writers append one to three events at a time, with
+// failing appends in between.
 func positionsUnderLoad(t testing.TB, open Open) {
 	log := open(t)
 	const writers, appends = 32, 12
@@ -110,7 +110,7 @@ func positionsUnderLoad(t testing.TB, open Open) {
 	g, ctx := errgroup.WithContext(guarded(t))
 	g.Go(func() error { _, err := follow(ctx, log, 0, total); return err })
 	g.Go(func() error { return poll(ctx, log, total) })
-	var returned atomic.Int64 // the greatest position that any append has returned
+	var returned atomic.Int64 // the highest position that an append has returned
 	for writer := range writers {
 		g.Go(func() error {
 			for i := range appends {
@@ -140,8 +140,8 @@ func positionsUnderLoad(t testing.TB, open Open) {
 	wantHead(t, log, total)
 }
 
-// failingAppend appends to one stream that does not exist and one that is not
-// where it is expected.
+// failingAppend appends to a new stream and to one that is not at the expected
+// version.
 func failingAppend(ctx context.Context, log eventstore.Log, id string) error {
 	_, err := log.Append(ctx, command(id, to(domain.StreamID(id), 0, 1), to("nowhere", 5, 1)))
 	if !errors.Is(err, eventstore.ErrConflict) {

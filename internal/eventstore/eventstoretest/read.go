@@ -17,13 +17,13 @@ import (
 
 func readCases() []Case {
 	return []Case{
-		{"an event comes back with its envelope as it was given", keepsEnvelope},
-		{"data keep their meaning", keepsData},
-		{"load gives one stream in version order", loadsOneStream},
-		{"read all gives at most the limit of those after a position", readsWindows},
-		{"hashes are those of the events that are there", givesHashes},
-		{"a read whose context has ended does not pass for an empty log", readsAfterEnd},
-		{"head keeps the epoch and tells logs apart", headIsStable},
+		{"an event keeps its envelope", keepsEnvelope},
+		{"data keeps its meaning", keepsData},
+		{"load returns one stream in version order", loadsOneStream},
+		{"read all returns at most limit events after a position", readsWindows},
+		{"hashes are those of existing events", givesHashes},
+		{"a read after its context ended is not an empty log", readsAfterEnd},
+		{"head keeps the epoch and distinguishes logs", headIsStable},
 	}
 }
 

@@ -11,12 +11,11 @@ import (
 	"chirp/internal/eventstore/eventstoretest"
 )
 
-// brokenPatience is how long a case may wait for a log that is broken. A log
-// that works is never measured by it.
+// brokenPatience is how long a case may wait for a broken log. It does not apply
+// to logs that work.
 const brokenPatience = 2 * time.Second
 
-// recorder stands in for a test whose failure is wanted: it keeps failures to
-// itself.
+// recorder replaces a test that should fail: it records the failures.
 type recorder struct {
 	testing.TB
 	ctx context.Context
@@ -26,14 +25,14 @@ type recorder struct {
 	cleanups []func()
 }
 
-// failure runs a case in a test of its own and gives the first failure, or
-// nothing if it passed.
+// failure runs a case with a recorder and returns the first failure, or "" if it
+// passed.
 func failure(t testing.TB, run func(t testing.TB)) string {
 	ctx, cancel := context.WithTimeout(t.Context(), brokenPatience)
 	defer cancel()
 	r := &recorder{TB: t, ctx: ctx}
 	ended := make(chan struct{})
-	go func() { // of its own, so that FailNow can end it
+	go func() { // so that FailNow can end it
 		defer close(ended)
 		defer r.cleanUp()
 		run(r)
@@ -47,7 +46,7 @@ func failure(t testing.TB, run func(t testing.TB)) string {
 	return r.failures[0]
 }
 
-// Cleanup may be called from many goroutines, as that of a test may.
+// Cleanup may be called concurrently, like that of a test.
 func (r *recorder) Cleanup(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

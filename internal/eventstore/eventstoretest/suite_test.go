@@ -16,7 +16,7 @@ func TestLogThatRewritesJSONPasses(t *testing.T) {
 	eventstoretest.Run(t, func(testing.TB) eventstore.Log { return rewritesJSON{newMemory(none)} })
 }
 
-// broken is a log with a flaw, and the case that must fail because of it.
+// broken is a log with a flaw, and the case that must detect it.
 type broken struct {
 	flaw string
 	log  func() eventstore.Log
@@ -27,7 +27,7 @@ func with(f flaw) func() eventstore.Log { return func() eventstore.Log { return 
 
 func sound() eventstore.Log { return newMemory(none) }
 
-// TestBrokenLogFails runs each case against logs with a flaw that it is about.
+// TestBrokenLogFails runs each case against logs with a flaw that it must detect.
 func TestBrokenLogFails(t *testing.T) {
 	tried := map[string]bool{}
 	for _, b := range slices.Concat(brokenAppends(), brokenCommands(), brokenReads(), brokenFollows()) {
@@ -51,25 +51,25 @@ func TestBrokenLogFails(t *testing.T) {
 
 func brokenAppends() []broken {
 	return []broken{
-		{"leaves gaps", with(leavesGaps), "append writes the events at consecutive positions in the order given"},
-		{"doubles events", with(doublesEvents), "append writes the events at consecutive positions in the order given"},
-		{"reorders events", with(reordersEvents), "append writes the events at consecutive positions in the order given"},
-		{"gives nothing", func() eventstore.Log { return readsNothing{sound()} }, "append writes the events at consecutive positions in the order given"},
-		{"never moves its head", func() eventstore.Log { return stuckHead{sound()} }, "append writes the events at consecutive positions in the order given"},
-		{"doubles events further on", with(doublesEvents), "append goes on from a stream's version"},
-		{"writes one stream after the other", with(groupsByStream), "append writes to streams by turns"},
-		{"shows an event late", func() eventstore.Log { return showsLate{sound()} }, "append returns what can be read at once"},
-		{"loads too little", func() eventstore.Log { return loadsLittle{sound()} }, "append takes more events than a read gives"},
-		{"takes any version", with(ignoresVersions), "append to a stream at another version names it and writes nothing"},
-		{"takes versions ahead", with(ignoresVersionsAhead), "append to a stream at another version names it and writes nothing"},
-		{"hides the conflict", with(hidesTheConflict), "append to a stream at another version names it and writes nothing"},
-		{"names the wrong version", with(namesTheWrongVersion), "append to a stream at another version names it and writes nothing"},
-		{"spends positions on conflicts", with(spendsPositionsOnConflicts), "append to a stream at another version names it and writes nothing"},
+		{"leaves gaps", with(leavesGaps), "append writes the events at consecutive positions in order"},
+		{"doubles events", with(doublesEvents), "append writes the events at consecutive positions in order"},
+		{"reorders events", with(reordersEvents), "append writes the events at consecutive positions in order"},
+		{"returns nothing", func() eventstore.Log { return readsNothing{sound()} }, "append writes the events at consecutive positions in order"},
+		{"never moves its head", func() eventstore.Log { return stuckHead{sound()} }, "append writes the events at consecutive positions in order"},
+		{"doubles events further on", with(doublesEvents), "append continues a stream"},
+		{"writes one stream after the other", with(groupsByStream), "append may alternate between streams"},
+		{"shows an event late", func() eventstore.Log { return showsLate{sound()} }, "append returns what can be read immediately"},
+		{"loads too little", func() eventstore.Log { return loadsLittle{sound()} }, "append takes more events than a read returns"},
+		{"takes any version", with(ignoresVersions), "a conflict names the stream and writes nothing"},
+		{"takes versions ahead", with(ignoresVersionsAhead), "a conflict names the stream and writes nothing"},
+		{"hides the conflict", with(hidesTheConflict), "a conflict names the stream and writes nothing"},
+		{"names the wrong version", with(namesTheWrongVersion), "a conflict names the stream and writes nothing"},
+		{"spends positions on conflicts", with(spendsPositionsOnConflicts), "a conflict names the stream and writes nothing"},
 		{"writes stream by stream", with(writesStreamByStream), "append to several streams is all or nothing"},
 		{"checks the first stream only", with(ignoresSomeVersions), "append to several streams is all or nothing"},
 		{"takes anything", with(takesAnything), "append refuses what is malformed"},
-		{"forgets commands when interrupted", func() eventstore.Log { return interrupted{newMemory(forgetsCommands)} }, "append is settled by calling again when its context ends"},
-		{"says that nothing was written when it was", func() eventstore.Log { return falselyCertain{sound()} }, "append is settled by calling again when its context ends"},
+		{"forgets commands when interrupted", func() eventstore.Log { return interrupted{newMemory(forgetsCommands)} }, "append can be repeated after its context ended"},
+		{"says that nothing was written when it was", func() eventstore.Log { return falselyCertain{sound()} }, "append can be repeated after its context ended"},
 		{"the last writer wins", with(checksVersionsEarly), "of writers racing for one version exactly one wins and no reader skips a position"},
 		{"shows a later event first", func() eventstore.Log { return showsLaterFirst{sound()} }, "of writers racing for one version exactly one wins and no reader skips a position"},
 		{"checks the first stream only in a race", with(ignoresSomeVersions), "of writers racing for overlapping streams exactly one wins"},
@@ -80,11 +80,11 @@ func brokenAppends() []broken {
 
 func brokenCommands() []broken {
 	return []broken{
-		{"forgets commands", with(forgetsCommands), "a repeated command writes nothing and gets the first commit"},
-		{"checks versions before commands", with(checksVersionsBeforeCommands), "a repeated command writes nothing and gets the first commit"},
-		{"does not say that it is a repeat", func() eventstore.Log { return neverRepeated{sound()} }, "a repeated command writes nothing and gets the first commit"},
-		{"takes every command with the id for the same", with(ignoresFingerprints), "a command id used for another command is refused"},
-		{"shares command ids between actors", with(sharesCommandsBetweenActors), "command ids of two actors have nothing to do with each other"},
+		{"forgets commands", with(forgetsCommands), "a repeated command writes nothing and returns the first commit"},
+		{"checks versions before commands", with(checksVersionsBeforeCommands), "a repeated command writes nothing and returns the first commit"},
+		{"does not say that it is a repeat", func() eventstore.Log { return neverRepeated{sound()} }, "a repeated command writes nothing and returns the first commit"},
+		{"takes every command with the id for the same one", with(ignoresFingerprints), "a command id used for another command is refused"},
+		{"shares command ids between actors", with(sharesCommandsBetweenActors), "command ids of two actors are independent"},
 		{"forgets commands at once", with(forgetsCommands), "a command repeated at the same moment is written once"},
 		{"does not say that it is a repeat at once", func() eventstore.Log { return neverRepeated{sound()} }, "a command repeated at the same moment is written once"},
 		{"takes racing commands for the same", with(ignoresFingerprints), "of commands racing for one id exactly one wins"},
@@ -96,36 +96,36 @@ func brokenCommands() []broken {
 
 func brokenReads() []broken {
 	return []broken{
-		{"keeps nanoseconds", with(keepsNanoseconds), "an event comes back with its envelope as it was given"},
-		{"loses the command mark", with(losesTheMark), "an event comes back with its envelope as it was given"},
-		{"marks every event of an append", with(marksEveryEvent), "append writes the events at consecutive positions in the order given"},
-		{"loses the correlation id", with(losesCorrelation), "an event comes back with its envelope as it was given"},
-		{"gives local time", func() eventstore.Log { return localTime{sound()} }, "an event comes back with its envelope as it was given"},
-		{"rounds numbers", func() eventstore.Log { return roundsNumbers{sound()} }, "data keep their meaning"},
-		{"loads streams by prefix", func() eventstore.Log { return loadsPrefix{sound()} }, "load gives one stream in version order"},
-		{"loads the newest first", func() eventstore.Log { return loadsBackwards{sound()} }, "load gives one stream in version order"},
-		{"reads past the limit", func() eventstore.Log { return ignoresLimit{sound()} }, "read all gives at most the limit of those after a position"},
-		{"reads the event at the position too", func() eventstore.Log { return readsInclusive{sound()} }, "read all gives at most the limit of those after a position"},
-		{"fails when it reads", func() eventstore.Log { return failsToRead{sound()} }, "read all gives at most the limit of those after a position"},
-		{"takes any position for an event's", func() eventstore.Log { return hashesAnything{sound()} }, "hashes are those of the events that are there"},
-		{"takes an ended read for an empty log", func() eventstore.Log { return emptyWhenEnded{sound()} }, "a read whose context has ended does not pass for an empty log"},
-		{"mints an epoch at each call", func() eventstore.Log { return newEpochs{sound()} }, "head keeps the epoch and tells logs apart"},
-		{"has the epoch of every log", func() eventstore.Log { return sameEpoch{sound()} }, "head keeps the epoch and tells logs apart"},
+		{"keeps nanoseconds", with(keepsNanoseconds), "an event keeps its envelope"},
+		{"loses the command mark", with(losesTheMark), "an event keeps its envelope"},
+		{"marks every event of an append", with(marksEveryEvent), "append writes the events at consecutive positions in order"},
+		{"loses the correlation id", with(losesCorrelation), "an event keeps its envelope"},
+		{"returns local time", func() eventstore.Log { return localTime{sound()} }, "an event keeps its envelope"},
+		{"rounds numbers", func() eventstore.Log { return roundsNumbers{sound()} }, "data keeps its meaning"},
+		{"loads streams by prefix", func() eventstore.Log { return loadsPrefix{sound()} }, "load returns one stream in version order"},
+		{"loads the newest first", func() eventstore.Log { return loadsBackwards{sound()} }, "load returns one stream in version order"},
+		{"reads past the limit", func() eventstore.Log { return ignoresLimit{sound()} }, "read all returns at most limit events after a position"},
+		{"reads the event at the position too", func() eventstore.Log { return readsInclusive{sound()} }, "read all returns at most limit events after a position"},
+		{"fails when it reads", func() eventstore.Log { return failsToRead{sound()} }, "read all returns at most limit events after a position"},
+		{"takes any position for an event's", func() eventstore.Log { return hashesAnything{sound()} }, "hashes are those of existing events"},
+		{"takes an ended read for an empty log", func() eventstore.Log { return emptyWhenEnded{sound()} }, "a read after its context ended is not an empty log"},
+		{"generates an epoch at each call", func() eventstore.Log { return newEpochs{sound()} }, "head keeps the epoch and distinguishes logs"},
+		{"has the epoch of every log", func() eventstore.Log { return sameEpoch{sound()} }, "head keeps the epoch and distinguishes logs"},
 	}
 }
 
 func brokenFollows() []broken {
 	return []broken{
-		{"follows the past only", func() eventstore.Log { return followsPast{sound()} }, "follow gives the past and then what is appended"},
-		{"wakes nobody", func() eventstore.Log { return followsAsleep{sound()} }, "follow gives the past and then what is appended"},
-		{"gives empty batches", func() eventstore.Log { return followsEmptily{sound()} }, "follow gives the past and then what is appended"},
-		{"skips between past and live", func() eventstore.Log { return followsWithSeam{sound(), 1} }, "followers that begin amid appends miss and double nothing"},
-		{"doubles between past and live", func() eventstore.Log { return followsWithSeam{sound(), -1} }, "followers that begin amid appends miss and double nothing"},
-		{"follows from the start always", func() eventstore.Log { return followsFromStart{sound()} }, "follow goes on from any position"},
-		{"goes on where an iteration stopped", func() eventstore.Log { return followsOn{sound()} }, "follow from one iterator begins anew each time"},
+		{"follows the past only", func() eventstore.Log { return followsPast{sound()} }, "follow yields past events and then new ones"},
+		{"wakes no follower", func() eventstore.Log { return followsAsleep{sound()} }, "follow yields past events and then new ones"},
+		{"yields empty batches", func() eventstore.Log { return followsEmptily{sound()} }, "follow yields past events and then new ones"},
+		{"skips between past and live", func() eventstore.Log { return followsWithSeam{sound(), 1} }, "followers that start during appends miss and repeat nothing"},
+		{"doubles between past and live", func() eventstore.Log { return followsWithSeam{sound(), -1} }, "followers that start during appends miss and repeat nothing"},
+		{"follows from the start always", func() eventstore.Log { return followsFromStart{sound()} }, "follow starts at any position"},
+		{"goes on where an iteration stopped", func() eventstore.Log { return followsOn{sound()} }, "each iteration of follow starts again"},
 		{"ends without an error", func() eventstore.Log { return endsQuietly{sound()} }, "follow ends with its context"},
 		{"ends with another error", func() eventstore.Log { return endsOtherwise{sound()} }, "follow ends with its context"},
 		{"follows from beyond the head", func() eventstore.Log { return followsBeyond{sound()} }, "follow from beyond the head is refused"},
-		{"lets one follower hold up the others", func() eventstore.Log { return followsOneByOne{sound(), make(chan struct{}, 1)} }, "a follower that rests holds up nobody"},
+		{"lets one follower hold up the others", func() eventstore.Log { return followsOneByOne{sound(), make(chan struct{}, 1)} }, "a slow follower delays no other"},
 	}
 }

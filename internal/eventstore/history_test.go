@@ -14,7 +14,7 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// restorable is a log that can be put back to an earlier state.
+// restorable is a log that can be restored to an earlier state.
 type restorable struct {
 	eventstore.Log
 	tail eventstore.Tail
@@ -26,7 +26,7 @@ type restorable struct {
 
 func (r *restorable) add(n int) {
 	for range n {
-		time.Sleep(time.Millisecond) // for another hash
+		time.Sleep(time.Millisecond) // so that the hash differs
 		r.mu.Lock()
 		r.events = append(r.events, eventstore.Event{Position: domain.Position(len(r.events) + 1), Stream: "s", RecordedAt: time.Now()})
 		r.mu.Unlock()
@@ -34,7 +34,7 @@ func (r *restorable) add(n int) {
 	r.tail.Publish(nil)
 }
 
-// restore leaves the first n events.
+// restore removes all but the first n events.
 func (r *restorable) restore(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,7 +64,7 @@ func (r *restorable) Follow(ctx context.Context, after domain.Position) iter.Seq
 	return r.tail.Follow(ctx, after, r.read)
 }
 
-// followed is what a follower got, and how it ended.
+// followed is what an iterator yielded, and how it ended.
 type followed struct {
 	mu   sync.Mutex
 	last domain.Position
@@ -81,7 +81,7 @@ func (f *followed) now() (domain.Position, error) {
 func followSame(ctx context.Context, log eventstore.Log, after domain.Position, event domain.EventHash) *followed {
 	f := &followed{last: after}
 	go func() {
-		for events, err := range eventstore.FollowSame(ctx, log, after, event) {
+		for events, err := range eventstore.FollowHistory(ctx, log, after, event) {
 			f.mu.Lock()
 			if f.err = err; err == nil {
 				f.last = events[len(events)-1].Position
@@ -92,7 +92,7 @@ func followSame(ctx context.Context, log eventstore.Log, after domain.Position, 
 	return f
 }
 
-func TestFollowSameEndsWhenTheLogIsPutBack(t *testing.T) {
+func TestFollowHistoryEndsWhenTheLogIsRestored(t *testing.T) {
 	for name, c := range map[string]struct {
 		grown int // events after the restore
 		wait  time.Duration
@@ -121,7 +121,7 @@ func TestFollowSameEndsWhenTheLogIsPutBack(t *testing.T) {
 	}
 }
 
-func TestFollowSameGoesOn(t *testing.T) {
+func TestFollowHistoryGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &restorable{}
 		r.add(5)
