@@ -70,10 +70,10 @@ func (o *outbox) waitForRoom(done <-chan struct{}) {
 		if o.roomFreed == nil {
 			o.roomFreed = make(chan struct{})
 		}
-		drained := o.roomFreed
+		freed := o.roomFreed
 		o.mu.Unlock()
 		select {
-		case <-drained:
+		case <-freed:
 		case <-done:
 			return
 		}
