@@ -1,35 +1,34 @@
-// Package archive is the file that a log travels in: JSON Lines, from which any
-// store can be made again with the same positions.
+// Package archive reads and writes archives of a log. An archive is a JSON Lines
+// file from which any store can be restored with the same positions.
 //
-// # The format
+// # Format
 //
 // The first line is the header:
 //
 //	{"chirp":"log","format":1,"epoch":"…","head":2,"credentials":true}
 //
-// head is the position of the last event; credentials is left out when they do
-// not travel along. If they do, the next lines are the token secret in base64
-// (left out if the store has none), the users' password hashes in the order of
-// the users' ids, and a line that counts them:
+// head is the position of the last event. credentials is omitted if the archive
+// has none. Otherwise the next lines are the token secret in base64 (omitted if
+// the store has none), the users' password hashes ordered by user id, and a line
+// with their count:
 //
 //	{"tokenSecret":"…"}
 //	{"user":"user_…","hash":"…"}
 //	{"credentials":1}
 //
-// They come before the events, as a registration saves the credential before it
-// appends the event: whoever reads the file in order never has an account
-// without its password. Then follow the events, one a line, from position 1 to
-// head:
+// They precede the events, as a registration saves the credential before it
+// appends the event: a reader of the file never has an account without its
+// password. The events follow, one per line, from position 1 to head:
 //
 //	{"position":1,"stream":"user:user_…","version":1,"type":"user.registered.v1","data":{…},"recordedAt":"2024-05-17T18:29:59.123Z",
 //	 "actor":"…","commandId":"…","correlationId":"…","traceId":"…","command":{"fingerprint":"…","events":2}}
 //
-// (in one line). correlationId and traceId are left out if empty; command is on
-// the first event of an append alone, where events says how many events the
-// append has. Each line ends with a line feed, and nothing follows the event at
-// head. The data keep the order of their keys; white space, escapes and the
-// notation of numbers have one form (see canonical.go), so that a log has one
-// archive, whatever store it is in. An archive may be compressed with gzip.
+// (on one line). correlationId and traceId are omitted if they are empty. Only the
+// first event of an append has a command, whose events is the number of events in
+// the append. Each line ends with a line feed, and nothing follows the event at
+// head. Data keeps the order of its keys; white space, escapes and the notation
+// of numbers are canonical (see canonical.go), so that a log has the same archive
+// in whatever store it is. An archive may be compressed with gzip.
 package archive
 
 import (
@@ -40,8 +39,7 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// Format is the version of the format that is written, and the only one that is
-// read.
+// Format is the version of the format, the only one that is read and written.
 const Format = 1
 
 // timeLayout is RFC 3339 with milliseconds.
@@ -49,15 +47,15 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // Header is the first line of an archive.
 type Header struct {
-	// Epoch is the log's.
+	// Epoch is the log's epoch.
 	Epoch string
 	// Head is the position of the last event.
 	Head domain.Position
-	// Credentials says whether they, and the token secret, are in the archive.
+	// Credentials is set if the archive has credentials and the token secret.
 	Credentials bool
 }
 
-// headerLine is a Header as it is written.
+// headerLine is the JSON form of a Header.
 type headerLine struct {
 	Chirp       string          `json:"chirp"`
 	Format      int             `json:"format"`
@@ -66,7 +64,7 @@ type headerLine struct {
 	Credentials bool            `json:"credentials,omitempty"`
 }
 
-// eventLine is an event as it is read.
+// eventLine is the JSON form of an event.
 type eventLine struct {
 	Position      domain.Position `json:"position"`
 	Stream        domain.StreamID `json:"stream"`
@@ -95,7 +93,7 @@ func (l eventLine) event() eventstore.Event {
 	return e
 }
 
-// secretLine is any line of the credentials.
+// secretLine is the JSON form of any line of the credentials.
 type secretLine struct {
 	TokenSecret []byte        `json:"tokenSecret,omitempty"`
 	User        domain.UserID `json:"user,omitempty"`

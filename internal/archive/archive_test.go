@@ -64,7 +64,7 @@ func (c fixedCredentials) All(context.Context) iter.Seq2[auth.Credential, error]
 	}
 }
 
-// smallLog has all that an event can have.
+// smallLog has every field that an event can have.
 func smallLog() fixedLog {
 	event := func(stream domain.StreamID, data string) eventstore.NewEvent {
 		return eventstore.NewEvent{Stream: stream, Type: "thing.happened.v1", Data: json.RawMessage(data)}
@@ -116,15 +116,15 @@ func written(t testing.TB, s archive.Source) string {
 	return out.String()
 }
 
-func TestWriteGivesTheFormat(t *testing.T) {
+func TestWriteFollowsTheFormat(t *testing.T) {
 	for name, c := range map[string]struct {
 		source archive.Source
 		want   string
 	}{
-		"a log":                  {archive.Source{Log: smallLog()}, smallHeader + smallEvents},
-		"a log and credentials":  {archive.Source{Log: smallLog(), Credentials: smallCredentials()}, smallSecretHeader + smallSecrets + smallEvents},
-		"an empty log":           {archive.Source{Log: fixedLog{epoch: "e"}}, `{"chirp":"log","format":1,"epoch":"e","head":0}` + "\n"},
-		"nothing of credentials": {archive.Source{Log: fixedLog{epoch: "e"}, Credentials: fixedCredentials{}}, `{"chirp":"log","format":1,"epoch":"e","head":0,"credentials":true}` + "\n" + `{"credentials":0}` + "\n"},
+		"a log":                 {archive.Source{Log: smallLog()}, smallHeader + smallEvents},
+		"a log and credentials": {archive.Source{Log: smallLog(), Credentials: smallCredentials()}, smallSecretHeader + smallSecrets + smallEvents},
+		"an empty log":          {archive.Source{Log: fixedLog{epoch: "e"}}, `{"chirp":"log","format":1,"epoch":"e","head":0}` + "\n"},
+		"no credentials":        {archive.Source{Log: fixedLog{epoch: "e"}, Credentials: fixedCredentials{}}, `{"chirp":"log","format":1,"epoch":"e","head":0,"credentials":true}` + "\n" + `{"credentials":0}` + "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := gocmp.Diff(c.want, written(t, c.source)); diff != "" {
@@ -156,7 +156,7 @@ func readAll(file string) (h archive.Header, s archive.Secrets, events []eventst
 	return r.Header, s, events, nil
 }
 
-func TestReadGivesWhatWasWritten(t *testing.T) {
+func TestReadReturnsWhatWasWritten(t *testing.T) {
 	for name, file := range map[string]string{
 		"plain":                  smallSecretHeader + smallSecrets + smallEvents,
 		"compressed":             zipped(t, smallSecretHeader+smallSecrets+smallEvents),
@@ -193,7 +193,7 @@ func zipped(t testing.TB, text string) string {
 	return out.String()
 }
 
-func TestReadPassesOverCredentials(t *testing.T) {
+func TestReadSkipsCredentials(t *testing.T) {
 	r, err := archive.NewReader(strings.NewReader(smallSecretHeader + smallSecrets + smallEvents))
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func TestReadPassesOverCredentials(t *testing.T) {
 	}
 }
 
-// replaced gives an archive with one of its lines, counted from 1, changed.
+// replaced returns an archive with one line changed. Lines count from 1.
 func replaced(whole string, line int, old, text string) string {
 	lines := strings.SplitAfter(whole, "\n")
 	lines[line-1] = strings.Replace(lines[line-1], old, text, 1)
@@ -223,8 +223,8 @@ func TestReadRefuses(t *testing.T) {
 	packed := zipped(t, written(t, archive.Source{Log: chirps(100)}))
 	for name, c := range map[string]struct{ file, says string }{
 		"an empty file":                {"", "empty"},
-		"another file":                 {"PK\x03\x04", "no export"},
-		"another JSON file":            {`{"hello":1}` + "\n", "no export"},
+		"another file":                 {"PK\x03\x04", "not an export"},
+		"another JSON file":            {`{"hello":1}` + "\n", "not an export"},
 		"a newer format":               {replaced(whole, 1, `"format":1`, `"format":2`), "format 2"},
 		"no format":                    {replaced(whole, 1, `"format":1,`, ``), "format 0"},
 		"no epoch":                     {replaced(whole, 1, `an-epoch`, ``), "line 1"},
@@ -238,7 +238,7 @@ func TestReadRefuses(t *testing.T) {
 		"a field in another case":      {replaced(whole, 3, `"version":2`, `"Version":2`), "line 3"},
 		"a field twice":                {replaced(whole, 3, `"version":2`, `"version":1,"version":2`), "line 3"},
 		"data with a member twice":     {replaced(whole, 2, `{"n":1}`, `{"n":1,"n":2}`), "line 2"},
-		"a header with its head twice": {replaced(whole, 1, `"head":4`, `"head":4,"head":3`), "no export"},
+		"a header with its head twice": {replaced(whole, 1, `"head":4`, `"head":4,"head":3`), "not an export"},
 		"two objects in a line":        {replaced(whole, 3, "\n", "{}\n"), "line 3"},
 		"an empty line":                {replaced(whole, 3, "\n", "\n\n"), "line 4"},
 		"a gap":                        {strings.Join(slices.Delete(slices.Clone(lines), 2, 3), ""), "line 3"},
@@ -246,12 +246,12 @@ func TestReadRefuses(t *testing.T) {
 		"an event beyond the head":     {replaced(whole, 1, `"head":4`, `"head":3`), "line 5"},
 		"something after the end":      {whole + "{}\n", "line 6"},
 		"an append cut by the head":    {replaced(strings.Join(lines[:3], ""), 1, `"head":4`, `"head":2`), "line 3"},
-		"data that are no object":      {replaced(whole, 2, `{"n":1}`, `[1]`), "line 2"},
+		"data that is no object":       {replaced(whole, 2, `{"n":1}`, `[1]`), "line 2"},
 		"no data":                      {replaced(whole, 2, `"data":{"n":1},`, ``), "line 2"},
 		"a time that is none":          {replaced(whole, 2, `2024-05-16T`, `2024-05-36T`), "line 2"},
 		"a time with microseconds":     {replaced(whole, 2, `03.004Z`, `03.004005Z`), "line 2"},
 		"no command mark":              {replaced(whole, 5, `,"command":{"fingerprint":"f2","events":1}`, ``), "line 5"},
-		"bytes that are no JSON":       {replaced(whole, 3, `"data"`, "\x00\xff"), "line 3"},
+		"bytes that are not JSON":      {replaced(whole, 3, `"data"`, "\x00\xff"), "line 3"},
 		"gzip cut off":                 {packed[:len(packed)-12], "cut off or damaged"},
 		"gzip damaged":                 {packed[:len(packed)-8] + "xxxx" + packed[len(packed)-4:], "damaged"},
 		"gzip of nothing":              {"\x1f\x8b", "damaged"},
@@ -259,7 +259,7 @@ func TestReadRefuses(t *testing.T) {
 		"credentials unannounced":      {smallHeader + smallSecrets + smallEvents, "line 2"},
 		"a credential short":           {replaced(secret, 4, `{"user":"user_b","hash":"h"}`+"\n", ""), "line 4"},
 		"credentials cut off":          {smallSecretHeader + `{"user":"user_a","hash":"h"}` + "\n", "after line 2"},
-		"a credential cut off":         {smallSecretHeader + `{"user":"user_a","ha`, "line 2: malformed, amid the credentials"},
+		"a credential cut off":         {smallSecretHeader + `{"user":"user_a","ha`, "line 2: malformed, within the credentials"},
 		"cut off after credentials":    {smallSecretHeader + smallSecrets, "with the end of the credentials, before the first event"},
 		"credentials out of order":     {replaced(secret, 4, "user_b", "user_A"), "line 4"},
 		"a credential without a hash":  {replaced(secret, 4, `,"hash":"h"`, ""), "line 4"},
@@ -292,8 +292,8 @@ func TestNumbersHaveOneForm(t *testing.T) {
 	}
 }
 
-// FuzzReader feeds the reader anything. What it takes is a log, and that log's
-// archive is one that gives the log again.
+// FuzzReader reads arbitrary archives. What the reader accepts is a log, whose
+// archive reads as the same log.
 func FuzzReader(f *testing.F) {
 	f.Add(smallHeader + smallEvents)
 	f.Add(smallSecretHeader + smallSecrets + smallEvents)
@@ -332,8 +332,8 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// TestWriteTellsOfItsProgress sees that the last word is the head.
-func TestWriteTellsOfItsProgress(t *testing.T) {
+// TestWriteReportsItsProgress checks that the last report is the head.
+func TestWriteReportsItsProgress(t *testing.T) {
 	var told []domain.Position
 	log := chirps(2500)
 	file := filepath.Join(t.TempDir(), "file")
@@ -353,10 +353,10 @@ func TestWriteTellsOfItsProgress(t *testing.T) {
 	}
 }
 
-// brokenLog says one thing of its end and gives other events.
+// brokenLog reports one end and returns other events.
 type brokenLog struct {
 	fixedLog
-	heads []eventstore.Head // one after the other, the last again and again
+	heads []eventstore.Head // one after the other, then the last one always
 	asked *int
 }
 
@@ -386,19 +386,19 @@ func TestWriteFailsUnlessItWroteTheWholeLog(t *testing.T) {
 	for name, c := range map[string]struct {
 		heads  []eventstore.Head
 		events []eventstore.Event
-		says   string // empty if it is to succeed
+		says   string // empty if it should succeed
 	}{
 		"the whole log":                       {at("e", 4), whole, ""},
 		"an event was appended meanwhile":     {at("e", 3, 4), whole, ""},
 		"the first was appended meanwhile":    {at("e", 0, 4), whole, ""},
-		"it says that it is empty and is not": {at("e", 0), whole, "ends at 0, and has an event at position 1"},
-		"an event is missing":                 {at("e", 4), slices.Delete(slices.Clone(whole), 1, 2), "position 3 in the place of 2"},
-		"the first is missing":                {at("e", 4), whole[1:], "position 2 in the place of 1"},
+		"it says that it is empty and is not": {at("e", 0), whole, "ends at 0, but has an event at position 1"},
+		"an event is missing":                 {at("e", 4), slices.Delete(slices.Clone(whole), 1, 2), "position 3 instead of 2"},
+		"the first is missing":                {at("e", 4), whole[1:], "position 2 instead of 1"},
 		"the last is missing":                 {at("e", 4), whole[:3], "short of its head 4"},
 		"all are missing":                     {at("e", 4), nil, "short of its head 4"},
 		"it is emptied while it is read":      {at("e", 4, 0), whole, "was replaced while it was read"},
 		"it is replaced while it is read":     {append(at("e", 4), at("other", 4)...), whole, "was replaced while it was read"},
-		"an event comes twice":                {at("e", 4), slices.Insert(slices.Clone(whole), 2, whole[1]), "position 2 in the place of 3"},
+		"an event comes twice":                {at("e", 4), slices.Insert(slices.Clone(whole), 2, whole[1]), "position 2 instead of 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked int

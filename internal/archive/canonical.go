@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// appendCanonical appends a JSON value in the one form that its meaning has: no
-// white space, no escape that JSON does not demand, numbers as appendNumber
-// writes them. The keys of objects stay in their order.
+// appendCanonical appends a JSON value in its canonical form: without white space
+// or unnecessary escapes, and with numbers as appendNumber writes them. The keys
+// of objects keep their order.
 func appendCanonical(dst []byte, data json.RawMessage) ([]byte, error) {
 	if !json.Valid(data) {
-		return nil, fmt.Errorf("data %.40q are no JSON", data)
+		return nil, fmt.Errorf("data %.40q is not JSON", data)
 	}
 	for i := 0; i < len(data); {
 		switch c := data[i]; {
@@ -38,8 +38,8 @@ func appendCanonical(dst []byte, data json.RawMessage) ([]byte, error) {
 	return dst, nil
 }
 
-// stringLen is the length of the JSON string, quotes included, that data begin
-// with.
+// stringLen returns the length of the JSON string that data begins with, including
+// the quotes.
 func stringLen(data []byte) int {
 	for i := 1; ; i++ {
 		switch data[i] {
@@ -51,13 +51,13 @@ func stringLen(data []byte) int {
 	}
 }
 
-// appendQuoted appends a JSON string that is quoted in some way or other.
+// appendQuoted appends a JSON string, however it is escaped.
 func appendQuoted(dst, quoted []byte) []byte {
 	for _, c := range quoted {
 		if c == '\\' || c >= utf8.RuneSelf {
 			var text string
 			if err := json.Unmarshal(quoted, &text); err != nil {
-				return append(dst, quoted...) // cannot happen: the whole was valid
+				return append(dst, quoted...) // cannot happen, because the whole value is valid
 			}
 			return appendString(dst, text)
 		}
@@ -65,7 +65,7 @@ func appendQuoted(dst, quoted []byte) []byte {
 	return append(dst, quoted...)
 }
 
-// appendString appends a text as a JSON string.
+// appendString appends s as a JSON string.
 func appendString(dst []byte, s string) []byte {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	dst = append(dst, '"')
@@ -84,18 +84,18 @@ func appendString(dst []byte, s string) []byte {
 	return append(append(dst, s[start:]...), '"')
 }
 
-// plainDigits is how many digits before or after the point a number may have
+// plainDigits is the most digits before or after the decimal point in a number
 // that is written without an exponent.
 const plainDigits = 25
 
-// appendNumber appends a number in the one form that its value has: its digits
-// without zeros at either end that add nothing, and an exponent only if there
-// were too many digits without. So 1e3, 1000.0 and 1000 are all 1000.
+// appendNumber appends a number in the canonical form of its value: the digits
+// without redundant zeros at either end, and with an exponent only if there would
+// be too many digits without one. So 1e3, 1000.0 and 1000 all become 1000.
 func appendNumber(dst []byte, literal string) []byte {
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(literal), "e")
 	power, err := strconv.ParseInt(exponent, 10, 32)
 	if err != nil && exponent != "" {
-		return append(dst, literal...) // nobody can count so far
+		return append(dst, literal...) // an exponent out of range
 	}
 	if rest, negative := strings.CutPrefix(mantissa, "-"); negative {
 		dst, mantissa = append(dst, '-'), rest

@@ -17,22 +17,23 @@ import (
 )
 
 const (
-	// maxLine bounds a line; the largest event that a store takes is smaller.
+	// maxLine bounds a line. The largest event that a store accepts is smaller.
 	maxLine = 64 << 20
-	// batch is how many events or credentials are given at a time.
+	// batch is the number of events or credentials yielded at a time.
 	batch = 1000
 )
 
-// Reader reads an archive, each part once and in order. All that can be wrong
-// with the archive is an error of kind Invalid that names the line.
+// Reader reads an archive, each part once and in order. If something is wrong
+// with the archive, the error is of kind Invalid and names the line.
 type Reader struct {
 	Header Header
 	lines  *bufio.Scanner
 	line   int
-	read   bool // the credentials were
+	read   bool // whether the credentials were read
 }
 
-// NewReader reads the header of an archive, compressed or not.
+// NewReader returns a Reader that has read the header of an archive, which may be
+// compressed.
 func NewReader(in io.Reader) (*Reader, error) {
 	buffered := bufio.NewReaderSize(in, 1<<16)
 	if magic, err := buffered.Peek(2); err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -50,11 +51,11 @@ func NewReader(in io.Reader) (*Reader, error) {
 	} else if line == nil {
 		return nil, domain.Errorf(domain.Invalid, "the file is empty")
 	} else if err := strictjson.Unmarshal(line, &h); err != nil || h.Chirp != "log" {
-		return nil, domain.Errorf(domain.Invalid, "the file is no export of a log: its first line is %.60q", line)
+		return nil, domain.Errorf(domain.Invalid, "the file is not an export of a log: its first line is %.60q", line)
 	}
 	switch {
 	case h.Format != Format:
-		return nil, domain.Errorf(domain.Invalid, "the file has format %d, this program reads %d: import it with the version that wrote it, or a newer one", h.Format, Format)
+		return nil, domain.Errorf(domain.Invalid, "the file has format %d, but this program reads %d: import it with the version that wrote it, or a newer one", h.Format, Format)
 	case h.Epoch == "" || h.Head < 0:
 		return nil, r.errorf("the header lacks its epoch or has a negative head")
 	}
@@ -62,7 +63,7 @@ func NewReader(in io.Reader) (*Reader, error) {
 	return r, nil
 }
 
-// next gives the next line, nil at the end.
+// next returns the next line, nil at the end.
 func (r *Reader) next() ([]byte, error) {
 	if r.lines.Scan() {
 		r.line++
@@ -86,7 +87,7 @@ func (r *Reader) errorf(format string, args ...any) error {
 	return domain.Errorf(domain.Invalid, "line %d: %s", r.line, fmt.Sprintf(format, args...))
 }
 
-// decode reads a line that has these fields and no others.
+// decode decodes a line, which must have no unknown members.
 func (r *Reader) decode(line []byte, into any) error {
 	if err := strictjson.UnmarshalKnown(line, into); err != nil {
 		return r.errorf("malformed: the line %v", err)
@@ -94,14 +95,15 @@ func (r *Reader) decode(line []byte, into any) error {
 	return nil
 }
 
-// Secrets are a part of the credentials.
+// Secrets is a part of the credentials.
 type Secrets struct {
-	// TokenSecret is set once at most, in the first part.
+	// TokenSecret is set in the first part, if the archive has one.
 	TokenSecret []byte
 	Credentials []auth.Credential
 }
 
-// Secrets gives the credentials in parts, none if they are not in the archive.
+// Secrets returns an iterator over the credentials in parts, none if the archive
+// has no credentials.
 func (r *Reader) Secrets() iter.Seq2[Secrets, error] {
 	return func(yield func(Secrets, error) bool) {
 		var part Secrets
@@ -113,14 +115,14 @@ func (r *Reader) Secrets() iter.Seq2[Secrets, error] {
 			case line.Credentials != nil && *line.Credentials == count:
 				r.read = true
 			case line.Credentials != nil:
-				err = r.errorf("%d credentials, of which %d are there", *line.Credentials, count)
+				err = r.errorf("%d credentials, but there are %d", *line.Credentials, count)
 			case len(line.TokenSecret) > 0 && first:
 				part.TokenSecret = line.TokenSecret
 			case line.User > last && line.Hash != "":
 				count, last = count+1, line.User
 				part.Credentials = append(part.Credentials, auth.Credential{User: line.User, Hash: line.Hash})
 			default:
-				err = r.errorf("neither a credential, in the order of the users, nor the end of them")
+				err = r.errorf("neither a credential, in the order of the users, nor their count")
 			}
 			if err != nil {
 				yield(Secrets{}, err)
@@ -139,14 +141,14 @@ func (r *Reader) Secrets() iter.Seq2[Secrets, error] {
 func (r *Reader) secret() (secretLine, error) {
 	line, err := r.next()
 	if err == nil && line == nil {
-		err = domain.Errorf(domain.Invalid, "the file ends after line %d, amid the credentials: it is cut off", r.line)
+		err = domain.Errorf(domain.Invalid, "the file ends after line %d, within the credentials: it is cut off", r.line)
 	}
 	if err != nil {
 		return secretLine{}, err
 	}
 	var s secretLine
 	if err := strictjson.UnmarshalKnown(line, &s); err != nil {
-		return secretLine{}, r.errorf("malformed, amid the credentials: the line %v", err)
+		return secretLine{}, r.errorf("malformed, within the credentials: the line %v", err)
 	}
 	kinds := 0
 	for _, is := range []bool{s.TokenSecret != nil, s.User != "" || s.Hash != "", s.Credentials != nil} {
@@ -155,15 +157,16 @@ func (r *Reader) secret() (secretLine, error) {
 		}
 	}
 	if kinds != 1 {
-		return secretLine{}, r.errorf("not one of the credentials' lines")
+		return secretLine{}, r.errorf("not a line of the credentials")
 	}
 	return s, nil
 }
 
-// Events gives the events in batches, and checks that they are those of a whole
-// log that ends at the header's head, as does the file. What only all events
-// together show, that streams are whole and no command is there twice, it
-// leaves to the import. Credentials that were not read are passed over.
+// Events returns an iterator over the events in batches. It checks that they are
+// those of a whole log that ends at the header's head, and that the file ends
+// there too. The import checks what only all events together show: that streams
+// are whole and that no command occurs twice. Events skips credentials that were
+// not read.
 func (r *Reader) Events() iter.Seq2[[]eventstore.Event, error] {
 	return func(yield func([]eventstore.Event, error) bool) {
 		for _, err := range r.Secrets() {
@@ -213,7 +216,7 @@ func (r *Reader) events(sequence *eventstore.Sequence) ([]eventstore.Event, erro
 	return events, nil
 }
 
-// reached says how far the archive was read.
+// reached returns how far the archive was read, for an error message.
 func (r *Reader) reached(last domain.Position) string {
 	switch {
 	case last > 0:
@@ -230,7 +233,7 @@ func (r *Reader) end(sequence *eventstore.Sequence) error {
 	}
 	line, err := r.next()
 	if err == nil && line != nil {
-		err = r.errorf("it follows the event at position %d, where the log ends", r.Header.Head)
+		err = r.errorf("it follows the event at position %d, where the log should end", r.Header.Head)
 	}
 	return err
 }

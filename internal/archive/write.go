@@ -16,20 +16,20 @@ import (
 // Source is what an archive is written from.
 type Source struct {
 	Log eventstore.Log
-	// Credentials travel along unless nil.
+	// Credentials are written too, unless nil.
 	Credentials auth.Credentials
-	// Progress, if set, is told now and then how far it is.
+	// Progress, if set, is called periodically.
 	Progress func(at, head domain.Position)
 }
 
-// readEvents is how many events are read at a time.
+// readEvents is the number of events read at a time.
 const readEvents = 1000
 
-// Write writes the archive of a log as it is when Write begins; what is
-// appended meanwhile is left out. The log may be in use. The same log gives the
+// Write writes the archive of a log as it is when Write is called, without events
+// that are appended later. The log may be in use. The same log results in the
 // same bytes every time. Write returns an error unless it has written every
-// event from position 1 to the head that the header announces, of a log that
-// was the same one in the end.
+// event from position 1 to the head in the header, and the log was not replaced
+// meanwhile.
 func Write(ctx context.Context, w io.Writer, s Source) (Header, error) {
 	head, err := readHead(ctx, s.Log)
 	if err != nil {
@@ -40,7 +40,7 @@ func Write(ctx context.Context, w io.Writer, s Source) (Header, error) {
 	if err := out.json(headerLine{"log", Format, h.Epoch, h.Head, h.Credentials}); err != nil {
 		return Header{}, err
 	}
-	if s.Credentials != nil { // after the head was read: every account up to it has its credential
+	if s.Credentials != nil { // read after the head, so that every account up to it has its credential
 		if err := out.credentials(ctx, s.Credentials); err != nil {
 			return Header{}, err
 		}
@@ -58,8 +58,8 @@ func Write(ctx context.Context, w io.Writer, s Source) (Header, error) {
 	return h, out.out.Flush()
 }
 
-// readHead reads where the log ends. It believes that a log is empty only if
-// there is no event to read either.
+// readHead returns where the log ends. It takes the log to be empty only if there
+// is no event to read either.
 func readHead(ctx context.Context, log eventstore.Log) (eventstore.Head, error) {
 	head, err := log.Head(ctx)
 	if err != nil || head.Position > 0 {
@@ -69,8 +69,8 @@ func readHead(ctx context.Context, log eventstore.Log) (eventstore.Head, error) 
 	if err != nil || len(events) == 0 {
 		return head, err
 	}
-	if head, err = log.Head(ctx); err == nil && head.Position < events[0].Position { // else the first was just appended
-		err = domain.Errorf(domain.Invalid, "the log says that it ends at %d, and has an event at position %d", head.Position, events[0].Position)
+	if head, err = log.Head(ctx); err == nil && head.Position < events[0].Position { // otherwise the first was just appended
+		err = domain.Errorf(domain.Invalid, "the log reports that it ends at %d, but has an event at position %d", head.Position, events[0].Position)
 	}
 	return head, err
 }
@@ -80,7 +80,7 @@ type writer struct {
 	line []byte
 }
 
-// json writes a line that is not one of the many.
+// json writes a line other than an event.
 func (w *writer) json(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
@@ -113,7 +113,7 @@ func (w *writer) credentials(ctx context.Context, c auth.Credentials) error {
 	return w.json(secretLine{Credentials: &n})
 }
 
-// events writes the events from position 1 to the head, each of them.
+// events writes all events from position 1 to the head.
 func (w *writer) events(ctx context.Context, s Source, head domain.Position) error {
 	for at := domain.Position(0); at < head; {
 		events, err := s.Log.ReadAll(ctx, at, int(min(readEvents, head-at)))
@@ -125,7 +125,7 @@ func (w *writer) events(ctx context.Context, s Source, head domain.Position) err
 		}
 		for _, e := range events {
 			if at++; e.Position != at || at > head {
-				return fmt.Errorf("the log has position %d in the place of %d, with its head at %d", e.Position, at, head)
+				return fmt.Errorf("the log has position %d instead of %d, with its head at %d", e.Position, at, head)
 			}
 			if err := w.event(e); err != nil {
 				return fmt.Errorf("event %d: %w", e.Position, err)

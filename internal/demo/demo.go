@@ -1,10 +1,10 @@
-// Package demo fills an empty store with a small network of made-up people and
-// lets them go on posting, so that a first look at a new server shows a living
-// feed. All is done by commands, as users do it: nothing else knows of the demo.
+// Package demo fills an empty store with a small network of invented people who
+// keep posting, so that a new server shows a lively feed at first sight. It uses
+// commands only, like real users; nothing else knows about the demo.
 //
-// Whom it makes, who follows whom, and what everybody has posted is the same each
-// time; when it was, counts back from now. Each thing that was done has a command
-// id, by which a filling that was cut off is taken up again.
+// The people, their follows and their past posts are the same each time, at times
+// that count back from now. Each action has a command id, so that Fill can resume
+// after it was interrupted.
 package demo
 
 import (
@@ -22,26 +22,26 @@ import (
 	"chirp/internal/outage"
 )
 
-// Username is that of one of the people, who follows many.
+// Username is the name of a person who follows many others.
 const Username = "maren_k"
 
-// Password is that of all the people in the demo.
+// Password is the password of all people in the demo.
 const Password = "chirp-demo"
 
-// Config says what the demo stands on.
+// Config is what a demo needs.
 type Config struct {
-	// Commands does what the people do from now on; its log and its clock are
-	// those of the past as well.
+	// Commands carries out the people's commands from now on. The past ones use
+	// its log and its clock too.
 	Commands *command.Handler
-	// SaveCredential keeps the password of a user of the past.
+	// SaveCredential stores the password of a user who registered in the past.
 	SaveCredential func(ctx context.Context, user domain.UserID, password string) error
-	// Pause waits before a post, of which so many went before. By default it
-	// is 2 seconds, then 5, and from then on 10 to 30.
+	// Pause waits before a post, given the number of posts before it. By default
+	// it waits 2 seconds, then 5, and then 10 to 30.
 	Pause  func(ctx context.Context, posted int)
 	Logger *slog.Logger
 }
 
-// Network is the people of a store that Fill has filled.
+// Network is the people in a store that Fill has filled.
 type Network struct {
 	Config
 	people []person
@@ -52,34 +52,34 @@ type Network struct {
 // seed makes the demo the same each time.
 const seed = 1812
 
-// Fill makes the people, their follows and what they have posted in the last
-// days. Three things might happen:
+// Fill creates the people, their follows and their posts of the last days. Three
+// things might happen:
 //
-//  1. The store is empty: all is done.
-//  2. The demo began the store: what a filling that was cut off has left out is
-//     done, for the same time, and nothing is done twice.
-//  3. The store has other events: a Conflict, and it is left as it is.
+//  1. The store is empty: Fill fills it.
+//  2. The store's first events are the demo's: Fill completes what an interrupted
+//     call left out, at the same times. Nothing happens twice.
+//  3. The store has other events: Fill changes nothing; the error is a Conflict.
 func Fill(ctx context.Context, cfg Config) (*Network, error) {
 	n, err := newNetwork(cfg)
 	if err != nil {
 		return nil, err
 	}
-	past := n.past(cfg.Commands.Now())
-	first, err := n.first(ctx)
+	history := n.history(cfg.Commands.Now())
+	first, err := n.firstEvent(ctx)
 	switch {
 	case err != nil:
 		return nil, err
 	case first == nil:
-		err = n.fill(ctx, past)
-	case first.Actor != past[0].actor(n):
+		err = n.fill(ctx, history)
+	case first.Actor != history[0].actor(n):
 		err = n.refuse(ctx)
-	case first.CommandID != past[0].id: // an older program's demo, which had no command ids
-		err = n.meet(ctx)
+	case first.CommandID != history[0].id: // the demo of an older version, which had no command ids
+		err = n.findPeople(ctx)
 	default:
-		err = n.goOn(ctx, past, first.RecordedAt.Sub(past[0].when))
+		err = n.resume(ctx, history, first.RecordedAt.Sub(history[0].when))
 	}
 	switch domain.KindOf(err) {
-	case domain.UsernameTaken, domain.NotFound: // others came before the people did
+	case domain.UsernameTaken, domain.NotFound: // the first events are not the demo's after all
 		err = n.refuse(ctx)
 	}
 	if err != nil {
@@ -104,8 +104,8 @@ func newNetwork(cfg Config) (*Network, error) {
 	return &Network{Config: cfg, people: people, lines: lines, random: rand.New(rand.NewPCG(seed, seed))}, nil
 }
 
-// first returns the store's first event, nil if it is empty.
-func (n *Network) first(ctx context.Context) (*eventstore.Event, error) {
+// firstEvent returns the store's first event, nil if the store is empty.
+func (n *Network) firstEvent(ctx context.Context) (*eventstore.Event, error) {
 	head, err := n.Commands.Events.Head(ctx)
 	if err != nil || head.Position == 0 {
 		return nil, wrapped("look whether the store is empty", err)
@@ -132,26 +132,27 @@ func (n *Network) refuse(ctx context.Context) error {
 	if err != nil {
 		return wrapped("look whether the store is empty", err)
 	}
-	return domain.Errorf(domain.Conflict, "--demo is for an empty store, or one that it has filled, and this one has %d events of others; "+
-		"leave --demo out to go on with what is there, or name an empty store by another --data or --mongodb-database", head.Position)
+	return domain.Errorf(domain.Conflict, "--demo needs an empty store, or one that it has filled, but this one has %d other events; "+
+		"leave --demo out to use the store as it is, or choose an empty one with another --data or --mongodb-database", head.Position)
 }
 
-// fill does what is in the past and was not done.
-func (n *Network) fill(ctx context.Context, past []deed) error {
-	for _, d := range past {
-		err := d.do(ctx, n.at(d.when))
-		if err != nil && domain.KindOf(err) != domain.AlreadyFollowing { // a visitor may have done that
+// fill carries out the actions of a history. Those that were carried out before
+// have no effect.
+func (n *Network) fill(ctx context.Context, history []action) error {
+	for _, a := range history {
+		err := a.run(ctx, n.handlerAt(a.when))
+		if err != nil && domain.KindOf(err) != domain.AlreadyFollowing { // a visitor who logged in may have done that
 			return wrapped("fill the store with the demo", err)
 		}
 	}
 	return nil
 }
 
-// goOn takes up a filling that began so much earlier, unless it was complete.
-func (n *Network) goOn(ctx context.Context, past []deed, earlier time.Duration) error {
-	switch err := n.meet(ctx); {
+// resume completes a history that another call began earlier, by that duration.
+func (n *Network) resume(ctx context.Context, history []action, earlier time.Duration) error {
+	switch err := n.findPeople(ctx); {
 	case err == nil:
-		last := past[len(past)-1]
+		last := history[len(history)-1]
 		_, done, err := n.Commands.Events.Committed(ctx, eventstore.CommandKey{Actor: last.actor(n), ID: last.id})
 		if done || err != nil {
 			return wrapped("look whether the demo is complete", err)
@@ -159,14 +160,15 @@ func (n *Network) goOn(ctx context.Context, past []deed, earlier time.Duration) 
 	case domain.KindOf(err) != domain.NotFound:
 		return err
 	}
-	for i := range past {
-		past[i].when = past[i].when.Add(earlier)
+	for i := range history {
+		history[i].when = history[i].when.Add(earlier)
 	}
-	return n.fill(ctx, past)
+	return n.fill(ctx, history)
 }
 
-// meet finds the people in the store. If one is missing, the error is NotFound.
-func (n *Network) meet(ctx context.Context) error {
+// findPeople looks up the people's ids in the store. If a person is missing, the
+// error is NotFound.
+func (n *Network) findPeople(ctx context.Context) error {
 	for i := range n.people {
 		user, err := n.Commands.FindUser(ctx, n.people[i].name)
 		if err != nil {
@@ -177,23 +179,23 @@ func (n *Network) meet(ctx context.Context) error {
 	return nil
 }
 
-// at gives a handler of commands at a moment in the past.
-func (n *Network) at(when time.Time) *command.Handler {
+// handlerAt returns a command handler whose clock stands at a time in the past.
+func (n *Network) handlerAt(when time.Time) *command.Handler {
 	return &command.Handler{
 		Events: n.Commands.Events, SaveCredential: n.SaveCredential,
-		Now: func() time.Time { return when }, NewID: func() [16]byte { return n.id(when) },
+		Now: func() time.Time { return when }, NewID: func() [16]byte { return n.newID(when) },
 	}
 }
 
-// id makes a UUID of version 7 for a moment in the past.
-func (n *Network) id(when time.Time) (id [16]byte) {
+// newID returns a UUID of version 7 for a time in the past.
+func (n *Network) newID(when time.Time) (id [16]byte) {
 	binary.BigEndian.PutUint64(id[:], uint64(when.UnixMilli())<<16|0x7000|n.random.Uint64()&0x0fff)
 	binary.BigEndian.PutUint64(id[8:], 1<<63|n.random.Uint64()>>2)
 	return id
 }
 
-// Run posts now and then until ctx ends. What the store cannot take now is left
-// out.
+// Run posts now and then until ctx ends. It skips a post that the store cannot
+// take at the moment.
 func (n *Network) Run(ctx context.Context) error {
 	for posted := 0; ; posted++ {
 		if n.Pause(ctx, posted); ctx.Err() != nil {
@@ -207,12 +209,12 @@ func (n *Network) Run(ctx context.Context) error {
 	}
 }
 
-// next gives what is posted next, by somebody who cares for it.
+// next returns a text about a topic, and a person who cares for that topic.
 func (n *Network) next() (domain.UserID, string) {
 	l := n.lines[n.random.IntN(len(n.lines))]
 	var authors []domain.UserID
 	for _, p := range n.people {
-		if p.cares(l.topic) {
+		if p.caresFor(l.topic) {
 			authors = append(authors, p.id)
 		}
 	}
@@ -222,7 +224,7 @@ func (n *Network) next() (domain.UserID, string) {
 func pause(ctx context.Context, posted int) {
 	wait := 10*time.Second + rand.N(20*time.Second)
 	if soon := []time.Duration{2 * time.Second, 5 * time.Second}; posted < len(soon) {
-		wait = soon[posted] // who has just opened the page sees how it comes in
+		wait = soon[posted] // a visitor who has just opened the page sees a post arrive
 	}
 	outage.Pause(ctx, wait)
 }

@@ -19,7 +19,7 @@ import (
 	"chirp/internal/storage/sqlite"
 )
 
-// world is an empty store with commands on it, whose clock stands still.
+// world is an empty store with a command handler whose clock stands still.
 type world struct {
 	*testing.T
 	log       eventstore.Log
@@ -66,7 +66,7 @@ func (w *world) events() []eventstore.Event {
 	return events
 }
 
-// told is what an event says, and when it was.
+// told returns what an event says, and when.
 func told(e eventstore.Event) string {
 	return fmt.Sprint(e.RecordedAt, e.Type, e.Stream, string(e.Data), e.Actor)
 }
@@ -89,7 +89,7 @@ func TestFillIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-func TestFillRefusesTheStoreOfOthers(t *testing.T) {
+func TestFillRefusesAStoreWithOtherEvents(t *testing.T) {
 	for name, before := range map[string][]command.RegisterUser{
 		"of another":                       {{Username: "Ann", Password: "a password"}},
 		"of one with a name of the demo's": {{Username: "HarbourBell", Password: "a password"}, {Username: "Ann", Password: "a password"}},
@@ -113,7 +113,7 @@ func TestFillRefusesTheStoreOfOthers(t *testing.T) {
 	}
 }
 
-func TestFillGoesOnAsTheDemoThatTheStoreIs(t *testing.T) {
+func TestFillContinuesTheDemoInTheStore(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
 	before := len(w.events())
@@ -126,7 +126,7 @@ func TestFillGoesOnAsTheDemoThatTheStoreIs(t *testing.T) {
 	}
 }
 
-// failing is a log that fails after some appends, as in a process that is killed
+// failing is a log that fails after some appends, as if the process were killed
 // before the next one.
 type failing struct {
 	eventstore.Log
@@ -142,7 +142,7 @@ func (f *failing) Append(ctx context.Context, a eventstore.Append) (eventstore.C
 	return f.Log.Append(ctx, a)
 }
 
-func TestFillTakesUpAFillingThatWasCutOff(t *testing.T) {
+func TestFillResumesAfterAnInterruption(t *testing.T) {
 	whole := newWorld(t)
 	whole.fill()
 	want := facts(whole.events())
@@ -170,8 +170,8 @@ func TestFillTakesUpAFillingThatWasCutOff(t *testing.T) {
 	}
 }
 
-// facts are events without the ids, which depend on how often the filling
-// began: who did what, and when.
+// facts returns who did what, and when, without the ids, which depend on how often
+// Fill was called.
 func facts(events []eventstore.Event) []string {
 	names, told := map[string]string{}, make([]string, len(events))
 	for i, e := range events {
@@ -188,7 +188,7 @@ func facts(events []eventstore.Event) []string {
 	return told
 }
 
-func TestFillTakesUpAnOlderProgramsDemo(t *testing.T) {
+func TestFillResumesTheDemoOfAnOlderVersion(t *testing.T) {
 	whole, w := newWorld(t), newWorld(t)
 	whole.fill()
 	var older []eventstore.Event
@@ -212,7 +212,7 @@ func TestFillTakesUpAnOlderProgramsDemo(t *testing.T) {
 	}
 }
 
-// restore writes events as they are.
+// restore appends events as they are.
 func (w *world) restore(events []eventstore.Event) {
 	w.Helper()
 	for _, e := range events {
@@ -242,8 +242,8 @@ func TestTheFirstPostsComeSoon(t *testing.T) {
 	}
 }
 
-// Each pause of these tests ends at once, and the last one ends the demo.
-func TestRunGoesOnPosting(t *testing.T) {
+// Each pause ends immediately, and the last one ends the demo.
+func TestRunKeepsPosting(t *testing.T) {
 	w := newWorld(t)
 	ctx, end := context.WithCancel(t.Context())
 	pauses := 0

@@ -17,18 +17,18 @@ var peopleText string
 //go:embed live.txt
 var liveText string
 
-// person is one of the people. The id is known once they have registered.
+// person is a person of the network. The id is known after the registration.
 type person struct {
 	id     domain.UserID
 	name   string
 	topics []string
-	texts  []string // the oldest first
+	texts  []string // oldest first
 }
 
-func (p person) cares(topic string) bool { return slices.Contains(p.topics, topic) }
+func (p person) caresFor(topic string) bool { return slices.Contains(p.topics, topic) }
 
-// parsePeople reads people.txt: a line with @, the name and the topics, and the
-// texts below it.
+// parsePeople parses people.txt. Each person is a line with @, the name and the
+// topics, followed by lines with texts.
 func parsePeople(text string) ([]person, error) {
 	var people []person
 	for _, l := range content(text) {
@@ -38,7 +38,7 @@ func parsePeople(text string) ([]person, error) {
 			continue
 		}
 		if len(people) == 0 {
-			return nil, fmt.Errorf("the text %q is nobody's", l)
+			return nil, fmt.Errorf("the text %q has no author", l)
 		}
 		last := &people[len(people)-1]
 		last.texts = append(last.texts, l)
@@ -46,10 +46,10 @@ func parsePeople(text string) ([]person, error) {
 	return people, nil
 }
 
-// line is a pattern of texts about a topic.
+// line is a pattern for texts about a topic.
 type line struct{ topic, pattern string }
 
-// parseLines reads live.txt: a topic, a colon and a pattern on each line.
+// parseLines parses live.txt. Each line is a topic, a colon and a pattern.
 func parseLines(text string) ([]line, error) {
 	var lines []line
 	for _, l := range content(text) {
@@ -62,14 +62,14 @@ func parseLines(text string) ([]line, error) {
 	return lines, nil
 }
 
-// content gives the lines that are not empty and no remarks.
+// content returns the lines that are neither empty nor comments.
 func content(text string) []string {
 	return slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return l == "" || strings.HasPrefix(l, "#") })
 }
 
 var choice = regexp.MustCompile(`\{([^}]*)\}`)
 
-// text takes one of each choice in the pattern.
+// text returns the pattern with one alternative of each choice, at random.
 func (l line) text(r *rand.Rand) string {
 	return choice.ReplaceAllStringFunc(l.pattern, func(c string) string {
 		of := strings.Split(strings.Trim(c, "{}"), "|")

@@ -31,7 +31,7 @@ func TestPeopleHaveNamesTopicsAndTexts(t *testing.T) {
 	}
 }
 
-func TestLinesBecomeTextsOfSomebody(t *testing.T) {
+func TestLinesBecomeTextsWithAnAuthor(t *testing.T) {
 	people, _ := parsePeople(peopleText)
 	lines, err := parseLines(liveText)
 	if err != nil || len(lines) < 30 {
@@ -41,7 +41,7 @@ func TestLinesBecomeTextsOfSomebody(t *testing.T) {
 	for _, l := range lines {
 		cared := 0
 		for _, p := range people {
-			if p.cares(l.topic) {
+			if p.caresFor(l.topic) {
 				cared++
 			}
 		}

@@ -91,7 +91,7 @@ func TestDemoIsRefusedOnAStoreThatIsNotEmpty(t *testing.T) {
 		s.Terminate(t)
 		before := len(p.Events(t))
 		refused := launchRefused(t, p, "--demo")
-		for _, says := range []string{"one that it has filled, and this one has 2 events of others", "leave --demo out", "name an empty store by another --data or --mongodb-database"} {
+		for _, says := range []string{"one that it has filled, but this one has 2 other events", "leave --demo out", "choose an empty one with another --data or --mongodb-database"} {
 			if !strings.Contains(refused, says) {
 				t.Errorf("got %q, want %q in it", refused, says)
 			}

@@ -252,7 +252,7 @@ func TestImportRefusesAndChangesNothing(t *testing.T) {
 			refused(name, c.text, c.says)
 			wantEmpty(t, p)
 		}
-		refused("of something else", "hello\n", "no export")
+		refused("of something else", "hello\n", "not an export")
 		if err := os.WriteFile(file, []byte(good), 0o600); err != nil {
 			t.Fatal(err)
 		}

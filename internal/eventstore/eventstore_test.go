@@ -54,7 +54,7 @@ func TestCheckRefuses(t *testing.T) {
 		"a stream without events": func(a *eventstore.Append) { a.Expected["c"] = 0 },
 		"an event without a type": func(a *eventstore.Append) { a.Events[1].Type = "" },
 		"an event without data":   func(a *eventstore.Append) { a.Events[1].Data = nil },
-		"data that are no JSON":   func(a *eventstore.Append) { a.Events[1].Data = json.RawMessage(`{"n":`) },
+		"data that is not JSON":   func(a *eventstore.Append) { a.Events[1].Data = json.RawMessage(`{"n":`) },
 		"data that are a list":    func(a *eventstore.Append) { a.Events[1].Data = json.RawMessage(`[{}]`) },
 		"data with more after":    func(a *eventstore.Append) { a.Events[1].Data = json.RawMessage(`{}{}`) },
 	} {

@@ -1,9 +1,9 @@
-// Package gate bounds how many callers use at once what a store has only so
-// many of, such as connections, and how long the others wait for their turn.
+// Package gate limits how many callers use a scarce resource at the same time,
+// such as connections, and how long the others wait.
 //
-// A caller that waits at a gate must hold nothing that those inside need to
-// finish. What keeps that so: a response owns one view of the read model, and
-// closes it before it opens another.
+// A caller that waits at a gate must hold nothing that the callers inside need to
+// finish. So a response owns one view of the read model, and closes it before it
+// opens another one.
 package gate
 
 import (
@@ -16,15 +16,15 @@ import (
 	"chirp/internal/domain"
 )
 
-// Patience is how long a caller waits for its turn.
+// Patience is how long a caller waits for a place.
 const Patience = 2 * time.Second
 
-// errBusy is what a caller gets whose turn does not come.
+// errBusy is the error for a caller that did not get a place in time.
 var errBusy = &domain.Error{Kind: domain.Unavailable, Msg: "the server is busy; try again", RetryAfter: time.Second}
 
-// Gate lets callers in up to a number. A few places are reserved for the
-// server's own work, so that no crowd of clients keeps it from its projector,
-// its live hub or its probes.
+// Gate admits a limited number of callers. A few places are reserved for the
+// server's own work, so that clients cannot starve its projector, its live hub or
+// its probes.
 type Gate struct {
 	name     string
 	patience time.Duration
@@ -35,28 +35,27 @@ type Gate struct {
 	refused atomic.Int64
 }
 
-// New returns a gate with a number of places for clients, at least one, and of
-// those that are reserved, at which a caller waits for Patience. The name is for
-// operators.
+// New returns a gate with a number of places for any caller, at least one, and a
+// number of reserved places. Callers wait for Patience. The name is for operators.
 func New(name string, places, reserve int) *Gate {
 	return NewPatient(name, places, reserve, Patience)
 }
 
-// NewPatient is New for a gate at which a caller waits longer, or less long.
+// NewPatient is New with another patience.
 func NewPatient(name string, places, reserve int, patience time.Duration) *Gate {
 	return &Gate{name: name, patience: patience, places: make(chan struct{}, max(1, places)), reserve: make(chan struct{}, max(0, reserve))}
 }
 
-// Enter waits for a place, which the caller keeps until it calls leave; calling
-// it again does nothing. Three things might happen:
+// Enter waits for a place, which the caller keeps until it calls leave. Further
+// calls of leave do nothing. Three things might happen:
 //
-//  1. There is a place within the gate's patience: leave is returned.
-//  2. There is none: kind Unavailable.
-//  3. ctx ends: its error.
+//  1. A place becomes free within the gate's patience: Enter returns leave.
+//  2. None does: the error is of kind Unavailable.
+//  3. ctx ends: the error is ctx's.
 func (g *Gate) Enter(ctx context.Context) (leave func(), err error) {
 	reserve := g.reserve
 	if !isOwn(ctx) {
-		reserve = nil // sending to it waits for ever
+		reserve = nil // sending to nil blocks for ever
 	}
 	select {
 	case g.places <- struct{}{}:
@@ -84,16 +83,16 @@ func (g *Gate) leaving(places chan struct{}) func() {
 	return sync.OnceFunc(func() { <-places })
 }
 
-// Stats are the numbers of a gate at one moment.
+// Stats describes a gate at one moment.
 type Stats struct {
 	Name    string
-	Places  int   // how many there are, with the reserved ones
-	Inside  int   // how many are taken
-	Waiting int   // how many callers wait for one
-	Refused int64 // how many callers have waited in vain
+	Places  int   // all places, including the reserved ones
+	Inside  int   // callers that have a place
+	Waiting int   // callers that wait for one
+	Refused int64 // callers that have waited in vain since the start
 }
 
-// Stats returns the numbers of the moment.
+// Stats returns the current numbers.
 func (g *Gate) Stats() Stats {
 	return Stats{
 		Name: g.name, Places: cap(g.places) + cap(g.reserve), Inside: len(g.places) + len(g.reserve),
@@ -103,8 +102,8 @@ func (g *Gate) Stats() Stats {
 
 type ownKey struct{}
 
-// Own returns a context whose calls are the server's own and may take reserved
-// places.
+// Own returns a context that marks calls as the server's own, which may take
+// reserved places.
 func Own(ctx context.Context) context.Context { return context.WithValue(ctx, ownKey{}, true) }
 
 func isOwn(ctx context.Context) bool { return ctx.Value(ownKey{}) != nil }

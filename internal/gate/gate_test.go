@@ -72,7 +72,7 @@ func TestACallerThatGoesIsNotCountedAsRefused(t *testing.T) {
 	})
 }
 
-// enter takes a place that must be there.
+// enter takes a place, which must be free.
 func enter(t *testing.T, g *gate.Gate, ctx context.Context) (leave func()) {
 	t.Helper()
 	leave, err := g.Enter(ctx)

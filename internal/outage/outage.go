@@ -1,7 +1,6 @@
-// Package outage is for what is tried again until it succeeds: how long to wait
-// between attempts, and the account of a failure that lasts. That says since
-// when it has lasted, how many attempts there were, and when it is worth a line
-// in the log: the first failure is, then one a minute with the count, and the
+// Package outage is for operations that are retried until they succeed: it paces
+// the attempts, and tracks since when they fail, how many have failed, and when to
+// log that. It logs the first failure, then one per minute with the count, and the
 // end.
 package outage
 
@@ -13,7 +12,7 @@ import (
 )
 
 const (
-	// logEvery is the time between two lines about the same outage.
+	// logEvery is the time between two log lines about one outage.
 	logEvery = time.Minute
 	// Longest is the longest pause between two attempts.
 	Longest = 2 * time.Second
@@ -23,22 +22,22 @@ const (
 type Report struct {
 	// Err is the error of the last attempt.
 	Err error
-	// Since is when the first attempt failed, and Tries how many have failed
-	// since then.
+	// Since is when the first attempt failed, and Tries how many attempts have
+	// failed.
 	Since time.Time
 	Tries int
 }
 
-// Outage is one part's view of its surroundings: either they are well or there
-// is an outage. It may be used by many goroutines. The zero Outage is well.
+// Outage tracks the outages of something that a part of the program depends on.
+// It may be used concurrently. The zero Outage means that there is none.
 type Outage struct {
 	mu     sync.Mutex
 	report Report
 	logged time.Time
 }
 
-// Failed notes an attempt that failed and logs it as a warning if it is time
-// to. args are further attributes of the line. It returns the count of failed
+// Failed records a failed attempt, and logs it as a warning if it is time to. args
+// are further attributes of the line. Failed returns the number of failed
 // attempts, from 1.
 func (o *Outage) Failed(log *slog.Logger, msg string, err error, args ...any) (tries int) {
 	o.mu.Lock()
@@ -60,8 +59,8 @@ func (o *Outage) Failed(log *slog.Logger, msg string, err error, args ...any) (t
 	return o.report.Tries
 }
 
-// Ended notes that an attempt succeeded, and logs the end of an outage that
-// lasted for more than one attempt.
+// Ended records a successful attempt, and logs the end of an outage that lasted
+// for more than one attempt.
 func (o *Outage) Ended(log *slog.Logger, msg string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -71,21 +70,21 @@ func (o *Outage) Ended(log *slog.Logger, msg string) {
 	o.report, o.logged = Report{}, time.Time{}
 }
 
-// Now returns the outage, and whether there is one.
+// Now returns the current outage, and whether there is one.
 func (o *Outage) Now() (Report, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.report, o.report.Tries > 0
 }
 
-// Delay returns the pause after a number of failed attempts: first after one,
-// twice as long after each further one, and Longest at most.
+// Delay returns the pause after a number of failed attempts: first after one
+// attempt, twice as long after each further one, and at most Longest.
 func Delay(first time.Duration, tries int) time.Duration {
 	const doublings = 10
 	return min(first<<min(max(tries-1, 0), doublings), Longest)
 }
 
-// Pause waits for d or until ctx ends, and reports whether it waited to the end.
+// Pause waits for d or until ctx ends, and reports whether ctx lasted that long.
 func Pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

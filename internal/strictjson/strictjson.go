@@ -1,8 +1,7 @@
-// Package strictjson decodes JSON that strangers send, so that it can be read
-// in one way only: a text is one value and nothing after it, in UTF-8 and
-// without half a surrogate pair, no object in it has a member twice, and
-// members are known by their exact names. encoding/json takes a name in any
-// case, lets the last of several win, and mends broken text.
+// Package strictjson decodes untrusted JSON that has only one interpretation: a
+// text is a single value in UTF-8 without lone surrogates, no object has a member
+// twice, and member names match exactly. By contrast, encoding/json matches names
+// in any case, lets the last duplicate win, and repairs invalid text.
 package strictjson
 
 import (
@@ -15,14 +14,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Error says why a text is refused, in words that follow the text's name, as
-// in "the body is not JSON".
+// Error says why a text is refused. The message follows the text's name, as in
+// "the body is not JSON".
 type Error struct {
-	// Malformed reports that the text itself is wrong, as opposed to a value in
-	// it that is not of the kind that is wanted.
+	// Malformed is set if the text itself is invalid, as opposed to a value of
+	// the wrong kind.
 	Malformed bool
-	// Member is the member of the outermost object whose value is not of the
-	// kind that is wanted, empty for the whole text.
+	// Member is the member of the outermost object whose value is of the wrong
+	// kind, empty for the whole text.
 	Member string
 	// Kind is the JSON kind of that value, such as "number".
 	Kind string
@@ -33,18 +32,18 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return e.message }
 
-// Unmarshal decodes a text. Members that the target does not have are ignored,
-// but not what is wrong inside of them. Numbers whose target is an any become a
-// json.Number of encoding/json, which loses nothing. Every error is an *Error.
+// Unmarshal decodes a text. It ignores members that the target does not have,
+// unless there are errors inside them. A number whose target is an any becomes a
+// json.Number of encoding/json, so that it keeps its precision. Every error is an
+// *Error.
 func Unmarshal(text []byte, into any) error { return decode(text, into, numbers()) }
 
-// UnmarshalKnown is Unmarshal for a text that may have no other members than
-// the target.
+// UnmarshalKnown is Unmarshal, but refuses members that the target does not have.
 func UnmarshalKnown(text []byte, into any) error {
 	return decode(text, into, numbers(), json.RejectUnknownMembers(true))
 }
 
-// Check reports what is wrong with a text, whatever it is about.
+// Check returns an error if a text is malformed.
 func Check(text []byte) error {
 	var value jsontext.Value
 	return decode(text, &value)
@@ -82,7 +81,7 @@ func describe(err *jsontext.SyntacticError, text []byte) string {
 	}
 }
 
-// complete reports whether the bytes before an offset are a JSON value.
+// complete reports whether the bytes before an offset are a whole JSON value.
 func complete(text []byte, offset int64) bool {
 	if offset <= 0 || offset > int64(len(text)) {
 		return false
@@ -126,7 +125,7 @@ func kindName(k jsontext.Kind) string {
 	}
 }
 
-// numbers keeps numbers as they are written.
+// numbers decodes a number whose target is an any as a json.Number.
 func numbers() json.Options {
 	return json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Decoder, into *any) error {
 		if d.PeekKind() != '0' {

@@ -83,9 +83,9 @@ func TestUnmarshalKnownRefusesOtherMembers(t *testing.T) {
 	}
 }
 
-// FuzzUnmarshal looks for a text that has two readings: what is taken must be
-// taken by encoding/json, and mean the same there once names that differ in
-// case only are gone.
+// FuzzUnmarshal looks for a text with two interpretations: encoding/json must also
+// accept what Unmarshal accepts, with the same meaning once names that differ only
+// in case are gone.
 func FuzzUnmarshal(f *testing.F) {
 	for _, seed := range []string{
 		`{"query":"a","variables":{"n":[1,{"x":null}]}}`, `{"query":"a","Query":"b"}`, `{"query":"a"}}`, `{"variableſ":{}}`,

@@ -206,7 +206,7 @@ func spoiled() map[string][]eventstore.Event {
 		"no stream":                 at(6, func(e *eventstore.Event) { e.Stream = "" }),
 		"no type":                   at(6, func(e *eventstore.Event) { e.Type = "" }),
 		"data that are no object":   at(6, func(e *eventstore.Event) { e.Data = json.RawMessage(`[]`) }),
-		"data that are no JSON":     at(len(good)-1, func(e *eventstore.Event) { e.Data = json.RawMessage(`{"a":`) }),
+		"data that is not JSON":     at(len(good)-1, func(e *eventstore.Event) { e.Data = json.RawMessage(`{"a":`) }),
 	}
 }
 
