@@ -9,7 +9,7 @@ import (
 	"chirp/internal/domain"
 )
 
-// register creates an account, either for the outside identity that is calling or
+// register creates an account, either for the external identity that is calling or
 // with a password.
 func (r *Resolver) register(ctx context.Context, input model.RegisterUserInput) (*model.RegisterUserPayload, error) {
 	m, err := commandMeta(ctx, input.CommandID)
@@ -20,13 +20,13 @@ func (r *Resolver) register(ctx context.Context, input model.RegisterUserInput) 
 	who, outside := auth.Identity(ctx)
 	switch {
 	case outside && input.Password != nil:
-		return nil, domain.Errorf(domain.Invalid, "your token comes from an outside issuer and takes the place of a password; leave the password out")
+		return nil, domain.Errorf(domain.Invalid, "your token comes from an external issuer and takes the place of a password; leave the password out")
 	case outside:
 		c.Identity = who
 	case !r.passwords:
 		return nil, errPasswordsOff()
 	case input.Password == nil:
-		return nil, domain.Errorf(domain.Invalid, "the password is missing; send one, or register with a token from an outside issuer that this server trusts")
+		return nil, domain.Errorf(domain.Invalid, "the password is missing; send one, or register with a token from an external issuer that this server trusts")
 	default:
 		c.Password = *input.Password
 	}
@@ -38,7 +38,7 @@ func (r *Resolver) register(ctx context.Context, input model.RegisterUserInput) 
 	return &model.RegisterUserPayload{User: userFromLog(registered.User, registered.Position), Token: token, Position: registered.Position}, err
 }
 
-// token returns a token for a new user. It returns nil for an outside identity,
+// token returns a token for a new user. It returns nil for an external identity,
 // because its issuer decides how long it may call. A caller that repeats a
 // registration must know the account's password, because anybody may have seen
 // the command id.

@@ -74,7 +74,7 @@ func (b *buckets) take(name string, n int, now time.Time) (wait time.Duration) {
 
 // rateLimiter limits the rate of mutations and the cost of operations per caller,
 // and the rate of password hashes per address and per account. A caller is a user,
-// an outside identity without an account, or an address.
+// an external identity without an account, or an address.
 type rateLimiter struct {
 	commands  *buckets
 	costs     *buckets

@@ -24,7 +24,7 @@ func (s *Service) WatchToken(ctx context.Context, authorization string, end func
 		interval = min(interval, time.Until(at))
 	}
 	time.AfterFunc(interval, func() {
-		switch err := panics.Guard(ctx, func() error { return auth.StillGood(s.Tokens, authorization) }); {
+		switch err := panics.Guard(ctx, func() error { return auth.Revalidate(s.Tokens, authorization) }); {
 		case ctx.Err() != nil:
 		case expires && !time.Now().Before(at):
 			end(ErrExpired())

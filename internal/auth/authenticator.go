@@ -9,16 +9,16 @@ import (
 	"chirp/internal/domain"
 )
 
-// Authenticator puts credentials, passwords and tokens together. The time of a
-// saved credential is that of the Tokens' clock.
+// Authenticator combines credentials, passwords and tokens. Its clock is that of
+// Tokens.
 type Authenticator struct {
 	Credentials Credentials
 	Passwords   *Passwords
 	Tokens      *Tokens
 }
 
-// Save hashes a password and writes it durably as a user's credential, in
-// place of any other.
+// Save hashes a password and durably saves the hash as a user's credential,
+// replacing any other.
 func (a Authenticator) Save(ctx context.Context, user domain.UserID, password string) error {
 	hash, err := a.Passwords.Hash(ctx, password)
 	if err != nil {
@@ -30,16 +30,16 @@ func (a Authenticator) Save(ctx context.Context, user domain.UserID, password st
 	return nil
 }
 
-// nobody is looked up in place of a user who does not exist. No id is made of
-// zeros, so there is no credential.
-const nobody = domain.UserID("user_00000000000000000000000000")
+// noUser is looked up in place of a user who does not exist. No id consists of
+// zeros, so it has no credential.
+const noUser = domain.UserID("user_00000000000000000000000000")
 
-// CheckPassword says whether a password is a user's. For a user without a
-// credential, and for the empty id, which stands for nobody, the answer is no
-// at the cost of a yes: a look-up and a hash.
+// CheckPassword reports whether a password is a user's. It returns false for a user
+// without a credential and for the empty id, but does the same work as for any
+// other: a look-up and a hash.
 func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, password string) (bool, error) {
 	if user == "" {
-		user = nobody
+		user = noUser
 	}
 	hash, err := a.Credentials.Credential(ctx, user)
 	if err != nil && !errors.Is(err, ErrNoCredential) {
@@ -52,9 +52,9 @@ func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, pa
 	return ok, nil
 }
 
-// LogIn gives a token to whoever knows a user's password. A wrong password, a
-// user without a credential and nobody ("") are told apart neither by the
-// error, of kind Unauthenticated, nor by the time it takes.
+// LogIn returns a token for a user, given the user's password. A wrong password, a
+// user without a credential and the empty id cannot be distinguished: the error,
+// of kind Unauthenticated, and the time taken are the same.
 func (a Authenticator) LogIn(ctx context.Context, user domain.UserID, password string) (token string, err error) {
 	ok, err := a.CheckPassword(ctx, user, password)
 	if err != nil {
@@ -68,12 +68,11 @@ func (a Authenticator) LogIn(ctx context.Context, user domain.UserID, password s
 
 const sweepBatch = 100
 
-// Sweep settles the credentials that were saved before a time and not
-// confirmed: those whose user's event exists are confirmed, the others, left
-// behind by registrations that failed, are deleted and counted. The time must
-// be long enough ago that no registration can still be under way. exists must
-// ask the log, for a read model may lag. What was swept before an error stays
-// swept.
+// Sweep goes through the credentials that were saved before a time and are not
+// confirmed. It confirms those whose user exists, and deletes the others, which
+// failed registrations left behind; it returns how many it deleted, also together
+// with an error. The time must be long enough ago that no registration can still
+// be in progress. exists must look in the log, because a read model may lag.
 func Sweep(ctx context.Context, c Credentials, exists func(ctx context.Context, user domain.UserID) (bool, error), before time.Time) (swept int, err error) {
 	for {
 		users, err := c.Unconfirmed(ctx, before, sweepBatch)
@@ -81,7 +80,7 @@ func Sweep(ctx context.Context, c Credentials, exists func(ctx context.Context, 
 			return swept, fmt.Errorf("list unconfirmed credentials: %w", err)
 		}
 		for _, user := range users {
-			deleted, err := settle(ctx, c, exists, user)
+			deleted, err := confirmOrDelete(ctx, c, exists, user)
 			if err != nil {
 				return swept, err
 			}
@@ -95,7 +94,7 @@ func Sweep(ctx context.Context, c Credentials, exists func(ctx context.Context, 
 	}
 }
 
-func settle(ctx context.Context, c Credentials, exists func(ctx context.Context, user domain.UserID) (bool, error), user domain.UserID) (deleted bool, err error) {
+func confirmOrDelete(ctx context.Context, c Credentials, exists func(ctx context.Context, user domain.UserID) (bool, error), user domain.UserID) (deleted bool, err error) {
 	ok, err := exists(ctx, user)
 	if err != nil {
 		return false, fmt.Errorf("look whether %s exists: %w", user, err)

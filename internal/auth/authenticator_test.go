@@ -18,7 +18,7 @@ import (
 	"chirp/internal/domain"
 )
 
-// memory keeps credentials in memory. fail, if set, says which method fails.
+// memory stores credentials in memory. fail, if set, is the method that fails.
 type memory struct {
 	mu     sync.Mutex
 	rows   map[domain.UserID]row
@@ -36,7 +36,7 @@ type row struct {
 
 var errStore = errors.New("the store is away")
 
-// enter locks the memory, for one method.
+// enter locks the memory for a method, or returns the method's error.
 func (m *memory) enter(method string) (leave func(), err error) {
 	m.mu.Lock()
 	if m.rows == nil {
@@ -143,7 +143,7 @@ func (m *memory) Secret(_ context.Context, proposed []byte) ([]byte, error) {
 	return slices.Clone(m.secret), err
 }
 
-func TestMemoryKeepsTheContract(t *testing.T) {
+func TestMemoryPassesTheSuite(t *testing.T) {
 	authtest.Run(t, func(testing.TB) auth.Credentials { return &memory{} })
 }
 
@@ -223,7 +223,7 @@ func TestAuthenticatorReportsTheStore(t *testing.T) {
 	}
 }
 
-// crowd saves the credentials of so many users at noon and tells which.
+// crowd saves the credentials of n users at noon and returns the users.
 func crowd(t *testing.T, m *memory, n int) (users []domain.UserID) {
 	t.Helper()
 	for i := range n {
@@ -236,7 +236,7 @@ func crowd(t *testing.T, m *memory, n int) (users []domain.UserID) {
 	return users
 }
 
-func TestSweepDeletesWhatNoEventStandsFor(t *testing.T) {
+func TestSweepDeletesCredentialsWithoutAnEvent(t *testing.T) {
 	m := &memory{}
 	users := crowd(t, m, 350) // several batches
 	young := ann
@@ -288,7 +288,7 @@ func TestSweepStopsAtAnError(t *testing.T) {
 	}
 }
 
-// A hash takes 19 MiB, which tells whether one was computed without a clock.
+// A hash allocates 19 MiB, which shows whether one was computed.
 func TestEveryRefusalCostsALookUpAndAHash(t *testing.T) {
 	a, m := newAuthenticator(t)
 	if err := a.Save(t.Context(), ann, password); err != nil {

@@ -10,7 +10,7 @@ import (
 	"chirp/internal/domain"
 )
 
-// accounts are the users of outside identities, by subject.
+// accounts are the users of external identities, by subject.
 type accounts map[string]domain.UserID
 
 func (a accounts) find(_ context.Context, who domain.Identity) (domain.UserID, error) {
@@ -23,13 +23,13 @@ func (a accounts) find(_ context.Context, who domain.Identity) (domain.UserID, e
 	return "", domain.Errorf(domain.NotFound, "no account")
 }
 
-func TestAuthenticateTellsCallersApart(t *testing.T) {
+func TestAuthenticateDistinguishesCallers(t *testing.T) {
 	key := authtest.RSA(t, "r1")
 	i := authtest.StartIssuer(t, key)
 	tokens, own := tokensAt(t, secret, noon), tokensAt(t, secret, noon)
 	issuer, _ := trusting(i)
 	tokens.Trust(issuer, accounts{"ann@issuer": ann}.find)
-	outside := func(subject string) string { return "Bearer " + key.Sign(t, i.Claims(subject, audience, noon)) }
+	external := func(subject string) string { return "Bearer " + key.Sign(t, i.Claims(subject, audience, noon)) }
 	for _, c := range []struct {
 		name, header string
 		tokens       *auth.Tokens
@@ -39,10 +39,10 @@ func TestAuthenticateTellsCallersApart(t *testing.T) {
 	}{
 		{"nobody", "", tokens, "", "", 0},
 		{"a user by a token issued here", "Bearer " + issue(t, own, bob), tokens, bob, "", 0},
-		{"a user by an outside token", outside("ann@issuer"), tokens, ann, "ann@issuer", 0},
-		{"an outside identity without an account", outside("bob@issuer"), tokens, "", "bob@issuer", 0},
-		{"a subject that looks like a user", outside(string(ann)), tokens, "", string(ann), 0},
-		{"an outside token where none is trusted", outside("ann@issuer"), own, "", "", domain.Unauthenticated},
+		{"a user with an external token", external("ann@issuer"), tokens, ann, "ann@issuer", 0},
+		{"an external identity without an account", external("bob@issuer"), tokens, "", "bob@issuer", 0},
+		{"a subject that looks like a user", external(string(ann)), tokens, "", string(ann), 0},
+		{"an external token where none is trusted", external("ann@issuer"), own, "", "", domain.Unauthenticated},
 		{"our own claims signed by the issuer", "Bearer " + key.Sign(t, i.Claims(string(ann), "chirp", noon), map[string]any{"iss": "chirp"}), tokens, "", "", domain.Unauthenticated},
 		{"the issuer's claims signed by our secret", "Bearer " + hmacSigned(t, "r1", secret, i.Claims("ann@issuer", audience, noon)), tokens, "", "", domain.Unauthenticated},
 		{"no bearer", "Basic YTpi", tokens, "", "", domain.Unauthenticated},
@@ -53,21 +53,21 @@ func TestAuthenticateTellsCallersApart(t *testing.T) {
 				t.Fatalf("got error %v, want kind %d", err, c.kind)
 			}
 			user, ok := auth.Caller(ctx)
-			who, outside := auth.Identity(ctx)
-			if user != c.user || ok != (c.user != "") || who.Subject != c.subject || outside != (c.subject != "") {
+			who, external := auth.Identity(ctx)
+			if user != c.user || ok != (c.user != "") || who.Subject != c.subject || external != (c.subject != "") {
 				t.Errorf("got user %q and identity %+v, want %q and %q", user, who, c.user, c.subject)
 			}
 		})
 	}
-	if _, err := auth.Authenticate(t.Context(), tokens, outside("unlucky")); !errors.Is(err, errStore) {
+	if _, err := auth.Authenticate(t.Context(), tokens, external("unlucky")); !errors.Is(err, errStore) {
 		t.Errorf("while the log is away: got error %v, want %v", err, errStore)
 	}
-	if err := auth.StillGood(tokens, outside("unlucky")); err != nil {
-		t.Errorf("StillGood while the log is away: got error %v, want none", err)
+	if err := auth.Revalidate(tokens, external("unlucky")); err != nil {
+		t.Errorf("Revalidate while the log is away: got error %v, want none", err)
 	}
-	for header, good := range map[string]bool{outside("ann@issuer"): true, outside("bob@issuer"): true, "Bearer x": false, "": true} {
-		if err := auth.StillGood(tokens, header); (err == nil) != good {
-			t.Errorf("StillGood %.20s: got error %v, want good %t", header, err, good)
+	for header, good := range map[string]bool{external("ann@issuer"): true, external("bob@issuer"): true, "Bearer x": false, "": true} {
+		if err := auth.Revalidate(tokens, header); (err == nil) != good {
+			t.Errorf("Revalidate %.20s: got error %v, want good %t", header, err, good)
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Package auth settles who is calling: passwords and their hashes, signed
-// tokens, and the caller that a request's context carries.
+// Package auth determines who is calling: it checks passwords and signed tokens,
+// and keeps the caller in a request's context.
 package auth
 
 import (
@@ -14,37 +14,33 @@ import (
 // ErrNoCredential says that a user has no credential.
 var ErrNoCredential = errors.New("no credential")
 
-// Credentials keeps what must never be in the log: password hashes and the
-// secret that signs tokens. Registration writes the credential first and the
-// event second, so a credential without an event is left behind when a
-// registration fails; Unconfirmed finds those to be swept.
+// Credentials stores what must never be in the log: password hashes and the secret
+// that signs tokens. A registration writes the credential before the event, so one
+// that fails may leave a credential without an event; Unconfirmed finds those.
 type Credentials interface {
-	// SaveCredential writes a hash, durably before it returns. A second one
-	// for the same user replaces the first.
+	// SaveCredential durably saves a user's hash, replacing any other.
 	SaveCredential(ctx context.Context, user domain.UserID, hash string, at time.Time) error
-	// Credential gives a user's hash, or ErrNoCredential.
+	// Credential returns a user's hash, or ErrNoCredential.
 	Credential(ctx context.Context, user domain.UserID) (hash string, err error)
-	// Unconfirmed gives users whose credential was saved before a time and
+	// Unconfirmed returns users whose credential was saved before a time and
 	// neither confirmed nor deleted since, at most limit of them.
 	Unconfirmed(ctx context.Context, before time.Time, limit int) ([]domain.UserID, error)
-	// ConfirmCredential records that the user's event exists. An unknown user
-	// is no error.
+	// ConfirmCredential records that the user exists in the log. A user without
+	// a credential is not an error.
 	ConfirmCredential(ctx context.Context, user domain.UserID) error
-	// DeleteCredential removes a credential. An unknown user is no error.
+	// DeleteCredential removes a credential. A user without one is not an error.
 	DeleteCredential(ctx context.Context, user domain.UserID) error
-	// Secret gives the store's token secret. The first call on a new store
-	// keeps the one proposed; every other gives what was kept, in every
-	// process alike. An empty proposal is never kept: it asks what there is,
-	// which may be nothing.
+	// Secret returns the store's token secret. If there is none yet, it stores
+	// the proposed one, so that all processes get the same secret. An empty
+	// proposal is never stored; the result may then be empty.
 	Secret(ctx context.Context, proposed []byte) ([]byte, error)
 
-	// All gives every credential, in the order of the users' ids. One that is
-	// saved or deleted meanwhile may be given or not; all others are given
-	// once. It keeps little in memory.
+	// All returns an iterator over all credentials, ordered by user id. It yields
+	// each once, except that it may or may not yield one that is saved or deleted
+	// meanwhile. It needs little memory.
 	All(ctx context.Context) iter.Seq2[Credential, error]
-	// Restore writes credentials of another store, durably before it returns,
-	// as if each were saved at a time, and replaces the token secret unless
-	// the one given is empty.
+	// Restore durably saves credentials of another store, as if each were saved
+	// at a time, and replaces the token secret unless secret is empty.
 	Restore(ctx context.Context, secret []byte, credentials []Credential, at time.Time) error
 	// Discard removes every credential and the token secret.
 	Discard(ctx context.Context) error

@@ -2,9 +2,9 @@ package auth
 
 import "context"
 
-// TakeTurn takes one of the turns that Passwords gives, until it is released.
-func TakeTurn(p *Passwords) (release func()) {
-	release, err := p.turns.Enter(context.Background())
+// Occupy takes the place of one hash until it is released.
+func Occupy(p *Passwords) (release func()) {
+	release, err := p.gate.Enter(context.Background())
 	if err != nil {
 		panic(err)
 	}

@@ -18,43 +18,43 @@ import (
 	"chirp/internal/domain"
 )
 
-// maxOutsideToken bounds the tokens of an outside issuer, in bytes: some carry
-// all the groups that somebody is in.
-const maxOutsideToken = 16 << 10
+// maxExternalToken bounds the size of an external issuer's tokens, in bytes. Some
+// list all groups of a user.
+const maxExternalToken = 16 << 10
 
-// futureLeeway is how far ahead the issuer's clock may be, as much as go-oidc
-// allows for the time before which a token is not good.
+// futureLeeway is how far ahead the issuer's clock may be. go-oidc allows as much
+// for the time before which a token is not valid.
 const futureLeeway = 5 * time.Minute
 
-// signatures are the ways in which an outside token may be signed: by a key of
-// which only the other half is known here. A token never chooses to be checked
-// by a shared secret, or not at all.
+// signatures are the algorithms that an external token may be signed with. All use
+// a private key of the issuer's: a token must not be able to choose verification
+// with a shared secret, or none.
 var signatures = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
 	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
-// IssuerConfig says whose tokens are good. All but the first two may be zero.
+// IssuerConfig says which external tokens are valid. URL and Audience are required.
 type IssuerConfig struct {
-	// URL is the issuer as its tokens name it, to the letter. What it serves
-	// at /.well-known/openid-configuration below it says where its keys are.
+	// URL must equal the issuer in the tokens. The document at
+	// /.well-known/openid-configuration below it says where the keys are.
 	URL string
-	// Audience is what the tokens must be for.
+	// Audience must be among the audiences of a token.
 	Audience string
 	Now      func() time.Time
-	Client   *http.Client // is called for the keys
+	Client   *http.Client // fetches the keys
 	Logger   *slog.Logger
 }
 
-// Issuer verifies the tokens of an outside issuer, by OpenID Connect.
+// Issuer verifies the tokens of an external OpenID Connect issuer.
 type Issuer struct {
 	url    string
 	config *oidc.Config
 	keys   *keys
 }
 
-// NewIssuer makes an Issuer. It calls nobody: the keys are fetched by Run, or
-// when the first token comes.
+// NewIssuer returns an Issuer. It makes no request; Run or the first token fetches
+// the keys.
 func NewIssuer(cfg IssuerConfig) *Issuer {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -79,9 +79,9 @@ func NewIssuer(cfg IssuerConfig) *Issuer {
 	}
 }
 
-// CheckIssuerURL says what is wrong with an issuer's URL. Whoever can change
-// what it answers can be anybody here, so it must be https, or a server on
-// this machine.
+// CheckIssuerURL returns an error if an issuer's URL is not acceptable. A party that
+// can change the answers of that URL can log in as any user, so it must be https or
+// a server on this machine.
 func CheckIssuerURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
@@ -102,18 +102,18 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Run keeps the keys up to date until ctx ends: what the issuer takes back is
-// noticed within five minutes. One that cannot be reached is tried again, and
-// meanwhile the keys that are known stay good.
+// Run keeps the keys up to date until ctx ends. It notices within five minutes that
+// the issuer revoked a key. While the issuer cannot be reached, Run retries and the
+// known keys stay valid.
 func (i *Issuer) Run(ctx context.Context) error { return i.keys.run(ctx) }
 
-// Verify gives the identity that a token is about, and when it expires. Three
-// things might happen:
+// Verify returns the identity that a token identifies, and when the token expires.
+// Three things might happen:
 //
-//  1. The token is good.
-//  2. It is not, or is no longer: an error of kind Unauthenticated.
-//  3. Its key is not known, and the issuer cannot be asked now: an error of
-//     kind Unavailable.
+//  1. The token is valid.
+//  2. It is not, or no longer: the error is of kind Unauthenticated.
+//  3. Its key is not known and cannot be fetched now: the error is of kind
+//     Unavailable.
 func (i *Issuer) Verify(ctx context.Context, token string) (domain.Identity, time.Time, error) {
 	candidates, err := i.candidates(ctx, token)
 	if err != nil {
@@ -125,48 +125,47 @@ func (i *Issuer) Verify(ctx context.Context, token string) (domain.Identity, tim
 	case errors.As(err, &expired) && !expired.Expiry.IsZero():
 		return domain.Identity{}, time.Time{}, domain.Errorf(domain.Unauthenticated, "the token has expired; get a new one from its issuer")
 	case err != nil || verified.IssuedAt.After(i.config.Now().Add(futureLeeway)):
-		return domain.Identity{}, time.Time{}, invalidOutsideToken()
+		return domain.Identity{}, time.Time{}, invalidExternalToken()
 	}
 	who, err := domain.ParseIdentity(verified.Issuer, verified.Subject)
 	if err != nil {
-		return domain.Identity{}, time.Time{}, invalidOutsideToken()
+		return domain.Identity{}, time.Time{}, invalidExternalToken()
 	}
 	return who, verified.Expiry, nil
 }
 
-func invalidOutsideToken() error {
+func invalidExternalToken() error {
 	return domain.Errorf(domain.Unauthenticated, "the token is not valid here: its signature, its issuer, its audience or its time is wrong; get a new one from its issuer")
 }
 
-// candidates gives the keys that may have signed a token: the one that it
-// names, or all for a token that names none.
+// candidates returns the keys that may have signed a token: the key that the token
+// names, or all keys if it names none.
 func (i *Issuer) candidates(ctx context.Context, token string) (keySet, error) {
-	if len(token) > maxOutsideToken || !readOneWay(token) {
-		return nil, invalidOutsideToken()
+	if len(token) > maxExternalToken || !unambiguous(token) {
+		return nil, invalidExternalToken()
 	}
 	jws, err := jose.ParseSignedCompact(token, signatures)
-	if err != nil || len(jws.Signatures) != 1 || !isIdentity(jws.Signatures[0].Protected) {
-		return nil, invalidOutsideToken()
+	if err != nil || len(jws.Signatures) != 1 || !identifiesCaller(jws.Signatures[0].Protected) {
+		return nil, invalidExternalToken()
 	}
 	return i.keys.find(ctx, jws.Signatures[0].Protected.KeyID)
 }
 
-// isIdentity says whether a token is of a type that says who is calling.
-// Issuers sign other things by the same keys, for example the news that
-// somebody has logged out.
-func isIdentity(header jose.Header) bool {
+// identifiesCaller reports whether a token is of a type that identifies a caller.
+// Issuers sign other tokens with the same keys, such as logout tokens.
+func identifiesCaller(header jose.Header) bool {
 	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
 	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
 	return slices.Contains([]string{"", "jwt", "at+jwt"}, typ)
 }
 
-// keySet are an issuer's keys.
+// keySet is a set of an issuer's keys.
 type keySet []jose.JSONWebKey
 
 var _ oidc.KeySet = keySet(nil)
 
-// VerifySignature implements oidc.KeySet: it gives what one of the keys signed,
-// in the way that the key is for if it says so.
+// VerifySignature implements oidc.KeySet. It returns the payload if one of the keys
+// signed it, with the key's own algorithm if the key has one.
 func (s keySet) VerifySignature(_ context.Context, token string) ([]byte, error) {
 	jws, err := jose.ParseSignedCompact(token, signatures)
 	if err != nil {
@@ -180,14 +179,14 @@ func (s keySet) VerifySignature(_ context.Context, token string) ([]byte, error)
 			return wholeClaims(payload)
 		}
 	}
-	return nil, errors.New("no key of the issuer's verifies the signature")
+	return nil, errors.New("none of the issuer's keys verifies the signature")
 }
 
-// wholeClaims refuses claims with half a character, because the decoder would
-// take two subjects that differ in one for the same person.
+// wholeClaims refuses claims that are not valid UTF-8 or escape a lone surrogate,
+// because the decoder would replace it and so make different subjects equal.
 func wholeClaims(payload []byte) ([]byte, error) {
 	if !domain.WellFormedJSON(payload) {
-		return nil, errors.New("the claims are not valid UTF-8, or escape half a character")
+		return nil, errors.New("the claims are not valid UTF-8, or escape a lone surrogate")
 	}
 	return payload, nil
 }

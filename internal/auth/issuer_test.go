@@ -24,7 +24,7 @@ import (
 
 const audience = "chirp-api"
 
-// clock is a time that a test sets.
+// clock is a clock that a test sets.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time          { return noon.Add(time.Duration(c.ahead.Load())) }
@@ -35,7 +35,7 @@ func trusting(i *authtest.Issuer) (*auth.Issuer, *clock) {
 	return auth.NewIssuer(auth.IssuerConfig{URL: i.URL, Audience: audience, Now: c.now}), c
 }
 
-func TestOutsideTokensOfBothKindsOfKeyAreGood(t *testing.T) {
+func TestExternalTokensOfBothKindsOfKeyAreValid(t *testing.T) {
 	for _, key := range []authtest.Key{authtest.RSA(t, "r1"), authtest.EC(t, "e1"), authtest.RSA(t, "")} {
 		t.Run(key.Method.Alg()+" "+key.ID, func(t *testing.T) {
 			i := authtest.StartIssuer(t, authtest.RSA(t, "other"), key)
@@ -56,7 +56,7 @@ func TestOutsideTokensOfBothKindsOfKeyAreGood(t *testing.T) {
 	}
 }
 
-func TestOutsideTokensThatAreNotGood(t *testing.T) {
+func TestExternalTokensThatAreNotValid(t *testing.T) {
 	key, stranger := authtest.RSA(t, "r1"), authtest.RSA(t, "r1")
 	i := authtest.StartIssuer(t, key, authtest.EC(t, "e1"))
 	i.Add(map[string]any{"kty": "oct", "kid": "shared", "alg": "HS256", "k": base64.RawURLEncoding.EncodeToString(secret)})
@@ -153,7 +153,7 @@ func typed(t *testing.T, key authtest.Key, typ string, claims jwt.MapClaims) str
 	return signed
 }
 
-// tampered puts another subject into a token.
+// tampered returns a token with another subject.
 func tampered(t *testing.T, token string) string {
 	t.Helper()
 	parts := strings.Split(token, ".")
@@ -187,7 +187,7 @@ func TestRotatedKeysAreFound(t *testing.T) {
 	wantKind(t, "the new key's token in two hours", err, domain.Unauthenticated)
 }
 
-func TestMadeUpKeysDoNotMakeTheIssuerBusy(t *testing.T) {
+func TestForgedKeysDoNotOverloadTheIssuer(t *testing.T) {
 	key := authtest.RSA(t, "r1")
 	i := authtest.StartIssuer(t, key)
 	issuer, c := trusting(i)
@@ -208,7 +208,7 @@ func TestMadeUpKeysDoNotMakeTheIssuerBusy(t *testing.T) {
 	wantKind(t, "a minute later", err, domain.Unauthenticated)
 }
 
-func TestAnIssuerThatIsDownIsTriedAgain(t *testing.T) {
+func TestAnIssuerThatIsDownIsRetried(t *testing.T) {
 	key := authtest.RSA(t, "r1")
 	i := authtest.StartIssuer(t, key)
 	i.SetDown(true)
@@ -260,7 +260,7 @@ func TestRunFetchesTheKeysUntilTheyAreThere(t *testing.T) {
 	}
 }
 
-// Whoever discovery leads to must be reached by https, or on this machine.
+// The keys must be fetched by https, or from this machine.
 func TestKeysAreNotFetchedInTheClear(t *testing.T) {
 	for _, c := range []struct{ name, document string }{
 		{"keys by http", `{"issuer": "ISSUER", "jwks_uri": "http://keys.example/keys"}`},

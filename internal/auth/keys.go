@@ -21,25 +21,25 @@ import (
 )
 
 const (
-	// refreshEvery is how often the keys are fetched anyway: a key that was
-	// taken back is good for so long at most.
+	// refreshEvery is how often the keys are fetched regardless of tokens. A
+	// revoked key stays valid for that long at most.
 	refreshEvery = 5 * time.Minute
-	// Tokens with unknown keys make the issuer be asked, also those that
-	// somebody made up; so often at most, after a few at once.
+	// A token with an unknown key, which may be forged, causes a fetch. This is
+	// how often that may happen, and how often in a row.
 	askEvery = 5 * time.Second
 	askBurst = 3
 
-	fetchTimeout = 10 * time.Second // for one answer of the issuer's
-	askTimeout   = 5 * time.Second  // for a token to wait for it
+	fetchTimeout = 10 * time.Second // for one response of the issuer
+	askTimeout   = 5 * time.Second  // for a token that waits for a fetch
 	firstRetry   = time.Second
 	lastRetry    = 30 * time.Second
 
-	maxAnswer = 1 << 20 // bytes of one answer of the issuer's
+	maxAnswer = 1 << 20 // bytes of one response of the issuer
 	maxKeys   = 100
 )
 
-// keys are an issuer's, as far as they are known. Those that were fetched stay
-// until others were: an issuer that is down takes nothing away.
+// keys caches an issuer's keys. The keys of the last successful fetch stay valid
+// while the issuer is down.
 type keys struct {
 	issuer string
 	client *http.Client
@@ -50,10 +50,10 @@ type keys struct {
 	mu       sync.Mutex
 	known    keySet
 	failure  error         // of the last fetch
-	fetching chan struct{} // closed when the fetch under way has ended
+	fetching chan struct{} // closed when the current fetch ends, nil if there is none
 }
 
-var errTooOften = errors.New("it was asked a moment ago")
+var errTooOften = errors.New("the issuer was asked a moment ago")
 
 func newKeys(cfg IssuerConfig) *keys {
 	client := *cfg.Client
@@ -70,21 +70,21 @@ func newKeys(cfg IssuerConfig) *keys {
 	}
 }
 
-// find gives the key with an id, or all for no id. If there is none the issuer
-// is asked for newer ones; if there is none then either, the token is not
-// valid. Without an answer of the issuer's the error is Unavailable.
+// find returns the keys with an id, or all keys for the empty id. If there is none,
+// it fetches the keys and looks again. If there is still none, the token is not
+// valid. If the fetch fails, the error is of kind Unavailable.
 func (k *keys) find(ctx context.Context, id string) (keySet, error) {
 	if found := k.lookUp(id); len(found) > 0 {
 		return found, nil
 	}
 	if err := k.ask(ctx); err != nil {
-		k.log.Debug("an outside token's key is not known", "issuer", k.issuer, "error", err)
+		k.log.Debug("an external token's key is not known", "issuer", k.issuer, "error", err)
 		return nil, domain.Errorf(domain.Unavailable, "the key of the token's issuer is not known yet; try again in a few seconds")
 	}
 	if found := k.lookUp(id); len(found) > 0 {
 		return found, nil
 	}
-	return nil, invalidOutsideToken()
+	return nil, invalidExternalToken()
 }
 
 func (k *keys) lookUp(id string) keySet {
@@ -102,15 +102,16 @@ func (k *keys) lookUp(id string) keySet {
 	return found
 }
 
-// ask is fetch for a token whose key is not known.
+// ask fetches the keys for a token whose key is not known, unless that happened too
+// often lately.
 func (k *keys) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	return k.fetch(ctx, func() bool { return k.asking.AllowN(k.now(), 1) })
 }
 
-// fetch asks the issuer for its keys, or waits for the answer if it is being
-// asked already. allowed says whether it may be asked anew.
+// fetch fetches the keys, or waits for a fetch in progress. allowed reports whether
+// a new fetch may start.
 func (k *keys) fetch(ctx context.Context, allowed func() bool) error {
 	k.mu.Lock()
 	if k.fetching == nil {
@@ -133,8 +134,8 @@ func (k *keys) fetch(ctx context.Context, allowed func() bool) error {
 	return k.failure
 }
 
-// update fetches the keys for all who wait for them, so that nobody's going
-// away fails the others.
+// update fetches the keys for all callers that wait for them. It has a context of
+// its own, so that a caller that gives up does not fail the others.
 func (k *keys) update(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*fetchTimeout)
 	defer cancel()
@@ -148,7 +149,7 @@ func (k *keys) update(done chan struct{}) {
 	close(done)
 }
 
-// download finds out where the keys are, and gives those that can be used.
+// download discovers where the keys are, and returns those that can be used.
 func (k *keys) download(ctx context.Context) (keySet, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, k.client), k.issuer)
 	if err != nil {
@@ -185,13 +186,13 @@ func (k *keys) get(ctx context.Context, address string) ([]byte, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answered %s", response.Status)
+		return nil, fmt.Errorf("the response is %s", response.Status)
 	}
 	return io.ReadAll(response.Body)
 }
 
-// parseKeys reads a JSON Web Key Set, and passes over keys that are not for
-// signatures or of a kind that is not known here.
+// parseKeys parses a JSON Web Key Set. It skips keys that are not for signatures or
+// of an unknown kind.
 func parseKeys(body []byte) (keySet, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -211,12 +212,12 @@ func parseKeys(body []byte) (keySet, error) {
 		usable = append(usable, key)
 	}
 	if len(usable) == 0 {
-		return nil, errors.New("the issuer has no key that can be used")
+		return nil, errors.New("the issuer has no usable key")
 	}
 	return usable, nil
 }
 
-// run fetches the keys now and then until ctx ends.
+// run fetches the keys periodically until ctx ends.
 func (k *keys) run(ctx context.Context) error {
 	retry := firstRetry
 	for first := true; ; {
@@ -227,9 +228,9 @@ func (k *keys) run(ctx context.Context) error {
 			return nil
 		case err != nil:
 			wait, retry = retry, min(2*retry, lastRetry)
-			k.log.Warn("the issuer of outside tokens gives no keys, trying again", "issuer", k.issuer, "error", err, "wait", wait)
+			k.log.Warn("cannot fetch the keys of the OpenID Connect issuer; trying again", "issuer", k.issuer, "error", err, "wait", wait)
 		case first:
-			k.log.Info("the keys of outside tokens are known", "issuer", k.issuer)
+			k.log.Info("fetched the keys of the OpenID Connect issuer", "issuer", k.issuer)
 			first, retry = false, firstRetry
 		default:
 			retry = firstRetry
@@ -240,7 +241,7 @@ func (k *keys) run(ctx context.Context) error {
 	}
 }
 
-// limited cuts answers off that are larger than any set of keys.
+// limited truncates responses that are too large for a key set.
 type limited struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.

@@ -13,44 +13,44 @@ import (
 	"chirp/internal/gate"
 )
 
-// What new hashes are made with. A stored hash carries its own parameters, so
-// these can be raised at any time.
+// Parameters of new hashes. A stored hash has its own parameters, so these can be
+// increased at any time.
 const (
 	memoryKiB = 19 * 1024
 	passes    = 2
 	lanes     = 1
 	saltBytes = 16
 	keyBytes  = 32
-	// passwordWait is how long a call waits for its turn.
+	// passwordWait is how long a call waits before it may hash.
 	passwordWait = 5 * time.Second
 )
 
-// Passwords hashes and verifies passwords with argon2id. Each hash takes 19 MiB
-// and some tens of milliseconds of a core, so only so many run at once; a call
-// that does not get its turn within five seconds gives an error of kind
+// Passwords hashes and verifies passwords with argon2id. Each hash takes 19 MiB and
+// some tens of milliseconds of CPU time, so the number of concurrent hashes is
+// limited. A call that has waited for five seconds fails with an error of kind
 // Unavailable.
 type Passwords struct {
-	turns *gate.Gate
+	gate *gate.Gate
 }
 
-// NewPasswords lets at most so many hashes, and at least one, run at once.
+// NewPasswords returns Passwords with a limit of concurrent hashes, at least one.
 func NewPasswords(concurrent int) *Passwords {
-	return &Passwords{turns: gate.NewPatient("passwords", concurrent, 0, passwordWait)}
+	return &Passwords{gate: gate.NewPatient("passwords", concurrent, 0, passwordWait)}
 }
 
-// Stats returns how many hashes run, how many calls wait for their turn, and
-// how many have waited in vain.
-func (p *Passwords) Stats() gate.Stats { return p.turns.Stats() }
+// Stats returns how many hashes run, how many calls wait, and how many have waited
+// in vain.
+func (p *Passwords) Stats() gate.Stats { return p.gate.Stats() }
 
-// Hash gives a password's hash in the PHC string format, with a salt of its
-// own. A password of a length that is not allowed is Invalid.
+// Hash returns a password's hash with a new salt, in the PHC string format. A
+// password that is too short or too long is Invalid.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := domain.CheckPassword(password); err != nil {
 		return "", err
 	}
 	h := newHash()
 	if _, err := rand.Read(h.salt); err != nil {
-		return "", fmt.Errorf("make a salt: %w", err)
+		return "", fmt.Errorf("generate a salt: %w", err)
 	}
 	key, err := p.derive(ctx, h, password)
 	if err != nil {
@@ -60,7 +60,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	return h.String(), nil
 }
 
-// newHash is a hash with today's parameters; its salt and key are zeros yet.
+// newHash returns a hash with the current parameters, and zeros for salt and key.
 func newHash() hash {
 	return hash{
 		params: params{memory: memoryKiB, passes: passes, lanes: lanes},
@@ -69,9 +69,9 @@ func newHash() hash {
 	}
 }
 
-// Verify says whether a password is the one that a hash was made of. An empty
-// hash stands for a user that does not exist: the answer is no, at the same
-// cost as any other, so that the time taken does not tell who has an account.
+// Verify reports whether a hash is that of a password. An empty hash stands for a
+// user who does not exist: Verify then returns false after the same work as for any
+// other, so that the time taken does not reveal who has an account.
 func (p *Passwords) Verify(ctx context.Context, stored, password string) (bool, error) {
 	if len(password) > domain.MaxPassword {
 		return false, nil
@@ -90,10 +90,11 @@ func (p *Passwords) Verify(ctx context.Context, stored, password string) (bool, 
 	return subtle.ConstantTimeCompare(key, h.key) == 1 && stored != "", nil
 }
 
-// derive waits for a turn and computes a key of the length that h has, which
-// cannot be interrupted.
+// derive waits until it may hash, and computes the key of a password with the
+// parameters, the salt and the key length of h. The computation cannot be
+// interrupted.
 func (p *Passwords) derive(ctx context.Context, h hash, password string) ([]byte, error) {
-	leave, err := p.turns.Enter(ctx)
+	leave, err := p.gate.Enter(ctx)
 	switch {
 	case domain.KindOf(err) == domain.Unavailable:
 		return nil, &domain.Error{Kind: domain.Unavailable, Msg: "too many passwords are being checked; try again in a few seconds", RetryAfter: passwordWait}

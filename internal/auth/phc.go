@@ -10,15 +10,15 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// params are argon2id's costs.
+// params are the cost parameters of argon2id.
 type params struct {
 	memory uint32 // KiB
 	passes uint32
 	lanes  uint8
 }
 
-// What a stored hash may ask for. A hash is ours to begin with, but a damaged
-// or foreign one must not be able to take all memory or run for minutes.
+// Bounds of a stored hash. A damaged or foreign one must not be able to use all
+// memory or run for minutes.
 const (
 	maxHash   = 256        // bytes of the whole string
 	maxMemory = 256 * 1024 // KiB
@@ -30,14 +30,14 @@ const (
 	maxKey    = 64
 )
 
-// hash is a password's hash with all that is needed to compute it again.
+// hash is a password's hash with everything needed to compute it again.
 type hash struct {
 	params
 	salt []byte
 	key  []byte
 }
 
-// String gives the PHC string format:
+// String returns the hash in the PHC string format:
 // $argon2id$v=19$m=<KiB>,t=<passes>,p=<lanes>$<salt>$<key>, both in base64
 // without padding.
 func (h hash) String() string {
@@ -46,8 +46,8 @@ func (h hash) String() string {
 		h.memory, h.passes, h.lanes, enc.EncodeToString(h.salt), enc.EncodeToString(h.key))
 }
 
-// parseHash reads what String gives, within the bounds above. Its errors never
-// hold any of the hash.
+// parseHash parses what String returns, within the bounds above. Its errors contain
+// nothing of the hash.
 func parseHash(s string) (hash, error) {
 	var h hash
 	parts := strings.Split(s, "$")
@@ -90,7 +90,8 @@ func parseParams(s string) (params, error) {
 	return params{memory: memory, passes: passes, lanes: uint8(lanes)}, nil
 }
 
-// parseParam reads a number from 1 to most in the one way of writing it.
+// parseParam parses a parameter with a number from 1 to most, in canonical decimal
+// form.
 func parseParam(s, name string, most uint32) (uint32, error) {
 	digits, ok := strings.CutPrefix(s, name)
 	n, err := strconv.ParseUint(digits, 10, 32)
@@ -102,11 +103,11 @@ func parseParam(s, name string, most uint32) (uint32, error) {
 
 func decodeBase64(s string, least, most int) ([]byte, error) {
 	b, err := base64.RawStdEncoding.Strict().DecodeString(s)
-	if err != nil || strings.ContainsAny(s, "\r\n") { // which the decoder passes over
+	if err != nil || strings.ContainsAny(s, "\r\n") { // which the decoder ignores
 		return nil, errors.New("not base64 without padding")
 	}
 	if len(b) < least || len(b) > most {
-		return nil, fmt.Errorf("%d bytes, there must be %d to %d", len(b), least, most)
+		return nil, fmt.Errorf("%d bytes; there must be %d to %d", len(b), least, most)
 	}
 	return b, nil
 }

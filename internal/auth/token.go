@@ -12,58 +12,56 @@ import (
 	"chirp/internal/domain"
 )
 
-// TokenLifetime is how long a token is good for after it was issued.
+// TokenLifetime is how long a token is valid after it was issued.
 const TokenLifetime = 30 * 24 * time.Hour
 
-// MinSecret is the fewest bytes a token secret may have: as many as the hash
-// that signs has, for a shorter one would be easier to guess than the
+// MinSecret is the minimum length of a token secret in bytes. It is the length of
+// the signing hash, because a shorter secret would be easier to guess than a
 // signature.
 const MinSecret = 32
 
 const (
 	tokenParty  = "chirp"          // issuer and audience
-	tokenLeeway = 30 * time.Second // for clocks that disagree
-	maxToken    = 4096             // bytes; ours have fewer than 400
+	tokenLeeway = 30 * time.Second // for clocks that differ
+	maxToken    = 4096             // bytes; tokens issued here have fewer than 400
 )
 
-// Tokens issues and verifies the signed tokens (JWT, HMAC-SHA256) by which a
-// caller says who is calling, and verifies those of an outside issuer if it
-// trusts one. Nothing is kept of them: a token is good until it expires, or
-// until the secret is changed.
+// Tokens issues and verifies the signed tokens (JWT, HMAC-SHA256) that identify a
+// caller, and verifies those of an external issuer if it trusts one. It stores no
+// tokens: a token is valid until it expires or the secret changes.
 type Tokens struct {
 	secret []byte
 	now    func() time.Time
 	parser *jwt.Parser
 
-	issuer *Issuer // nil if only the tokens issued here are good
+	issuer *Issuer // nil if only the tokens issued here are valid
 	find   FindUser
 }
 
-// FindUser gives the user that an outside identity has here, or an error of
-// kind NotFound.
+// FindUser returns the user of an external identity, or an error of kind NotFound.
 type FindUser func(ctx context.Context, who domain.Identity) (domain.UserID, error)
 
-// Trust takes an outside issuer's tokens for good from now on. It is to be
-// called before the first token is verified.
+// Trust accepts an external issuer's tokens from now on. It must be called before
+// the first token is verified.
 func (t *Tokens) Trust(issuer *Issuer, find FindUser) { t.issuer, t.find = issuer, find }
 
-// Bearer is what a good token says about whoever brings it.
+// Bearer is what a valid token says about its bearer.
 type Bearer struct {
-	User     domain.UserID   // empty for an outside identity without an account
-	Identity domain.Identity // the zero one for a token issued here
+	User     domain.UserID   // empty for an external identity without an account
+	Identity domain.Identity // zero for a token issued here
 	Expires  time.Time
 }
 
-// NewTokens makes tokens of a secret of at least MinSecret bytes.
+// NewTokens returns Tokens that sign with a secret of at least MinSecret bytes.
 func NewTokens(secret []byte, now func() time.Time) (*Tokens, error) {
 	if len(secret) < MinSecret {
-		return nil, fmt.Errorf("token secret has %d bytes, it must have at least %d", len(secret), MinSecret)
+		return nil, fmt.Errorf("token secret has %d bytes; it must have at least %d", len(secret), MinSecret)
 	}
 	return &Tokens{
 		secret: secret,
 		now:    now,
 		parser: jwt.NewParser(
-			// Only this method: a token must not choose how it is checked.
+			// Only this method: a token must not choose how it is verified.
 			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 			jwt.WithIssuer(tokenParty),
 			jwt.WithAudience(tokenParty),
@@ -76,7 +74,7 @@ func NewTokens(secret []byte, now func() time.Time) (*Tokens, error) {
 	}, nil
 }
 
-// Issue gives a token that says its bearer is a user, for TokenLifetime.
+// Issue returns a token that identifies a user for TokenLifetime.
 func (t *Tokens) Issue(user domain.UserID) (string, error) {
 	now := t.now()
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
@@ -93,18 +91,18 @@ func (t *Tokens) Issue(user domain.UserID) (string, error) {
 	return signed, nil
 }
 
-// Verify gives the user that a token was issued to here, or an error of kind
-// Unauthenticated. It does not say whether the user still exists in this log.
+// Verify returns the user of a token issued here, or an error of kind
+// Unauthenticated. The user may not exist in this log.
 func (t *Tokens) Verify(token string) (domain.UserID, error) {
 	bearer, err := t.readOwn(token)
 	return bearer.User, err
 }
 
-// Read gives what a token says, be it one of ours or an outside issuer's. The
-// error is of kind Unauthenticated if it is not good, and Unavailable if that
-// cannot be told now.
+// Read verifies a token issued here or by the external issuer, and returns what it
+// says. The error is of kind Unauthenticated if the token is not valid, and
+// Unavailable if that cannot be determined now.
 func (t *Tokens) Read(ctx context.Context, token string) (Bearer, error) {
-	if !t.outside(token) {
+	if !t.external(token) {
 		return t.readOwn(token)
 	}
 	who, expires, err := t.issuer.Verify(ctx, token)
@@ -113,15 +111,15 @@ func (t *Tokens) Read(ctx context.Context, token string) (Bearer, error) {
 	}
 	user, err := t.find(ctx, who)
 	if err != nil && domain.KindOf(err) != domain.NotFound {
-		return Bearer{}, fmt.Errorf("find the user of an outside identity: %w", err)
+		return Bearer{}, fmt.Errorf("find the user of an external identity: %w", err)
 	}
 	return Bearer{User: user, Identity: who, Expires: expires}, nil
 }
 
-// outside says whether a token gives itself out as the outside issuer's. That
-// only decides who verifies it.
-func (t *Tokens) outside(token string) bool {
-	if t.issuer == nil || len(token) > maxOutsideToken {
+// external reports whether a token claims to come from the external issuer. That
+// only decides how it is verified.
+func (t *Tokens) external(token string) bool {
+	if t.issuer == nil || len(token) > maxExternalToken {
 		return false
 	}
 	var claims jwt.RegisteredClaims
@@ -131,9 +129,9 @@ func (t *Tokens) outside(token string) bool {
 
 func (t *Tokens) readOwn(token string) (Bearer, error) {
 	if len(token) > maxToken {
-		return Bearer{}, domain.Errorf(domain.Unauthenticated, "the token is too long to be one of ours; log in again")
+		return Bearer{}, domain.Errorf(domain.Unauthenticated, "the token is too long to have been issued here; log in again")
 	}
-	if !readOneWay(token) {
+	if !unambiguous(token) {
 		return Bearer{}, invalidToken()
 	}
 	var claims jwt.RegisteredClaims
@@ -155,9 +153,9 @@ func invalidToken() error {
 	return domain.Errorf(domain.Unauthenticated, "the token is not valid here; log in again")
 }
 
-// StillGood says, by an error, that a token that was good has ceased to be. As
-// long as that cannot be told there is none.
-func StillGood(tokens *Tokens, header string) error {
+// Revalidate returns an error if a token that was valid no longer is. It returns nil
+// if that cannot be determined now.
+func Revalidate(tokens *Tokens, header string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	_, err := Authenticate(ctx, tokens, header)

@@ -25,7 +25,7 @@ var secret = []byte("0123456789abcdef0123456789abcdef")
 
 var noon = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// tokensAt gives tokens of a secret, at a time.
+// tokensAt returns Tokens with a secret, at a time.
 func tokensAt(t testing.TB, secret []byte, now time.Time) *auth.Tokens {
 	t.Helper()
 	tokens, err := auth.NewTokens(secret, func() time.Time { return now })
@@ -62,7 +62,7 @@ func TestTokensNeedALongSecret(t *testing.T) {
 	}
 }
 
-func TestATokenIsGoodForItsLifetime(t *testing.T) {
+func TestATokenIsValidForItsLifetime(t *testing.T) {
 	token := issue(t, tokensAt(t, secret, noon), ann)
 	for _, c := range []struct {
 		name string
@@ -94,7 +94,7 @@ func TestATokenIsGoodForItsLifetime(t *testing.T) {
 	}
 }
 
-// claims are those of a good token, to be spoilt.
+// claims returns the claims of a valid token, for a test to spoil.
 func claims() jwt.MapClaims {
 	return jwt.MapClaims{
 		"iss": "chirp", "aud": []string{"chirp"}, "sub": string(ann),
@@ -118,7 +118,7 @@ func TestVerifyDependsOnEveryClaim(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, claim string
-		value       any // nil takes the claim away
+		value       any // nil removes the claim
 	}{
 		{"another issuer", "iss", "chirper"},
 		{"no issuer", "iss", nil},
@@ -187,7 +187,7 @@ func TestVerifyRefusesOtherSignatures(t *testing.T) {
 	}
 }
 
-// signedText is a token of claims as they are written here, with a good
+// signedText returns a token of the exact text of its claims, with a valid
 // signature.
 func signedText(t *testing.T, header, claims string) string {
 	t.Helper()
@@ -199,7 +199,7 @@ func signedText(t *testing.T, header, claims string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-func TestATokenWithTwoReadingsIsNotGood(t *testing.T) {
+func TestAnAmbiguousTokenIsNotValid(t *testing.T) {
 	tokens := tokensAt(t, secret, noon)
 	const header = `{"alg":"HS256","typ":"JWT"}`
 	good := `{"iss":"chirp","aud":["chirp"],"sub":"` + string(ann) + `","iat":1740830400,"exp":1740834000}`
@@ -221,14 +221,14 @@ func TestATokenWithTwoReadingsIsNotGood(t *testing.T) {
 	}
 }
 
-// respell gives another base64 digit that stands for the same four bits at the
-// end of 32 bytes.
+// respell returns another base64 digit for the same four bits at the end of 32
+// bytes.
 func respell(digit byte) string {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return digits[strings.IndexByte(digits, digit)|1:][:1]
 }
 
-// bigClaims are good but for their size.
+// bigClaims returns valid claims that are too large.
 func bigClaims() jwt.MapClaims {
 	big := claims()
 	big["more"] = strings.Repeat("x", 5000)

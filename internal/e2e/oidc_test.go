@@ -131,15 +131,15 @@ func TestServerStartsWithoutItsIssuer(t *testing.T) {
 	server := apitest.Start(t, apitest.Embedded(t.TempDir()), o.flags()...) // until it is ready
 	a := o.at(server.URL, "ada")
 	if _, err := viewerID(t, a); apitest.Code(err) != "UNAVAILABLE" {
-		t.Errorf("an outside token: got %s, want UNAVAILABLE", apitest.Code(err))
+		t.Errorf("an external token: got %s, want UNAVAILABLE", apitest.Code(err))
 	}
 	bob := apitest.RegisterAll(t, server.URL, "bob")[0].At(server.URL)
 	apitest.Must(bob.Post(t.Context(), "the others are served", ""))(t)
-	if !strings.Contains(server.Log.String(), "gives no keys") {
-		t.Error("the log does not say that the issuer gives no keys")
+	if !strings.Contains(server.Log.String(), "cannot fetch the keys") {
+		t.Error("the log does not say that the keys cannot be fetched")
 	}
 	o.issuer.SetDown(false)
-	apitest.Eventually(t, "outside tokens are good", func() bool { _, err := viewerID(t, a); return err == nil })
+	apitest.Eventually(t, "external tokens are good", func() bool { _, err := viewerID(t, a); return err == nil })
 }
 
 func TestTheAddressBehindAProxyIsLimited(t *testing.T) {

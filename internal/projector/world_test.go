@@ -45,7 +45,7 @@ func (w *world) register(n int) int {
 	return first
 }
 
-// identify adds an outside identity that a user has, which no view shows.
+// identify adds an external identity that a user has, which no view shows.
 func (w *world) identify(user int) {
 	who := domain.Identity{Issuer: "https://issuer.example", Subject: string(w.users[user])}
 	w.add(domain.IdentityReserved{UserID: w.users[user], Issuer: who.Issuer, Subject: who.Subject})

@@ -28,7 +28,7 @@ type fold struct {
 
 	names    map[string]domain.UserID // by folded name: who registered with it
 	reserved map[string]domain.UserID // by folded name: whom it was reserved for
-	// identities says whose each outside identity is, by its stream.
+	// identities says whose each external identity is, by its stream.
 	identities map[domain.StreamID]domain.UserID
 	versions   map[uint64]int64 // by stream
 	commands   map[uint64]struct{}
@@ -135,7 +135,7 @@ func claim(names map[string]domain.UserID, name domain.Username, id domain.UserI
 	return nil
 }
 
-// identify notes whose an outside identity is.
+// identify notes whose an external identity is.
 func (f *fold) identify(fact domain.IdentityReserved) error {
 	stream := domain.IdentityStream(fact.Identity())
 	if owner, taken := f.identities[stream]; taken {

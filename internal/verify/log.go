@@ -103,7 +103,7 @@ func (f *fold) reportStream(e eventstore.Event, want domain.StreamID) {
 }
 
 // finish checks, at the end of the log, that accounts and the reservations of
-// names and of outside identities belong together.
+// names and of external identities belong together.
 func (f *fold) finish() {
 	for _, u := range f.order {
 		if owner := f.reserved[u.Username.Folded()]; owner != u.ID {

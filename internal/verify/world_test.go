@@ -95,7 +95,7 @@ func (w *writer) register(t testing.TB, names ...string) {
 	}
 }
 
-// identify makes an account of an outside identity.
+// identify makes an account of an external identity.
 func (w *writer) identify(t testing.TB, name, subject string) {
 	t.Helper()
 	r, err := w.RegisterUser(t.Context(), command.RegisterUser{

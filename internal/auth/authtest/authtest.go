@@ -1,6 +1,6 @@
-// Package authtest holds what every auth.Credentials must pass. An adapter's
-// test opens its store and calls Run; the package's own tests run the suite
-// against stores that are broken on purpose, and see it fail.
+// Package authtest is the test suite for implementations of auth.Credentials. A
+// store's test opens the store and calls Run. The package's own tests run the suite
+// against stores that are broken on purpose, and check that it fails.
 package authtest
 
 import (
@@ -20,41 +20,41 @@ import (
 // it is closed.
 type Open func(t testing.TB) auth.Credentials
 
-// Case is one part of the suite.
+// Case is one test of the suite.
 type Case struct {
-	// Name says what a store does that passes.
+	// Name says what a store that passes does.
 	Name string
 	Run  func(t testing.TB, open Open)
 }
 
-// Run runs every case against stores that open gives.
+// Run runs every case against stores that open returns.
 func Run(t *testing.T, open func(t testing.TB) auth.Credentials) {
 	for _, c := range Cases() {
 		t.Run(c.Name, func(t *testing.T) { c.Run(t, open) })
 	}
 }
 
-// Cases gives the parts of the suite one by one, so that a test can see a
-// broken store fail the part that is about its flaw.
+// Cases returns the cases of Run, so that a test can check that a broken store
+// fails the case about its flaw.
 func Cases() []Case {
 	return []Case{
-		{"a saved credential is given back", savesAndGives},
+		{"a saved credential is returned", savesAndReturns},
 		{"a second credential replaces the first", replaces},
 		{"a deleted credential is gone", deletes},
 		{"unconfirmed finds those saved before a time", findsUnconfirmed},
-		{"unconfirmed gives at most the limit", limitsUnconfirmed},
-		{"confirmed and deleted credentials are not unconfirmed", settles},
+		{"unconfirmed returns at most limit users", limitsUnconfirmed},
+		{"confirmed and deleted credentials are not unconfirmed", confirmsOrDeletes},
 		{"the secret is the one that was proposed first", keepsSecret},
 		{"of secrets proposed at once one is kept", racesForSecret},
-		{"a secret is asked for without a proposal", asksForSecret},
-		{"all gives every credential once", givesAll},
+		{"without a proposal no secret is stored", asksForSecret},
+		{"all yields every credential once", returnsAll},
 		{"restored credentials are those of the other store", restores},
-		{"a discarded store is as new", discards},
-		{"stores have nothing to do with each other", apart},
+		{"a discarded store is empty", discards},
+		{"stores are independent", apart},
 	}
 }
 
-// savedAt is a time to count from, whole to the second.
+// savedAt returns a time to count from, in whole seconds.
 func savedAt() time.Time { return time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC) }
 
 func user(n int) domain.UserID { return domain.UserIDFrom([16]byte{15: byte(n)}) }
@@ -92,7 +92,7 @@ func wantUnconfirmed(t testing.TB, c auth.Credentials, before time.Time, want ..
 	}
 }
 
-func savesAndGives(t testing.TB, open Open) {
+func savesAndReturns(t testing.TB, open Open) {
 	c := open(t)
 	wantHash(t, c, user(1), "")
 	hashes := []string{"$argon2id$v=19$m=65536,t=1,p=2$c2FsdA$aGFzaA", "with ☃ and 'quotes'"}
@@ -124,7 +124,7 @@ func deletes(t testing.TB, open Open) {
 	c := open(t)
 	save(t, c, user(1), "one", savedAt())
 	save(t, c, user(2), "two", savedAt())
-	for range 2 { // the second time it is not there any more
+	for range 2 { // the second time it no longer exists
 		if err := c.DeleteCredential(t.Context(), user(1)); err != nil {
 			t.Fatalf("DeleteCredential: %v", err)
 		}
@@ -160,7 +160,7 @@ func limitsUnconfirmed(t testing.TB, open Open) {
 	}
 }
 
-func settles(t testing.TB, open Open) {
+func confirmsOrDeletes(t testing.TB, open Open) {
 	c := open(t)
 	for n := 1; n <= 3; n++ {
 		save(t, c, user(n), fmt.Sprint("hash ", n), savedAt())
@@ -236,7 +236,7 @@ func asksForSecret(t testing.TB, open Open) {
 	}
 }
 
-// wantAll checks which credentials there are, by All and one by one.
+// wantAll checks which credentials exist, by All and one by one.
 func wantAll(t testing.TB, c auth.Credentials, want []auth.Credential) {
 	t.Helper()
 	var got []auth.Credential
@@ -254,7 +254,7 @@ func wantAll(t testing.TB, c auth.Credentials, want []auth.Credential) {
 	}
 }
 
-// many makes credentials in the order of their users.
+// many returns n credentials, ordered by user.
 func many(n int) []auth.Credential {
 	credentials := make([]auth.Credential, n)
 	for i := range credentials {
@@ -263,10 +263,10 @@ func many(n int) []auth.Credential {
 	return credentials
 }
 
-func givesAll(t testing.TB, open Open) {
+func returnsAll(t testing.TB, open Open) {
 	c := open(t)
 	wantAll(t, c, nil)
-	for _, n := range []int{3, 1, 2} { // not in their order
+	for _, n := range []int{3, 1, 2} { // not in order
 		save(t, c, user(n), fmt.Sprint("hash ", n), savedAt())
 	}
 	if err := c.ConfirmCredential(t.Context(), user(2)); err != nil {
@@ -275,7 +275,7 @@ func givesAll(t testing.TB, open Open) {
 	wantAll(t, c, []auth.Credential{{User: user(1), Hash: "hash 1"}, {User: user(2), Hash: "hash 2"}, {User: user(3), Hash: "hash 3"}})
 	for credential, err := range c.All(t.Context()) {
 		if err != nil || credential.User == user(2) {
-			break // as whoever has seen enough does
+			break // before the end
 		}
 	}
 }
@@ -311,7 +311,7 @@ func restores(t testing.TB, open Open) {
 
 func discards(t testing.TB, open Open) {
 	c := open(t)
-	for range 2 { // the second time there is nothing but what came since
+	for range 2 { // the second time only what was restored since exists
 		if err := c.Restore(t.Context(), []byte("secret"), many(3), savedAt()); err != nil {
 			t.Fatalf("Restore: %v", err)
 		}

@@ -16,8 +16,8 @@ import (
 	"chirp/internal/domain"
 )
 
-// memory is a store in memory: the least that passes the suite, and with a
-// flaw what must not.
+// memory is a store in memory: the simplest that passes the suite, or one with a
+// flaw, which must fail.
 type memory struct {
 	flaw flaw
 
@@ -197,8 +197,8 @@ func TestStoreThatWorksPasses(t *testing.T) {
 	authtest.Run(t, func(testing.TB) auth.Credentials { return newMemory(none) })
 }
 
-// TestBrokenStoreFails runs each case against stores with a flaw that it is
-// about.
+// TestBrokenStoreFails runs each case against stores with a flaw that it must
+// detect.
 func TestBrokenStoreFails(t *testing.T) {
 	each := func(f flaw) authtest.Open {
 		return func(testing.TB) auth.Credentials { return newMemory(f) }
@@ -210,29 +210,29 @@ func TestBrokenStoreFails(t *testing.T) {
 		open authtest.Open
 		part string // the case that must fail
 	}{
-		{"saves nothing", each(savesNothing), "a saved credential is given back"},
-		{"gives empty hashes", each(givesEmptyHashes), "a saved credential is given back"},
+		{"saves nothing", each(savesNothing), "a saved credential is returned"},
+		{"returns empty hashes", each(givesEmptyHashes), "a saved credential is returned"},
 		{"keeps the first", each(keepsTheFirst), "a second credential replaces the first"},
 		{"keeps the first time", each(keepsTheFirstTime), "a second credential replaces the first"},
 		{"deletes nothing", each(deletesNothing), "a deleted credential is gone"},
 		{"refuses to delete twice", each(refusesToDeleteTwice), "a deleted credential is gone"},
 		{"finds all", each(findsAll), "unconfirmed finds those saved before a time"},
 		{"finds those at the time", each(findsThoseAtTheTime), "unconfirmed finds those saved before a time"},
-		{"ignores the limit", each(ignoresTheLimit), "unconfirmed gives at most the limit"},
+		{"ignores the limit", each(ignoresTheLimit), "unconfirmed returns at most limit users"},
 		{"confirms nothing", each(confirmsNothing), "confirmed and deleted credentials are not unconfirmed"},
 		{"confirms unknown users", each(confirmsUnknown), "confirmed and deleted credentials are not unconfirmed"},
 		{"forgets the confirmed", each(forgetsTheConfirmed), "confirmed and deleted credentials are not unconfirmed"},
 		{"takes every secret", each(takesEverySecret), "the secret is the one that was proposed first"},
 		{"keeps the secret late", each(keepsTheSecretLate), "of secrets proposed at once one is kept"},
-		{"keeps an empty proposal", each(keepsNoProposal), "a secret is asked for without a proposal"},
-		{"gives the unconfirmed alone", each(givesSome), "all gives every credential once"},
-		{"gives all in another order", each(givesInSomeOrder), "all gives every credential once"},
+		{"keeps an empty proposal", each(keepsNoProposal), "without a proposal no secret is stored"},
+		{"yields the unconfirmed alone", each(givesSome), "all yields every credential once"},
+		{"yields all in another order", each(givesInSomeOrder), "all yields every credential once"},
 		{"restores only what is missing", each(restoresTheFirst), "restored credentials are those of the other store"},
 		{"restores no secret", each(restoresNoSecret), "restored credentials are those of the other store"},
 		{"restores as confirmed", each(restoresConfirmed), "restored credentials are those of the other store"},
-		{"discards all but the secret", each(discardsNoSecret), "a discarded store is as new"},
-		{"discards the secret alone", each(discardsNoCredentials), "a discarded store is as new"},
-		{"is one for all", func(testing.TB) auth.Credentials { return one }, "stores have nothing to do with each other"},
+		{"discards all but the secret", each(discardsNoSecret), "a discarded store is empty"},
+		{"discards the secret alone", each(discardsNoCredentials), "a discarded store is empty"},
+		{"is one for all", func(testing.TB) auth.Credentials { return one }, "stores are independent"},
 	} {
 		tried[b.part] = true
 		t.Run(b.flaw, func(t *testing.T) {
@@ -250,8 +250,8 @@ func TestBrokenStoreFails(t *testing.T) {
 	}
 }
 
-// failure runs a case in a test of its own and gives its first failure, or
-// nothing if it passed.
+// failure runs a case with a recorder and returns the first failure, or "" if it
+// passed.
 func failure(t *testing.T, part string, open authtest.Open) string {
 	t.Helper()
 	for _, c := range authtest.Cases() {
@@ -259,7 +259,7 @@ func failure(t *testing.T, part string, open authtest.Open) string {
 			continue
 		}
 		r, ended := &recorder{TB: t}, make(chan struct{})
-		go func() { // of its own, so that Fatalf can end it
+		go func() { // so that Fatalf can end it
 			defer close(ended)
 			c.Run(r, open)
 		}()
@@ -270,8 +270,7 @@ func failure(t *testing.T, part string, open authtest.Open) string {
 	return ""
 }
 
-// recorder stands in for a test whose failure is wanted: it keeps the first
-// one to itself.
+// recorder replaces a test that should fail: it records the first failure.
 type recorder struct {
 	testing.TB
 	first string

@@ -18,8 +18,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Issuer is an OpenID Connect issuer on this machine, for tests: it serves a
-// discovery document and its keys, and signs what it is asked to.
+// Issuer is a local OpenID Connect issuer for tests. It serves a discovery document
+// and its keys.
 type Issuer struct {
 	URL string
 
@@ -28,19 +28,19 @@ type Issuer struct {
 
 	mu       sync.Mutex
 	keys     []Key
-	extra    []any // put into the key set as they are
+	extra    []any // added to the key set as they are
 	down     bool
 	requests map[string]int // by path
 }
 
-// Key is a key that tokens are signed with.
+// Key is a key that signs tokens.
 type Key struct {
 	ID      string
 	Method  jwt.SigningMethod
 	Private crypto.Signer
 }
 
-// RSA makes a key for RS256.
+// RSA returns a new key for RS256.
 func RSA(t testing.TB, id string) Key {
 	t.Helper()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -50,7 +50,7 @@ func RSA(t testing.TB, id string) Key {
 	return Key{id, jwt.SigningMethodRS256, private}
 }
 
-// EC makes a key for ES256.
+// EC returns a new key for ES256.
 func EC(t testing.TB, id string) Key {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -60,7 +60,7 @@ func EC(t testing.TB, id string) Key {
 	return Key{id, jwt.SigningMethodES256, private}
 }
 
-// StartIssuer serves an issuer with some keys until the test ends.
+// StartIssuer starts an issuer with some keys, which runs until the test ends.
 func StartIssuer(t testing.TB, keys ...Key) *Issuer {
 	t.Helper()
 	i := &Issuer{t: t, keys: keys, requests: map[string]int{}}
@@ -85,7 +85,7 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case r.URL.Path == "/.well-known/openid-configuration":
 		answer = map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys", "authorization_endpoint": i.URL + "/authorize",
-			"id_token_signing_alg_values_supported": []string{"RS256", "none", "HS256"}} // which must not be believed
+			"id_token_signing_alg_values_supported": []string{"RS256", "none", "HS256"}} // which clients must not believe
 	case r.URL.Path == "/keys":
 		list := append([]any{}, i.extra...)
 		for _, key := range i.keys {
@@ -109,34 +109,35 @@ func (i *Issuer) Rotate(keys ...Key) {
 	i.keys = keys
 }
 
-// Add puts more into the key set, as it is.
+// Add adds key to the key set as it is.
 func (i *Issuer) Add(key any) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.extra = append(i.extra, key)
 }
 
-// SetDown makes every answer an error, or no longer.
+// SetDown sets whether every response is an error.
 func (i *Issuer) SetDown(down bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.down = down
 }
 
-// Fetches says how often the keys were asked for.
+// Fetches returns how often the keys were requested.
 func (i *Issuer) Fetches() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.requests["/keys"]
 }
 
-// Claims are what a good token for an audience says, issued at a time for an
-// hour.
+// Claims returns the claims of a valid token for an audience, issued at a time for
+// an hour.
 func (i *Issuer) Claims(subject, audience string, at time.Time) jwt.MapClaims {
 	return jwt.MapClaims{"iss": i.URL, "sub": subject, "aud": audience, "iat": at.Unix(), "exp": at.Add(time.Hour).Unix()}
 }
 
-// Sign makes a token. changes are put into the claims, and nil takes one out.
+// Sign returns a token with the claims after some changes, of which nil removes a
+// claim.
 func (k Key) Sign(t testing.TB, claims jwt.MapClaims, changes ...map[string]any) string {
 	t.Helper()
 	claims = maps.Clone(claims)

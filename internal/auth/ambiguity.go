@@ -9,11 +9,11 @@ import (
 	"chirp/internal/strictjson"
 )
 
-// readOneWay reports whether the header and the claims of a token (JWT) can be
-// read in one way only. The libraries that verify tokens take the name of a
-// claim in any case and let the last of several win, so a token could expire
-// for one reader and not for another.
-func readOneWay(token string) bool {
+// unambiguous reports whether the header and the claims of a token (JWT) have only
+// one interpretation. The libraries that verify tokens match the names of claims in
+// any case and let the last duplicate win, so a token could be expired for one
+// reader and valid for another.
+func unambiguous(token string) bool {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return false
@@ -33,8 +33,8 @@ func readOneWay(token string) bool {
 	return true
 }
 
-// tokenNames are the members of a token that say how it is verified, whom it is
-// about and when it is good.
+// tokenNames returns the members of a token that say how to verify it, whom it
+// identifies and when it is valid.
 func tokenNames() []string {
 	return []string{"alg", "typ", "kid", "crit", "iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 }
