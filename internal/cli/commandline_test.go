@@ -31,7 +31,7 @@ func TestHelpOfACommandHasItsOwnFlagsOnly(t *testing.T) {
 		{[]string{"help", "version"}, []string{"Print the version."}, store},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
-			t.Setenv("CHIRP_RATE_LIMIT", "nonsense") // whoever needs help may have set one that is wrong
+			t.Setenv("CHIRP_RATE_LIMIT", "nonsense") // it may be what the user needs help for
 			var out bytes.Buffer
 			if _, err := Parse(c.args, &out); !errors.Is(err, ErrHelp) {
 				t.Errorf("got error %v, want ErrHelp", err)

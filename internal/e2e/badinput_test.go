@@ -118,7 +118,7 @@ func badTargets(ann apitest.API, users []apitest.User, chirp string) []refusal {
 		{"a follow of a chirp", ann, apitest.FollowDocument, id(chirp), "BAD_USER_INPUT", "not a user id"},
 		{"a follow of a name", ann, apitest.FollowDocument, id("Bob"), "BAD_USER_INPUT", "not a user id"},
 		{"an unfollow of nobody", ann, apitest.UnfollowDocument, id(unknownUser), "NOT_FOUND", unknownUser},
-		{"an unfollow of somebody not followed", users[1].At(ann.URL), apitest.UnfollowDocument, id(users[0].ID), "NOT_FOLLOWING", ""},
+		{"an unfollow of a user who is not followed", users[1].At(ann.URL), apitest.UnfollowDocument, id(users[0].ID), "NOT_FOLLOWING", ""},
 		{"a node of an unknown kind", ann, node, apitest.Vars{"id": "thing_01h455vb4pex5vsknk084sn02q"}, "BAD_USER_INPUT", "is not an id"},
 		{"a user as a chirp", ann, chirpByID, apitest.Vars{"id": users[0].ID}, "BAD_USER_INPUT", "not a chirp id"},
 		{"a user by id and name", ann, `query($id: ID!) { user(id: $id, username: "Ann") { id } }`, apitest.Vars{"id": users[0].ID}, "BAD_USER_INPUT", ""},

@@ -162,7 +162,7 @@ func (p *proxy) copy(to, from *net.TCPConn) {
 			}
 		}
 		if err != nil {
-			if err != io.EOF { //nolint:errorlint // Read gives it as it is
+			if err != io.EOF { //nolint:errorlint // Read returns it unwrapped
 				to.Close()
 			}
 			_ = to.CloseWrite()
