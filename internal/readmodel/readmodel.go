@@ -138,10 +138,11 @@ type Store interface {
 	Snapshot(ctx context.Context) (Snapshot, error)
 
 	// Await waits until the serving generation's checkpoint is beyond a
-	// position, or ctx ends, and gives the checkpoint's position. It learns of
+	// position, or ctx ends, and returns the checkpoint's position. It learns of
 	// checkpoints that other processes moved. A Snapshot opened afterwards is
 	// at least there, unless another generation began to serve. Before the
-	// first Serving it waits.
+	// first Serving it waits. If the checkpoint cannot be read, it returns that
+	// error and waits no longer.
 	Await(ctx context.Context, beyond domain.Position) (domain.Position, error)
 
 	// Serving opens the serving generation for a projector. The first call on

@@ -35,7 +35,7 @@ func dispatch(b *testing.B, subscribers int, taken bool) {
 	defer func() { cancel(); close(feed); all.Wait() }()
 	all.Go(func() { _ = h.Run(ctx) })
 
-	wireName, data, err := domain.EncodeEvent(domain.ChirpPosted{AuthorID: bob, Content: "hello"})
+	wireName, data, err := domain.EncodeEvent(domain.ChirpPosted{ChirpID: "chirp_1", AuthorID: bob, Content: "hello"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -22,8 +22,7 @@ import (
 // that has it already is an error.
 type Memory struct {
 	mu     sync.Mutex
-	state  *state        // the serving one, nil before the first Serving; never changed, only replaced
-	moved  chan struct{} // closed when state is replaced
+	state  *state // the serving one, nil before the first Serving; never changed, only replaced
 	holder string
 	until  time.Time
 
@@ -31,11 +30,13 @@ type Memory struct {
 	held     time.Time // until when state stays
 	last     int       // the highest number of a generation so far
 	retired  map[int]time.Time
+
+	progress readmodel.Progress
 }
 
 // NewMemory gives an empty store.
 func NewMemory() *Memory {
-	return &Memory{moved: make(chan struct{}), retired: make(map[int]time.Time)}
+	return &Memory{retired: make(map[int]time.Time)}
 }
 
 type state struct {
@@ -65,19 +66,7 @@ func (m *Memory) Snapshot(context.Context) (readmodel.Snapshot, error) {
 
 // Await implements readmodel.Store.
 func (m *Memory) Await(ctx context.Context, beyond domain.Position) (domain.Position, error) {
-	for {
-		m.mu.Lock()
-		s, moved := m.state, m.moved
-		m.mu.Unlock()
-		if s != nil && s.generation.Checkpoint.Position > beyond {
-			return s.generation.Checkpoint.Position, nil
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	}
+	return m.progress.Await(ctx, beyond)
 }
 
 // Serving implements readmodel.Store.
@@ -104,8 +93,7 @@ func (m *Memory) create(epoch string, threshold int64) *state {
 
 func (m *Memory) replace(s *state) {
 	m.state = s
-	close(m.moved)
-	m.moved = make(chan struct{})
+	m.progress.Serves(s.generation)
 }
 
 // Lease implements readmodel.Store.

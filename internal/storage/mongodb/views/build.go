@@ -287,7 +287,7 @@ func (b *builder) turnTo(ctx context.Context) error {
 		return err
 	}
 	if gen, err := b.v.serving(ctx); err == nil { // else others will notice
-		b.v.progress.saw(gen, nil)
+		b.v.progress.Saw(gen)
 	}
 	return nil
 }

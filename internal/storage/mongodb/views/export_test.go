@@ -25,7 +25,7 @@ func Apart(s readmodel.Store) readmodel.Store {
 
 // Learn makes the views believe that a majority has a checkpoint.
 func Learn(s readmodel.Store, generation int, at domain.Position) {
-	s.(*Store).progress.saw(readmodel.Generation{Number: generation, Checkpoint: readmodel.Checkpoint{Position: at}}, nil)
+	s.(*Store).progress.Saw(readmodel.Generation{Number: generation, Checkpoint: readmodel.Checkpoint{Position: at}})
 }
 
 // SetMaking makes the views of a store make timelines in smaller steps.

@@ -30,7 +30,7 @@ func (e fitsError) Error() string { return fmt.Sprintf("generation %d can go on"
 // must not.
 func (v *Store) fit(ctx context.Context) (readmodel.Generation, error) {
 	g, err := v.serving(ctx)
-	if err == nil && !v.progress.reached(g) {
+	if err == nil && !v.progress.Reached(g) {
 		err = &unfitError{reason: "an earlier state of them was put back while the server ran"}
 	}
 	if err == nil {
@@ -165,7 +165,7 @@ func (v *Store) install(ctx context.Context, next generationRow, old readmodel.G
 		switch err := v.belongs(ctx, row.generation()); {
 		case err != nil && !errors.As(err, &unfit):
 			return err
-		case err == nil && v.progress.reached(row.generation()) && (int(row.Number) != old.Number || !errors.As(why, &unfit) || !unfit.broken):
+		case err == nil && v.progress.Reached(row.generation()) && (int(row.Number) != old.Number || !errors.As(why, &unfit) || !unfit.broken):
 			return fitsError(row.Number)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
+	"chirp/internal/domain"
 	"chirp/internal/outage"
 	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb/conn"
@@ -43,19 +43,18 @@ type Store struct {
 	apart    bool
 	examined examined
 
-	// subscribe returns a channel that signals, sometimes without cause, that a
-	// checkpoint may have moved, and a func that ends the subscription.
-	subscribe func() (moved <-chan struct{}, stop func())
-	progress  progress
-	life      context.Context // ends with Close
-	end       context.CancelFunc
-	watchers  sync.WaitGroup
+	// progress holds only what a majority has, so it never goes back.
+	progress readmodel.Progress
 }
 
 const (
 	leaseCollection = "lease"
 	servingID       = "serving"
 )
+
+// readEvery is how often the checkpoint is read while calls wait for it and the
+// database signals nothing.
+const readEvery = 250 * time.Millisecond
 
 // timelineChunk is how many owners share a timeline document. Fewer make an
 // unfollow cheaper, more make a fan-out faster; the measurements are in
@@ -67,23 +66,37 @@ const timelineChunk = 100
 // that ends the subscription.
 func New(c *conn.Conn, logger *slog.Logger, subscribe func() (moved <-chan struct{}, stop func())) *Store {
 	v := &Store{
-		conn:      c,
-		views:     c.DB().Collection(format.ViewsCollection, majority()),
-		lease:     c.DB().Collection(leaseCollection, majority()),
-		logger:    logger,
-		chunk:     timelineChunk,
-		perStep:   madePerStep,
-		subscribe: subscribe,
+		conn:     c,
+		views:    c.DB().Collection(format.ViewsCollection, majority()),
+		lease:    c.DB().Collection(leaseCollection, majority()),
+		logger:   logger,
+		chunk:    timelineChunk,
+		perStep:  madePerStep,
+		progress: readmodel.Progress{Every: readEvery, Moved: subscribe},
 	}
-	v.life, v.end = context.WithCancel(context.Background())
+	v.progress.Read = v.readCheckpoint
 	return v
 }
 
 // Close ends what runs in the background and every Await.
-func (v *Store) Close() {
-	v.end()
-	v.progress.close()
-	v.watchers.Wait()
+func (v *Store) Close() { v.progress.Close(errClosed) }
+
+// Await implements readmodel.Store.
+func (v *Store) Await(ctx context.Context, beyond domain.Position) (domain.Position, error) {
+	return v.progress.Await(ctx, beyond)
+}
+
+// readCheckpoint is the progress's Read.
+func (v *Store) readCheckpoint(ctx context.Context) error {
+	gen, err := v.serving(ctx)
+	if err == nil {
+		err = v.trusted(ctx, gen)
+	}
+	if err != nil {
+		return translate(ctx, "read the checkpoint", err)
+	}
+	v.progress.Saw(gen)
+	return nil
 }
 
 // majority makes what is read never be taken back, and what is written survive.
@@ -126,8 +139,8 @@ func (v *Store) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 		}
 		// Just after an election a primary may not know yet that the newest
 		// writes are committed, and give an older moment.
-		if v.progress.reached(s.gen) {
-			v.progress.turned(s.gen)
+		if v.progress.Reached(s.gen) {
+			v.progress.Turned(s.gen)
 			return s, nil
 		}
 		s.Close()

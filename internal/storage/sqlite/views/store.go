@@ -53,9 +53,7 @@ type Store struct {
 	limits   limits
 	log      Source
 	readers  *gate.Gate // bounds the open snapshots
-	progress progress
-	watchers sync.WaitGroup
-	closing  chan struct{} // closed by Close
+	progress readmodel.Progress
 
 	mu        sync.Mutex
 	current   *generation                 // the one that serves, nil if none does
@@ -89,8 +87,9 @@ func Open(ctx context.Context, dir string, log Source, o Options) (*Store, error
 }
 
 func openLimited(ctx context.Context, dir string, log Source, o Options, limits limits) (*Store, error) {
-	v := &Store{dir: dir, options: o, limits: limits, log: log, readers: gate.New("views", clientSnapshots, ownSnapshots), closing: make(chan struct{}),
+	v := &Store{dir: dir, options: o, limits: limits, log: log, readers: gate.New("views", clientSnapshots, ownSnapshots),
 		retired: make(map[*generation]*time.Timer), built: make(map[int]*generation)}
+	v.progress.Every, v.progress.Read = refreshEvery, v.readCheckpoint
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	err := v.openServing(ctx)
@@ -164,7 +163,7 @@ func (v *Store) refresh() error {
 	if next != nil {
 		v.last = at
 	}
-	v.progress.setServing(next, at.Checkpoint.Position)
+	v.progress.Serves(at)
 	return nil
 }
 
@@ -231,7 +230,7 @@ func (v *Store) discard(why *unfitError) error {
 		markRetired(v.current.path)
 		v.current = nil
 	}
-	v.progress.setServing(nil, 0)
+	v.progress.Serves(readmodel.Generation{})
 	return removeServing(v.dir)
 }
 
@@ -246,6 +245,25 @@ func (v *Store) retire(g *generation) {
 	})
 }
 
+// Await implements readmodel.Store.
+func (v *Store) Await(ctx context.Context, beyond domain.Position) (domain.Position, error) {
+	return v.progress.Await(ctx, beyond)
+}
+
+// readCheckpoint is the progress's Read.
+func (v *Store) readCheckpoint(ctx context.Context) error {
+	g, err := v.serving(false) // which reports if another generation serves
+	if err != nil {
+		return err
+	}
+	at, err := g.describe()
+	if err != nil {
+		return dbfile.Translate(ctx, "read the checkpoint", err)
+	}
+	v.progress.Advanced(at.Number, at.Checkpoint.Position)
+	return nil
+}
+
 // Gate returns the statistics of the gate at which callers wait for a snapshot.
 func (v *Store) Gate() gate.Stats { return v.readers.Stats() }
 
@@ -254,7 +272,7 @@ func (v *Store) Close() error {
 	v.mu.Lock()
 	err := v.closeLocked()
 	v.mu.Unlock()
-	v.watchers.Wait()
+	v.progress.Close(dbfile.ErrClosed)
 	return err
 }
 
@@ -263,8 +281,6 @@ func (v *Store) closeLocked() error {
 		return nil
 	}
 	v.closed = true
-	close(v.closing)
-	v.progress.close()
 	err := v.closeAllRetired()
 	for _, g := range v.built {
 		err = errors.Join(err, g.close())
