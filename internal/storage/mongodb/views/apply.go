@@ -13,19 +13,19 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// application is one Apply. Its transaction has a few calls for each kind of
+// application is one Apply. Its transaction sends a few commands for each kind of
 // change, however many changes there are.
 type application struct {
 	w  *writer
 	b  readmodel.Batch
-	id bson.ObjectID // the batch's name
-	// upsert is set when profiles that must be new were there.
+	id bson.ObjectID // names the batch
+	// upsert is set when a profile that must be new turned out to exist.
 	upsert bool
-	// deferred is set when the timelines are made later.
+	// deferred is set when the timelines are built later.
 	deferred bool
 }
 
-// errAgain says that the next attempt may succeed, for it goes another way.
+// errAgain says that the next attempt may succeed, because it takes another way.
 var errAgain = errors.New("try again")
 
 // run makes the batch's changes; ctx carries the transaction's session.
@@ -41,7 +41,7 @@ func (a *application) run(ctx context.Context) error {
 	return nil
 }
 
-// timelines is a step that is left out where the timelines are made later.
+// timelines returns a step that does nothing if the timelines are built later.
 func (a *application) timelines(step func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if a.deferred {
@@ -51,9 +51,10 @@ func (a *application) timelines(step func(context.Context) error) func(context.C
 	}
 }
 
-// moveCheckpoint comes first, so that a projector that lost its turn does no
-// more work, and that two of them cannot work side by side. A generation that
-// was retired or discarded keeps its checkpoint, and one that is held for now.
+// moveCheckpoint comes first, so that a projector that was fenced does no more
+// work, and that two projectors cannot work side by side. The checkpoint of a
+// generation that was retired or discarded does not move, nor does that of one
+// that is held.
 func (a *application) moveCheckpoint(ctx context.Context) error {
 	from := bson.D{
 		{Key: "_id", Value: int64(a.w.number)},
@@ -79,9 +80,9 @@ func (a *application) moveCheckpoint(ctx context.Context) error {
 	return readmodel.ErrFenced
 }
 
-// putProfiles inserts those that are new, having registered after the
-// checkpoint, and sets the fields of the others, of which few change. Either
-// costs the server half of what replacing whole documents does.
+// putProfiles inserts the profiles that are new, because their users registered
+// after the checkpoint, and sets the fields of the others, of which few change.
+// Either costs the server half of what replacing whole documents does.
 func (a *application) putProfiles(ctx context.Context) error {
 	var added []profileRow
 	var changed []mongo.WriteModel
@@ -104,6 +105,7 @@ func (a *application) putProfiles(ctx context.Context) error {
 	return bulk(ctx, a.w.c.profiles, changed)
 }
 
+// addChirps inserts the batch's chirps.
 func (a *application) addChirps(ctx context.Context) error {
 	rows := make([]chirpRow, len(a.b.Chirps))
 	for i, c := range a.b.Chirps {
@@ -112,6 +114,7 @@ func (a *application) addChirps(ctx context.Context) error {
 	return insert(ctx, a.w.c.chirps, rows)
 }
 
+// removeFollows deletes the batch's unfollows, each of which must be there.
 func (a *application) removeFollows(ctx context.Context) error {
 	if len(a.b.Unfollows) == 0 {
 		return nil
@@ -130,6 +133,7 @@ func (a *application) removeFollows(ctx context.Context) error {
 	return nil
 }
 
+// addFollows inserts the batch's follows.
 func (a *application) addFollows(ctx context.Context) error {
 	rows := make([]followRow, len(a.b.Follows))
 	for i, f := range a.b.Follows {
@@ -138,6 +142,7 @@ func (a *application) addFollows(ctx context.Context) error {
 	return insert(ctx, a.w.c.follows, rows)
 }
 
+// markFollows marks follows as those of a pull source.
 func (a *application) markFollows(ctx context.Context) error {
 	set := bson.D{{Key: "$set", Value: bson.D{{Key: "pull", Value: true}}}}
 	var marks []mongo.WriteModel
@@ -148,12 +153,13 @@ func (a *application) markFollows(ctx context.Context) error {
 	return bulk(ctx, a.w.c.follows, marks)
 }
 
+// bounds returns the condition that a position lies in a range.
 func bounds(r readmodel.Range) bson.D {
 	return bson.D{{Key: "$gt", Value: r.After}, {Key: "$lte", Value: r.Through}}
 }
 
-// cleanUp deletes the rows that have no other owner, and takes the owner out
-// of the others.
+// cleanUp removes owners from the rows of chirps, and deletes the rows that have
+// no other owner.
 func (a *application) cleanUp(ctx context.Context) error {
 	pushed, err := a.readPushed(ctx, a.b.Cleanups)
 	if err != nil {
@@ -176,6 +182,8 @@ func (a *application) cleanUp(ctx context.Context) error {
 	return bulk(ctx, a.w.c.timelines, append(deletes, pulls...))
 }
 
+// backfill inserts a row with one owner for each chirp that is delivered later
+// than it was posted.
 func (a *application) backfill(ctx context.Context) error {
 	pushed, err := a.readPushed(ctx, a.b.Backfills)
 	if err != nil {
@@ -190,6 +198,8 @@ func (a *application) backfill(ctx context.Context) error {
 	return insert(ctx, a.w.c.timelines, rows)
 }
 
+// fanOut inserts the rows that deliver the batch's chirps, each with as many
+// owners as a row may have.
 func (a *application) fanOut(ctx context.Context) error {
 	spans := make([]span, len(a.b.FanOuts))
 	for i, f := range a.b.FanOuts {
@@ -212,6 +222,7 @@ func (a *application) fanOut(ctx context.Context) error {
 	return insert(ctx, a.w.c.timelines, rows)
 }
 
+// readPushed reads the positions of the authors' pushed chirps.
 func (a *application) readPushed(ctx context.Context, ds []readmodel.Delivered) (spans, error) {
 	wanted := make([]span, len(ds))
 	for i, d := range ds {
@@ -223,8 +234,9 @@ func (a *application) readPushed(ctx context.Context, ds []readmodel.Delivered) 
 // rowsPerInsert keeps a command below the 16 MB that a document may have.
 const rowsPerInsert = 5000
 
-// insert adds rows. It sends the command itself: the driver's InsertMany reads
-// each document again to look for its id, which takes as long as the server.
+// insert inserts rows. It sends the command itself, because the driver's
+// InsertMany decodes each document again to look for its id, which takes as long
+// as the insert does on the server.
 func insert[R any](ctx context.Context, c *mongo.Collection, rows []R) error {
 	for some := range slices.Chunk(rows, rowsPerInsert) {
 		command := bson.D{{Key: "insert", Value: c.Name()}, {Key: "documents", Value: some}}
@@ -235,6 +247,7 @@ func insert[R any](ctx context.Context, c *mongo.Collection, rows []R) error {
 	return nil
 }
 
+// bulk makes writes one after the other.
 func bulk(ctx context.Context, c *mongo.Collection, models []mongo.WriteModel) error {
 	if len(models) == 0 {
 		return nil

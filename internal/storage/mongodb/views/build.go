@@ -16,22 +16,22 @@ import (
 )
 
 const (
-	// turnTimeout bounds the changes of what serves and what is built, which
-	// wait for a moment in which no projector is writing.
-	turnTimeout = 30 * time.Second
-	// turnPause is the pause between two attempts at that. A projector that is
-	// hard at work leaves a few milliseconds between two batches.
-	turnPause = time.Millisecond
+	// switchTimeout bounds a transaction that changes what serves or what is
+	// built, which waits for a moment in which no projector is writing.
+	switchTimeout = 30 * time.Second
+	// switchPause is the pause between two attempts at that. A busy projector
+	// leaves a few milliseconds between two batches.
+	switchPause = time.Millisecond
 )
 
-// Build implements readmodel.Store. The transaction makes the document
-// alone; the collections come after it, made by everyone who opens the
-// generation, for any of them may die before it is done.
+// Build implements readmodel.Store. Its transaction inserts only the
+// generation's document. Every process that opens the generation then creates the
+// collections that are missing, because the first one may have died before that.
 func (v *Store) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
 	const op = "open a generation of the views to build"
 	call, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
-	number, discarded, err := v.beginListed(call, epoch, threshold)
+	number, discarded, err := v.claimBuilding(call, epoch, threshold)
 	if err == nil && discarded != 0 {
 		_, err = v.drop(call, discarded)
 	}
@@ -44,17 +44,18 @@ func (v *Store) Build(ctx context.Context, epoch string, threshold int64) (readm
 	return &builder{writer: v.writer(number)}, nil
 }
 
-// beginListed runs begin in a transaction, which cannot list collections. What
-// was listed before it may be older than the generation that it finds, so one
-// whose collections seem to be gone is discarded only after another look.
-func (v *Store) beginListed(ctx context.Context, epoch string, threshold int64) (number, discarded int, err error) {
+// claimBuilding runs findOrInsertBuilding in a transaction, which cannot list
+// collections. The list that was read before it may be older than the generation
+// that it finds, so a generation whose collections seem to be gone is discarded
+// only after they were listed once more.
+func (v *Store) claimBuilding(ctx context.Context, epoch string, threshold int64) (number, discarded int, err error) {
 	for known := int64(0); ; {
-		there, err := v.numbered(ctx)
+		there, err := v.listGenerations(ctx)
 		if err != nil {
 			return 0, 0, err
 		}
-		err = v.turn(ctx, func(ctx context.Context) (err error) {
-			number, discarded, err = v.begin(ctx, there, known, epoch, threshold)
+		err = v.transactWhenIdle(ctx, func(ctx context.Context) (err error) {
+			number, discarded, err = v.findOrInsertBuilding(ctx, there, known, epoch, threshold)
 			return err
 		})
 		var unlisted unlistedError
@@ -65,9 +66,9 @@ func (v *Store) beginListed(ctx context.Context, epoch string, threshold int64) 
 	}
 }
 
-// unlistedError is the number of a generation whose collections were not
-// listed. It had applied something, and so had them, before the next list is
-// made.
+// unlistedError is the number of a generation whose collections were not listed.
+// Something had been applied to it, so its collections must be in the next list
+// unless they are gone.
 type unlistedError int64
 
 // Error names the generation.
@@ -75,24 +76,25 @@ func (e unlistedError) Error() string {
 	return fmt.Sprintf("the collections of generation %d were not listed", int64(e))
 }
 
-// turn runs a transaction that decides which generation serves or is built,
-// until it succeeds or fails for good.
-func (v *Store) turn(ctx context.Context, run func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+// transactWhenIdle runs a transaction that changes which generation serves or is
+// built. It tries again while projectors are in its way.
+func (v *Store) transactWhenIdle(ctx context.Context, run func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, switchTimeout)
 	defer cancel()
 	for {
 		err := v.transact(ctx, run)
 		if err == nil || !conn.Transient(err) || ctx.Err() != nil {
 			return err
 		}
-		outage.Pause(ctx, turnPause)
+		outage.Pause(ctx, switchPause)
 	}
 }
 
-// begin finds the generation that is being built or makes its document. It
-// gives the number of the one that was discarded for it, or 0. there are the
-// generations that have collections; it is newer than the generation known.
-func (v *Store) begin(ctx context.Context, there map[int64]int, known int64, epoch string, threshold int64) (number, discarded int, err error) {
+// findOrInsertBuilding returns the number of the generation that is being built,
+// or inserts the document of a new one. It also returns the number of the
+// generation that it discarded for that, or 0. there has the generations that
+// have collections, as they were listed after the generation known was seen.
+func (v *Store) findOrInsertBuilding(ctx context.Context, there map[int64]int, known int64, epoch string, threshold int64) (number, discarded int, err error) {
 	now, err := v.state(ctx)
 	switch {
 	case err != nil:
@@ -103,7 +105,7 @@ func (v *Store) begin(ctx context.Context, there map[int64]int, known int64, epo
 	if old, ok := now.building(); ok {
 		if old.Epoch == epoch && old.Threshold == threshold {
 			var unfit *unfitError
-			if err := v.canGoOn(ctx, old, there); !errors.As(err, &unfit) {
+			if err := v.checkResumable(ctx, old, there); !errors.As(err, &unfit) {
 				return int(old.Number), 0, err
 			} else if unfit.broken && old.Number != known {
 				return 0, 0, unlistedError(old.Number)
@@ -126,22 +128,22 @@ func (v *Store) begin(ctx context.Context, there map[int64]int, known int64, epo
 	return int(next), discarded, err
 }
 
-// canGoOn gives an *unfitError for a generation that was being built when its
-// collections were dropped or an older log was put in the place of its own.
-func (v *Store) canGoOn(ctx context.Context, row generationRow, there map[int64]int) error {
+// checkResumable returns an *unfitError for a generation that cannot be built any
+// further, because its collections were dropped or its log was replaced.
+func (v *Store) checkResumable(ctx context.Context, row generationRow, there map[int64]int) error {
 	switch at := row.generation().Checkpoint; {
 	case at == readmodel.Checkpoint{}:
 		return nil
 	case there[row.Number] < len(collections{}.indexed()):
 		return &unfitError{reason: "collections of theirs are gone", broken: true}
 	default:
-		return v.belongs(ctx, row.generation())
+		return v.checkLog(ctx, row.generation())
 	}
 }
 
-// prepare makes a generation's collections and indexes where they are missing.
-// If the generation was dropped meanwhile, it gives ErrFenced and leaves
-// nothing behind.
+// prepare creates a generation's collections and indexes where they are missing.
+// If the generation was dropped meanwhile, it returns ErrFenced and leaves nothing
+// behind.
 func (v *Store) prepare(ctx context.Context, number int, p purpose) error {
 	err := v.collections(number, majority()).create(ctx, p)
 	var row generationRow
@@ -156,8 +158,8 @@ func (v *Store) prepare(ctx context.Context, number int, p purpose) error {
 	return nil
 }
 
-// DropRetired implements readmodel.Store. Several servers may do it at
-// once; each number is given by one of them.
+// DropRetired implements readmodel.Store. Several servers may call it at
+// once; one of them returns each number.
 func (v *Store) DropRetired(ctx context.Context, age time.Duration) ([]int, error) {
 	const op = "drop retired generations of the views"
 	call, cancel := context.WithTimeout(ctx, createTimeout)
@@ -190,8 +192,8 @@ func (v *Store) DropRetired(ctx context.Context, age time.Duration) ([]int, erro
 	return dropped, translate(ctx, op, err)
 }
 
-// drop removes a retired generation, and says whether this call was the one
-// that removed the last of it.
+// drop removes a retired generation, and reports whether this call removed the
+// last of it.
 func (v *Store) drop(ctx context.Context, number int) (bool, error) {
 	retired := bson.D{{Key: "_id", Value: int64(number)}, {Key: "retired", Value: bson.D{{Key: "$ne", Value: nil}}}}
 	marked, err := v.views.UpdateOne(ctx, retired, bson.D{{Key: "$set", Value: bson.D{{Key: "dropping", Value: true}}}})
@@ -213,19 +215,19 @@ type builder struct {
 // Apply implements readmodel.Writer.
 func (b *builder) Apply(ctx context.Context, batch readmodel.Batch) error {
 	err := b.writer.Apply(ctx, batch)
-	if errors.Is(err, errUnmade) {
-		if err := b.makeTimelines(ctx); err != nil {
-			return translate(ctx, fmt.Sprintf("make the timelines of generation %d of the views", b.number), err)
+	if errors.Is(err, errTimelinesBegun) {
+		if err := b.buildTimelines(ctx); err != nil {
+			return translate(ctx, fmt.Sprintf("build the timelines of generation %d of the views", b.number), err)
 		}
 		err = b.writer.Apply(ctx, batch)
 	}
 	return err
 }
 
-// Finish implements readmodel.Builder. It may take minutes; what it has begun
-// the next call goes on with. In the middle of an event there is no telling
-// what belongs into the timelines: then it leaves all to the call after that,
-// or to Switch.
+// Finish implements readmodel.Builder. It may take minutes; the next call
+// continues what it has begun. While an event is applied in part it is not known
+// what belongs into the timelines, so Finish does nothing and leaves the work to a
+// later call or to Switch.
 func (b *builder) Finish(ctx context.Context) error {
 	now, err := b.v.state(ctx)
 	if err == nil {
@@ -240,22 +242,22 @@ func (b *builder) Finish(ctx context.Context) error {
 	return translate(ctx, fmt.Sprintf("finish generation %d of the views", b.number), err)
 }
 
-// complete makes all that readers need: the timelines, then the indexes.
+// complete builds what readers need: the timelines, then the indexes.
 func (b *builder) complete(ctx context.Context) error {
-	if err := b.makeTimelines(ctx); err != nil {
+	if err := b.buildTimelines(ctx); err != nil {
 		return err
 	}
 	return b.v.prepare(ctx, b.number, forReaders)
 }
 
-// Hold implements readmodel.Builder. The server makes the change once no
-// projector's transaction is in its way, and a later one finds it.
+// Hold implements readmodel.Builder. The database makes the change once no
+// projector's transaction is in its way, and later transactions find it.
 func (b *builder) Hold(ctx context.Context, d time.Duration) error {
-	call, cancel := context.WithTimeout(ctx, turnTimeout)
+	call, cancel := context.WithTimeout(ctx, switchTimeout)
 	defer cancel()
 	now, err := b.v.state(call)
 	if err == nil {
-		err = b.fits(now)
+		err = b.checkSwitch(now)
 	}
 	if err == nil || errors.Is(err, readmodel.ErrBehind) {
 		until := bson.D{{Key: "$add", Value: bson.A{"$$NOW", d.Milliseconds()}}}
@@ -269,24 +271,24 @@ func (b *builder) Hold(ctx context.Context, d time.Duration) error {
 
 // Switch implements readmodel.Builder. It completes what was not finished.
 func (b *builder) Switch(ctx context.Context) error {
-	return translate(ctx, fmt.Sprintf("switch to generation %d of the views", b.number), b.turnTo(ctx))
+	return translate(ctx, fmt.Sprintf("switch to generation %d of the views", b.number), b.switchTo(ctx))
 }
 
-func (b *builder) turnTo(ctx context.Context) error {
+func (b *builder) switchTo(ctx context.Context) error {
 	now, err := b.v.state(ctx)
 	if err == nil {
-		err = b.fits(now)
+		err = b.checkSwitch(now)
 	}
 	if err == nil {
 		err = b.complete(ctx)
 	}
 	if err == nil {
-		err = b.v.turn(ctx, b.replace)
+		err = b.v.transactWhenIdle(ctx, b.replaceServing)
 	}
 	if err != nil && !errors.Is(err, errServes) {
 		return err
 	}
-	if gen, err := b.v.serving(ctx); err == nil { // else others will notice
+	if gen, err := b.v.serving(ctx); err == nil { // otherwise the next read notices
 		b.v.progress.Saw(gen)
 	}
 	return nil
@@ -295,8 +297,8 @@ func (b *builder) turnTo(ctx context.Context) error {
 // errServes says that the generation serves already.
 var errServes = errors.New("the generation serves")
 
-// fits says whether the generation can take over.
-func (b *builder) fits(now state) error {
+// checkSwitch returns an error unless the generation can take over.
+func (b *builder) checkSwitch(now state) error {
 	row, ok := now.rows[int64(b.number)]
 	switch {
 	case now.Generation == int64(b.number):
@@ -309,13 +311,13 @@ func (b *builder) fits(now state) error {
 	return nil
 }
 
-// replace is the transaction of the switch. It writes all three documents that
-// it has read, so that it fails when any of them has changed.
-func (b *builder) replace(ctx context.Context) error {
+// replaceServing is the transaction of the switch. It writes all three documents
+// that it has read, so that it fails if any of them has changed.
+func (b *builder) replaceServing(ctx context.Context) error {
 	views := b.v.views
 	now, err := b.v.state(ctx)
 	if err == nil {
-		err = b.fits(now)
+		err = b.checkSwitch(now)
 	}
 	if err != nil {
 		return err

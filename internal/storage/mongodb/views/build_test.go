@@ -92,7 +92,7 @@ func TestTimelinesAreMadeInSteps(t *testing.T) {
 	for _, perStep := range []int64{1, 7, 40, 1000} {
 		t.Run(fmt.Sprintf("of %d entries", perStep), func(t *testing.T) {
 			s := building(t)
-			views.SetMaking(s.store, perStep)
+			views.SetStep(s.store, perStep)
 			authors, want := s.populate([3]int{12, 3, 9}, [3]int{2, 11, 4})
 			for broken := 0; ; broken++ {
 				steps, more := broken, true
@@ -131,7 +131,7 @@ func TestTimelinesAreMadeInSteps(t *testing.T) {
 // TestApplyAfterABrokenFinish goes on with a generation whose making had begun.
 func TestApplyAfterABrokenFinish(t *testing.T) {
 	s := building(t)
-	views.SetMaking(s.store, 5)
+	views.SetStep(s.store, 5)
 	authors, want := s.populate([3]int{4, 3, 2}, [3]int{3, 3, 3})
 	ctx, stop := context.WithCancel(context.Background())
 	steps := 0

@@ -17,26 +17,27 @@ import (
 	"chirp/internal/storage/mongodb/format"
 )
 
-// unfitError says why a generation of the views cannot serve and is to be made
-// anew.
+// unfitError says why a generation of the views cannot serve, so that another one
+// must be built from the log.
 type unfitError struct {
 	reason string
-	// broken is set when a part of the generation is gone.
+	// broken is set if a part of the generation is gone.
 	broken bool
 }
 
+// Error implements error.
 func (e *unfitError) Error() string {
 	return "the views do not serve, because " + e.reason + "; a server makes them anew, and so does chirp rebuild"
 }
 
-// Unwrap makes it readmodel.ErrUnfit, of kind Unavailable.
+// Unwrap makes the error a readmodel.ErrUnfit of kind Unavailable.
 func (e *unfitError) Unwrap() []error { return []error{errUnfitViews, readmodel.ErrUnfit} }
 
-// examine gives an *unfitError for a generation that must not serve.
+// examine returns an *unfitError for a generation that must not serve.
 func (v *Store) examine(ctx context.Context, g readmodel.Generation) error {
 	call, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
 	defer cancel()
-	if err := v.belongs(call, g); err != nil {
+	if err := v.checkLog(call, g); err != nil {
 		return err
 	}
 	gone, err := v.collections(g.Number, majority()).gone(call)
@@ -46,11 +47,12 @@ func (v *Store) examine(ctx context.Context, g readmodel.Generation) error {
 	return err
 }
 
-// belongs gives an *unfitError for a generation that was made from another log,
-// or from a history of this one that a restored backup has undone: the log has
-// no event at its position, or another one. A log that has no events at all
-// says nothing about views. Within a transaction it reads what is newest.
-func (v *Store) belongs(ctx context.Context, g readmodel.Generation) error {
+// checkLog returns an *unfitError for a generation that was made from another log,
+// or from a history of this one that a restored backup has undone: the log has no
+// event at the generation's position, or another one. A log without any events
+// says nothing about the views: that is errLogGone. In a transaction, checkLog
+// reads the newest data.
+func (v *Store) checkLog(ctx context.Context, g readmodel.Generation) error {
 	if v.apart {
 		return nil
 	}
@@ -68,11 +70,13 @@ func (v *Store) belongs(ctx context.Context, g readmodel.Generation) error {
 	case at.Position == 0:
 		return nil
 	default:
-		return v.sameHistory(ctx, at)
+		return v.checkHistory(ctx, at)
 	}
 }
 
-func (v *Store) sameHistory(ctx context.Context, at readmodel.Checkpoint) error {
+// checkHistory returns an *unfitError unless the event at a checkpoint is the one
+// that the views were made from.
+func (v *Store) checkHistory(ctx context.Context, at readmodel.Checkpoint) error {
 	hashes, err := format.ReadHashes(ctx, v.conn.DB().Collection(format.EventsCollection), []domain.Position{1, at.Position})
 	if err != nil {
 		return err
@@ -88,9 +92,9 @@ func (v *Store) sameHistory(ctx context.Context, at readmodel.Checkpoint) error 
 	return nil
 }
 
-// gone names a collection or an index that a serving generation lacks, or "".
-// Without its index a collection may have been dropped and made again by a
-// write, so that rows may be missing too.
+// gone names a collection or an index that a serving generation lacks, or returns
+// "". A collection without its index may have been dropped and then created again
+// by a write, so rows may be missing too.
 func (c collections) gone(ctx context.Context) (string, error) {
 	all := c.indexed()
 	names := make([]string, len(all))
@@ -114,7 +118,7 @@ func (c collections) gone(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// lacks names an index that a collection lacks, or "".
+// lacks names an index that a collection lacks, or returns "".
 func (of indexed) lacks(ctx context.Context) (string, error) {
 	specifications, err := of.Indexes().ListSpecifications(ctx)
 	if err != nil {
@@ -129,11 +133,10 @@ func (of indexed) lacks(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// examineEvery is how long a generation that was examined is believed to be as
-// it was then.
+// examineEvery is how long the result of an examination is taken to hold.
 const examineEvery = time.Second
 
-// examined is what was found of the generation that serves.
+// examined is the result of the last examination of the serving generation.
 type examined struct {
 	mu      sync.Mutex
 	number  int // of the generation, 0 for none
@@ -142,9 +145,10 @@ type examined struct {
 	running bool
 }
 
-// trusted is examine for those who are about to read: what was found a moment
-// ago is taken, and while one caller looks anew, so is what was found before.
-func (v *Store) trusted(ctx context.Context, g readmodel.Generation) error {
+// checkServing is examine for calls that are about to read. It returns a recent
+// result, and while one call examines the generation again, it returns the
+// previous result to the others.
+func (v *Store) checkServing(ctx context.Context, g readmodel.Generation) error {
 	e := &v.examined
 	e.mu.Lock()
 	if e.number == g.Number && (e.running || time.Since(e.at) < examineEvery) {

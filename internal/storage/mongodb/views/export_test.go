@@ -9,29 +9,29 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// SetChunk makes the views of a store put another number of owners in a
-// timeline document, for the measurements behind timelineChunk.
+// SetChunk sets how many owners share a timeline document, for the measurements
+// behind timelineChunk.
 func SetChunk(s readmodel.Store, owners int) { s.(*Store).chunk = owners }
 
-// Database returns the database under the views.
+// Database returns the database that has the views.
 func Database(s readmodel.Store) *mongo.Database { return s.(*Store).conn.DB() }
 
-// Apart makes the views of a store belong to no log, so that they can be filled
-// with anything.
+// Apart detaches the views from the log, so that a test can fill them with
+// anything.
 func Apart(s readmodel.Store) readmodel.Store {
 	s.(*Store).apart = true
 	return s
 }
 
-// Learn makes the views believe that a majority has a checkpoint.
+// Learn tells the views that a majority has a checkpoint.
 func Learn(s readmodel.Store, generation int, at domain.Position) {
 	s.(*Store).progress.Saw(readmodel.Generation{Number: generation, Checkpoint: readmodel.Checkpoint{Position: at}})
 }
 
-// SetMaking makes the views of a store make timelines in smaller steps.
-func SetMaking(s readmodel.Store, entries int64) { s.(*Store).perStep = entries }
+// SetStep sets how many timeline entries one step inserts.
+func SetStep(s readmodel.Store, entries int64) { s.(*Store).perStep = entries }
 
-// OnStep has a function called before each such step.
+// OnStep sets a function that is called before each such step.
 func OnStep(s readmodel.Store, f func()) { s.(*Store).onStep = f }
 
 // Age makes a snapshot older than it is.

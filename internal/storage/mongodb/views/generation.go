@@ -11,36 +11,37 @@ import (
 	"chirp/internal/storage/mongodb/conn"
 )
 
-// generationRow is a generation's document in the views collection. The
-// document is there before the collections and until after them.
+// generationRow is a generation's document in the collection of the views. The
+// document is there before the generation's collections and until after them.
 type generationRow struct {
 	Number    int64  `bson:"_id"`
 	Epoch     string `bson:"epoch"`
 	Threshold int64  `bson:"threshold"`
 	Position  int64  `bson:"position"`
 	Partial   int64  `bson:"partial"`
-	// Event is the hash of the event at HashedAt, which is Position unless a
-	// version of the program moved it that knows no hashes.
+	// Event is the hash of the event at HashedAt, which is Position unless an
+	// older version of the program, which writes no hashes, moved the checkpoint.
 	Event    int64 `bson:"event,omitempty"`
 	HashedAt int64 `bson:"hashedAt,omitempty"`
-	// Batch names the Apply that moved the checkpoint last, so that one whose
-	// answer was lost can be told from another projector's.
+	// Batch names the Apply that moved the checkpoint last, so that an Apply whose
+	// answer was lost can tell its own commit from another projector's.
 	Batch bson.ObjectID `bson:"batch,omitempty"`
 	// Building is set until the generation serves or is discarded.
 	Building bool `bson:"building,omitempty"`
-	// Deferred is set while there are no timelines, and Made when their making
-	// has begun. See type made.
-	Deferred bool  `bson:"deferred,omitempty"`
-	Made     *made `bson:"made,omitempty"`
-	// Retired is when, by the database's clock, the generation ceased to serve;
-	// of one that was discarded, long ago.
+	// Deferred is set while there are no timelines. Built is set once building
+	// them has begun.
+	Deferred bool           `bson:"deferred,omitempty"`
+	Built    *timelinesDone `bson:"made,omitempty"`
+	// Retired is when, by the database's clock, the generation stopped serving.
+	// For a generation that was discarded it is the beginning of 1970.
 	Retired *time.Time `bson:"retired,omitempty"`
-	// Held is until when, by the database's clock, the checkpoint stays.
+	// Held is until when, by the database's clock, the checkpoint must not move.
 	Held *time.Time `bson:"held,omitempty"`
 	// Dropping is set before the collections are dropped.
 	Dropping bool `bson:"dropping,omitempty"`
 }
 
+// generation returns what the document says.
 func (r generationRow) generation() readmodel.Generation {
 	at := readmodel.Checkpoint{Position: domain.Position(r.Position), Partial: domain.Position(r.Partial)}
 	if r.HashedAt == r.Position {
@@ -49,23 +50,23 @@ func (r generationRow) generation() readmodel.Generation {
 	return readmodel.Generation{Number: int(r.Number), Epoch: r.Epoch, Threshold: r.Threshold, Checkpoint: at}
 }
 
-// servingRow is the document that names the generation that serves. Whatever
-// makes, turns to or discards a generation writes it, so that of two who do it
-// at once one comes after the other.
+// servingRow is the document that names the generation that serves. Every
+// transaction that makes, switches to or discards a generation writes it, so that
+// two of them conflict.
 type servingRow struct {
 	Generation int64 `bson:"generation"`
-	// Last is the highest number that any generation ever had, so that none is
-	// given twice.
+	// Last is the greatest number that any generation has had, so that none is used
+	// twice.
 	Last int64 `bson:"last"`
 }
 
-// state is what the views collection holds.
+// state is the content of the collection of the views.
 type state struct {
 	servingRow // zero on an empty store
 	rows       map[int64]generationRow
 }
 
-// building gives the generation that is being built, if there is one.
+// building returns the generation that is being built, if there is one.
 func (s state) building() (generationRow, bool) {
 	for _, r := range s.rows {
 		if r.Building {
@@ -75,7 +76,7 @@ func (s state) building() (generationRow, bool) {
 	return generationRow{}, false
 }
 
-// state reads the collection in one read, so that all of it belongs together.
+// state reads the whole collection in one read, so that it is consistent.
 func (v *Store) state(ctx context.Context) (state, error) {
 	s := state{rows: map[int64]generationRow{}}
 	cursor, err := v.views.Find(ctx, bson.D{})
@@ -92,7 +93,7 @@ func (v *Store) state(ctx context.Context) (state, error) {
 			continue
 		}
 		if id.Type != bson.TypeInt64 {
-			continue // none of ours
+			continue // not one of ours
 		}
 		var row generationRow
 		if err := cursor.Decode(&row); err != nil {
@@ -103,8 +104,8 @@ func (v *Store) state(ctx context.Context) (state, error) {
 	return s, cursor.Err()
 }
 
-// serving reads which generation serves and where it stands. It gives
-// errNoViews on an empty store.
+// serving reads which generation serves, with its checkpoint. It returns
+// readmodel.ErrNoViews for an empty store.
 func (v *Store) serving(ctx context.Context) (readmodel.Generation, error) {
 	ctx, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
 	defer cancel()

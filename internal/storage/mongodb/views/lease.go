@@ -12,25 +12,27 @@ import (
 	"chirp/internal/storage/mongodb/conn"
 )
 
-// projectorLease is the id of the only document of the lease collection: who
-// has the right to project, and until when by the database's clock.
+// The lease is part of the views, because the readmodel.Store contract has it: it
+// says which server may move their checkpoint.
+
+// projectorLease is the _id of the only document in the collection of the lease.
 const projectorLease = "projector"
 
-// leaseRow is that document.
+// leaseRow is that document: which server projects, and until when by the
+// database's clock.
 type leaseRow struct {
 	Holder string    `bson:"holder"`
 	Until  time.Time `bson:"until"`
 }
 
-// over is the condition that what ends at a time is over, by the database's
-// clock: at that time, or at once if it ends much further ahead than its
-// duration in milliseconds, for then that clock was ahead when it was written.
-// A time that is missing is over.
+// over returns the condition that an end has passed by the database's clock, or
+// that it is void: it lies further ahead than its duration, in milliseconds, so
+// the clock was wrong when it was written. An end that is missing has passed.
 //
-// $$NOW is the time at which an operation began, and what it then finds may
-// have been written by one that began later. So an end that is a little too far
-// ahead says nothing, and answerTimeout is as long as anyone waits for an
-// operation on the lease.
+// $$NOW is the time at which an operation began. What the operation finds may have
+// been written by one that began later, so an end may properly lie a little too
+// far ahead: by as long as a caller waits for an operation, which is
+// conn.AnswerTimeout.
 func over(until, duration any) bson.D {
 	furthest := bson.D{{Key: "$add", Value: bson.A{"$$NOW", duration, conn.AnswerTimeout.Milliseconds()}}}
 	return bson.D{{Key: "$or", Value: bson.A{
@@ -39,11 +41,11 @@ func over(until, duration any) bson.D {
 	}}}
 }
 
-// Lease implements readmodel.Store. One update decides: it gives the lease to
-// the caller if the caller has it or if it is over, leaves it as it is
-// otherwise, and tells who has it now. The field for is the lease's duration;
-// one without it was written by an older version of this program, whose
-// duration is the caller's.
+// Lease implements readmodel.Store. One update decides atomically: it gives the
+// lease to the caller if the caller holds it or if it is over, leaves it as it is
+// otherwise, and returns who holds it now. A lease without the field for, its
+// duration, was written by an older version of this program, and is taken to have
+// the caller's.
 func (v *Store) Lease(ctx context.Context, holder string, ttl time.Duration) (bool, error) {
 	call, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
 	defer cancel()
@@ -62,7 +64,7 @@ func (v *Store) Lease(ctx context.Context, holder string, ttl time.Duration) (bo
 	err := v.lease.FindOneAndUpdate(call, bson.D{{Key: "_id", Value: projectorLease}}, update,
 		options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Decode(&now)
 	if mongo.IsDuplicateKeyError(err) {
-		return false, nil // another holder was the first of all
+		return false, nil // another server inserted the document first
 	}
 	if err != nil {
 		return false, translate(ctx, fmt.Sprintf("take the lease for %s", holder), err)

@@ -13,8 +13,8 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// page reads the rows of a window that match and lie in its bounds by the
-// field at. The index must give them in that order.
+// page reads the rows that match and whose field at lies in a window. The index
+// must return them in the order of that field.
 func page[R any](ctx context.Context, s *snapshot, c *mongo.Collection, index string, match bson.D, at string, w readmodel.Window, project bson.D) ([]R, error) {
 	if w.Limit < 1 {
 		return nil, errNoLimit
@@ -41,9 +41,9 @@ func (s *snapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w rea
 	return convert(rows, err, chirpRow.chirp)
 }
 
-// Timeline implements readmodel.Snapshot. The positions come from the index
-// alone, for the rows are large; then the chirps are read by key. Those whose
-// row has not come yet are passed over.
+// Timeline implements readmodel.Snapshot. It reads the positions from the index
+// alone, because the rows are large, and then the chirps by key. It skips chirps
+// whose row is not there yet.
 func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
 	var out []readmodel.Chirp
 	for rest := w; ; rest.Limit = w.Limit - len(out) {
@@ -68,13 +68,14 @@ func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w read
 	}
 }
 
+// timelinePositions returns the positions of a timeline's chirps.
 func (s *snapshot) timelinePositions(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]int64, error) {
 	covered := bson.D{{Key: "_id", Value: 0}, {Key: "p", Value: 1}}
 	rows, err := page[timelineRow](ctx, s, s.c.timelines, ownerIndex, bson.D{{Key: "o", Value: owner}}, "p", w, covered)
 	return convert(rows, err, func(r timelineRow) int64 { return r.Chirp })
 }
 
-// chirpsAt gives the chirps at positions, in the order of the positions.
+// chirpsAt returns the chirps at some positions, in the order of the positions.
 func (s *snapshot) chirpsAt(ctx context.Context, positions []int64) ([]readmodel.Chirp, error) {
 	rows, err := findKeys[chirpRow](ctx, s, s.c.chirps, "_id", positions, options.Find())
 	if err != nil {
@@ -93,8 +94,8 @@ func (s *snapshot) chirpsAt(ctx context.Context, positions []int64) ([]readmodel
 	return chirps, nil
 }
 
-// PullChirps implements readmodel.Snapshot. Each find merges the newest chirps
-// of as many authors as the server can merge without sorting.
+// PullChirps implements readmodel.Snapshot. Each find merges the chirps of as many
+// authors as the server can merge without sorting.
 func (s *snapshot) PullChirps(ctx context.Context, authors []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
 	var rows []chirpRow
 	for some := range slices.Chunk(distinct(authors), mergedAuthors) {
@@ -124,4 +125,16 @@ func (s *snapshot) Followers(ctx context.Context, followee readmodel.UserKey, w 
 func (s *snapshot) Following(ctx context.Context, follower readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
 	rows, err := page[followRow](ctx, s, s.c.follows, followingIndex, bson.D{{Key: "r", Value: follower}}, "s", w, nil)
 	return convert(rows, err, followRow.follow)
+}
+
+// RecentChirps implements readmodel.Snapshot.
+func (s *snapshot) RecentChirps(ctx context.Context, w readmodel.Window) ([]readmodel.Chirp, error) {
+	rows, err := page[chirpRow](ctx, s, s.c.chirps, keyIndex, bson.D{}, "_id", w, nil)
+	return convert(rows, err, chirpRow.chirp)
+}
+
+// RecentProfiles implements readmodel.Snapshot.
+func (s *snapshot) RecentProfiles(ctx context.Context, w readmodel.Window) ([]readmodel.Profile, error) {
+	rows, err := page[profileRow](ctx, s, s.c.profiles, keyIndex, bson.D{}, "_id", w, nil)
+	return convert(rows, err, profileRow.profile)
 }

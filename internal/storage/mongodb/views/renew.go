@@ -19,16 +19,15 @@ import (
 	"chirp/internal/storage/mongodb/format"
 )
 
-// fitsError is the number of the generation that serves, and need not be
-// replaced after all.
+// fitsError is the number of the serving generation, which turned out to be fit.
 type fitsError int64
 
 // Error names the generation.
 func (e fitsError) Error() string { return fmt.Sprintf("generation %d can go on", int64(e)) }
 
-// fit gives the generation that serves, or errNoViews, or an *unfitError if it
-// must not.
-func (v *Store) fit(ctx context.Context) (readmodel.Generation, error) {
+// checkFit returns the generation that serves. Its error is readmodel.ErrNoViews if
+// there is none, and an *unfitError if it must not serve.
+func (v *Store) checkFit(ctx context.Context) (readmodel.Generation, error) {
 	g, err := v.serving(ctx)
 	if err == nil && !v.progress.Reached(g) {
 		err = &unfitError{reason: "an earlier state of them was put back while the server ran"}
@@ -39,23 +38,23 @@ func (v *Store) fit(ctx context.Context) (readmodel.Generation, error) {
 	return g, err
 }
 
-// renew lets a new, empty generation serve, because there is none or it is
-// unfit. Its number was never used before, not even by collections that are
-// left of views whose documents are gone: no row of an old generation is ever
-// taken for one of a new. Of several processes that do it at once the first one
-// decides, and the others clear away what they had prepared.
-func (v *Store) renew(ctx context.Context, old readmodel.Generation, why error, epoch string, threshold int64) error {
-	if err := v.current(ctx, epoch); err != nil {
+// replaceUnfit makes a new, empty generation serve, because there is none or
+// because the old one is unfit. The number of the new one was never used before,
+// not even by collections whose generation's document is gone, so no row of an old
+// generation is ever taken for one of the new. If several processes do so at once,
+// the first one decides, and the others drop what they had created.
+func (v *Store) replaceUnfit(ctx context.Context, old readmodel.Generation, why error, epoch string, threshold int64) error {
+	if err := v.checkEpoch(ctx, epoch); err != nil {
 		return err
 	}
-	number, err := v.claim(ctx)
+	number, err := v.claimNumber(ctx)
 	if err != nil {
 		return err
 	}
 	c := v.collections(number, majority())
 	if err = c.create(ctx, forReaders); err == nil {
-		err = v.turn(ctx, func(ctx context.Context) error {
-			return v.install(ctx, generationRow{Number: int64(number), Epoch: epoch, Threshold: threshold}, old, why)
+		err = v.transactWhenIdle(ctx, func(ctx context.Context) error {
+			return v.insertServing(ctx, generationRow{Number: int64(number), Epoch: epoch, Threshold: threshold}, old, why)
 		})
 	}
 	var fits fitsError
@@ -71,8 +70,8 @@ func (v *Store) renew(ctx context.Context, old readmodel.Generation, why error, 
 	return err
 }
 
-// awaitServing waits until a generation serves that a transaction has seen, which
-// reads what may not have reached a majority yet.
+// awaitServing waits until a generation serves. A transaction that has seen it
+// serve may have read what has not reached a majority yet.
 func (v *Store) awaitServing(ctx context.Context, number int) error {
 	for {
 		serving, err := v.serving(ctx)
@@ -88,9 +87,9 @@ func (v *Store) awaitServing(ctx context.Context, number int) error {
 	}
 }
 
-// current refuses to make views of a log that is no longer the database's own:
-// they would be as unfit as those before.
-func (v *Store) current(ctx context.Context, epoch string) error {
+// checkEpoch returns an error if the epoch is no longer that of the database's log:
+// views made for it would be as unfit as the ones before.
+func (v *Store) checkEpoch(ctx context.Context, epoch string) error {
 	if v.apart {
 		return nil
 	}
@@ -105,18 +104,18 @@ func (v *Store) current(ctx context.Context, epoch string) error {
 	return err
 }
 
-// claim takes a number that no generation has or had. While there is no
-// generation at all, those who begin at once take the same one.
-func (v *Store) claim(ctx context.Context) (int, error) {
+// claimNumber returns a number that no generation has or had. While there is no
+// generation at all, processes that start at the same time claim the same one.
+func (v *Store) claimNumber(ctx context.Context) (int, error) {
 	if err := v.conn.DB().CreateCollection(ctx, format.ViewsCollection); err != nil && !conn.HasCode(err, conn.CodeNamespaceExists) {
 		return 0, err
 	}
-	left, err := v.numbered(ctx)
+	left, err := v.listGenerations(ctx)
 	if err != nil {
 		return 0, err
 	}
 	var number int64
-	err = v.turn(ctx, func(ctx context.Context) error {
+	err = v.transactWhenIdle(ctx, func(ctx context.Context) error {
 		now, err := v.state(ctx)
 		if err != nil {
 			return err
@@ -131,16 +130,16 @@ func (v *Store) claim(ctx context.Context) (int, error) {
 	return int(number), err
 }
 
-// next gives a number beyond all that there were: those of the documents, and
-// those of the collections that there are.
+// next returns a number greater than any before: those in the documents, and those
+// of the collections that are there.
 func (s state) next(collections map[int64]int) int64 {
 	numbers := slices.Concat([]int64{s.Last, s.Generation}, slices.Collect(maps.Keys(s.rows)), slices.Collect(maps.Keys(collections)))
 	return slices.Max(numbers) + 1
 }
 
-// numbered gives the numbers of the generations that have collections, and how
-// many each has.
-func (v *Store) numbered(ctx context.Context) (map[int64]int, error) {
+// listGenerations returns the numbers of the generations that have collections, and
+// how many each has.
+func (v *Store) listGenerations(ctx context.Context) (map[int64]int, error) {
 	names, err := v.conn.DB().ListCollectionNames(ctx, bson.D{{Key: "name", Value: bson.D{{Key: "$regex", Value: `^(profiles|chirps|follows|timelines)_[1-9][0-9]{0,17}$`}}}})
 	numbers := map[int64]int{}
 	for _, name := range names {
@@ -152,17 +151,17 @@ func (v *Store) numbered(ctx context.Context) (map[int64]int, error) {
 	return numbers, err
 }
 
-// install is the transaction of renew. It looks once more, at what is newest,
-// whether the serving generation has to go; all others then cease to serve or
-// to be built.
-func (v *Store) install(ctx context.Context, next generationRow, old readmodel.Generation, why error) error {
+// insertServing is the transaction of replaceUnfit. It checks once more, on the
+// newest data, whether the serving generation must be replaced. If so it retires
+// every generation, and those that are being built as well.
+func (v *Store) insertServing(ctx context.Context, next generationRow, old readmodel.Generation, why error) error {
 	now, err := v.state(ctx)
 	if err != nil {
 		return err
 	}
 	if row, is := now.rows[now.Generation]; is {
 		var unfit *unfitError
-		switch err := v.belongs(ctx, row.generation()); {
+		switch err := v.checkLog(ctx, row.generation()); {
 		case err != nil && !errors.As(err, &unfit):
 			return err
 		case err == nil && v.progress.Reached(row.generation()) && (int(row.Number) != old.Number || !errors.As(why, &unfit) || !unfit.broken):
@@ -181,14 +180,14 @@ func (v *Store) install(ctx context.Context, next generationRow, old readmodel.G
 	return err
 }
 
-// dropOrphans removes the collections of generations before the serving one
-// that have no document any more, and gives their numbers.
+// dropOrphans drops the collections of generations before the serving one whose
+// document is gone, and returns their numbers.
 func (v *Store) dropOrphans(ctx context.Context) ([]int, error) {
 	now, err := v.state(ctx)
 	if err != nil {
 		return nil, err
 	}
-	left, err := v.numbered(ctx)
+	left, err := v.listGenerations(ctx)
 	if err != nil {
 		return nil, err
 	}

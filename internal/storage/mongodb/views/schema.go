@@ -15,7 +15,7 @@ import (
 	"chirp/internal/storage/mongodb/conn"
 )
 
-// collections are those of one generation of the views.
+// collections are the collections of one generation.
 type collections struct {
 	profiles  *mongo.Collection // profileRow
 	chirps    *mongo.Collection // chirpRow
@@ -23,6 +23,7 @@ type collections struct {
 	timelines *mongo.Collection // timelineRow
 }
 
+// collections returns a generation's collections, which need not be there.
 func (v *Store) collections(generation int, o *options.CollectionOptionsBuilder) collections {
 	named := func(kind string) *mongo.Collection {
 		return v.conn.DB().Collection(fmt.Sprintf("%s_%d", kind, generation), o)
@@ -61,8 +62,8 @@ func (r profileRow) profile() readmodel.Profile {
 	}
 }
 
-// chirpRow is a readmodel.Chirp. The index on (a, d, _id) gives an author's
-// pushed chirps, the pulled ones, and both by merging two of its ranges.
+// chirpRow is a readmodel.Chirp. The index on (a, d, _id) returns an author's
+// pushed chirps, the pulled ones, or both by merging two of its ranges.
 type chirpRow struct {
 	Position int64     `bson:"_id"`
 	ID       string    `bson:"id"`
@@ -86,22 +87,23 @@ func (r chirpRow) chirp() readmodel.Chirp {
 	}
 }
 
-// pair is who follows whom. The order of its fields is part of the key.
+// pair is the key of a follow. The order of its fields matters: MongoDB compares
+// documents field by field.
 type pair struct {
 	Follower int64 `bson:"r"`
 	Followee int64 `bson:"e"`
 }
 
-// followRow is a readmodel.Follow. The key makes it unique. Its parts are
-// there again as fields of their own, since an index on them answers twice as
-// fast as one on the parts of a key.
+// followRow is a readmodel.Follow. Its key makes it unique. The parts of the key
+// are repeated as fields of their own, because an index on those is twice as fast
+// as one on the parts of a key.
 type followRow struct {
 	Pair     pair  `bson:"_id"`
 	Follower int64 `bson:"r"`
 	Followee int64 `bson:"e"`
 	Since    int64 `bson:"s"`
-	// Pull is left out when it is not set: the partial index of pull sources
-	// is on its being true.
+	// Pull is absent when it is not set, because the partial index of pull sources
+	// has the documents in which it is true.
 	Pull bool `bson:"pull,omitempty"`
 }
 
@@ -117,18 +119,19 @@ func (r followRow) follow() readmodel.Follow {
 	}
 }
 
-// timelineRow is a chirp in the timelines of a chunk of users. A fan-out makes
-// as few of them as the chunk's size allows; a backfill makes one for each
-// chirp. No two rows name the same owner and chirp, and none has no owner.
+// timelineRow is a chirp in the timelines of a chunk of users. A fan-out inserts as
+// few rows as the size of a chunk allows; a backfill inserts one for each chirp. No
+// two rows have the same owner and chirp, and each has an owner.
 type timelineRow struct {
 	ID     bson.ObjectID `bson:"_id"`
 	Chirp  int64         `bson:"p"`
 	Owners []int64       `bson:"o"`
 }
 
-// The names of the indexes. Reads name theirs, so that none depends on what
-// the server thinks of it.
+// The names of the indexes. Reads name the one that they use, so that none depends
+// on the server's query planner.
 const (
+	keyIndex       = "_id_"      // which every collection has
 	idIndex        = "id"        // profiles and chirps by id
 	nameIndex      = "name"      // profiles by folded username
 	authorIndex    = "author"    // chirps by author, delivery and position
@@ -138,20 +141,21 @@ const (
 	ownerIndex     = "owner"     // timelines by owner and chirp
 )
 
-// purpose is what a generation's indexes must do.
+// purpose is what a generation's indexes are needed for.
 type purpose int
 
 const (
-	forReplay  purpose = iota // what applying batches needs
-	forReaders                // that and what queries need
+	forReplay  purpose = iota // applying batches
+	forReaders                // that, and queries
 )
 
-// indexed is a collection and the indexes that it has for either purpose.
+// indexed is a collection with the indexes that it needs for either purpose.
 type indexed struct {
 	*mongo.Collection
 	replay, readers []index
 }
 
+// indexed returns the collections with their indexes.
 func (c collections) indexed() []indexed {
 	pulled := newIndex(pulledIndex, "r", "pull", "e")
 	pulled.Options.SetPartialFilterExpression(bson.D{{Key: "pull", Value: true}})
@@ -163,8 +167,8 @@ func (c collections) indexed() []indexed {
 	}
 }
 
-// create makes the collections and their indexes, where they are missing.
-// Those of one collection are made in one scan, side by side with the others'.
+// create creates the collections and indexes that are missing. It builds the
+// indexes of one collection in one scan, and those of all collections in parallel.
 func (c collections) create(ctx context.Context, p purpose) error {
 	var all errgroup.Group
 	for _, of := range c.indexed() {
@@ -182,7 +186,7 @@ func (c collections) create(ctx context.Context, p purpose) error {
 	return all.Wait()
 }
 
-// createIndexed makes a collection and its indexes, where they are missing.
+// createIndexed creates a collection and its indexes where they are missing.
 func createIndexed(ctx context.Context, c *mongo.Collection, indexes []mongo.IndexModel) error {
 	var err error
 	if len(indexes) > 0 {
@@ -212,6 +216,7 @@ type index struct {
 	name string
 }
 
+// newIndex returns an ascending index.
 func newIndex(name string, fields ...string) index {
 	keys := make(bson.D, len(fields))
 	for i, f := range fields {
@@ -220,6 +225,7 @@ func newIndex(name string, fields ...string) index {
 	return index{mongo.IndexModel{Keys: keys, Options: options.Index().SetName(name)}, name}
 }
 
+// unique makes the index a unique one.
 func (i index) unique() index {
 	i.Options.SetUnique(true)
 	return i

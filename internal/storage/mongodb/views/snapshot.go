@@ -21,15 +21,15 @@ import (
 
 const (
 	// mergedAuthors is how many authors one find can merge by position without
-	// sorting: the server gives up on more than 200 index ranges.
+	// sorting: the server sorts when there are more than 200 index ranges.
 	mergedAuthors = 200
-	// keysPerFind bounds the keys that one find looks up.
+	// keysPerFind is the most keys that one find looks up.
 	keysPerFind = 1000
 )
 
-// snapshot is a driver session with snapshot reads. The first read, which gave
-// the generation, has set the moment that all others see. A session serves one
-// call at a time, hence the mutex.
+// snapshot is a driver session with snapshot reads. The first read, which returned
+// the generation, fixed the time that all others see. A session serves one call at
+// a time, hence the mutex.
 type snapshot struct {
 	v      *Store
 	gen    readmodel.Generation
@@ -53,7 +53,7 @@ func (s *snapshot) Close() {
 	}
 }
 
-// find decodes what a query gives, within the snapshot.
+// find decodes the rows that a query returns within the snapshot.
 func find[R any](ctx context.Context, s *snapshot, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) ([]R, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *snapshot) Totals(ctx context.Context) (readmodel.Totals, error) {
 	return t, s.checkDropped(ctx)
 }
 
-// count adds up what the documents of a collection stand for.
+// count adds up how many rows the documents of a collection stand for.
 func (s *snapshot) count(ctx context.Context, c *mongo.Collection, each any) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,17 +134,18 @@ func (s *snapshot) count(ctx context.Context, c *mongo.Collection, each any) (in
 }
 
 const (
-	// snapshotLife is when a snapshot is given up: before its generation can
-	// have been dropped, and while the server still keeps its moment.
+	// snapshotLife is how long a snapshot can be used: its generation is not
+	// dropped earlier, and the server keeps the data of that time for longer.
 	snapshotLife = time.Minute
-	// dropDelay is the age up to which a snapshot's generation is sure to be
-	// there: none is dropped as soon as it is retired.
+	// dropDelay is the age up to which a snapshot's generation is certainly there,
+	// because no generation is dropped as soon as it is retired.
 	dropDelay = time.Second
 )
 
-// checkDropped tells rows that are not there from a collection that is not: a
-// read of one that was dropped finds nothing, without an error. The document of
-// a generation says that it is being dropped before anything is.
+// checkDropped returns an error if the generation was dropped. Without it, missing
+// rows could not be told from a missing collection, because a read of a dropped
+// collection finds nothing and returns no error. A generation's document is marked
+// before its collections are dropped.
 func (s *snapshot) checkDropped(ctx context.Context) error {
 	if time.Since(s.opened) < dropDelay {
 		return nil
@@ -159,7 +160,8 @@ func (s *snapshot) checkDropped(ctx context.Context) error {
 	return translate(ctx, "read "+format.ViewsCollection, err)
 }
 
-// findOne decodes the only row that a query can give, or gives ErrNotFound.
+// findOne decodes the only row that a query can return. If there is none it
+// returns readmodel.ErrNotFound.
 func findOne[R any](ctx context.Context, s *snapshot, c *mongo.Collection, field string, value any) (R, error) {
 	rows, err := find[R](ctx, s, c, bson.D{{Key: field, Value: value}}, options.Find().SetLimit(1))
 	if err != nil || len(rows) == 0 {
@@ -172,7 +174,7 @@ func findOne[R any](ctx context.Context, s *snapshot, c *mongo.Collection, field
 // findKeys decodes the rows whose field has one of the values.
 func findKeys[R any, K comparable](ctx context.Context, s *snapshot, c *mongo.Collection, field string, keys []K, o *options.FindOptionsBuilder) ([]R, error) {
 	if len(keys) > keysPerFind {
-		keys = distinct(keys) // one key in two finds would give its row twice
+		keys = distinct(keys) // two finds with one key would return its row twice
 	}
 	var rows []R
 	for some := range slices.Chunk(keys, keysPerFind) {
@@ -185,6 +187,7 @@ func findKeys[R any, K comparable](ctx context.Context, s *snapshot, c *mongo.Co
 	return rows, nil
 }
 
+// distinct returns the keys without repetitions.
 func distinct[K comparable](keys []K) []K {
 	seen := make(map[K]bool, len(keys))
 	return slices.DeleteFunc(slices.Clone(keys), func(k K) bool {
@@ -194,8 +197,10 @@ func distinct[K comparable](keys []K) []K {
 	})
 }
 
+// in returns the condition that a field has one of the keys.
 func in[K any](keys []K) bson.D { return bson.D{{Key: "$in", Value: keys}} }
 
+// convert maps rows to values, unless there was an error.
 func convert[R, T any](rows []R, err error, to func(R) T) ([]T, error) {
 	if err != nil {
 		return nil, err

@@ -13,20 +13,20 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// span is the rows about one user, its followers or its pushed chirps, whose
-// positions lie in a range.
+// span is the rows about one user, its followers or its pushed chirps, in a range
+// of positions.
 type span struct {
 	of int64
 	readmodel.Range
 }
 
-// entry is such a row: its position, and the follower or the chirp it names.
+// entry is such a row: its position, and the follower or the chirp that it names.
 type entry struct {
 	at    domain.Position
 	value int64
 }
 
-// source says how to read spans from an index that has all of an entry.
+// source describes how to read spans from an index that covers the entries.
 type source struct {
 	rows    *mongo.Collection
 	match   bson.D // besides the user and the range
@@ -36,6 +36,7 @@ type source struct {
 	decode  func(bson.Raw) (of int64, e entry)
 }
 
+// followersBySince is the source of a user's followers.
 func followersBySince(follows *mongo.Collection) source {
 	return source{
 		rows: follows, match: bson.D{}, of: "e", at: "s", index: followersIndex,
@@ -46,6 +47,7 @@ func followersBySince(follows *mongo.Collection) source {
 	}
 }
 
+// pushedByPosition is the source of a user's pushed chirps.
 func pushedByPosition(chirps *mongo.Collection) source {
 	return source{
 		rows: chirps, match: bson.D{{Key: "d", Value: readmodel.Push}}, of: "a", at: "_id", index: authorIndex,
@@ -57,13 +59,13 @@ func pushedByPosition(chirps *mongo.Collection) source {
 	}
 }
 
-// spans are what was read, in the order of the positions.
+// spans are the entries that were read, in the order of their positions.
 type spans struct {
-	whole  map[int64][]entry // by user: all there is up to the batch's end
+	whole  map[int64][]entry // by user: all entries up to the batch's end
 	pieces map[span][]entry
 }
 
-// of gives the entries of a span that was asked for.
+// of returns the entries of a span that was read.
 func (s spans) of(of int64, r readmodel.Range) []entry {
 	all, ok := s.whole[of]
 	if !ok {
@@ -80,11 +82,11 @@ func (s spans) of(of int64, r readmodel.Range) []entry {
 	return all[from:max(from, to)]
 }
 
-// read reads spans with as few calls as it can. Those that begin with the log
-// and end where the batch begins or within it are nearly all there is about
-// their users, so those users are read together. The others, the pieces of
-// large events, are read one by one, for the rest of what is about their users
-// can be any number of rows.
+// read reads spans with as few commands as it can. A span that begins with the log
+// and ends where the batch begins, or within the batch, is nearly all that there is
+// about its user, so such users are read together. The other spans, the pieces of
+// large events, are read one by one, because there may be any number of further
+// rows about their users.
 func (a *application) read(ctx context.Context, wanted []span, s source) (spans, error) {
 	out := spans{whole: map[int64][]entry{}, pieces: map[span][]entry{}}
 	var users []int64
@@ -135,6 +137,6 @@ func (s source) each(ctx context.Context, users any, r readmodel.Range, yield fu
 	return cursor.Err()
 }
 
-// entriesPerCall is how many entries the server may give at once: all of a
-// batch's.
+// entriesPerCall is how many entries the server may return at once, which is enough
+// for all of a batch.
 const entriesPerCall = 20_000

@@ -34,8 +34,8 @@ type Store struct {
 	leased atomic.Pointer[leaseRow]
 	// chunk is how many owners share a timeline document.
 	chunk int
-	// perStep is how many timeline entries one transaction makes when a
-	// generation's timelines are made.
+	// perStep is how many timeline entries one transaction inserts when a
+	// generation's timelines are built.
 	perStep int64
 	onStep  func() // for tests, may be nil
 
@@ -71,7 +71,7 @@ func New(c *conn.Conn, logger *slog.Logger, subscribe func() (moved <-chan struc
 		lease:    c.DB().Collection(leaseCollection, majority()),
 		logger:   logger,
 		chunk:    timelineChunk,
-		perStep:  madePerStep,
+		perStep:  entriesPerStep,
 		progress: readmodel.Progress{Every: readEvery, Moved: subscribe},
 	}
 	v.progress.Read = v.readCheckpoint
@@ -90,7 +90,7 @@ func (v *Store) Await(ctx context.Context, beyond domain.Position) (domain.Posit
 func (v *Store) readCheckpoint(ctx context.Context) error {
 	gen, err := v.serving(ctx)
 	if err == nil {
-		err = v.trusted(ctx, gen)
+		err = v.checkServing(ctx, gen)
 	}
 	if err != nil {
 		return translate(ctx, "read the checkpoint", err)
@@ -99,7 +99,8 @@ func (v *Store) readCheckpoint(ctx context.Context) error {
 	return nil
 }
 
-// majority makes what is read never be taken back, and what is written survive.
+// majority returns options for reads that no election can undo, and for writes that
+// survive one.
 func majority() *options.CollectionOptionsBuilder {
 	return options.Collection().
 		SetReadPreference(readpref.Primary()).
@@ -107,18 +108,17 @@ func majority() *options.CollectionOptionsBuilder {
 		SetWriteConcern(writeconcern.Majority())
 }
 
-// Serving implements readmodel.Store. Several servers may call it at once on
-// an empty store: whichever writes the generation first decides, and all see
-// what it wrote.
+// Serving implements readmodel.Store. If several servers call it at once for an
+// empty store, the first one to write the generation decides, and all return that.
 func (v *Store) Serving(ctx context.Context, epoch string, threshold int64) (readmodel.Writer, error) {
 	call, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
-	gen, err := v.fit(call)
+	gen, err := v.checkFit(call)
 	if errors.Is(err, readmodel.ErrNoViews) || errors.Is(err, readmodel.ErrUnfit) {
-		if err := v.renew(call, gen, err, epoch, threshold); err != nil {
-			return nil, translate(ctx, "make the views anew", err)
+		if err := v.replaceUnfit(call, gen, err, epoch, threshold); err != nil {
+			return nil, translate(ctx, "make new views", err)
 		}
-		gen, err = v.fit(call)
+		gen, err = v.checkFit(call)
 	}
 	if err != nil {
 		return nil, translate(ctx, "open the views", err)
@@ -126,7 +126,7 @@ func (v *Store) Serving(ctx context.Context, epoch string, threshold int64) (rea
 	return v.writer(gen.Number), nil
 }
 
-// createTimeout bounds the making of empty collections and their indexes.
+// createTimeout bounds the creation of empty collections and their indexes.
 const createTimeout = 30 * time.Second
 
 // Snapshot implements readmodel.Store.
@@ -137,22 +137,24 @@ func (v *Store) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 		if err != nil {
 			return nil, translate(ctx, op, err)
 		}
-		// Just after an election a primary may not know yet that the newest
-		// writes are committed, and give an older moment.
+		// Just after an election a primary may not know yet that the newest writes
+		// are committed, and then returns an older state.
 		if v.progress.Reached(s.gen) {
 			v.progress.Turned(s.gen)
 			return s, nil
 		}
 		s.Close()
 		if ctx.Err() != nil || time.Now().After(end) {
-			return nil, fmt.Errorf("%s: %w: %w", op, errStale, readmodel.ErrUnfit) // as it is if an earlier state was put back
+			return nil, fmt.Errorf("%s: %w: %w", op, errStale, readmodel.ErrUnfit) // an earlier state was probably restored
 		}
 		outage.Pause(ctx, staleRetry)
 	}
 }
 
+// staleRetry is the pause before a state that was too old is read again.
 const staleRetry = 10 * time.Millisecond
 
+// openSnapshot opens a snapshot, which may be older than what was seen before.
 func (v *Store) openSnapshot(ctx context.Context) (*snapshot, error) {
 	leave, err := v.conn.Gate().Enter(ctx)
 	if err != nil {
@@ -166,7 +168,7 @@ func (v *Store) openSnapshot(ctx context.Context) (*snapshot, error) {
 	opened := time.Now()
 	gen, err := v.serving(mongo.NewSessionContext(ctx, session))
 	if err == nil {
-		err = v.trusted(ctx, gen)
+		err = v.checkServing(ctx, gen)
 	}
 	if err != nil {
 		session.EndSession(ctx)

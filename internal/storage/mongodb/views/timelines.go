@@ -12,40 +12,40 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// A generation that is being built has no timelines at first: whatever backfills,
-// cleanups and fan-outs a projector makes, they come to this, that each pushed
-// chirp is in the timelines of all who follow its author now. So they are left
-// out, and the timelines are made of the follows and the chirps when the
-// replay is over, in order and each entry once. The index on them, the costly
-// one, comes after them.
+// A generation that is being built has no timelines at first. Whatever backfills,
+// cleanups and fan-outs a projector applies, their result is that each pushed chirp
+// is in the timelines of all present followers of its author. So a replay leaves
+// them out, and the timelines are built from the follows and the chirps after it,
+// in order and each entry once. Their index, the costly one, is created last.
 //
-// From the moment that the making has begun, it is to be completed before
-// anything else is applied.
+// Once building the timelines has begun, it must be completed before anything else
+// is applied.
 
-// made is how far the making has come: all authors before Author are done, and
-// of that one all chirps up to Chirp, and of the next chirp all followers up to
-// Since.
-type made struct {
+// timelinesDone is how far building the timelines has come: all authors before
+// Author are done, all chirps of that author up to Chirp, and of the author's next
+// chirp all followers up to Since.
+type timelinesDone struct {
 	Author int64 `bson:"a"`
 	Chirp  int64 `bson:"c"`
 	Since  int64 `bson:"s"`
 }
 
-// madePerStep is how many timeline entries one transaction makes.
-const madePerStep = 100_000
+// entriesPerStep is how many timeline entries one transaction inserts.
+const entriesPerStep = 100_000
 
-// errUnmade says that the making of the timelines was begun and not completed.
-var errUnmade = errors.New("the timelines have to be made first")
+// errTimelinesBegun says that building the timelines was begun and not completed.
+var errTimelinesBegun = errors.New("the timelines must be completed first")
 
-// makeTimelines makes what there is to make. Several processes that do it at
-// once, or one after the other's death, go on from where the last one was.
-func (w *writer) makeTimelines(ctx context.Context) error {
+// buildTimelines builds the timelines that are not there yet. If several processes
+// do so at once, or one after another's death, each continues from where the last
+// transaction ended.
+func (w *writer) buildTimelines(ctx context.Context) error {
 	for done := false; !done; {
 		if w.v.onStep != nil {
 			w.v.onStep()
 		}
-		err := w.v.turn(ctx, func(ctx context.Context) (err error) {
-			done, err = w.makeSome(ctx)
+		err := w.v.transactWhenIdle(ctx, func(ctx context.Context) (err error) {
+			done, err = w.buildStep(ctx)
 			return err
 		})
 		if err != nil {
@@ -55,9 +55,10 @@ func (w *writer) makeTimelines(ctx context.Context) error {
 	return nil
 }
 
-// makeSome is one transaction. It begins anew with an event that was applied in
-// part: nothing was, but marks, which do no harm a second time.
-func (w *writer) makeSome(ctx context.Context) (done bool, err error) {
+// buildStep is one transaction of buildTimelines. If an event was applied in part,
+// it makes the checkpoint forget that part: only marks were applied of it, which do
+// no harm when they are applied again.
+func (w *writer) buildStep(ctx context.Context) (done bool, err error) {
 	row, err := w.row(ctx)
 	switch {
 	case errors.Is(err, readmodel.ErrNotFound):
@@ -69,14 +70,14 @@ func (w *writer) makeSome(ctx context.Context) (done bool, err error) {
 	case !row.Deferred:
 		return true, nil
 	}
-	m := &making{application: application{w: w, b: readmodel.Batch{From: row.generation().Checkpoint}}}
-	if row.Made != nil {
-		m.at = *row.Made
+	s := &timelineStep{application: application{w: w, b: readmodel.Batch{From: row.generation().Checkpoint}}}
+	if row.Built != nil {
+		s.at = *row.Built
 	}
-	if done, err = m.plan(ctx); err != nil {
+	if done, err = s.plan(ctx); err != nil {
 		return false, err
 	}
-	change := bson.D{{Key: "$set", Value: bson.D{{Key: "partial", Value: int64(0)}, {Key: "made", Value: m.at}}}}
+	change := bson.D{{Key: "$set", Value: bson.D{{Key: "partial", Value: int64(0)}, {Key: "made", Value: s.at}}}}
 	if done {
 		change = bson.D{{Key: "$set", Value: bson.D{{Key: "partial", Value: int64(0)}}},
 			{Key: "$unset", Value: bson.D{{Key: "deferred", Value: ""}, {Key: "made", Value: ""}}}}
@@ -84,26 +85,28 @@ func (w *writer) makeSome(ctx context.Context) (done bool, err error) {
 	if _, err := w.views.UpdateByID(ctx, int64(w.number), change); err != nil {
 		return false, err
 	}
-	return done, m.fanOut(ctx)
+	return done, s.fanOut(ctx)
 }
 
-// making is the making of some timelines: the fan-outs of its batch.
-type making struct {
+// timelineStep is a step of buildTimelines. The fan-outs of its batch are what it
+// inserts.
+type timelineStep struct {
 	application
-	at made
+	at timelinesDone
 }
 
-// author is what a profile says of how many timeline entries there are to make.
+// author is what a profile says about how many timeline entries an author has.
 type author struct {
 	Key       int64 `bson:"_id"`
 	Followers int64 `bson:"followers"`
 	Pushed    int64 `bson:"pushed"`
 }
 
-// plan finds the next fan-outs, and moves on to where they end. They are those
-// of several authors, of some chirps of one, or of one chirp to some followers.
-func (m *making) plan(ctx context.Context) (done bool, err error) {
-	cursor, err := m.w.c.profiles.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: m.at.Author}}}},
+// plan adds the next fan-outs to the batch, and moves at to where they end. They are
+// the fan-outs of several authors, of some chirps of one author, or of one chirp to
+// some followers.
+func (s *timelineStep) plan(ctx context.Context) (done bool, err error) {
+	cursor, err := s.w.c.profiles.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: s.at.Author}}}},
 		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(keysPerFind).
 			SetProjection(bson.D{{Key: "followers", Value: 1}, {Key: "pushed", Value: 1}}))
 	var authors []author
@@ -114,84 +117,84 @@ func (m *making) plan(ctx context.Context) (done bool, err error) {
 		return err == nil, err
 	}
 	first := authors[0]
-	if first.Key != m.at.Author {
-		m.at = made{Author: first.Key}
+	if first.Key != s.at.Author {
+		s.at = timelinesDone{Author: first.Key}
 	}
-	if m.at.Chirp != 0 || m.at.Since != 0 || first.Followers*first.Pushed > m.w.v.perStep {
-		return false, m.planOne(ctx, first)
+	if s.at.Chirp != 0 || s.at.Since != 0 || first.Followers*first.Pushed > s.w.v.perStep {
+		return false, s.planOne(ctx, first)
 	}
 	n, entries := 0, int64(0)
 	for _, a := range authors {
-		if entries += a.Followers * a.Pushed; entries > m.w.v.perStep {
+		if entries += a.Followers * a.Pushed; entries > s.w.v.perStep {
 			break
 		}
 		n++
 	}
-	if err := m.chirpsOf(ctx, readmodel.Range{Through: m.b.From.Position}, authors[:n]...); err != nil {
+	if err := s.addFanOuts(ctx, readmodel.Range{Through: s.b.From.Position}, authors[:n]...); err != nil {
 		return false, err
 	}
-	m.at = made{Author: authors[n-1].Key + 1}
+	s.at = timelinesDone{Author: authors[n-1].Key + 1}
 	return false, nil
 }
 
-// planOne plans a part of one author's chirps.
-func (m *making) planOne(ctx context.Context, a author) error {
-	key, at := readmodel.UserKey(a.Key), m.at
-	chirps := max(1, int(m.w.v.perStep/max(1, a.Followers)))
-	last, err := m.w.PushedThrough(ctx, key, domain.Position(at.Chirp), chirps)
+// planOne adds the fan-outs of some of one author's chirps to the batch.
+func (s *timelineStep) planOne(ctx context.Context, a author) error {
+	key, at := readmodel.UserKey(a.Key), s.at
+	chirps := max(1, int(s.w.v.perStep/max(1, a.Followers)))
+	last, err := s.w.PushedThrough(ctx, key, domain.Position(at.Chirp), chirps)
 	if err != nil {
 		return err
 	}
 	if last == 0 {
-		m.at = made{Author: a.Key + 1}
+		s.at = timelinesDone{Author: a.Key + 1}
 		return nil
 	}
-	if a.Followers <= m.w.v.perStep {
-		m.at = made{Author: a.Key, Chirp: int64(last)}
-		return m.chirpsOf(ctx, readmodel.Range{After: domain.Position(at.Chirp), Through: last}, a)
+	if a.Followers <= s.w.v.perStep {
+		s.at = timelinesDone{Author: a.Key, Chirp: int64(last)}
+		return s.addFanOuts(ctx, readmodel.Range{After: domain.Position(at.Chirp), Through: last}, a)
 	}
-	end, err := m.w.FollowersThrough(ctx, key, domain.Position(at.Since), int(m.w.v.perStep))
+	end, err := s.w.FollowersThrough(ctx, key, domain.Position(at.Since), int(s.w.v.perStep))
 	if err != nil {
 		return err
 	}
 	if end == 0 {
-		m.at = made{Author: a.Key, Chirp: int64(last)}
+		s.at = timelinesDone{Author: a.Key, Chirp: int64(last)}
 		return nil
 	}
-	m.at.Since = int64(end)
-	m.b.FanOuts = []readmodel.FanOut{{Chirp: last, Author: key, Range: readmodel.Range{After: domain.Position(at.Since), Through: end}}}
+	s.at.Since = int64(end)
+	s.b.FanOuts = []readmodel.FanOut{{Chirp: last, Author: key, Range: readmodel.Range{After: domain.Position(at.Since), Through: end}}}
 	return nil
 }
 
-// chirpsOf adds fan-outs of authors' pushed chirps in a range to all followers.
-func (m *making) chirpsOf(ctx context.Context, r readmodel.Range, authors ...author) error {
+// addFanOuts adds the fan-outs of authors' pushed chirps in a range to the batch.
+func (s *timelineStep) addFanOuts(ctx context.Context, r readmodel.Range, authors ...author) error {
 	ds := make([]readmodel.Delivered, len(authors))
 	for i, a := range authors {
 		ds[i] = readmodel.Delivered{Author: readmodel.UserKey(a.Key), Range: r}
 	}
-	pushed, err := m.readPushed(ctx, ds)
+	pushed, err := s.readPushed(ctx, ds)
 	if err != nil {
 		return err
 	}
 	for _, a := range authors {
 		for _, e := range pushed.of(a.Key, r) {
-			m.b.FanOuts = append(m.b.FanOuts, readmodel.FanOut{
-				Chirp: e.at, Author: readmodel.UserKey(a.Key), Range: readmodel.Range{Through: m.b.From.Position},
+			s.b.FanOuts = append(s.b.FanOuts, readmodel.FanOut{
+				Chirp: e.at, Author: readmodel.UserKey(a.Key), Range: readmodel.Range{Through: s.b.From.Position},
 			})
 		}
 	}
 	return nil
 }
 
-// checkpointMoved says from the generation's document, as it was when the
-// checkpoint was moved, whether the batch's timelines are left out.
+// checkpointMoved sets whether the batch leaves its timelines out, from the
+// generation's document as it was before the checkpoint was moved.
 func (a *application) checkpointMoved(before *mongo.SingleResult) error {
 	var row generationRow
 	if err := before.Decode(&row); err != nil {
 		return err
 	}
-	if row.Deferred && row.Made != nil {
-		return errUnmade
+	if row.Deferred && row.Built != nil {
+		return errTimelinesBegun
 	}
 	a.deferred = row.Deferred
 	return nil

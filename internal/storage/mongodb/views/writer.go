@@ -22,25 +22,25 @@ import (
 )
 
 const (
-	// applyTimeout bounds an Apply with all its attempts. The server gives a
-	// transaction up after 60 s.
+	// applyTimeout bounds an Apply with all its attempts. The server ends a
+	// transaction after 60 s.
 	applyTimeout = 60 * time.Second
-	// applyAttempts bounds how often a transaction is tried that something
-	// passing, such as an election, has ended.
+	// applyAttempts is how many times Apply attempts a transaction that something
+	// transient, such as an election, has ended.
 	applyAttempts = 6
 	// applyPause is the pause after the first attempt; each is twice the last.
 	applyPause = 10 * time.Millisecond
-	// undoTimeout bounds the undoing of a transaction, which the server does
-	// by itself in the end.
-	undoTimeout = time.Second
+	// abortTimeout bounds the abort of a transaction, which the server does by
+	// itself in the end.
+	abortTimeout = time.Second
 )
 
-// writer is a generation in the hands of a projector.
+// writer implements readmodel.Writer.
 //
-// Its reads ask the primary for its newest data, not for what a majority has:
-// after an election, a majority read may be older than what was applied, and a
-// batch computed from it would pass the fence. Newer data that is then rolled
-// back does no harm, for the checkpoint is rolled back with it.
+// It reads the newest data of the primary, not what a majority has. After an
+// election, a majority read may be older than what was applied, and a batch computed
+// from it would pass the fence. Newer data that is rolled back later does no harm,
+// because the checkpoint is rolled back with it.
 type writer struct {
 	v      *Store
 	number int
@@ -48,6 +48,7 @@ type writer struct {
 	views  *mongo.Collection
 }
 
+// writer returns the writer of a generation.
 func (v *Store) writer(number int) *writer {
 	local := options.Collection().SetReadPreference(readpref.Primary()).SetReadConcern(readconcern.Local())
 	return &writer{v: v, number: number, c: v.collections(number, local), views: v.conn.DB().Collection(format.ViewsCollection, local)}
@@ -64,6 +65,7 @@ func (w *writer) Generation(ctx context.Context) (readmodel.Generation, error) {
 	return row.generation(), nil
 }
 
+// row reads the generation's document.
 func (w *writer) row(ctx context.Context) (generationRow, error) {
 	var row generationRow
 	err := w.views.FindOne(ctx, bson.D{{Key: "_id", Value: int64(w.number)}}).Decode(&row)
@@ -104,7 +106,7 @@ func (w *writer) PushedThrough(ctx context.Context, author readmodel.UserKey, af
 	return through(ctx, w.c.chirps, authorIndex, bson.D{{Key: "a", Value: author}, {Key: "d", Value: readmodel.Push}}, "_id", after, limit)
 }
 
-// through gives the position at the field of the limit-th document that
+// through returns the position, in the field at, of the limit-th document that
 // matches after a position, or of the last one if there are fewer.
 func through(ctx context.Context, c *mongo.Collection, index string, match bson.D, at string, after domain.Position, limit int) (domain.Position, error) {
 	if limit < 1 {
@@ -130,9 +132,9 @@ func through(ctx context.Context, c *mongo.Collection, index string, match bson.
 	return domain.Position(found[0].Last), nil
 }
 
-// Apply implements readmodel.Writer. When an attempt ends without an answer
-// the next one finds the checkpoint moved, and tells by the name of the batch
-// that it was this one.
+// Apply implements readmodel.Writer. If an attempt was committed without an answer,
+// the next one finds that the checkpoint has moved, and sees from the batch's name
+// that it was this batch.
 func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 	call, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
@@ -162,8 +164,8 @@ func (a *application) attempt(ctx context.Context) error {
 	return err
 }
 
-// transact runs a transaction once: it commits what run did, or undoes it when
-// run gives an error. Its reads see what is newest.
+// transact runs a transaction once: it commits what run did, or aborts it if run
+// returns an error. Its reads see the newest data.
 func (v *Store) transact(ctx context.Context, run func(ctx context.Context) error) error {
 	session, err := v.conn.Client().StartSession()
 	if err != nil {
@@ -179,14 +181,14 @@ func (v *Store) transact(ctx context.Context, run func(ctx context.Context) erro
 		return err
 	}
 	if err := run(mongo.NewSessionContext(ctx, session)); err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 		defer cancel()
-		_ = session.AbortTransaction(undo) // the server does it in the end
+		_ = session.AbortTransaction(abort) // otherwise the server does it in the end
 		return err
 	}
-	// While the answer to a commit is lost the driver asks again, for until the
-	// server knows, the transaction may be open and in the way of all others. So
-	// a commit is not given up either because the caller is stopping.
+	// The driver repeats a commit whose answer was lost, because the transaction
+	// may be open until then, and block all others. For the same reason a commit is
+	// not given up when ctx ends.
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), conn.AnswerTimeout)
 	defer cancel()
 	if err := session.CommitTransaction(call); err != nil {
@@ -196,13 +198,13 @@ func (v *Store) transact(ctx context.Context, run func(ctx context.Context) erro
 	return nil
 }
 
-// confirm waits until what an earlier attempt committed is with a majority. A
-// write that changes nothing waits like any other.
+// confirm waits until a majority has what an earlier attempt committed. A write that
+// changes nothing waits for that like any other.
 func (a *application) confirm(ctx context.Context) error {
 	mine := bson.D{{Key: "_id", Value: int64(a.w.number)}, {Key: "batch", Value: a.id}}
 	_, err := a.w.v.views.UpdateOne(ctx, mine, bson.D{{Key: "$set", Value: bson.D{{Key: "batch", Value: a.id}}}})
 	return err
 }
 
-// errApplied says that an earlier attempt was committed after all.
+// errApplied says that an earlier attempt was committed.
 var errApplied = errors.New("the batch was applied before")
