@@ -16,18 +16,19 @@ type pending struct {
 	append eventstore.Append
 	docs   []format.Document
 	bytes  int
-	// inDoubt says that a commit of it was attempted, and nobody knows what came
-	// of it.
+	// inDoubt is set while the outcome of an attempted commit is not known.
 	inDoubt bool
 	// done receives the outcome, once.
 	done chan outcome
 }
 
+// outcome is what a caller of Append gets.
 type outcome struct {
 	commit eventstore.Commit
 	err    error
 }
 
+// newPending encodes an append.
 func newPending(a eventstore.Append) (*pending, error) {
 	docs, err := format.EncodeAppend(a)
 	if err != nil {
@@ -40,8 +41,8 @@ func newPending(a eventstore.Append) (*pending, error) {
 	return p, nil
 }
 
-// Append implements eventstore.Log. The appends that arrive while a
-// transaction runs are committed together by the next one.
+// Append implements eventstore.Log. The appends that arrive while a transaction runs
+// are committed together by the next one.
 func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
 	if err := a.Check(); err != nil {
 		return eventstore.Commit{}, err
@@ -59,7 +60,7 @@ func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commi
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, conn.AnswerTimeout, errNoAnswer)
 	defer cancel()
-	if settled, o := l.settleStale(waiting, p); settled {
+	if refused, o := l.checkExpected(waiting, p); refused {
 		return answer(ctx, op, o)
 	}
 	if !l.queue.add(p) {
@@ -82,10 +83,11 @@ var (
 	errNoAnswer = fmt.Errorf("no answer within %s: %w", conn.AnswerTimeout, context.DeadlineExceeded)
 )
 
-// settleStale answers an append that expects events which are not there. The
-// unique index cannot catch it, for it would leave a gap in the versions. No
-// event is ever removed, so whatever is there now can be relied on.
-func (l *Log) settleStale(ctx context.Context, p *pending) (bool, outcome) {
+// checkExpected refuses an append that expects events which are not there, and
+// returns its outcome. The unique index cannot catch such an append, which would
+// leave a gap in the versions. Because no event is ever removed, the check need not
+// be part of the transaction.
+func (l *Log) checkExpected(ctx context.Context, p *pending) (refused bool, o outcome) {
 	for stream, expected := range p.append.Streams() {
 		if expected == 0 {
 			continue
@@ -99,15 +101,15 @@ func (l *Log) settleStale(ctx context.Context, p *pending) (bool, outcome) {
 			return true, outcome{err: eventstore.NotAppended(err)}
 		}
 		if actual < expected {
-			return true, l.settleRepeat(ctx, p, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual})
+			return true, l.findRepeat(ctx, p, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual})
 		}
 	}
 	return false, outcome{}
 }
 
-// settleRepeat answers an append with the commit that its command key has, and
-// with an error if there is none.
-func (l *Log) settleRepeat(ctx context.Context, p *pending, otherwise error) outcome {
+// findRepeat returns the outcome of an append whose command was committed before, or
+// an error if it was not.
+func (l *Log) findRepeat(ctx context.Context, p *pending, otherwise error) outcome {
 	c, found, err := l.committed(ctx, p.append.Command.CommandKey)
 	switch {
 	case err != nil:

@@ -20,30 +20,29 @@ import (
 )
 
 const (
-	// safetyPoll is how long a change can stay unnoticed when the stream does
-	// not report it.
+	// safetyPoll is how long a change can stay unnoticed if the stream does not
+	// report it.
 	safetyPoll = time.Second
-	// streamWait is how long the server holds a request for changes when there
-	// are none; streamTimeout is when a request counts as lost.
+	// streamWait is how long the server holds a request while there are no changes.
+	// streamTimeout is how long a request may take before it counts as lost.
 	streamWait    = time.Second
 	streamTimeout = 10 * time.Second
-	// reopenAfter is the pause after a stream that failed.
+	// reopenAfter is the first pause after a stream that failed.
 	reopenAfter = 250 * time.Millisecond
-	// streamRest is the pause after each report, which makes one report of
-	// many changes when there are many.
+	// streamRest is the pause after each report, so that many changes become one
+	// report.
 	streamRest = 20 * time.Millisecond
 	// catchUpEvents is how many events are read at a time.
 	catchUpEvents = 1000
 )
 
-// changes is a process's one change stream. It tells when the log has grown
-// and when a checkpoint was written, by whatever server.
+// changes is the one change stream of a process. It signals that a server, this one
+// or another, has appended to the log or moved a checkpoint of the views.
 //
-// It is a wake-up, never a record. Of each group of appends it reports the last
-// event alone; the events are read by position. When it fails, for whatever
-// reason, a new one begins at the present, the tail is reset, and its followers
-// catch up by position. A poll makes sure that what the stream did not tell is
-// found all the same.
+// The stream only wakes up readers. It reports the last event of each transaction;
+// the events themselves are read by position. When the stream fails, a new one begins
+// at the present, the tail is reset, and its followers catch up by position. A poll
+// finds what the stream did not report.
 type changes struct {
 	db      *mongo.Database
 	logger  *slog.Logger
@@ -52,13 +51,13 @@ type changes struct {
 	monitor *integrity.Monitor
 
 	mu      sync.Mutex
-	waiting map[chan struct{}]bool // who wants to know of checkpoints
-	live    bool                   // the stream is open
-	// published is the position of the newest event in the tail, or where the
-	// log ended when the stream was opened; 0 if neither is known.
+	waiting map[chan struct{}]bool // who waits for checkpoints
+	open    bool                   // the stream is open
+	// published is the position of the newest event in the tail, or the end of the
+	// log when the stream was opened; 0 if neither is known.
 	published domain.Position
-	// own is the end of the group that this process is committing: its events
-	// need not be read, for they will be published when that is done.
+	// own is the last position of the group that this process is committing. Its
+	// events need not be read, because they are published after the commit.
 	own domain.Position
 
 	stop context.CancelFunc
@@ -69,7 +68,7 @@ func newChanges(db *mongo.Database, m *integrity.Monitor, logger *slog.Logger) *
 	return &changes{db: db, monitor: m, logger: logger, waiting: map[chan struct{}]bool{}}
 }
 
-// start opens the stream. It reads from the log what others append.
+// start opens the stream, and publishes from then on what other servers append.
 func (c *changes) start(log *Log) {
 	var ctx context.Context
 	ctx, c.stop = context.WithCancel(gate.Own(context.Background()))
@@ -78,6 +77,7 @@ func (c *changes) start(log *Log) {
 	c.done.Go(func() { c.poll(ctx) })
 }
 
+// close closes the stream.
 func (c *changes) close() {
 	if c.stop == nil { // it was not started
 		return
@@ -86,9 +86,7 @@ func (c *changes) close() {
 	c.done.Wait()
 }
 
-// subscribe gives a channel that says when a checkpoint may have moved: at a
-// change, when the stream was lost, and at every safety poll. What happens
-// while nobody receives is said once. stop ends the subscription.
+// subscribe implements Log.CheckpointMoves.
 func (c *changes) subscribe() (moved <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
 	c.mu.Lock()
@@ -101,32 +99,34 @@ func (c *changes) subscribe() (moved <-chan struct{}, stop func()) {
 	}
 }
 
+// checkpointMoved signals all subscriptions.
 func (c *changes) checkpointMoved() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for ch := range c.waiting {
 		select {
 		case ch <- struct{}{}:
-		default: // it has not heard the last one yet
+		default: // it has not received the last signal yet
 		}
 	}
 }
 
-// appending notes that this process is about to commit a group.
+// appending notes that this process is about to commit a group that ends at a
+// position.
 func (c *changes) appending(end domain.Position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.own = end
 }
 
-// appended publishes the events that this process has committed. If another
-// server's are missing before them, they are left to the stream, which brings
-// both in order. It is called without events when nothing came of the group.
+// appended publishes the events that this process has committed. If events of another
+// server are missing before them, it leaves them to the stream, which reports both in
+// order. It is called without events if the group was not committed.
 func (c *changes) appended(events []eventstore.Event) {
 	c.mu.Lock()
 	c.own = 0
 	next := len(events) > 0 && (c.published == 0 || c.published+1 == events[0].Position)
-	wake := !next && !c.live
+	wake := !next && !c.open
 	c.mu.Unlock()
 	if next {
 		c.publish(events)
@@ -135,6 +135,7 @@ func (c *changes) appended(events []eventstore.Event) {
 	}
 }
 
+// publish adds events to the tail.
 func (c *changes) publish(events []eventstore.Event) {
 	c.mu.Lock()
 	c.published = max(c.published, events[len(events)-1].Position)
@@ -142,8 +143,8 @@ func (c *changes) publish(events []eventstore.Event) {
 	c.tail.Publish(events)
 }
 
-// catchUp publishes the events up to a position that was reported, unless this
-// process is about to.
+// catchUp publishes the events up to a position, unless this process is committing
+// them and publishes them itself.
 func (c *changes) catchUp(ctx context.Context, to domain.Position) error {
 	for {
 		c.mu.Lock()
@@ -164,6 +165,7 @@ func (c *changes) catchUp(ctx context.Context, to domain.Position) error {
 	}
 }
 
+// poll wakes all readers every now and then.
 func (c *changes) poll(ctx context.Context) {
 	tick := time.NewTicker(safetyPoll)
 	defer tick.Stop()
@@ -178,11 +180,11 @@ func (c *changes) poll(ctx context.Context) {
 	}
 }
 
-// reset makes everybody read what there is. Where the log ends is 0 if it is
-// not known.
-func (c *changes) reset(end domain.Position, live bool) {
+// reset wakes all readers, because the stream was opened or lost. end is the end of
+// the log, 0 if it is not known.
+func (c *changes) reset(end domain.Position, open bool) {
 	c.mu.Lock()
-	c.published, c.live = end, live
+	c.published, c.open = end, open
 	c.mu.Unlock()
 	c.tail.Reset()
 	c.checkpointMoved()
@@ -204,9 +206,8 @@ func (c *changes) watch(ctx context.Context) {
 
 var errStreamEnded = errors.New("the server ended the change stream")
 
-// change is what the stream reports: the last event of a group that was
-// appended, that a checkpoint was written, or something that the guard should
-// look at.
+// change is a report of the stream: the last event of a transaction, a checkpoint that
+// was written, or a reason for the monitor to check.
 type change struct {
 	Kind string `bson:"operationType"`
 	NS   struct {
@@ -216,19 +217,19 @@ type change struct {
 		ID bson.RawValue `bson:"_id"`
 	} `bson:"documentKey"`
 	Document struct {
-		Turn *int64 `bson:"turn"`
+		Ticket *int64 `bson:"turn"`
 	} `bson:"fullDocument"`
 }
 
 // watchOnce follows one stream until it fails. It calls opened once the stream
 // has answered.
 func (c *changes) watchOnce(ctx context.Context, opened func()) error {
-	stream, err := c.open(ctx)
+	stream, err := c.openStream(ctx)
 	if err != nil {
 		return err
 	}
 	defer stream.Close(context.WithoutCancel(ctx))
-	head, err := c.log.Head(ctx) // what was written before the stream began is read by whoever needs it
+	head, err := c.log.Head(ctx) // readers read what was appended before the stream began
 	if err != nil {
 		return err
 	}
@@ -242,35 +243,36 @@ func (c *changes) watchOnce(ctx context.Context, opened func()) error {
 	}
 }
 
-func (c *changes) open(ctx context.Context) (*mongo.ChangeStream, error) {
+// openStream opens a stream at the present.
+func (c *changes) openStream(ctx context.Context) (*mongo.ChangeStream, error) {
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
 	groups := bson.D{{Key: "operationType", Value: "insert"}, {Key: "ns.coll", Value: format.EventsCollection}, {Key: "fullDocument.turn", Value: format.Exists}}
 	checkpoints := bson.D{{Key: "ns.coll", Value: format.ViewsCollection}}
 	// What is done to the log other than appending to it.
-	guarded := bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: bson.A{format.EventsCollection, format.LogCollection}}}}, {Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}}
-	kept := bson.A{format.CredentialsCollection, format.SecretsCollection}
+	watched := bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: bson.A{format.EventsCollection, format.LogCollection}}}}, {Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}}
+	credentials := bson.A{format.CredentialsCollection, format.SecretsCollection}
 	taken := bson.D{{Key: "operationType", Value: bson.D{{Key: "$in", Value: bson.A{"drop", "rename", "delete"}}}}, {Key: "$or", Value: bson.A{
-		bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: kept}}}}, bson.D{{Key: "to.coll", Value: bson.D{{Key: "$in", Value: append(kept, format.EventsCollection)}}}}}}}
+		bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: credentials}}}}, bson.D{{Key: "to.coll", Value: bson.D{{Key: "$in", Value: append(credentials, format.EventsCollection)}}}}}}}
 	dropped := bson.D{{Key: "operationType", Value: "dropDatabase"}}
 	strays := bson.D{{Key: "ns.coll", Value: format.EventsCollection}, {Key: "operationType", Value: "insert"}, {Key: "fullDocument.type", Value: nil}}
 	pipeline := mongo.Pipeline{
-		{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{groups, checkpoints, guarded, taken, dropped, strays}}}}},
+		{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{groups, checkpoints, watched, taken, dropped, strays}}}}},
 		{{Key: "$project", Value: bson.D{{Key: "operationType", Value: 1}, {Key: "ns.coll", Value: 1}, {Key: "documentKey._id", Value: 1}, {Key: "fullDocument.turn", Value: 1}}}},
 	}
 	o := options.ChangeStream().SetMaxAwaitTime(streamWait)
-	if c.monitor.Pin() != nil { // a server that reports dropped indexes
+	if c.monitor.Pin() != nil { // a server from 6.0 on, which reports dropped indexes
 		o.SetShowExpandedEvents(true)
 	}
 	return c.db.Watch(ctx, pipeline, o)
 }
 
-// deliver waits for the next changes and acts on all that came at once.
+// deliver waits for the next changes, and acts once on all that arrive together.
 func (c *changes) deliver(ctx context.Context, stream *mongo.ChangeStream) error {
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
 	var end domain.Position
-	var checkpoint, look bool
+	var checkpoint, check bool
 	for stream.TryNext(ctx) {
 		var ch change
 		if err := bson.Unmarshal(stream.Current, &ch); err != nil {
@@ -279,10 +281,10 @@ func (c *changes) deliver(ctx context.Context, stream *mongo.ChangeStream) error
 		switch position, ok := ch.Key.ID.Int64OK(); {
 		case ch.NS.Collection == format.ViewsCollection:
 			checkpoint = true
-		case ch.Kind == "insert" && ch.Document.Turn != nil && ok:
+		case ch.Kind == "insert" && ch.Document.Ticket != nil && ok:
 			end = domain.Position(position)
 		default:
-			look = true
+			check = true
 			switch {
 			case ch.Kind == "insert":
 				c.monitor.NoteStray(ch.Key.ID)
@@ -303,7 +305,7 @@ func (c *changes) deliver(ctx context.Context, stream *mongo.ChangeStream) error
 	if checkpoint {
 		c.checkpointMoved()
 	}
-	if look {
+	if check {
 		c.monitor.RequestCheck()
 	}
 	return c.catchUp(ctx, end)

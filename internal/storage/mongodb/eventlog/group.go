@@ -11,13 +11,15 @@ import (
 	"chirp/internal/storage/mongodb/conn"
 )
 
-// retryPause is how long the worker waits after a failure that will pass.
-const retryPause = 20 * time.Millisecond
+const (
+	// retryPause is how long the worker waits after a transient failure.
+	retryPause = 20 * time.Millisecond
+	// conflictPause is how long it waits after it collided with another server.
+	conflictPause = 300 * time.Microsecond
+)
 
-// conflictPause is how long it waits after it met another server.
-const conflictPause = 300 * time.Microsecond
-
-// work commits one group after the other until the queue is closed and empty.
+// work commits one group after another until the queue is closed and empty. It is
+// the only goroutine that writes to the log.
 func (l *Log) work() {
 	defer close(l.done)
 	for l.queue.wait() {
@@ -27,7 +29,8 @@ func (l *Log) work() {
 	}
 }
 
-// commitNext waits for this server's turn and then commits what has gathered.
+// commitNext begins a transaction, which may have to wait for other servers, and
+// commits the appends that are in the queue by then.
 func (l *Log) commitNext(ctx context.Context) {
 	if refused := l.monitor.Refusal(); refused != nil {
 		finish(l.queue.take(), outcome{err: refused})
@@ -47,17 +50,17 @@ func (l *Log) commitNext(ctx context.Context) {
 	l.commit(ctx, t, l.queue.take())
 }
 
-// commit settles every append of a group, in the transaction given and, if
-// need be, further ones. It begins in the optimistic way: it inserts, and if a
-// stream or a command is there already, a unique index refuses the group as a
-// whole. Then, and when it is not known what became of an attempt, it goes on
-// in the careful way: it looks first, settles each append that cannot be
-// written, and writes the others.
+// commit answers every append of a group. It uses the transaction t and, if that
+// fails, further ones. The first attempt is optimistic: it inserts without looking,
+// and if a stream has moved on or a command is repeated, a unique index refuses the
+// whole group. After that, and when the outcome of an attempt is not known, the
+// attempts are careful: they read first, answer the appends that cannot be written,
+// and write the others.
 func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 	began := time.Now()
 	for careful := false; ; {
-		left, err := l.attempt(ctx, t, group, careful)
-		if group = left; err == nil {
+		rest, err := l.attempt(ctx, t, group, careful)
+		if group = rest; err == nil {
 			return
 		}
 		if refused := l.monitor.Explain(ctx, err); refused != nil {
@@ -93,19 +96,19 @@ func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 	}
 }
 
-// attempt tries once to commit a group, and gives the appends that are left to
-// be settled, with the error that was in their way.
+// attempt tries once to commit a group. It returns the appends that are not answered
+// yet, with the error that prevented that.
 func (l *Log) attempt(ctx context.Context, t *transaction, group []*pending, careful bool) ([]*pending, error) {
 	defer t.abort()
 	if careful {
-		left, err := l.settle(t.inside, group)
+		writable, err := l.answerUnwritable(t.inside, group)
 		if err != nil {
 			return group, err
 		}
-		group = left
+		group = writable
 	}
 	if len(group) == 0 {
-		if l.queue.empty() { // otherwise the turn is good for the next group
+		if l.queue.empty() { // otherwise the next group can use the ticket
 			l.lock.release(ctx)
 		}
 		return nil, nil
@@ -118,8 +121,8 @@ func (l *Log) attempt(ctx context.Context, t *transaction, group []*pending, car
 	return nil, nil
 }
 
-// fail handles an error that trying again does not mend. If only one of the
-// appends is to blame, the others are committed without it.
+// fail handles an error that is not transient. It commits each append of the group
+// alone, so that one that causes the error does not fail the others.
 func (l *Log) fail(ctx context.Context, group []*pending, err error) {
 	if len(group) == 1 {
 		l.lock.release(ctx)

@@ -53,6 +53,7 @@ func (l *Log) Import(ctx context.Context, epoch string, events iter.Seq2[[]event
 	return nil
 }
 
+// importAll replaces the log, and returns the position of the last event.
 func (l *Log) importAll(ctx context.Context, epoch string, events iter.Seq2[[]eventstore.Event, error]) (last domain.Position, err error) {
 	db := l.events.Database()
 	if err := checkEmpty(ctx, l.events); err != nil {
@@ -98,6 +99,7 @@ func fill(ctx context.Context, c *mongo.Collection, events iter.Seq2[[]eventstor
 	return sequence.Last(), checkStreams(ctx, c, int64(sequence.Last()))
 }
 
+// insertAll inserts the events in batches, some of them at the same time.
 func insertAll(ctx context.Context, c *mongo.Collection, sequence *eventstore.Sequence, events iter.Seq2[[]eventstore.Event, error]) error {
 	inserts, inserting := errgroup.WithContext(ctx)
 	inserts.SetLimit(importers)

@@ -208,7 +208,7 @@ func (l *Log) find(ctx context.Context, filter bson.D, o *options.FindOptionsBui
 	return events, err
 }
 
-// each calls f for every document that matches.
+// each calls f for each document that matches, in one session.
 func (l *Log) each(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder, f func(bson.Raw) error) error {
 	return l.conn.InSession(ctx, func(ctx context.Context) error {
 		cursor, err := l.events.Find(ctx, filter, o)
@@ -247,6 +247,7 @@ func (l *Log) Committed(ctx context.Context, key eventstore.CommandKey) (eventst
 	return c, found, nil
 }
 
+// committed is Committed with the driver's errors.
 func (l *Log) committed(ctx context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
 	var first struct {
 		Position int64 `bson:"_id"`
@@ -272,6 +273,7 @@ func (l *Log) committed(ctx context.Context, key eventstore.CommandKey) (eventst
 	return eventstore.Commit{Events: events, Fingerprint: first.Command.Fingerprint}, err == nil, err
 }
 
+// keyFilter returns a filter for a command's key.
 func keyFilter(key eventstore.CommandKey) bson.D {
 	return bson.D{{Key: "actor", Value: key.Actor}, {Key: "commandId", Value: key.ID}}
 }

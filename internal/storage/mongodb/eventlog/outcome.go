@@ -10,9 +10,9 @@ import (
 	"chirp/internal/storage/mongodb/conn"
 )
 
-// committing commits a group's transaction. A failure puts its appends in doubt
-// unless the server answered that there is nothing of it.
-func committing(t *transaction, group []*pending) error {
+// commitGroup commits a group's transaction. If that fails, the group's appends are
+// in doubt unless the server answered that it did not commit.
+func commitGroup(t *transaction, group []*pending) error {
 	certain, err := commitTransaction(t)
 	if err != nil && !certain {
 		for _, p := range group {
@@ -22,10 +22,11 @@ func committing(t *transaction, group []*pending) error {
 	return err
 }
 
-// standing waits for what was found out, beside the commit of a group, about
-// the indexes. Without them it is in doubt whether its events will stay.
-func standing(group []*pending, stand <-chan error) error {
-	err := <-stand
+// awaitIndexes waits for the result of the check of the indexes. Without the indexes
+// the appends of the group are in doubt, because the operator may have to remove
+// their events.
+func awaitIndexes(group []*pending, confirmed <-chan error) error {
+	err := <-confirmed
 	if err != nil {
 		for _, p := range group {
 			p.inDoubt = true
@@ -34,17 +35,17 @@ func standing(group []*pending, stand <-chan error) error {
 	return err
 }
 
-// rejected reports whether the server answered a commit with the error, so that
-// the transaction is certainly not committed. It says so itself when it does not
-// know, and a lost connection says nothing.
+// rejected reports whether the server answered a commit with this error, so that the
+// transaction is certainly not committed. A server that does not know the outcome
+// labels its answer so, and after a lost connection there is no answer.
 func rejected(err error) bool {
 	var server mongo.ServerError
 	return errors.As(err, &server) && !server.HasErrorLabel("UnknownTransactionCommitResult") &&
 		!mongo.IsNetworkError(err) && !mongo.IsTimeout(err)
 }
 
-// finish answers the appends of a group, none of which was written, unless one
-// is in doubt.
+// finish answers the appends of a group that was not written. Those that are in doubt
+// are not marked as eventstore.ErrNotAppended.
 func finish(group []*pending, o outcome) {
 	for _, p := range group {
 		answer := o
@@ -55,7 +56,7 @@ func finish(group []*pending, o outcome) {
 	}
 }
 
-// answer returns what a caller gets for an outcome.
+// answer returns what Append returns for an outcome.
 func answer(ctx context.Context, op string, o outcome) (eventstore.Commit, error) {
 	err := conn.Translate(ctx, op, o.err)
 	if errors.Is(o.err, eventstore.ErrNotAppended) {

@@ -20,6 +20,7 @@ func (l *Log) TryWrite(ctx context.Context) error {
 	return conn.Translate(ctx, "try to write", l.tryWrite(ctx))
 }
 
+// tryWrite is TryWrite with the driver's errors.
 func (l *Log) tryWrite(ctx context.Context) error {
 	session, err := l.conn.Client().StartSession()
 	if err != nil {

@@ -15,15 +15,15 @@ const (
 	groupBytes  = 4 << 20
 )
 
-// queue holds the appends that wait for a group.
+// queue holds the appends that wait to become part of a group.
 type queue struct {
 	mu      sync.Mutex
 	waiting []*pending
 	closed  bool
-	changed chan struct{} // has room for one signal, to the worker
+	changed chan struct{} // signals the worker; has room for one signal
 }
 
-// add puts an append into the queue, unless the queue is closed.
+// add adds an append to the queue. It returns false if the queue is closed.
 func (q *queue) add(p *pending) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -35,8 +35,8 @@ func (q *queue) add(p *pending) bool {
 	return true
 }
 
-// remove takes an append out whose caller has given up, and reports whether it
-// was still there.
+// remove removes an append whose caller has given up, and reports whether it was
+// still in the queue.
 func (q *queue) remove(p *pending) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -55,6 +55,7 @@ func (q *queue) close() {
 	q.signal()
 }
 
+// signal wakes the worker.
 func (q *queue) signal() {
 	select {
 	case q.changed <- struct{}{}:
@@ -62,7 +63,8 @@ func (q *queue) signal() {
 	}
 }
 
-// wait waits until there is something to commit; false means never again.
+// wait waits until there is an append to commit. It returns false when the queue is
+// closed and empty.
 func (q *queue) wait() bool {
 	for {
 		q.mu.Lock()
@@ -75,16 +77,16 @@ func (q *queue) wait() bool {
 	}
 }
 
-// empty says whether nobody waits.
+// empty reports whether no append waits.
 func (q *queue) empty() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.waiting) == 0
 }
 
-// take removes a group from the queue: the oldest appends, as many as fit, no
-// two of which name a stream or a command in common. One that must wait holds
-// back the later ones that share with it, so none is overtaken for ever.
+// take removes a group from the queue: the oldest appends, as many as fit, no two of
+// which share a stream or a command. An append that must wait for that reason holds
+// back the later ones that share with it, so that none is overtaken again and again.
 func (q *queue) take() []*pending {
 	q.mu.Lock()
 	defer q.mu.Unlock()

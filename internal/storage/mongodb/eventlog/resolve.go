@@ -16,13 +16,13 @@ import (
 	"chirp/internal/storage/mongodb/format"
 )
 
-// branches is how many conditions one query joins with $or.
+// branches is the most conditions that one query joins with $or.
 const branches = 100
 
-// settle answers the appends of a group whose command was carried out before
-// or whose streams have moved on, and gives the others. What it reads inside a
-// transaction that looked where the log ends is exact.
-func (l *Log) settle(inside context.Context, group []*pending) ([]*pending, error) {
+// answerUnwritable answers the appends of a group whose command was committed before
+// or whose streams have moved on, and returns the others. What it reads is exact if
+// the transaction commits, because the transaction has read the end of the log.
+func (l *Log) answerUnwritable(inside context.Context, group []*pending) ([]*pending, error) {
 	repeated, err := l.repeated(inside, group)
 	if err != nil {
 		return group, fmt.Errorf("look for repeated commands: %w", err)
@@ -40,14 +40,14 @@ func (l *Log) settle(inside context.Context, group []*pending) ([]*pending, erro
 		case conflict != nil:
 			p.done <- outcome{err: conflict}
 		default:
-			p.inDoubt = false // an attempt that might have been committed was not
+			p.inDoubt = false // the attempt that was in doubt was not committed
 			writable = append(writable, p)
 		}
 	}
 	return writable, nil
 }
 
-// repeated says which of a group's commands are in the log.
+// repeated returns which of a group's commands are in the log.
 func (l *Log) repeated(inside context.Context, group []*pending) (map[eventstore.CommandKey]bool, error) {
 	var keys []bson.D
 	for _, p := range group {
@@ -61,8 +61,8 @@ func (l *Log) repeated(inside context.Context, group []*pending) (map[eventstore
 	return found, err
 }
 
-// moved gives the versions of those of a group's streams that are beyond the
-// version that is expected.
+// moved returns the versions of those of a group's streams that have moved on beyond
+// the expected version.
 func (l *Log) moved(inside context.Context, group []*pending) (map[domain.StreamID]int64, error) {
 	var next []bson.D
 	for _, p := range group {
@@ -83,7 +83,7 @@ func (l *Log) moved(inside context.Context, group []*pending) (map[domain.Stream
 	return versions, err
 }
 
-// findAny calls f for every event that meets a condition and any of the
+// findAny calls f for every event that meets a condition and at least one of the
 // alternatives.
 func (l *Log) findAny(inside context.Context, condition bson.D, alternatives []bson.D, fields bson.D, f func(bson.Raw)) error {
 	for len(alternatives) > 0 {
@@ -107,12 +107,13 @@ func (l *Log) findAny(inside context.Context, condition bson.D, alternatives []b
 	return nil
 }
 
+// text returns a string field, or "".
 func text(raw bson.Raw, key string) string {
 	s, _ := raw.Lookup(key).StringValueOK()
 	return s
 }
 
-// conflict gives what is in an append's way among the streams that moved on.
+// conflict returns the error of an append one of whose streams has moved on, or nil.
 func (p *pending) conflict(moved map[domain.StreamID]int64) error {
 	for stream, expected := range p.append.Streams() {
 		if actual, ok := moved[stream]; ok {
@@ -122,15 +123,15 @@ func (p *pending) conflict(moved map[domain.StreamID]int64) error {
 	return nil
 }
 
-// answerRepeat answers an append with the commit that its command made before.
-// It was seen inside a transaction, and so may not be safe from a rollback for
-// another moment.
+// answerRepeat answers an append with the earlier commit of its command. That was
+// seen inside a transaction, so a rollback may still undo it: answerRepeat waits until
+// a majority has it.
 func (l *Log) answerRepeat(p *pending) {
 	ctx, cancel := context.WithTimeout(gate.Own(context.Background()), conn.AnswerTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
-		o := l.settleRepeat(ctx, p, errNoAnswer)
-		if o.err == nil { // it may be one of this process that was not confirmed
+		o := l.findRepeat(ctx, p, errNoAnswer)
+		if o.err == nil { // the earlier commit may be our own, not confirmed yet
 			o.err = <-l.monitor.ConfirmIndexes(ctx)
 		}
 		if !errors.Is(o.err, errNoAnswer) {

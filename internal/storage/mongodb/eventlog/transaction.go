@@ -18,16 +18,16 @@ import (
 	"chirp/internal/storage/mongodb/format"
 )
 
-// abortTimeout bounds how long an abort may take.
+// abortTimeout bounds an abort, which the server does by itself in the end.
 const abortTimeout = time.Second
 
-// transaction is one attempt to append. It writes the positions that follow
-// the last event of the log. Whoever else does the same at the same time runs
-// into the unique _id, so only one of them commits: that is what puts the
-// commits in the order of the positions and leaves no gap.
+// transaction is one attempt to append. It inserts at the positions that follow the
+// last event of the log. Concurrent transactions collide at the unique _id, so that
+// only one of them commits. That is what puts the commits in the order of their
+// positions and leaves no gap.
 type transaction struct {
 	session *mongo.Session
-	beside  context.Context // does not carry the session
+	outside context.Context // does not carry the session
 	inside  context.Context // carries the session
 	after   domain.Position // the last event's
 }
@@ -35,13 +35,13 @@ type transaction struct {
 // errPositionTaken says that another server has appended meanwhile.
 var errPositionTaken = errors.New("another server has appended")
 
-// begin starts a transaction. With look it reads there where the log ends, and
-// so whatever it reads besides is exact if it commits. Without, it relies on
-// the end that this process has written itself, which a majority has: an end
-// that a rollback may take back would leave a gap.
+// begin begins a transaction. With look, the transaction reads the end of the log, so
+// that whatever else it reads is exact if it commits. Without look, it relies on the
+// last event being the one that this process committed last, which a majority has: to
+// rely on an event that a rollback may undo could leave a gap.
 //
-// All transactions are of one session. If one is left open, because the server
-// could not be told to abort it, the next one ends it.
+// All transactions use one session. If one is left open because its abort was lost,
+// the next one ends it.
 func (l *Log) begin(ctx context.Context, look bool) (*transaction, format.LastEvent, error) {
 	if l.session == nil {
 		var err error
@@ -53,7 +53,7 @@ func (l *Log) begin(ctx context.Context, look bool) (*transaction, format.LastEv
 		return nil, format.LastEvent{}, err
 	}
 	l.conn.Began(l.session)
-	t := &transaction{session: l.session, beside: ctx, inside: mongo.NewSessionContext(ctx, l.session), after: l.end}
+	t := &transaction{session: l.session, outside: ctx, inside: mongo.NewSessionContext(ctx, l.session), after: l.end}
 	if !look && l.end >= 0 {
 		return t, format.LastEvent{}, nil
 	}
@@ -78,8 +78,8 @@ func (t *transaction) abort() {
 	}
 }
 
-// write inserts a group's events and commits them. An error of a unique index
-// is errPositionTaken if it is about a position.
+// write inserts a group's events and commits them. It returns errPositionTaken if
+// another server has taken a position.
 func (l *Log) write(t *transaction, ticket int64, group []*pending) error {
 	docs := documents(group)
 	for i, d := range docs {
@@ -92,13 +92,13 @@ func (l *Log) write(t *transaction, ticket int64, group []*pending) error {
 		}
 		return fmt.Errorf("insert events: %w", err)
 	}
-	stand := l.monitor.ConfirmIndexes(t.beside)
+	confirmed := l.monitor.ConfirmIndexes(t.outside)
 	l.changes.appending(t.after + domain.Position(len(docs)))
-	err := committing(t, group)
+	err := commitGroup(t, group)
 	if err == nil {
 		l.conn.Committed(t.session)
 		l.conn.Observe(t.session)
-		err = standing(group, stand)
+		err = awaitIndexes(group, confirmed)
 	}
 	if err != nil {
 		l.end = -1
@@ -108,8 +108,8 @@ func (l *Log) write(t *transaction, ticket int64, group []*pending) error {
 	return nil
 }
 
-// insert inserts events into the collection that this process has opened, and
-// makes none.
+// insert inserts events into the collection that this process has opened. If that is
+// gone, insert fails and does not create another one.
 func (l *Log) insert(inside context.Context, docs []format.Document) error {
 	o := options.InsertMany()
 	if pin := l.monitor.Pin(); pin != nil {
@@ -121,7 +121,7 @@ func (l *Log) insert(inside context.Context, docs []format.Document) error {
 	return err
 }
 
-// onPosition says whether the unique index on _id was in the way.
+// onPosition reports whether an insert failed because of the unique index on _id.
 func onPosition(err error) bool {
 	var bulk mongo.BulkWriteException
 	if !errors.As(err, &bulk) {
@@ -136,8 +136,8 @@ func onPosition(err error) bool {
 	return false
 }
 
-// commitTransaction commits, and asks again as long as the answer is lost. An
-// error is certain if no answer was lost and the server rejected the commit.
+// commitTransaction commits, and repeats the commit as long as its outcome is unknown.
+// An error is certain if every answer arrived and rejected the commit.
 func commitTransaction(t *transaction) (certain bool, err error) {
 	for certain = true; ; {
 		err := t.session.CommitTransaction(t.inside)
@@ -151,7 +151,8 @@ func commitTransaction(t *transaction) (certain bool, err error) {
 	}
 }
 
-// deliver tells the callers and the followers of a group that was committed.
+// deliver answers the appends of a group that was committed, and publishes its events
+// to the followers.
 func (l *Log) deliver(after domain.Position, group []*pending) {
 	var all []eventstore.Event
 	for _, p := range group {
@@ -165,7 +166,7 @@ func (l *Log) deliver(after domain.Position, group []*pending) {
 	l.changes.appended(all)
 }
 
-// documents gives the documents of a group, in order.
+// documents returns the documents of a group, in order.
 func documents(group []*pending) []format.Document {
 	var docs []format.Document
 	for _, p := range group {
