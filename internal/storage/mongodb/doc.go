@@ -10,8 +10,8 @@
 //	credentials  password hashes and the token secret
 //
 // The rest of this comment specifies the format of the database. Types are those
-// of BSON; "long" is a 64-bit integer, and "bool, or absent" a field that is only
-// ever true.
+// of BSON; a long is a 64-bit integer, and a bool that may be absent is only ever
+// true.
 //
 // # Collections
 //
@@ -39,17 +39,18 @@
 //	recordedAt     date      when the handler decided
 //	actor          string    who caused it
 //	commandId      string    the actor's id of the command
-//	correlationId  string, or absent
-//	traceId        string, or absent
-//	command        document, or absent; on the first event of an append
+//	correlationId  string    or absent
+//	traceId        string    or absent
+//	command        document  or absent; on the first event of an append
 //	  fingerprint  string    of the command
 //	  events       long      how many events the append has
-//	turn           long, or absent; on the last event of a transaction: the ticket
-//	               under which it was appended, or 0 (see The ticket lock)
+//	turn           long      or absent; on the last event of a transaction: the
+//	                         ticket under which it was appended, or 0
+//	importing      bool      or absent; not on an event, see Import
 //
-// Its unique indexes are stream_version on (stream, version) and actor_command
-// on (actor, commandId), the latter only of documents that have the field
-// command. A document is at most 15 MB.
+// Its indexes are stream_version on (stream, version) and actor_command on
+// (actor, commandId), both unique, the latter only of documents that have the
+// field command. A document is at most 15 MB.
 //
 // The fields of data keep the order that they have in the event's JSON. A JSON
 // number becomes a long, a double or a decimal, the first of these that holds
@@ -63,14 +64,16 @@
 //
 // The document of log:
 //
-//	_id          string    "log"
-//	epoch        string    random; identifies the log for as long as it exists
-//	first        document, or absent while the log is empty
-//	  stream, actor, commandId   those of the event at position 1
-//	passwords    document, or absent while no account has a credential
-//	  user         string  an account that has one
-//	  collection   binary  the UUID of the collection credentials
-//	secret       bool, or absent; there is a token secret
+//	_id           string    "log"
+//	epoch         string    random; identifies the log for as long as it exists
+//	first         document  or absent while the log is empty
+//	  stream      string    those of the event at position 1
+//	  actor       string
+//	  commandId   string
+//	passwords     document  or absent while no account has a credential
+//	  user        string    an account that has one
+//	  collection  binary    the UUID of the collection credentials
+//	secret        bool      or absent; there is a token secret
 //
 // The first server to open a database upserts the document with an epoch. Servers
 // set the other fields when they find what these record. The fields are there so
@@ -105,7 +108,8 @@
 //
 //	_id     string  "log"
 //	ticket  long    the last ticket that was drawn
-//	passed  long, or absent: the greatest ticket that was released without an append
+//	passed  long    or absent; the greatest ticket that was released without an
+//	                append
 //
 // A server that has noticed another one appending in the last second increments
 // ticket, and appends when the ticket before its own appears in the field turn of
@@ -129,10 +133,12 @@
 //
 //	_id               string  the user's id
 //	hash              string  of the password
-//	unconfirmedSince  date, or absent once the user's account exists: when the
-//	                  credential was saved
+//	unconfirmedSince  date    or absent once the user's account is known to exist;
+//	                          when the credential was saved
 //
-// The sparse index unconfirmedSince is on that field. The document of secrets:
+// Its index is unconfirmedSince on (unconfirmedSince), sparse.
+//
+// The document of secrets:
 //
 //	_id     string  "token"
 //	secret  binary  the key that signs tokens
@@ -142,27 +148,31 @@
 // # Generations of the views
 //
 // A generation is a complete set of views that was made by replaying the log from
-// its beginning. The documents of views, one for each generation:
+// its beginning. A document of views, one for each generation:
 //
-//	_id        long    the generation's number
-//	epoch      string  of the log that it is made from
-//	threshold  long    followers from which a user counts as a celebrity
-//	position   long    the checkpoint: the last event that is applied completely
-//	partial    long    how far the range that the next event is about is worked
-//	           through; 0 if nothing of that event is applied
-//	event      long, or absent: the hash of the event at hashedAt
-//	hashedAt   long, or absent: equal to position unless an older version of this
-//	           program, which writes no hashes, moved the checkpoint
-//	batch      ObjectID, or absent: names the transaction that moved it last
-//	building   bool, or absent: the generation is being built beside the serving one
-//	deferred   bool, or absent: there are no timelines yet
-//	made       document, or absent: how far the timelines are made
-//	  a, c, s    long      author, chirp and follower up to which they are
-//	retired    date, or absent: when the generation stopped serving or was given up
-//	held       date, or absent: until when the checkpoint must not move
-//	dropping   bool, or absent: the collections are being dropped
+//	_id        long      the generation's number
+//	epoch      string    of the log that it is made from
+//	threshold  long      followers from which a user counts as a celebrity
+//	position   long      the checkpoint: the last event that is applied completely
+//	partial    long      how far the range that the next event is about is worked
+//	                     through; 0 if nothing of that event is applied
+//	event      long      or absent; the hash of the event at hashedAt
+//	hashedAt   long      or absent; equal to position unless an older version of
+//	                     this program, which writes no hashes, moved the checkpoint
+//	batch      ObjectID  names the transaction that moved the checkpoint last
+//	building   bool      or absent; the generation is being built beside the
+//	                     serving one
+//	deferred   bool      or absent; there are no timelines yet
+//	made       document  or absent; how far the timelines are built
+//	  a        long      the author up to whom they are built,
+//	  c        long      that author's chirp,
+//	  s        long      and the follow's position of the next chirp's follower
+//	retired    date      or absent; when the generation stopped serving, or 1970 if
+//	                     it was discarded
+//	held       date      or absent; until when the checkpoint must not move
+//	dropping   bool      or absent; the collections are being dropped
 //
-// And the document that names the serving generation:
+// The document of views that names the serving generation:
 //
 //	_id         string  "serving"
 //	generation  long    the number of the generation that serves
@@ -194,12 +204,16 @@
 //	username   string
 //	folded     string  the username without regard to case
 //	joined     date
-//	followers, following, chirps  long
+//	followers  long
+//	following  long
+//	chirps     long
 //	pushed     long    how many of the chirps are delivered by push
 //	celebrity  bool    new chirps are delivered by pull
 //	pull       bool    at least one chirp was delivered by pull
 //
-// Its indexes are id (unique) and name on folded. A document of chirps_N:
+// Its indexes are id on (id), unique, and name on (folded).
+//
+// A document of chirps_N:
 //
 //	_id     long    the position
 //	id      string  the chirp's id
@@ -208,21 +222,24 @@
 //	text    string
 //	posted  date
 //
-// Its indexes are author on (a, d, _id) and id (unique). A document of follows_N:
+// Its indexes are author on (a, d, _id) and id on (id), unique.
 //
-//	_id   document  {r, e}, in this order
+// A document of follows_N:
+//
+//	_id   document  r and e, in this order
 //	r     long      the follower's key
 //	e     long      the followee's key
-//	s     long      since which position
-//	pull  bool, or absent: the followee's chirps are to be pulled as well
+//	s     long      the position of the event
+//	pull  bool      or absent; the followee is a pull source
 //
 // Its indexes are followers on (e, s, r), following on (r, s, e), and pulled on
-// (r, pull, e), the last one only of documents whose pull is true. A document of
-// timelines_N is a chirp in the timelines of some users:
+// (r, pull, e), the last one only of documents whose pull is true.
+//
+// A document of timelines_N, which is a chirp in the timelines of some users:
 //
 //	_id  ObjectID
-//	p    long           the chirp's position
-//	o    array of long  the keys of the users, at least one
+//	p    long      the chirp's position
+//	o    array     of long; the keys of the users, at least one
 //
 // Its index is owner on (o, p). No two documents name the same user and chirp. A
 // generation that is being built has the indexes author, followers and the one on
