@@ -37,7 +37,7 @@ func TestStrayDocumentIsReportedAndHarmless(t *testing.T) {
 	p, db, s := onSharedMongoDB(t)
 	users := society(t, s.URL)
 	apitest.Must(db.Collection("events").InsertOne(t.Context(), bson.D{{Key: "_id", Value: "stray"}, {Key: "hello", Value: "world"}}))(t)
-	apitest.AwaitProbe(t, s.URL, http.StatusOK, `documents that are no events, and are passed over; remove what does not belong there: _id "stray"`)
+	apitest.AwaitProbe(t, s.URL, http.StatusOK, `documents that are not events, and are ignored; remove what does not belong there: _id "stray"`)
 	last := apitest.Must(users[1].At(s.URL).Post(t.Context(), "beside a stray", ""))(t)
 	reader := users[0].At(s.URL)
 	reader.ReadAfter = last.Position
@@ -65,8 +65,8 @@ func TestStrayDocumentIsReportedAndHarmless(t *testing.T) {
 	if e := p.Command(t, "verify"); e.Code != 0 {
 		t.Errorf("verify once the stray is removed: exit code %d, output %q, log %q; want 0", e.Code, e.Out, e.Log)
 	}
-	if log := again.Log.String(); strings.Count(log, "no events") != 1 {
-		t.Errorf("the server's log names the stray %d times, want once", strings.Count(log, "no events"))
+	if log := again.Log.String(); strings.Count(log, "not events") != 1 {
+		t.Errorf("the server's log names the stray %d times, want once", strings.Count(log, "not events"))
 	}
 	again.Terminate(t)
 }

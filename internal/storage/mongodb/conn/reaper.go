@@ -18,7 +18,7 @@ const (
 	// abandonedAfter is how long a transaction may be idle before it counts as
 	// abandoned. A server that is alive continues within milliseconds.
 	abandonedAfter = 500 * time.Millisecond
-	// reapEvery is how often the reaper looks when nobody asks it to.
+	// reapEvery is how often the reaper looks when nothing asks it to.
 	reapEvery = 2 * time.Second
 )
 

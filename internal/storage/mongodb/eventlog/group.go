@@ -46,7 +46,7 @@ func (l *Log) commitNext(ctx context.Context) {
 		outage.Pause(ctx, retryPause)
 		return
 	}
-	l.waits.Ended(l.logger, "appends go on")
+	l.waits.Ended(l.logger, "appends continue")
 	l.commit(ctx, t, l.queue.take())
 }
 

@@ -132,7 +132,7 @@ func (t *ticketLock) serve(ticket int64) {
 }
 
 // observe takes note of the last event. One without a ticket was appended by a
-// server that has not noticed the others yet, so nobody is ahead of this server.
+// server that has not noticed the others yet, so no ticket is ahead of this server's.
 func (t *ticketLock) observe(last format.LastEvent) {
 	if last.Ticket == 0 {
 		t.serve(t.ticket)

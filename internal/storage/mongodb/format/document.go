@@ -14,8 +14,8 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// maxDocument is how large an event's document may be. The server's own limit is a
-// little higher.
+// maxDocument is how large an event's document may be. The server's own limit is
+// slightly higher.
 const maxDocument = 15 << 20
 
 // idOffset is the offset of the position's eight bytes in a document: after its
@@ -114,6 +114,7 @@ func DecodeEvent(raw bson.Raw) (eventstore.Event, error) {
 	return e, nil
 }
 
+// decodeField sets the field of e that an element of its document holds.
 func decodeField(e *eventstore.Event, key string, v bsoncore.Value) error {
 	ok, text := true, ""
 	switch key {

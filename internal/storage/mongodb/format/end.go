@@ -54,7 +54,7 @@ func (e LastEvent) Check(furthest domain.Position) error {
 	case e.Position < furthest:
 		return &Damage{fmt.Sprintf("the log ends at position %d, and has been at %d", e.Position, furthest)}
 	case len(e.Beyond) > 0:
-		return &Damage{"documents that are no events stand beyond the end of the log"}
+		return &Damage{"documents that are not events stand beyond the end of the log"}
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func ReadLast(ctx context.Context, events *mongo.Collection) (LastEvent, error) 
 			return last, err
 		}
 	}
-	return LastEvent{}, &Damage{fmt.Sprintf("the end of the log cannot be told, for more than %d documents with greater numbers are no events", manyEndDocs-endDocs)}
+	return LastEvent{}, &Damage{fmt.Sprintf("the end of the log cannot be determined, because more than %d documents with greater numbers are not events", manyEndDocs-endDocs)}
 }
 
 // readEnd reads the documents with the greatest numbers, the greatest first.

@@ -14,14 +14,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// maxDepth bounds how deep an event's data may be nested. The server allows
-// 180 levels, of which the event takes one.
+// maxDepth is how deeply an event's data may be nested. The server allows 180
+// levels, one of which is the event's document.
 const maxDepth = 100
 
-// appendJSON appends a JSON value to a document under a key, so that whoever
-// reads the log sees fields and not a text. Nothing of its meaning is lost: the
-// keys keep their order, and a number becomes an integer, a double or a
-// decimal, whichever holds exactly the digits that were written.
+// appendJSON appends a JSON value to a document under a key, so that a reader of
+// the database sees fields and not a string. It loses nothing of the value: the keys
+// keep their order, and a number becomes an int64, a double or a decimal, the first
+// of these that holds exactly the digits that were written.
 func appendJSON(dst []byte, key string, data []byte) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -35,6 +35,7 @@ func appendJSON(dst []byte, key string, data []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// appendValue appends the decoder's next value.
 func appendValue(dst []byte, key string, d *json.Decoder, depth int) ([]byte, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
@@ -63,6 +64,7 @@ func appendValue(dst []byte, key string, d *json.Decoder, depth int) ([]byte, er
 	}
 }
 
+// appendObject appends an object whose first token was read.
 func appendObject(dst []byte, key string, d *json.Decoder, depth int) ([]byte, error) {
 	at, dst := bsoncore.AppendDocumentElementStart(dst, key)
 	for d.More() {
@@ -70,7 +72,7 @@ func appendObject(dst []byte, key string, d *json.Decoder, depth int) ([]byte, e
 		if err != nil {
 			return nil, err
 		}
-		name, _ := token.(string) // the decoder lets nothing else stand here
+		name, _ := token.(string) // the decoder allows nothing else here
 		if dst, err = appendValue(dst, name, d, depth+1); err != nil {
 			return nil, err
 		}
@@ -81,6 +83,7 @@ func appendObject(dst []byte, key string, d *json.Decoder, depth int) ([]byte, e
 	return bsoncore.AppendDocumentEnd(dst, at)
 }
 
+// appendArray appends an array whose first token was read.
 func appendArray(dst []byte, key string, d *json.Decoder, depth int) ([]byte, error) {
 	at, dst := bsoncore.AppendArrayElementStart(dst, key)
 	for i := 0; d.More(); i++ {
@@ -95,6 +98,8 @@ func appendArray(dst []byte, key string, d *json.Decoder, depth int) ([]byte, er
 	return bsoncore.AppendArrayEnd(dst, at)
 }
 
+// appendNumber appends a number as appendJSON says, or returns an error if no type of
+// BSON holds it.
 func appendNumber(dst []byte, key, literal string) ([]byte, error) {
 	if n, err := strconv.ParseInt(literal, 10, 64); err == nil && literal != "-0" {
 		return bsoncore.AppendInt64Element(dst, key, n), nil
@@ -110,11 +115,11 @@ func appendNumber(dst []byte, key, literal string) ([]byte, error) {
 	return nil, fmt.Errorf("the number %.40s has more digits than MongoDB can keep", literal)
 }
 
-// significant brings a JSON number into one form for each value: its sign, its
-// digits without zeros at either end, and the power of ten.
+// significant returns a canonical form of a JSON number, which equal numbers share:
+// the sign, the digits without zeros at either end, and the power of ten.
 func significant(literal string) string {
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(literal), "e")
-	power, _ := strconv.Atoi(exponent) // none is 0; an absurd one fails to parse elsewhere
+	power, _ := strconv.Atoi(exponent) // no exponent is 0; an absurd one fails to parse elsewhere
 	sign := ""
 	if strings.HasPrefix(mantissa, "-") {
 		sign, mantissa = "-", mantissa[1:]
@@ -128,9 +133,11 @@ func significant(literal string) string {
 	return sign + trimmed + "e" + strconv.Itoa(power-len(fraction)+len(digits)-len(trimmed))
 }
 
+// formatDouble returns the shortest decimal that reads as the same double.
 func formatDouble(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 
-// writeJSON writes a BSON value of those that appendJSON makes as JSON.
+// writeJSON writes a BSON value as JSON. It knows the types that appendJSON writes,
+// and int32.
 func writeJSON(out *bytes.Buffer, v bsoncore.Value) error {
 	switch v.Type {
 	case bsoncore.TypeEmbeddedDocument:
@@ -165,6 +172,7 @@ func writeJSON(out *bytes.Buffer, v bsoncore.Value) error {
 	return nil
 }
 
+// writeElements writes the elements of an object or an array.
 func writeElements(out *bytes.Buffer, d bsoncore.Document, begin, end byte) error {
 	elements, err := d.Elements()
 	if err != nil {
@@ -187,7 +195,7 @@ func writeElements(out *bytes.Buffer, d bsoncore.Document, begin, end byte) erro
 	return nil
 }
 
-// writeString writes a JSON string with no more escapes than JSON demands.
+// writeString writes a JSON string with only the escapes that JSON requires.
 func writeString(out *bytes.Buffer, s string) {
 	out.WriteByte('"')
 	start := 0

@@ -29,7 +29,7 @@ const accountsTried = 100
 // adviceCredentials says how to mend lost credentials, and how to continue
 // without them.
 func adviceCredentials(field, consequence string) string {
-	return fmt.Sprintf(`restore the collection from a backup; or, if there is none, go on without (%s): db.%s.updateOne({_id: "%s"}, {$unset: {%s: ""}})`, consequence, format.LogCollection, format.LogID, field)
+	return fmt.Sprintf(`restore the collection from a backup; or, if there is none, continue without it (%s): db.%s.updateOne({_id: "%s"}, {$unset: {%s: ""}})`, consequence, format.LogCollection, format.LogID, field)
 }
 
 // credentialsError returns which credentials are lost, and what to do about it,
@@ -62,11 +62,11 @@ func (m *Monitor) inspectCredentials(ctx context.Context, uuids map[string]*bson
 
 func (m *Monitor) inspectPasswords(ctx context.Context, was *format.PasswordMark, f *findings) error {
 	lost := func(what string) {
-		f.lostCredentials = append(f.lostCredentials, what+": "+adviceCredentials(format.PasswordsField, "accounts without their password cannot be got into"))
+		f.lostCredentials = append(f.lostCredentials, what+": "+adviceCredentials(format.PasswordsField, "users cannot log in with the passwords that are lost"))
 	}
 	switch {
 	case f.credentials == nil && was == nil:
-		f.lostCredentials = append(f.lostCredentials, fmt.Sprintf("the collection %s is gone: restart a server, which makes it again", format.CredentialsCollection))
+		f.lostCredentials = append(f.lostCredentials, fmt.Sprintf("the collection %s is gone: restart a server, which creates it", format.CredentialsCollection))
 		return nil
 	case f.credentials == nil:
 		lost(fmt.Sprintf("the collection %s is gone", format.CredentialsCollection))
@@ -111,7 +111,7 @@ func (m *Monitor) inspectSecret(ctx context.Context, was bool, f *findings) erro
 		f.secret, f.unrecorded = true, f.unrecorded || !was
 	case was:
 		f.lostCredentials = append(f.lostCredentials, fmt.Sprintf("the token secret in the collection %s is gone: ", format.SecretsCollection)+
-			adviceCredentials(format.SecretField, "a server that is started makes another one, and users log in again"))
+			adviceCredentials(format.SecretField, "a server that starts creates another one, and users must log in again"))
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ func (m *Monitor) rememberCredentials(found findings) {
 	case lost != nil && (m.lost == nil || m.lost.Error() != lost.Error()):
 		m.logger.Error("log-ins and registrations with a password are refused", "reason", lost)
 	case lost == nil && m.lost != nil:
-		m.logger.Info("log-ins and registrations with a password are taken again: the credentials are there")
+		m.logger.Info("log-ins and registrations with a password are accepted again: the credentials are there")
 	}
 	if m.lost = lost; lost == nil {
 		m.credentials, m.passwords = found.credentials, found.passwords

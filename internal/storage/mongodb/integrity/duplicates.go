@@ -28,7 +28,7 @@ type duplicate struct {
 // which keep the unique indexes of the events from being created, and says what
 // to do. It returns nil if there are none.
 func (m *Monitor) ExplainDuplicates(ctx context.Context) error {
-	const op = "look for events that are there twice"
+	const op = "look for duplicate events"
 	var named []string
 	first := int64(0)
 	for _, index := range format.UniqueIndexes {
@@ -50,8 +50,8 @@ func (m *Monitor) ExplainDuplicates(ctx context.Context) error {
 	if err != nil {
 		return conn.Translate(ctx, op, err)
 	}
-	return domain.Errorf(domain.Invalid, "the collection %s of the database %s has lost its unique indexes and has events twice since then (%s). "+
-		"Restore a backup of the database from before that; or take a backup and cut the log off before them, with all that was written later: db.%s.deleteMany({_id: {$gte: NumberLong(%d)}})",
+	return domain.Errorf(domain.Invalid, "the collection %s of the database %s has lost its unique indexes and has had duplicate events since then (%s). "+
+		"Restore a backup of the database from before that; or take a backup and cut the log off before them, which removes all that was written later: db.%s.deleteMany({_id: {$gte: NumberLong(%d)}})",
 		format.EventsCollection, m.conn.DB().Name(), strings.Join(named[:min(len(named), duplicatesNamed)], "; "), format.EventsCollection, cut)
 }
 
@@ -63,12 +63,12 @@ func (m *Monitor) explainStrays(ctx context.Context) error {
 	names, err := m.straysThat(ctx,
 		bson.D{{Key: "$or", Value: bson.A{other("_id", "number"), other("stream", "string"), other("type", "string"), other("version", "number")}}})
 	if err != nil {
-		return conn.Translate(ctx, "look for documents that are no events", err)
+		return conn.Translate(ctx, "look for documents that are not events", err)
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	return domain.Errorf(domain.Invalid, "the collection %s of the database %s lacks its unique indexes, and documents that are no events keep them from being made; "+
+	return domain.Errorf(domain.Invalid, "the collection %s of the database %s lacks its unique indexes, and documents that are not events keep them from being created; "+
 		"remove what does not belong there, or name another database with --mongodb-database if this one is another program's: _id %s",
 		format.EventsCollection, m.conn.DB().Name(), someOf(names))
 }

@@ -168,7 +168,7 @@ func (m *Monitor) inspectGap(ctx context.Context, f *findings) error {
 	}
 	err := m.conn.DB().Collection(format.EventsCollection).FindOne(ctx, bson.D{{Key: "_id", Value: int64(f.suspect)}}).Err()
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		f.gap = fmt.Sprintf("the log has a gap: the event at position %d is missing; put the documents back that are missing, which chirp verify names, and servers go on; or %s", f.suspect, adviceRestart)
+		f.gap = fmt.Sprintf("the log has a gap: the event at position %d is missing; put the missing documents back, which chirp verify names, and the servers continue; or %s", f.suspect, adviceRestart)
 	}
 	return ignoreNone(err)
 }

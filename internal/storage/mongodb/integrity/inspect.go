@@ -58,19 +58,19 @@ func (f findings) damage(database string) error {
 		parts = append(parts, strings.Join(f.lost, ", ")+": "+adviceRestart)
 	}
 	if len(f.indexes) > 0 && len(f.lost) == 0 {
-		parts = append(parts, strings.Join(f.indexes, ", ")+": restart a server, which makes missing indexes again")
+		parts = append(parts, strings.Join(f.indexes, ", ")+": restart a server, which creates missing indexes")
 	}
 	if f.gap != "" && len(f.lost) == 0 {
 		parts = append(parts, f.gap)
 	}
 	if len(f.beyond) > 0 {
 		names := f.beyond[:min(len(f.beyond), strayNames)]
-		parts = append(parts, fmt.Sprintf("documents that are no events stand in the collection %s beyond the end of the log: remove those with the _id %s", format.EventsCollection, strings.Join(names, ", ")))
+		parts = append(parts, fmt.Sprintf("documents that are not events stand in the collection %s beyond the end of the log: remove those with the _id %s", format.EventsCollection, strings.Join(names, ", ")))
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the database %s cannot take events: %s", database, strings.Join(parts, "; "))
+	return fmt.Errorf("the database %s cannot accept events: %s", database, strings.Join(parts, "; "))
 }
 
 // identify reads what identifies the collection of the events.

@@ -134,11 +134,11 @@ func (m *Monitor) remember(base *baseline, found findings, err error) {
 	}
 	if m.failed = err; err != nil {
 		if !conn.Transient(err) {
-			m.unchecked.Failed(m.logger, "what the log rests on cannot be looked at", err)
+			m.unchecked.Failed(m.logger, "the log cannot be checked for losses", err)
 		}
 		return
 	}
-	m.unchecked.Ended(m.logger, "what the log rests on can be looked at again")
+	m.unchecked.Ended(m.logger, "the log can be checked for losses again")
 	if base.first == (format.FirstEvent{}) {
 		base.first = found.first
 	}
@@ -147,7 +147,7 @@ func (m *Monitor) remember(base *baseline, found findings, err error) {
 	case damage != nil && (m.damage == nil || m.damage.Error() != damage.Error()):
 		m.logger.Error("appends are refused, because the log cannot be relied on", "reason", damage)
 	case damage == nil && m.damage != nil:
-		m.logger.Info("appends are taken again: the log is as it must be")
+		m.logger.Info("appends are accepted again: the log is intact")
 	}
 	m.damage = damage
 	m.rememberCredentials(found)

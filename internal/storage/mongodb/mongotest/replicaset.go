@@ -72,7 +72,7 @@ func (r *ReplicaSet) initiate() error {
 	})
 }
 
-// URI connects to the replica set.
+// URI returns the connection string of the replica set.
 func (r *ReplicaSet) URI() string {
 	var addrs []string
 	for _, n := range r.Nodes {
@@ -81,7 +81,7 @@ func (r *ReplicaSet) URI() string {
 	return "mongodb://" + strings.Join(addrs, ",") + "/?replicaSet=" + setName
 }
 
-// Primary waits until there is a primary and gives it.
+// Primary waits until there is a primary, and returns it.
 func (r *ReplicaSet) Primary(t testing.TB) *Node {
 	t.Helper()
 	var found *Node
@@ -107,8 +107,8 @@ func (r *ReplicaSet) StepDown(t testing.TB) {
 	}
 }
 
-// OldestChange says when the oldest change was made that the primary still
-// remembers: a change stream cannot begin before it.
+// OldestChange returns the time of the oldest change in the primary's oplog. A
+// change stream cannot begin before it.
 func (r *ReplicaSet) OldestChange(t testing.TB) time.Time {
 	t.Helper()
 	client, err := connect(r.Primary(t).URI())
@@ -128,7 +128,7 @@ func (r *ReplicaSet) OldestChange(t testing.TB) time.Time {
 	return oldest.At
 }
 
-// await asks the nodes that run about their states until a condition holds.
+// await asks the running nodes for their states until a condition holds.
 func (r *ReplicaSet) await(what string, holds func(primary *Node, states []string) bool) error {
 	var errs error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -155,7 +155,7 @@ func (r *ReplicaSet) await(what string, holds func(primary *Node, states []strin
 	return fmt.Errorf("waited %s for %s: %w", patience, what, errs)
 }
 
-// state gives a node's own view of its role, and whether it takes writes.
+// state returns the node's role as it sees it, and whether it accepts writes.
 func (n *Node) state() (name string, writable bool, err error) {
 	hello, err := admin(n.URI(), bson.D{{Key: "hello", Value: 1}})
 	if err != nil {

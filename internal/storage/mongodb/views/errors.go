@@ -50,8 +50,8 @@ var (
 	errClosed         = &domain.Error{Kind: domain.Unavailable, Msg: "the store is closing; try again later"}
 	errStale          = &domain.Error{Kind: domain.Unavailable, Msg: "the database shows an older state than it did before; try again in a moment"}
 	errSnapshotOld    = &domain.Error{Kind: domain.Unavailable, Msg: "the views have been replaced since this read began; try again"}
-	errUnfitViews     = &domain.Error{Kind: domain.Unavailable, Msg: "the read model does not serve and is being made anew; try again in a moment"}
-	errLogReplaced    = &domain.Error{Kind: domain.Unavailable, Msg: "the log was replaced by another one while this server ran; no views are made of it before a restart"}
+	errUnfitViews     = &domain.Error{Kind: domain.Unavailable, Msg: "the read model does not serve and is being rebuilt; try again in a moment"}
+	errLogReplaced    = &domain.Error{Kind: domain.Unavailable, Msg: "the log was replaced by another one while this server ran; no views are built from it before a restart"}
 	errLogGone        = &domain.Error{Kind: domain.Unavailable, Msg: "the log lacks its epoch or its first event, though views were made from it; restore the collections log and events"}
 	errSnapshotClosed = errors.New("the snapshot of the views is closed")
 	errNoLimit        = errors.New("a window needs a limit of at least 1")

@@ -27,7 +27,7 @@ type unfitError struct {
 
 // Error implements error.
 func (e *unfitError) Error() string {
-	return "the views do not serve, because " + e.reason + "; a server makes them anew, and so does chirp rebuild"
+	return "the views do not serve, because " + e.reason + "; a server rebuilds them, and so does chirp rebuild"
 }
 
 // Unwrap makes the error a readmodel.ErrUnfit of kind Unavailable.

@@ -23,7 +23,7 @@ import (
 type fitsError int64
 
 // Error names the generation.
-func (e fitsError) Error() string { return fmt.Sprintf("generation %d can go on", int64(e)) }
+func (e fitsError) Error() string { return fmt.Sprintf("generation %d is fit", int64(e)) }
 
 // checkFit returns the generation that serves. Its error is readmodel.ErrNoViews if
 // there is none, and an *unfitError if it must not serve.
@@ -65,7 +65,7 @@ func (v *Store) replaceUnfit(ctx context.Context, old readmodel.Generation, why 
 		return c.drop(ctx)
 	}
 	if err == nil && !errors.Is(why, readmodel.ErrNoViews) {
-		v.logger.Warn("the views are made anew from the log", "generation", number, "instead of", old.Number, "reason", why)
+		v.logger.Warn("the views are rebuilt from the log", "generation", number, "instead of", old.Number, "reason", why)
 	}
 	return err
 }
