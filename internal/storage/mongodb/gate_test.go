@@ -15,8 +15,8 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-// TestCallersWaitForAConnection takes every connection that clients may have
-// of a small pool, and reads.
+// TestCallersWaitForAConnection reads while every connection of a small pool that
+// clients may use is taken.
 func TestCallersWaitForAConnection(t *testing.T) {
 	uri := mongotest.URI(t)
 	uri += map[bool]string{true: "&", false: "?"}[strings.Contains(uri, "?")] + "maxPoolSize=8"
@@ -63,6 +63,6 @@ func TestCallersWaitForAConnection(t *testing.T) {
 	}
 	reading.Wait()
 	if got := mongodb.Gate(store).Stats().Refused; got < 5 {
-		t.Errorf("%d callers were counted as refused, want 5", got)
+		t.Errorf("refused callers: got %d, want at least 5", got)
 	}
 }

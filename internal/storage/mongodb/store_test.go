@@ -50,7 +50,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestOpenOfAnExistingLogCreatesNone(t *testing.T) {
+func TestOpenWithExistingCreatesNoLog(t *testing.T) {
 	uri, name := mongotest.URI(t), mongotest.Database(t)
 	o := mongodb.Options{Existing: true}
 	store, err := mongodb.Open(t.Context(), uri, name, o)
@@ -58,10 +58,10 @@ func TestOpenOfAnExistingLogCreatesNone(t *testing.T) {
 		store.Close()
 	}
 	if domain.KindOf(err) != domain.Invalid || !strings.Contains(err.Error(), name+" holds no log") {
-		t.Fatalf("Open of a database without a log gave %v, want an error of kind Invalid that says so", err)
+		t.Fatalf("Open of a database without a log: got %v, want kind Invalid and that it holds no log", err)
 	}
 	if found, err := storetest.Client(t, uri).Database(name).ListCollectionNames(t.Context(), bson.D{}); err != nil || len(found) != 0 {
-		t.Errorf("afterwards the database has the collections %v, error %v; want none", found, err)
+		t.Errorf("collections afterwards: got %v, error %v; want none", found, err)
 	}
 	store, err = mongodb.Open(t.Context(), uri, name, mongodb.Options{})
 	if err == nil {
@@ -69,12 +69,12 @@ func TestOpenOfAnExistingLogCreatesNone(t *testing.T) {
 		store, err = mongodb.Open(t.Context(), uri, name, o)
 	}
 	if err != nil {
-		t.Fatalf("Open of a database with a log gave %v", err)
+		t.Fatalf("Open of a database with a log: got %v", err)
 	}
 	store.Close()
 }
 
-func TestProcessesThatFoundOneLogSeeOneEpoch(t *testing.T) {
+func TestProcessesThatOpenANewDatabaseSeeOneEpoch(t *testing.T) {
 	database := mongotest.Database(t)
 	const processes = 6
 	epochs := make([]string, processes)
@@ -102,7 +102,7 @@ func TestProcessesThatFoundOneLogSeeOneEpoch(t *testing.T) {
 	}
 }
 
-func TestOpenIsRefusedForGood(t *testing.T) {
+func TestOpenSaysWhetherToTryAgain(t *testing.T) {
 	t.Parallel()
 	set := storetest.StartOwn(t)
 	host := set.Nodes[0].Addr()
@@ -115,7 +115,7 @@ func TestOpenIsRefusedForGood(t *testing.T) {
 		{"no rights", set.URI(), 13, domain.Invalid},
 		{"an index of another kind in the way", set.URI(), 85, domain.Invalid},
 		{"a quota that is used up", set.URI(), 8000, domain.Unavailable},
-		{"an error that nobody knows", set.URI(), 31337, domain.Unavailable},
+		{"an unknown error", set.URI(), 31337, domain.Unavailable},
 	} {
 		if c.code != 0 {
 			storetest.FailNext(t, set, "denied", 1, bson.D{storetest.Commands("create"), {Key: "errorCode", Value: c.code}})

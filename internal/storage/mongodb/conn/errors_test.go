@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Main(m)) }
 
-func TestErrorsThatNobodyHereBroughtAboutAreUnavailable(t *testing.T) {
+func TestErrorsFromOutsideAreUnavailable(t *testing.T) {
 	t.Parallel()
 	set := storetest.StartOwn(t)
 	store, closeStore := storetest.OpenAt(t, set.URI(), "kinds")
@@ -28,7 +28,7 @@ func TestErrorsThatNobodyHereBroughtAboutAreUnavailable(t *testing.T) {
 		{237, domain.Unavailable}, {8000, domain.Unavailable}, {14031, domain.Unavailable}, {16500, domain.Unavailable}, {31337, domain.Unavailable},
 	} {
 		t.Run(fmt.Sprint(c.code), func(t *testing.T) {
-			storetest.FailNext(t, set, "kinds", storetest.Many, bson.D{storetest.Commands("find"), {Key: "errorCode", Value: c.code}}) // the driver tries again, and the guard reads too
+			storetest.FailNext(t, set, "kinds", storetest.Many, bson.D{storetest.Commands("find"), {Key: "errorCode", Value: c.code}}) // the driver retries, and the monitor reads too
 			_, err := store.Log().Load(storetest.Bounded(t), "stream")
 			storetest.StopFailing(t, set)
 			if got := domain.KindOf(err); err == nil || got != c.want {

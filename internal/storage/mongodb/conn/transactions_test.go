@@ -15,7 +15,7 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-// openTransactions counts those that a server has open.
+// openTransactions counts the transactions that a server has open.
 func openTransactions(t testing.TB, set *mongotest.ReplicaSet) int64 {
 	t.Helper()
 	var status struct {
@@ -29,7 +29,7 @@ func openTransactions(t testing.TB, set *mongotest.ReplicaSet) int64 {
 	return status.Transactions.Open
 }
 
-func TestABatchThatIsBeingCommittedIsFinishedOnTheWayOut(t *testing.T) {
+func TestACommitIsFinishedWhenItsCallerIsStopped(t *testing.T) {
 	t.Parallel()
 	set := storetest.StartOwn(t)
 	store, closeStore := storetest.OpenAt(t, set.URI(), "finished")
@@ -49,7 +49,7 @@ func TestABatchThatIsBeingCommittedIsFinishedOnTheWayOut(t *testing.T) {
 	err = w.Apply(ctx, readmodel.Batch{To: readmodel.Checkpoint{Position: 1}})
 	closeStore()
 	if n := openTransactions(t, set); n != 0 {
-		t.Errorf("Apply returned %v, and %d transactions are open after Close, want none", err, n)
+		t.Errorf("open transactions after Close: got %d, want 0 (Apply returned %v)", n, err)
 	}
 }
 
@@ -80,11 +80,11 @@ func TestCloseEndsTransactionsWhoseAbortWasLost(t *testing.T) {
 			storetest.FailNext(t, set, database, 1_000_000, bson.D{storetest.Commands("abortTransaction"), {Key: "closeConnection", Value: true}})
 			leave(t, store)
 			if n := openTransactions(t, set); n == 0 {
-				t.Error("no transaction is open before Close: this test has tried nothing")
+				t.Error("no transaction is open before Close, so this test has tested nothing")
 			}
 			closeStore()
 			if n := openTransactions(t, set); n != 0 {
-				t.Errorf("%d transactions are open after Close, want none", n)
+				t.Errorf("open transactions after Close: got %d, want 0", n)
 			}
 		})
 	}

@@ -18,7 +18,7 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-// BenchmarkAppend measures appends of one chirp each, by so many writers that
+// BenchmarkAppend measures appends of one chirp each, by a number of writers that
 // each wait for their answer. One op is one append.
 func BenchmarkAppend(b *testing.B) {
 	for _, writers := range []int{1, 16, 64, 256} {
@@ -30,8 +30,8 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 // BenchmarkAppendServers measures the same with the writers spread over
-// servers that share the database. The metric least-share is what the server
-// with the fewest appends had, against an even share.
+// servers that share the database. The metric least-share is the number of appends
+// of the server with the fewest, divided by an even share.
 func BenchmarkAppendServers(b *testing.B) {
 	for _, c := range []struct{ servers, writers int }{{1, 64}, {2, 32}, {4, 16}, {4, 64}} {
 		b.Run(fmt.Sprintf("%dx%d", c.servers, c.writers), func(b *testing.B) {
@@ -56,9 +56,8 @@ func BenchmarkAppendServers(b *testing.B) {
 	}
 }
 
-// BenchmarkRawInsert measures what the driver gives for single inserts that
-// are as durable: the same documents, without versions, positions or command
-// ids to look after.
+// BenchmarkRawInsert measures the driver's single inserts of the same documents with
+// the same durability, without versions, positions and command ids.
 func BenchmarkRawInsert(b *testing.B) {
 	for _, writers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
@@ -86,7 +85,7 @@ func BenchmarkRawInsert(b *testing.B) {
 	}
 }
 
-// appending gives a writer that appends a new chirp.
+// appending returns a writer that appends a new chirp.
 func appending(log eventstore.Log) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := log.Append(ctx, storetest.Chirp())
@@ -94,8 +93,8 @@ func appending(log eventstore.Log) func(context.Context) error {
 	}
 }
 
-// measure shares b.N calls out among writers, first come, first served, and
-// reports the rate and how long the calls took. It gives each writer's count.
+// measure distributes b.N calls among writers, first come, first served, and reports
+// the rate and how long the calls took. It returns each writer's count.
 func measure(b *testing.B, writers []func(context.Context) error) []int {
 	ctx := context.Background()
 	for _, w := range writers { // connections and caches are warm from here on

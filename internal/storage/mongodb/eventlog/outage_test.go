@@ -17,7 +17,7 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-func TestFailedAttemptsAreMendedWithinTheAppend(t *testing.T) {
+func TestAppendRetriesFailedAttempts(t *testing.T) {
 	t.Parallel()
 	set := storetest.StartOwn(t)
 	store, closeStore := storetest.OpenAt(t, set.URI(), "mended")
@@ -50,7 +50,7 @@ func TestCommitWithoutAnAnswerIsFoundByItsCommand(t *testing.T) {
 	set := storetest.StartOwn(t)
 	store, closeStore := storetest.OpenAt(t, set.URI(), "unknown")
 	defer closeStore()
-	// The commit is carried out, but the answer says that nobody knows.
+	// The server commits, but answers that it does not know the outcome.
 	storetest.FailNext(t, set, "unknown", 2, bson.D{storetest.Commands("commitTransaction"), {Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64}, {Key: "errmsg", Value: "waited too long"}}}})
 	first, err := store.Log().Append(t.Context(), storetest.To("s", 0, "once"))
 	if err != nil || first.Position() != 1 || first.Repeated {

@@ -22,7 +22,7 @@ func TestAppendThatFailsSaysWhetherItMayHaveHappened(t *testing.T) {
 		name    string
 		how     bson.D
 		certain bool
-		written int // events of the append that are there in the end
+		written int // events of the append that are in the log afterwards
 	}{
 		{"no right to insert", bson.D{storetest.Commands("insert"), {Key: "errorCode", Value: 13}}, true, 0},
 		{"no room for what is inserted", bson.D{storetest.Commands("insert"), {Key: "errorCode", Value: 14031}}, true, 0},

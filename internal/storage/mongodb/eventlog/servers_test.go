@@ -19,8 +19,8 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-// contend appends to a stream of the writer's own, to one that all writers race
-// for, and with a command that all of them send.
+// contend appends to a stream of the writer's own, to one that all writers race for,
+// and with a command that all of them send.
 func contend(ctx context.Context, log eventstore.Log, writer string, round int64, wins, repeats *atomic.Int64) error {
 	if _, err := log.Append(ctx, storetest.To("own:"+writer, round, fmt.Sprintf("own:%s:%d", writer, round))); err != nil {
 		return err
@@ -85,7 +85,7 @@ func TestServersRacingOnOneDatabaseKeepOneLog(t *testing.T) {
 	}
 }
 
-func TestServersGoOnWhenTheHolderOfATurnIsDead(t *testing.T) {
+func TestServersContinueWhenTheHolderOfATicketIsDead(t *testing.T) {
 	database := mongotest.Database(t)
 	turns := storetest.Client(t, mongotest.URI(t)).Database(database).Collection("turns")
 	g, ctx := errgroup.WithContext(storetest.Bounded(t))
@@ -109,7 +109,7 @@ func TestServersGoOnWhenTheHolderOfATurnIsDead(t *testing.T) {
 	}
 	var abandoned int
 	g.Go(func() error {
-		// Whoever takes these tickets never comes: as after a crash.
+		// These tickets are never used, as after a crash of the server that drew them.
 		for abandoned < 3 && appended.Load() < servers*writers*rounds/2 && ctx.Err() == nil {
 			r, err := turns.UpdateOne(ctx, bson.D{{Key: "ticket", Value: bson.D{{Key: "$gt", Value: 5 * abandoned}}}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "ticket", Value: 1}}}})
 			if err != nil {
@@ -124,14 +124,14 @@ func TestServersGoOnWhenTheHolderOfATurnIsDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if abandoned == 0 {
-		t.Error("no server took a ticket: this test has tried nothing")
+		t.Error("no server drew a ticket, so this test has tested nothing")
 	}
 	if got := appended.Load(); got != servers*writers*rounds {
 		t.Errorf("appended: got %d, want %d", got, servers*writers*rounds)
 	}
 }
 
-func TestAppendsGoOnWhenAServerDiesInTheMiddleOfOne(t *testing.T) {
+func TestAppendsContinueWhenAServerDiesInTheMiddleOfOne(t *testing.T) {
 	database := mongotest.Database(t)
 	store, closeStore := storetest.Open(t, database)
 	defer closeStore()
@@ -151,7 +151,7 @@ func TestAppendsGoOnWhenAServerDiesInTheMiddleOfOne(t *testing.T) {
 	if _, err := dead.Database(database).Collection("events").InsertOne(inside, bson.D{{Key: "_id", Value: int64(2)}}); err != nil {
 		t.Fatal(err)
 	}
-	// MongoDB itself would wait for a minute.
+	// MongoDB itself would end the transaction after a minute.
 	ctx, cancel := context.WithTimeout(t.Context(), storetest.Hang/2)
 	defer cancel()
 	if err := storetest.AppendThrough(ctx, store.Log(), storetest.To("after", 0, "after")); err != nil {

@@ -37,10 +37,11 @@ func TestEventsCanBeReadInTheDatabase(t *testing.T) {
 	}
 	want := bson.D{{Key: "authorId", Value: "user_1"}, {Key: "content", Value: "hé \x00"}, {Key: "n", Value: int64(5)}, {Key: "tags", Value: bson.A{"a", nil}}}
 	if text(got.Data) != text(want) || got.ID != 1 || got.Version != 1 || got.Stream != string(a.Events[0].Stream) || got.Command.Events != 1 || got.Command.Fingerprint != a.Command.Fingerprint {
-		t.Errorf("the event's document: got %+v", got)
+		t.Errorf("the event's document: got %+v, want the fields of %+v", got, a)
 	}
 }
 
+// text returns a document as JSON.
 func text(d bson.D) string {
 	raw, err := bson.MarshalExtJSON(d, true, false)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"chirp/internal/storage/mongodb/format"
 )
 
-func TestDataGoThroughBSONUnchanged(t *testing.T) {
+func TestDataSurvivesBSON(t *testing.T) {
 	for _, data := range []string{
 		`{}`, `{"a":{}}`, `{"a":[]}`, `{"b":1,"a":2,"c":0}`, `{"":""}`,
 		`{"n":9223372036854775807,"m":-9223372036854775808}`,
@@ -29,7 +29,7 @@ func TestDataGoThroughBSONUnchanged(t *testing.T) {
 	}
 }
 
-func TestDataThatBSONCannotKeepAreRefused(t *testing.T) {
+func TestDataThatBSONCannotHoldIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ data, says string }{
 		"a zero byte in a key":  {`{"a\u0000b":1}`, "zero byte"},
 		"too many digits":       {`{"n":12345678901234567890123456789012345678.5}`, "more digits"},
@@ -69,8 +69,8 @@ func FuzzDataThroughBSON(f *testing.F) {
 	})
 }
 
-// sameJSON says whether two texts mean the same: the same keys in the same
-// order, the same strings and the same numbers.
+// sameJSON reports whether two texts have the same keys in the same order, the same
+// strings and the same numbers.
 func sameJSON(a, b []byte) bool {
 	x, y := json.NewDecoder(bytes.NewReader(a)), json.NewDecoder(bytes.NewReader(b))
 	x.UseNumber()

@@ -12,11 +12,11 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-// The credential of a registration that failed is swept, and then there is
-// none, as there must be.
-func TestACredentialWithoutAnAccountIsNotMissed(t *testing.T) {
+// TestACredentialWithoutAnAccountMayBeDeleted deletes the credential of a registration
+// that failed, as the sweep does. After that no credential is missing.
+func TestACredentialWithoutAnAccountMayBeDeleted(t *testing.T) {
 	t.Parallel()
-	store, db, _ := guarding(t)
+	store, db, _ := openMonitored(t)
 	credentials := store.Credentials()
 	if err := credentials.SaveCredential(t.Context(), "user_failed", "hash", time.Now()); err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func missing(position int) string {
 
 func TestAGapInTheMiddleIsNoticed(t *testing.T) {
 	t.Parallel()
-	store, db, log := guarding(t)
+	store, db, log := openMonitored(t)
 	for i := 3; i < 40; i++ {
 		storetest.MustAppend(t, store.Log(), storetest.To(fmt.Sprint("s", i), 0, fmt.Sprint("more ", i)))
 	}
@@ -60,7 +60,7 @@ func TestAGapInTheMiddleIsNoticed(t *testing.T) {
 	putBack(t, db, docs[0])
 	storetest.Eventually(t, "what else is missing is named", hasProblem(store, missing(8)))
 	if got := log.Lines("appends are refused", missing(7)); got != 1 {
-		t.Errorf("the log says %d times that appends are refused for the first gap, want once", got)
+		t.Errorf("lines that refuse appends for the first gap: got %d, want 1", got)
 	}
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestAGapInTheMiddleIsNoticed(t *testing.T) {
 	defer store.Close()
 	storetest.Eventually(t, "the gap is named after a start", hasProblem(store, missing(8)))
 	putBack(t, db, docs[1:]...)
-	storetest.Eventually(t, "all is well once everything is put back", soundAgain(store))
+	storetest.Eventually(t, "nothing is wrong once everything is put back", soundAgain(store))
 	storetest.MustAppend(t, store.Log(), storetest.To("afterwards", 0, "afterwards"))
 	wantGap(t, db, 41, 0)
 }
@@ -88,10 +88,11 @@ func wantGap(t *testing.T, db *mongo.Database, head, want domain.Position) {
 	}
 }
 
-// A number with a fraction makes the documents as many as the events.
+// TestAGapIsNoticedBesideAStray has as many documents as events, because the stray
+// makes up for the missing one.
 func TestAGapIsNoticedBesideAStray(t *testing.T) {
 	t.Parallel()
-	store, db, _ := guarding(t)
+	store, db, _ := openMonitored(t)
 	for i := 3; i < 12; i++ {
 		storetest.MustAppend(t, store.Log(), storetest.To(fmt.Sprint("s", i), 0, fmt.Sprint("more ", i)))
 	}
@@ -103,5 +104,5 @@ func TestAGapIsNoticedBesideAStray(t *testing.T) {
 	if _, err := db.Collection("events").DeleteOne(t.Context(), bson.D{{Key: "_id", Value: 9.5}}); err != nil {
 		t.Fatal(err)
 	}
-	storetest.Eventually(t, "all is well", soundAgain(store))
+	storetest.Eventually(t, "nothing is wrong", soundAgain(store))
 }

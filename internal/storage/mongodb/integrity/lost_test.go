@@ -15,11 +15,11 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-// TestNoEpochIsMintedForEventsThatHaveLostTheirs opens a database whose log
-// document is gone in every way, and follows the advice.
-func TestNoEpochIsMintedForEventsThatHaveLostTheirs(t *testing.T) {
+// TestNoEpochIsGeneratedForEventsThatHaveLostTheirs opens, in every way, a database
+// whose log document is gone, and follows the advice.
+func TestNoEpochIsGeneratedForEventsThatHaveLostTheirs(t *testing.T) {
 	t.Parallel()
-	store, db, _ := guarding(t)
+	store, db, _ := openMonitored(t)
 	epoch := storetest.Epoch(t, store)
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestNoEpochIsMintedForEventsThatHaveLostTheirs(t *testing.T) {
 		}
 	}
 	if n, err := log.CountDocuments(t.Context(), bson.D{}); n != 0 || err != nil {
-		t.Errorf("the collection log has %d documents (%v), want none made", n, err)
+		t.Errorf("the collection log has %d documents (%v), want none", n, err)
 	}
 	if _, err := log.InsertOne(t.Context(), backup); err != nil {
 		t.Fatal(err)
@@ -58,9 +58,9 @@ func TestNoEpochIsMintedForEventsThatHaveLostTheirs(t *testing.T) {
 	}
 }
 
-// TestViewsAreNotMadeOfALogThatWasReplaced lets a projector ask for views as
-// often as it likes while the log is no longer the one that it follows.
-func TestViewsAreNotMadeOfALogThatWasReplaced(t *testing.T) {
+// TestViewsAreNotBuiltFromALogThatWasReplaced calls Serving repeatedly, as a projector
+// does, for a log that is no longer there.
+func TestViewsAreNotBuiltFromALogThatWasReplaced(t *testing.T) {
 	t.Parallel()
 	for name, replace := range map[string]func(ctx context.Context, log *mongo.Collection) error{
 		"by another": func(ctx context.Context, log *mongo.Collection) error {
@@ -71,7 +71,7 @@ func TestViewsAreNotMadeOfALogThatWasReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, db, _ := guarding(t)
+			store, db, _ := openMonitored(t)
 			epoch := storetest.Epoch(t, store)
 			serve := func() error {
 				_, err := store.Views().Serving(t.Context(), epoch, 10)
@@ -103,10 +103,10 @@ func TestViewsAreNotMadeOfALogThatWasReplaced(t *testing.T) {
 	}
 }
 
-// TestDocumentsThatStandInTheWayOfAnIndexAreNamed starts on a log that lost its
-// indexes and has strays that they cannot hold, and on a collection of another
-// program's. Nobody is to be told to delete an event for that.
-func TestDocumentsThatStandInTheWayOfAnIndexAreNamed(t *testing.T) {
+// TestDocumentsThatPreventAnIndexAreNamed starts on a log that lost its indexes and has
+// strays that they cannot hold, and on a collection of another program. Neither start
+// may advise to delete events.
+func TestDocumentsThatPreventAnIndexAreNamed(t *testing.T) {
 	t.Parallel()
 	for name, ids := range map[string][2]any{
 		"with numbers beyond the log": {int64(1000), int64(1001)},
@@ -114,7 +114,7 @@ func TestDocumentsThatStandInTheWayOfAnIndexAreNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, db, _ := guarding(t)
+			store, db, _ := openMonitored(t)
 			if err := store.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -15,7 +15,7 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-func TestWhatTheLogRestsOnIsWatched(t *testing.T) {
+func TestLossesAreNoticed(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	commands := func(db *mongo.Database, commands ...bson.D) error {
@@ -33,15 +33,15 @@ func TestWhatTheLogRestsOnIsWatched(t *testing.T) {
 		_, err := db.Collection(collection).UpdateByID(ctx, id, bson.D{{Key: "$set", Value: fields}})
 		return err
 	}
-	var kept sync.Map // what an act has taken away
+	var removed sync.Map // what an act has removed, by database
 	remove := func(db *mongo.Database, collection string, id any) error {
 		var doc bson.D
 		err := db.Collection(collection).FindOneAndDelete(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&doc)
-		kept.Store(db.Name(), doc)
+		removed.Store(db.Name(), doc)
 		return err
 	}
 	putBack := func(db *mongo.Database, collection string) error {
-		doc, _ := kept.Load(db.Name())
+		doc, _ := removed.Load(db.Name())
 		_, err := db.Collection(collection).InsertOne(ctx, doc)
 		return err
 	}
@@ -51,7 +51,7 @@ func TestWhatTheLogRestsOnIsWatched(t *testing.T) {
 	for name, c := range map[string]struct {
 		act  func(db *mongo.Database) error
 		says string
-		// now says that not even the next append is acknowledged.
+		// now is set if not even the next append may be acknowledged.
 		now  bool
 		undo func(db *mongo.Database) error // nil if that needs a restart
 	}{
@@ -80,10 +80,10 @@ func TestWhatTheLogRestsOnIsWatched(t *testing.T) {
 			if err := db.Collection("log").FindOne(ctx, bson.D{}).Decode(&row); err != nil {
 				return err
 			}
-			kept.Store(db.Name(), row.Epoch)
+			removed.Store(db.Name(), row.Epoch)
 			return set(db, "log", "log", bson.D{{Key: "epoch", Value: "other"}})
 		}, "the log's epoch is other, and was", false, func(db *mongo.Database) error {
-			epoch, _ := kept.Load(db.Name())
+			epoch, _ := removed.Load(db.Name())
 			return set(db, "log", "log", bson.D{{Key: "epoch", Value: epoch}})
 		}},
 		"the log's document is removed": {func(db *mongo.Database) error { return remove(db, "log", "log") }, "document of the collection log is gone", false,
@@ -108,7 +108,7 @@ func TestWhatTheLogRestsOnIsWatched(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, db, log := guarding(t)
+			store, db, log := openMonitored(t)
 			if err := c.act(db); err != nil {
 				t.Fatal(err)
 			}
@@ -118,7 +118,7 @@ func TestWhatTheLogRestsOnIsWatched(t *testing.T) {
 			storetest.Eventually(t, "it is a problem: "+c.says, hasProblem(store, c.says))
 			wantRefused(t, store.Log(), "later")
 			if got := log.Lines("appends are refused", c.says); got != 1 {
-				t.Errorf("the log says %d times that appends are refused for it, want once", got)
+				t.Errorf("lines that refuse appends for it: got %d, want 1", got)
 			}
 			if c.undo == nil {
 				return
@@ -126,7 +126,7 @@ func TestWhatTheLogRestsOnIsWatched(t *testing.T) {
 			if err := c.undo(db); err != nil {
 				t.Fatal(err)
 			}
-			storetest.Eventually(t, "all is well once it is undone", soundAgain(store))
+			storetest.Eventually(t, "nothing is wrong once it is undone", soundAgain(store))
 			storetest.MustAppend(t, store.Log(), storetest.To("afterwards", 0, "afterwards"))
 		})
 	}
@@ -134,7 +134,7 @@ func TestWhatTheLogRestsOnIsWatched(t *testing.T) {
 
 func TestADuplicateIsNeverAcknowledgedWithoutTheIndexes(t *testing.T) {
 	t.Parallel()
-	store, db, _ := guarding(t)
+	store, db, _ := openMonitored(t)
 	if err := db.Collection("events").Indexes().DropAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -151,6 +151,6 @@ func TestADuplicateIsNeverAcknowledgedWithoutTheIndexes(t *testing.T) {
 	}
 	wg.Wait()
 	if n := acknowledged.Load(); n != 0 {
-		t.Errorf("%d of 8 appends at version 0 of a stream that is there were acknowledged", n)
+		t.Errorf("acknowledged appends at version 0 of a stream that exists: got %d of 8, want none", n)
 	}
 }

@@ -15,9 +15,9 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-func TestStartNamesDoubleEventsAndItsAdviceIsRight(t *testing.T) {
+func TestStartNamesDuplicateEventsAndItsAdviceIsRight(t *testing.T) {
 	t.Parallel()
-	store, db, _ := guarding(t)
+	store, db, _ := openMonitored(t)
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestStartRefusesADatabaseThatLostItsEventsAndItsAdviceIsRight(t *testing.T)
 		} {
 			t.Run(name+" and "+remedy, func(t *testing.T) {
 				t.Parallel()
-				store, db, _ := guarding(t)
+				store, db, _ := openMonitored(t)
 				var backup []bson.D
 				cursor, err := db.Collection("events").Find(t.Context(), bson.D{})
 				if err == nil {
@@ -128,7 +128,7 @@ func TestStartRefusesADatabaseThatLostItsEventsAndItsAdviceIsRight(t *testing.T)
 	}
 }
 
-func TestARestartTakesALogThatWasRestored(t *testing.T) {
+func TestARestartAcceptsALogThatWasRestored(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		restore func(ctx context.Context, db *mongo.Database) error
@@ -143,7 +143,7 @@ func TestARestartTakesALogThatWasRestored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, db, _ := guarding(t)
+			store, db, _ := openMonitored(t)
 			if err := c.restore(t.Context(), db); err != nil {
 				t.Fatal(err)
 			}

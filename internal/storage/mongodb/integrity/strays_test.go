@@ -22,12 +22,12 @@ func decimal(t *testing.T, text string) bson.Decimal128 {
 	return d
 }
 
-func TestStraysArePassedOverAndNamed(t *testing.T) {
+func TestStraysAreSkippedAndNamed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		id    any
 		named string
-		// beyond says that the log would run into it.
+		// beyond is set if the log would reach its position.
 		beyond bool
 	}{
 		"an ObjectID":                   {bson.ObjectID{1}, `_id {"$oid":"01`, false},
@@ -48,7 +48,7 @@ func TestStraysArePassedOverAndNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, db, log := guarding(t)
+			store, db, log := openMonitored(t)
 			events := db.Collection("events")
 			if _, err := events.InsertOne(t.Context(), bson.D{{Key: "_id", Value: c.id}, {Key: "hello", Value: "world"}}); err != nil {
 				t.Fatal(err)
@@ -74,14 +74,14 @@ func TestStraysArePassedOverAndNamed(t *testing.T) {
 			if _, err := events.DeleteOne(t.Context(), bson.D{{Key: "_id", Value: c.id}}); err != nil {
 				t.Fatal(err)
 			}
-			storetest.Eventually(t, "all is well once it is removed", soundAgain(store))
+			storetest.Eventually(t, "nothing is wrong once it is removed", soundAgain(store))
 			storetest.MustAppend(t, store.Log(), storetest.To("afterwards", 0, "afterwards"))
 			wantEvents(t, store.Log(), head+1)
 		})
 	}
 }
 
-// wantNamedToReaders checks what a command sees that only reads.
+// wantNamedToReaders checks what a command that only reads sees.
 func wantNamedToReaders(t *testing.T, database string, head int, named string) {
 	t.Helper()
 	reader, err := mongodb.Open(t.Context(), mongotest.URI(t), database, mongodb.Options{ReadOnly: true})
@@ -96,9 +96,9 @@ func wantNamedToReaders(t *testing.T, database string, head int, named string) {
 	}
 }
 
-func TestAStrayInAStreamIsPassedOver(t *testing.T) {
+func TestAStrayInAStreamIsSkipped(t *testing.T) {
 	t.Parallel()
-	store, db, _ := guarding(t)
+	store, db, _ := openMonitored(t)
 	stray := bson.D{{Key: "_id", Value: "x"}, {Key: "stream", Value: "s0"}, {Key: "version", Value: int64(2)}, {Key: "type", Value: "test.happened.v1"}, {Key: "data", Value: bson.D{}}}
 	if _, err := db.Collection("events").InsertOne(t.Context(), stray); err != nil {
 		t.Fatal(err)
@@ -111,9 +111,9 @@ func TestAStrayInAStreamIsPassedOver(t *testing.T) {
 
 func TestNumbersOfOtherTypesAreEvents(t *testing.T) {
 	t.Parallel()
-	store, db, _ := guarding(t)
+	store, db, _ := openMonitored(t)
 	events := db.Collection("events")
-	for n, id := range map[int64]any{2: int32(2), 3: float64(3)} { // as tools write them that go through JSON
+	for n, id := range map[int64]any{2: int32(2), 3: float64(3)} { // as tools that go through JSON write them
 		var doc bson.D
 		if err := events.FindOneAndDelete(t.Context(), bson.D{{Key: "_id", Value: n}}).Decode(&doc); err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func TestNumbersOfOtherTypesAreEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	storetest.Eventually(t, "all is well", soundAgain(store))
+	storetest.Eventually(t, "nothing is wrong", soundAgain(store))
 	wantHead(t, store.Log(), 3)
 	wantEvents(t, store.Log(), 3)
 }

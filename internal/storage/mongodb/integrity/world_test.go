@@ -21,8 +21,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Main(m)) }
 
-// guarding opens a new database with three events, with a client beside it.
-func guarding(t *testing.T) (store *mongodb.Store, db *mongo.Database, log *logtest.Recorder) {
+// openMonitored opens a new database with three events, and returns the database of
+// another client beside the store.
+func openMonitored(t *testing.T) (store *mongodb.Store, db *mongo.Database, log *logtest.Recorder) {
 	t.Helper()
 	db = storetest.Client(t, mongotest.URI(t)).Database(mongotest.Database(t))
 	log = &logtest.Recorder{}
@@ -34,18 +35,20 @@ func guarding(t *testing.T) (store *mongodb.Store, db *mongo.Database, log *logt
 	for i := range 3 {
 		storetest.MustAppend(t, store.Log(), storetest.To(fmt.Sprint("s", i), 0, fmt.Sprint("before ", i)))
 	}
-	storetest.Eventually(t, "the first event is written down", func() bool {
+	storetest.Eventually(t, "the first event is recorded", func() bool {
 		return db.Collection("log").FindOne(t.Context(), bson.D{{Key: "first.stream", Value: "s0"}}).Err() == nil
 	})
 	return store, db, log
 }
 
+// hasProblem returns a condition: a problem or a notice of the store has a text.
 func hasProblem(store *mongodb.Store, text string) func() bool {
 	return func() bool {
 		return strings.Contains(strings.Join(append(store.Problems(), store.Notices()...), "\n"), text)
 	}
 }
 
+// soundAgain returns a condition: the store reports nothing.
 func soundAgain(store *mongodb.Store) func() bool {
 	return func() bool { return len(store.Problems())+len(store.Notices()) == 0 }
 }
@@ -57,6 +60,7 @@ func wantHead(t *testing.T, log eventstore.Log, want domain.Position) {
 	}
 }
 
+// wantRefused appends, which must be refused without waiting.
 func wantRefused(t *testing.T, log eventstore.Log, name string) {
 	t.Helper()
 	began := time.Now()
@@ -87,14 +91,15 @@ func wantEvents(t *testing.T, log eventstore.Log, want int) {
 	}
 }
 
-// reopen starts and stops a server, which makes missing indexes again.
+// reopen starts and stops a server, which creates missing indexes.
 func reopen(t *testing.T, database string) {
 	t.Helper()
 	_, closeStore := storetest.Open(t, database)
 	closeStore()
 }
 
-// replaceEvents puts a copy of the events, with its indexes, in their place.
+// replaceEvents replaces the collection of the events by a copy of it, without its
+// indexes.
 func replaceEvents(ctx context.Context, db *mongo.Database) error {
 	var docs []bson.D
 	cursor, err := db.Collection("events").Find(ctx, bson.D{})

@@ -19,8 +19,8 @@ import (
 	"chirp/internal/storage/mongodb/views"
 )
 
-// chunks are the sizes that the benchmarks compare: that of the store, or those
-// in CHIRP_BENCH_CHUNKS, for a new measurement.
+// chunks returns the chunk sizes to measure: those in CHIRP_BENCH_CHUNKS, or 0 for the
+// store's own.
 func chunks() []int {
 	var sizes []int
 	for s := range strings.FieldsSeq(os.Getenv("CHIRP_BENCH_CHUNKS")) {
@@ -54,7 +54,8 @@ func newStage(t testing.TB, chunk int) *stage {
 	return s
 }
 
-// apply moves the checkpoint to the position that was last taken.
+// apply applies a batch, which moves the checkpoint to the last position that next
+// returned.
 func (s *stage) apply(from domain.Position, b readmodel.Batch) {
 	s.Helper()
 	b.From.Position, b.To.Position = from, s.at
@@ -63,10 +64,10 @@ func (s *stage) apply(from domain.Position, b readmodel.Batch) {
 	}
 }
 
-// next takes the next position.
+// next returns the next position.
 func (s *stage) next() domain.Position { s.at++; return s.at }
 
-// add applies a batch that fill makes, which takes positions.
+// add applies a batch that fill fills, with positions from next.
 func (s *stage) add(fill func(b *readmodel.Batch)) {
 	s.Helper()
 	from := s.at
@@ -78,8 +79,8 @@ func (s *stage) add(fill func(b *readmodel.Batch)) {
 	s.apply(from, b)
 }
 
-// serverTime is the processor time that the server has used so far. On a busy
-// machine it says more than the time that went by.
+// serverTime returns the processor time that the server has used so far. On a busy
+// machine it means more than the time that has passed.
 func (s *stage) serverTime() time.Duration {
 	s.Helper()
 	var status struct {
@@ -95,7 +96,7 @@ func (s *stage) serverTime() time.Duration {
 }
 
 // loop runs a benchmark's loop and reports the server's time for each round,
-// and how many of something were done in a second.
+// and how many units were done per second.
 func (s *stage) loop(b *testing.B, each float64, unit string, round func()) {
 	before := s.serverTime()
 	for b.Loop() {
@@ -142,7 +143,7 @@ func (s *stage) follow(b *readmodel.Batch, follower, followee readmodel.UserKey,
 	b.Follows = append(b.Follows, readmodel.Follow{Follower: follower, Followee: followee, Since: s.next(), Pull: pull})
 }
 
-// followers gives a user n followers, whose keys begin at 1<<32.
+// followers adds n followers of a user, whose keys begin at 1<<32.
 func (s *stage) followers(of readmodel.UserKey, n int) {
 	for done := 0; done < n; done += 1000 {
 		s.add(func(b *readmodel.Batch) {
@@ -202,7 +203,7 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
-// timelineOfChunks has 500 chirps of one author delivered to 1,000 followers.
+// timelineOfChunks delivers 500 chirps of one author to 1,000 followers.
 func (s *stage) timelineOfChunks() (author readmodel.UserKey) {
 	s.add(func(b *readmodel.Batch) { author = s.register(b) })
 	s.followers(author, 1000)
@@ -216,7 +217,7 @@ func (s *stage) timelineOfChunks() (author readmodel.UserKey) {
 	return author
 }
 
-// BenchmarkCleanup takes 500 chirps that were fanned out from one timeline.
+// BenchmarkCleanup removes 500 chirps that were fanned out from one timeline.
 func BenchmarkCleanup(b *testing.B) {
 	each(b, func(b *testing.B, chunk int) {
 		s := newStage(b, chunk)
@@ -232,8 +233,8 @@ func BenchmarkCleanup(b *testing.B) {
 	})
 }
 
-// BenchmarkBackfill puts 500 chirps into one timeline, and
-// BenchmarkBackfillAndCleanup takes them out again as well.
+// BenchmarkBackfill adds 500 chirps to one timeline, and
+// BenchmarkBackfillAndCleanup removes them again as well.
 func BenchmarkBackfill(b *testing.B)           { backfill(b, false) }
 func BenchmarkBackfillAndCleanup(b *testing.B) { backfill(b, true) }
 
@@ -324,12 +325,12 @@ func (s *stage) page(limit int, read func(context.Context, readmodel.Snapshot, r
 	defer snap.Close()
 	got, err := read(ctx, snap, readmodel.Window{Limit: limit})
 	if err != nil || len(got) != limit {
-		s.Fatalf("a page of %d has %d chirps, %v", limit, len(got), err)
+		s.Fatalf("a page: got %d chirps, error %v; want %d", len(got), err, limit)
 	}
 }
 
-// BenchmarkMix applies batches as a replay makes them: of ten events one
-// registers, four follow and five post to a few followers.
+// BenchmarkMix applies batches like those of a replay: one event in ten registers a
+// user, four are follows, and five are posts to a few followers.
 func BenchmarkMix(b *testing.B) {
 	s := newStage(b, 0)
 	users := map[readmodel.UserKey]*readmodel.Profile{}

@@ -21,7 +21,7 @@ const (
 	replayEvents  = replayUsers + replayFollows + replayChirps
 )
 
-// replay makes batches as a projector does.
+// replay generates batches like those of a projector.
 type replay struct {
 	stage
 	random    *rand.Rand
@@ -30,7 +30,7 @@ type replay struct {
 	following map[[2]readmodel.UserKey]bool
 	touched   map[readmodel.UserKey]bool
 	begun     domain.Position             // where the batch begins
-	old       map[readmodel.UserKey]int64 // pushed before the batch, of those who post in it
+	old       map[readmodel.UserKey]int64 // pushed before the batch, by the users who post in it
 }
 
 func newReplay(t testing.TB) *replay {
@@ -40,13 +40,13 @@ func newReplay(t testing.TB) *replay {
 	}
 }
 
-// some gives a user; of few it gives much more often than of most.
+// some returns a user. It returns a few of them much more often than most.
 func (r *replay) some() readmodel.UserKey {
 	f := r.random.Float64()
 	return r.keys[int(f*f*f*float64(len(r.keys)))]
 }
 
-// any gives a user, each as often as the others.
+// any returns a user, each equally often.
 func (r *replay) any() readmodel.UserKey { return r.keys[r.random.IntN(len(r.keys))] }
 
 func (r *replay) register(b *readmodel.Batch) {
@@ -70,7 +70,7 @@ func (r *replay) follow(b *readmodel.Batch) {
 	r.touched[follower], r.touched[followee] = true, true
 }
 
-// pushedBefore is how many chirps a user had pushed before the batch.
+// pushedBefore returns how many chirps a user had pushed before the batch.
 func (r *replay) pushedBefore(k readmodel.UserKey) int64 {
 	if n, ok := r.old[k]; ok {
 		return n
@@ -90,7 +90,7 @@ func (r *replay) chirp(b *readmodel.Batch) {
 	r.touched[author] = true
 }
 
-// batch makes the next batch.
+// batch returns the next batch.
 func (r *replay) batch(events int) readmodel.Batch {
 	b := readmodel.Batch{From: readmodel.Checkpoint{Position: r.at}}
 	clear(r.touched)

@@ -13,7 +13,7 @@ import (
 	"chirp/internal/storage/mongodb/views"
 )
 
-// building is a stage whose batches go to a generation that is being built.
+// building returns a stage whose batches go to a generation that is being built.
 func building(t *testing.T) *stage {
 	s := newStage(t, 0)
 	s.build()
@@ -35,7 +35,7 @@ func (s *stage) build() {
 
 func (s *stage) builder() readmodel.Builder { return s.writer.(readmodel.Builder) }
 
-// populate has some users follow the first three, and those post.
+// populate registers three users who post, and adds followers of them.
 func (s *stage) populate(followers [3]int, chirps [3]int) (authors [3]readmodel.UserKey, want map[readmodel.UserKey][]domain.Position) {
 	want = map[readmodel.UserKey][]domain.Position{}
 	var posted [3][]domain.Position
@@ -62,7 +62,7 @@ func (s *stage) populate(followers [3]int, chirps [3]int) (authors [3]readmodel.
 	return authors, want
 }
 
-// wantTimelines compares the timelines of what serves.
+// wantTimelines compares the timelines of the serving generation.
 func (s *stage) wantTimelines(want map[readmodel.UserKey][]domain.Position) {
 	s.Helper()
 	snap, err := s.store.Snapshot(context.Background())
@@ -81,14 +81,14 @@ func (s *stage) wantTimelines(want map[readmodel.UserKey][]domain.Position) {
 			got = append(got, c.Position)
 		}
 		if !slices.Equal(got, positions) {
-			s.Errorf("the timeline of %d has %v, want %v", owner, got, positions)
+			s.Errorf("the timeline of %d: got %v, want %v", owner, got, positions)
 		}
 	}
 }
 
-// TestTimelinesAreMadeInSteps makes them in steps that hold many authors, few
-// chirps of one, or a few followers of one chirp, and breaks off at each step.
-func TestTimelinesAreMadeInSteps(t *testing.T) {
+// TestTimelinesAreBuiltInSteps builds them in steps that hold many authors, a few chirps
+// of one author, or a few followers of one chirp, and interrupts the build at each step.
+func TestTimelinesAreBuiltInSteps(t *testing.T) {
 	for _, perStep := range []int64{1, 7, 40, 1000} {
 		t.Run(fmt.Sprintf("of %d entries", perStep), func(t *testing.T) {
 			s := building(t)
@@ -128,8 +128,9 @@ func TestTimelinesAreMadeInSteps(t *testing.T) {
 	}
 }
 
-// TestApplyAfterABrokenFinish goes on with a generation whose making had begun.
-func TestApplyAfterABrokenFinish(t *testing.T) {
+// TestApplyAfterAnInterruptedFinish continues with a generation whose timelines were
+// begun.
+func TestApplyAfterAnInterruptedFinish(t *testing.T) {
 	s := building(t)
 	views.SetStep(s.store, 5)
 	authors, want := s.populate([3]int{4, 3, 2}, [3]int{3, 3, 3})
@@ -141,7 +142,7 @@ func TestApplyAfterABrokenFinish(t *testing.T) {
 		}
 	})
 	if err := s.builder().Finish(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("Finish gave %v, want that it was cancelled", err)
+		t.Fatalf("Finish: got %v, want context.Canceled", err)
 	}
 	views.OnStep(s.store, nil)
 	s.add(func(b *readmodel.Batch) {
@@ -157,16 +158,16 @@ func TestApplyAfterABrokenFinish(t *testing.T) {
 	s.wantTimelines(want)
 }
 
-// TestSwitchInTheMiddleOfAnEvent begins anew with an event applied in part.
+// TestSwitchInTheMiddleOfAnEvent starts again with an event that was applied in part.
 func TestSwitchInTheMiddleOfAnEvent(t *testing.T) {
 	s := building(t)
 	authors, want := s.populate([3]int{4, 0, 0}, [3]int{3, 0, 0})
-	slice := readmodel.Batch{
+	part := readmodel.Batch{
 		From: readmodel.Checkpoint{Position: s.at}, To: readmodel.Checkpoint{Position: s.at, Partial: 3},
 		Backfills: []readmodel.Delivered{{Owner: 5, Author: authors[0], Range: readmodel.Range{Through: 3}}},
 	}
 	for _, err := range []error{
-		s.writer.Apply(context.Background(), slice), s.builder().Finish(context.Background()), s.builder().Switch(context.Background()),
+		s.writer.Apply(context.Background(), part), s.builder().Finish(context.Background()), s.builder().Switch(context.Background()),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -176,12 +177,12 @@ func TestSwitchInTheMiddleOfAnEvent(t *testing.T) {
 	s.wantTimelines(want)
 	g, err := s.writer.Generation(context.Background())
 	if want := (readmodel.Checkpoint{Position: s.at}); err != nil || g.Checkpoint != want {
-		t.Errorf("the checkpoint is %+v, %v, want %+v", g.Checkpoint, err, want)
+		t.Errorf("the checkpoint: got %+v, error %v; want %+v", g.Checkpoint, err, want)
 	}
 }
 
-// TestSnapshotOfADroppedGenerationSaysSo reads rows that are there, and others
-// that are not, before and after they were dropped.
+// TestSnapshotOfADroppedGenerationSaysSo reads rows that exist and rows that do not,
+// before and after the generation is dropped.
 func TestSnapshotOfADroppedGenerationSaysSo(t *testing.T) {
 	s := newStage(t, 0)
 	s.meet()
@@ -198,7 +199,7 @@ func TestSnapshotOfADroppedGenerationSaysSo(t *testing.T) {
 		return errs
 	}
 	if errs := reads(); errs[0] != nil || !errors.Is(errs[1], readmodel.ErrNotFound) || errs[2] != nil {
-		t.Errorf("reads before the drop gave %v", errs)
+		t.Errorf("reads before the drop: got %v", errs)
 	}
 	s.build()
 	s.add(func(*readmodel.Batch) { s.at = 100 })
@@ -206,19 +207,19 @@ func TestSnapshotOfADroppedGenerationSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if errs := reads(); errs[0] != nil || !errors.Is(errs[1], readmodel.ErrNotFound) || errs[2] != nil {
-		t.Errorf("reads after the switch gave %v", errs)
+		t.Errorf("reads after the switch: got %v", errs)
 	}
 	if dropped, err := s.store.DropRetired(context.Background(), 0); err != nil || len(dropped) != 1 {
-		t.Fatalf("DropRetired gave %v, %v", dropped, err)
+		t.Fatalf("DropRetired: got %v, error %v; want one generation", dropped, err)
 	}
 	for i, err := range reads() {
 		if domain.KindOf(err) != domain.Unavailable {
-			t.Errorf("read %d after the drop gave %v, want an error of kind Unavailable", i, err)
+			t.Errorf("read %d after the drop: got %v, want kind Unavailable", i, err)
 		}
 	}
 }
 
-func TestOldSnapshotIsGivenUp(t *testing.T) {
+func TestASnapshotEndsAfterAMinute(t *testing.T) {
 	s := newStage(t, 0)
 	s.meet()
 	snap, err := s.store.Snapshot(context.Background())
@@ -228,6 +229,6 @@ func TestOldSnapshotIsGivenUp(t *testing.T) {
 	defer snap.Close()
 	views.Age(snap, 2*time.Minute)
 	if _, err := snap.ProfileByID(context.Background(), profile(1).ID); domain.KindOf(err) != domain.Unavailable {
-		t.Errorf("a read after two minutes gave %v, want an error of kind Unavailable", err)
+		t.Errorf("a read after two minutes: got %v, want kind Unavailable", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"chirp/internal/storage/mongodb/views"
 )
 
-func TestOnlyChangesThatDoNotFitAreMarkedSo(t *testing.T) {
+func TestOnlyChangesThatDoNotFitAreErrDoesNotFit(t *testing.T) {
 	t.Parallel()
 	set := storetest.StartOwn(t)
 	store, closeStore := storetest.OpenAt(t, set.URI(), "fits")

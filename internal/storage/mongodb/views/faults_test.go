@@ -35,7 +35,7 @@ func stageOn(t *testing.T, set *mongotest.ReplicaSet) *stage {
 	return s
 }
 
-// fail makes the server fail some commands; nil ends that.
+// fail makes the server fail some commands. The mode "off" ends that.
 func (s *stage) fail(mode any, data bson.D) {
 	s.Helper()
 	point := bson.D{{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: mode}}
@@ -80,7 +80,7 @@ func TestApplyHappensOnceWhenTheServerFails(t *testing.T) {
 	commands := func(c string, more ...bson.E) bson.D {
 		return append(bson.D{{Key: "failCommands", Value: bson.A{c}}}, more...)
 	}
-	unknown := func(code int) bson.E { // the command is carried out all the same
+	unknown := func(code int) bson.E { // the server carries out the command nevertheless
 		return bson.E{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: code}, {Key: "errmsg", Value: "the test's"}}}
 	}
 	const retried, notRetried = 91, 64 // by the driver
@@ -108,11 +108,11 @@ func TestApplyHappensOnceWhenTheServerFails(t *testing.T) {
 			s.fail("off", nil)
 			done++
 			if posted, delivered := s.chirps(); posted != done || delivered != done {
-				t.Errorf("%d chirps are posted and %d delivered, want %d each", posted, delivered, done)
+				t.Errorf("chirps: got %d posted and %d delivered, want %d each", posted, delivered, done)
 			}
 			g, err := s.writer.Generation(context.Background())
 			if err != nil || g.Checkpoint.Position != s.at {
-				t.Errorf("the generation is %+v, %v, want it at %d", g, err, s.at)
+				t.Errorf("Generation: got %+v, error %v; want it at %d", g, err, s.at)
 			}
 		})
 	}
@@ -125,20 +125,20 @@ func TestApplyIsUnavailableWhenTheServerIsAway(t *testing.T) {
 	b := readmodel.Batch{From: readmodel.Checkpoint{Position: s.at}, To: readmodel.Checkpoint{Position: s.at + 1}}
 	s.fanOut(&b, 1)
 	if err := s.writer.Apply(context.Background(), b); domain.KindOf(err) != domain.Unavailable {
-		t.Errorf("Apply gave %v, want an error of kind Unavailable", err)
+		t.Errorf("Apply: got %v, want kind Unavailable", err)
 	}
 	s.fail("off", nil)
 	if posted, delivered := s.chirps(); posted+delivered != 0 {
-		t.Errorf("%d chirps are posted and %d delivered by a batch that was not applied", posted, delivered)
+		t.Errorf("chirps: got %d posted and %d delivered by a batch that was not applied, want none", posted, delivered)
 	}
 	if err := s.writer.Apply(context.Background(), b); err != nil {
 		t.Errorf("the same batch later: %v", err)
 	}
 }
 
-// TestApplyThroughElections goes on from the checkpoint after each outage, as
-// a projector does, while the primary steps down again and again and a reader
-// waits for every checkpoint.
+// TestApplyThroughElections continues from the checkpoint after each outage, as a
+// projector does, while the primary steps down several times and a reader waits for
+// every checkpoint.
 func TestApplyThroughElections(t *testing.T) {
 	const batches, elections = 200, 3
 	set := mongotest.StartReplicaSet(t, 3)
@@ -168,11 +168,11 @@ func TestApplyThroughElections(t *testing.T) {
 	close(step)
 	others.Wait()
 	if posted, delivered := s.chirps(); posted != batches || delivered != batches {
-		t.Errorf("%d chirps are posted and %d delivered, want %d each", posted, delivered, batches)
+		t.Errorf("chirps: got %d posted and %d delivered, want %d each", posted, delivered, batches)
 	}
 }
 
-// applyNext applies a chirp of user 1, or finds out where the checkpoint is.
+// applyNext applies a chirp of user 1, or reads the checkpoint after an error.
 func (s *stage) applyNext(ctx context.Context) {
 	s.Helper()
 	b := readmodel.Batch{From: readmodel.Checkpoint{Position: s.at}}
@@ -190,8 +190,8 @@ func (s *stage) applyNext(ctx context.Context) {
 	}
 }
 
-// watchFor waits for one checkpoint after the other and sees to it that each
-// snapshot is as far as the wait told.
+// watchFor waits for one checkpoint after another, and checks that each snapshot is as
+// far as Await returned.
 func (s *stage) watchFor(ctx context.Context, last domain.Position) {
 	for at := domain.Position(0); at < last; {
 		reached, err := s.store.Await(ctx, at)
@@ -211,7 +211,7 @@ func (s *stage) watchFor(ctx context.Context, last domain.Position) {
 			continue
 		}
 		if got := snap.Generation().Checkpoint.Position; got < reached {
-			s.Errorf("a snapshot opened after Await gave %d is at %d", reached, got)
+			s.Errorf("a snapshot opened after Await: got it at %d, want %d as Await returned", got, reached)
 		}
 		snap.Close()
 		at = reached

@@ -12,7 +12,7 @@ import (
 	"chirp/internal/storage/mongodb/views"
 )
 
-// planned is what the server's profiler tells of a call.
+// planned is what the server's profiler records of a command.
 type planned struct {
 	NS       string `bson:"ns"`
 	Op       string `bson:"op"`
@@ -23,7 +23,7 @@ type planned struct {
 	Returned int64  `bson:"nreturned"`
 }
 
-// profiled gives the reads and writes of the views' rows that a func makes.
+// profiled returns the reads and writes of the views' rows that a func makes.
 func profiled(t *testing.T, db *mongo.Database, run func() error) []planned {
 	t.Helper()
 	ctx := context.Background()
@@ -53,8 +53,8 @@ func profiled(t *testing.T, db *mongo.Database, run func() error) []planned {
 	return calls
 }
 
-// crowd is 300 authors, each followed by the first, with 10 pushed and 10
-// pulled chirps; the first is followed by all the others.
+// crowd returns 300 authors with 10 pushed and 10 pulled chirps each. The first one
+// follows all others, and they follow the first.
 func crowd(t *testing.T) (*stage, []readmodel.UserKey) {
 	s := newStage(t, 0)
 	var authors []readmodel.UserKey
@@ -122,7 +122,7 @@ func TestReadsAreIndexed(t *testing.T) {
 func checkPlan(t *testing.T, c planned, keys, docs int64) {
 	t.Helper()
 	if c.Sorted || strings.Contains(c.Plan, "COLLSCAN") || c.Keys > keys || c.Docs > docs {
-		t.Errorf("the plan is %+v, want no scan, no sort, at most %d keys and %d documents", c, keys, docs)
+		t.Errorf("the plan: got %+v, want no scan, no sort, at most %d keys and %d documents", c, keys, docs)
 	}
 	if strings.Contains(c.NS, ".timelines_") && c.Docs > 0 {
 		t.Errorf("a page of a timeline reads %d of its documents, want the index alone: %+v", c.Docs, c)

@@ -32,8 +32,8 @@ func TestReadModelOfTwoProcesses(t *testing.T) { readmodeltest.RunShared(t, open
 
 func TestLease(t *testing.T) { readmodeltest.RunLease(t, openTwo) }
 
-// TestSnapshotIsNeverOlderThanWhatWasSeen stands for an election: the store has
-// seen a checkpoint that the new primary does not show yet.
+// TestSnapshotIsNeverOlderThanWhatWasSeen is the situation after an election: the store
+// has seen a checkpoint that the new primary does not show yet.
 func TestSnapshotIsNeverOlderThanWhatWasSeen(t *testing.T) {
 	s := newStage(t, 0)
 	s.add(func(b *readmodel.Batch) { s.register(b) })
@@ -41,11 +41,11 @@ func TestSnapshotIsNeverOlderThanWhatWasSeen(t *testing.T) {
 	soon, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := s.store.Snapshot(soon); err == nil {
-		t.Errorf("Snapshot gave one that is behind %d, want an error", s.at+1)
+		t.Errorf("Snapshot: got one that is behind %d, want an error", s.at+1)
 	}
 	s.add(func(b *readmodel.Batch) { s.register(b) })
 	if snap, err := s.store.Snapshot(context.Background()); err != nil {
-		t.Errorf("Snapshot gave %v when the checkpoint was there", err)
+		t.Errorf("Snapshot once the checkpoint is there: got %v", err)
 	} else {
 		snap.Close()
 	}
@@ -65,12 +65,12 @@ func TestCloseEndsAwait(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-result; domain.KindOf(err) != domain.Unavailable {
-		t.Errorf("Await gave %v after Close, want an error of kind Unavailable", err)
+		t.Errorf("Await after Close: got %v, want kind Unavailable", err)
 	}
 }
 
-// TestProfileBeyondTheCheckpointIsReplaced puts a profile twice that by its key
-// should be new both times.
+// TestProfileBeyondTheCheckpointIsReplaced applies a profile twice that is new both
+// times by its key.
 func TestProfileBeyondTheCheckpointIsReplaced(t *testing.T) {
 	s := newStage(t, 0)
 	for _, name := range []domain.Username{"First", "Second"} {
@@ -84,7 +84,7 @@ func TestProfileBeyondTheCheckpointIsReplaced(t *testing.T) {
 		got, err := snap.ProfileByID(context.Background(), p.ID)
 		snap.Close()
 		if err != nil || got.Username != name {
-			t.Errorf("the profile is %+v, %v, want the name %s", got, err, name)
+			t.Errorf("ProfileByID: got %+v, error %v; want the name %s", got, err, name)
 		}
 	}
 }
