@@ -1,13 +1,11 @@
 package integrity_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"chirp/internal/domain"
 	"chirp/internal/storage/mongodb"
@@ -59,56 +57,25 @@ func TestStartNamesDuplicateEventsAndItsAdviceIsRight(t *testing.T) {
 
 func TestStartRefusesADatabaseThatLostItsEventsAndItsAdviceIsRight(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		lose func(ctx context.Context, db *mongo.Database) error
+	remedies := map[string]struct {
+		apply func(o *operator, backup []bson.D)
+		head  domain.Position
 	}{
-		"dropped": {func(ctx context.Context, db *mongo.Database) error { return db.Collection("events").Drop(ctx) }},
-		"emptied": {func(ctx context.Context, db *mongo.Database) error {
-			_, err := db.Collection("events").DeleteMany(ctx, bson.D{})
-			return err
-		}},
-	} {
-		for remedy, apply := range map[string]func(t *testing.T, db *mongo.Database, backup []bson.D) domain.Position{
-			"restored": func(t *testing.T, db *mongo.Database, backup []bson.D) domain.Position {
-				if err := db.Collection("events").Drop(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := db.Collection("events").InsertMany(t.Context(), backup); err != nil {
-					t.Fatal(err)
-				}
-				return 3
-			},
-			"imported": func(t *testing.T, db *mongo.Database, _ []bson.D) domain.Position {
-				importer := storetest.OpenImport(t, db.Name())
-				if err := importer.Import(t.Context(), "epoch", storetest.OneEvent()); err != nil {
-					t.Fatal(err)
-				}
-				return 1
-			},
-			"begun again": func(t *testing.T, db *mongo.Database, _ []bson.D) domain.Position {
-				if err := db.Drop(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				return 0
-			},
-		} {
+		"restored": {(*operator).restoreEvents, 3},
+		"imported": {func(o *operator, _ []bson.D) {
+			o.must(storetest.OpenImport(o.t, o.db.Name()).Import(o.t.Context(), "epoch", storetest.OneEvent()))
+		}, 1},
+		"begun again": {func(o *operator, _ []bson.D) { o.dropDatabase() }, 0},
+	}
+	for name, lose := range map[string]func(o *operator){"dropped": (*operator).dropEvents, "emptied": (*operator).emptyEvents} {
+		for remedy, r := range remedies {
 			t.Run(name+" and "+remedy, func(t *testing.T) {
 				t.Parallel()
 				store, db, _ := openMonitored(t)
-				var backup []bson.D
-				cursor, err := db.Collection("events").Find(t.Context(), bson.D{})
-				if err == nil {
-					err = cursor.All(t.Context(), &backup)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := store.Close(); err != nil {
-					t.Fatal(err)
-				}
-				if err := c.lose(t.Context(), db); err != nil {
-					t.Fatal(err)
-				}
+				o := &operator{t: t, db: db}
+				backup := o.backUp()
+				o.must(store.Close())
+				lose(o)
 				again, err := mongodb.Open(t.Context(), mongotest.URI(t), db.Name(), mongodb.Options{})
 				if err == nil {
 					again.Close()
@@ -118,10 +85,10 @@ func TestStartRefusesADatabaseThatLostItsEventsAndItsAdviceIsRight(t *testing.T)
 						t.Fatalf("Open: got %v, want kind Invalid and %q", err, advice)
 					}
 				}
-				want := apply(t, db, backup)
+				r.apply(o, backup)
 				mended, closeMended := storetest.Open(t, db.Name())
 				defer closeMended()
-				wantHead(t, mended.Log(), want)
+				wantHead(t, mended.Log(), r.head)
 				storetest.MustAppend(t, mended.Log(), storetest.To("afterwards", 0, "afterwards"))
 			})
 		}
@@ -131,22 +98,17 @@ func TestStartRefusesADatabaseThatLostItsEventsAndItsAdviceIsRight(t *testing.T)
 func TestARestartAcceptsALogThatWasRestored(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		restore func(ctx context.Context, db *mongo.Database) error
+		restore func(o *operator)
 		head    domain.Position
 		says    string
 	}{
-		"as it was": {replaceEvents, 3, "was replaced while this server ran"},
-		"shorter than it was": {func(ctx context.Context, db *mongo.Database) error {
-			_, err := db.Collection("events").DeleteOne(ctx, bson.D{{Key: "_id", Value: 3}})
-			return err
-		}, 2, "the log ends at position 2, and has been at 3"},
+		"as it was":           {(*operator).replaceEvents, 3, "was replaced while this server ran"},
+		"shorter than it was": {removes("events", 3), 2, "the log ends at position 2, and has been at 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store, db, _ := openMonitored(t)
-			if err := c.restore(t.Context(), db); err != nil {
-				t.Fatal(err)
-			}
+			c.restore(&operator{t: t, db: db})
 			storetest.Eventually(t, "a restart is advised", hasProblem(store, c.says+": stop all servers, restore the whole database from a backup, or import an export into a new one, unless that was just done, and start them again"))
 			if err := store.Close(); err != nil {
 				t.Fatal(err)

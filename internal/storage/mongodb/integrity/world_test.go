@@ -1,7 +1,6 @@
 package integrity_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -89,28 +88,4 @@ func wantEvents(t *testing.T, log eventstore.Log, want int) {
 			t.Errorf("ReadAll, %d at a time: got %d events, want %d", limit, len(got), want)
 		}
 	}
-}
-
-// reopen starts and stops a server, which creates missing indexes.
-func reopen(t *testing.T, database string) {
-	t.Helper()
-	_, closeStore := storetest.Open(t, database)
-	closeStore()
-}
-
-// replaceEvents replaces the collection of the events by a copy of it, without its
-// indexes.
-func replaceEvents(ctx context.Context, db *mongo.Database) error {
-	var docs []bson.D
-	cursor, err := db.Collection("events").Find(ctx, bson.D{})
-	if err == nil {
-		err = cursor.All(ctx, &docs)
-	}
-	if err == nil {
-		err = db.Collection("events").Drop(ctx)
-	}
-	if err == nil {
-		_, err = db.Collection("events").InsertMany(ctx, docs)
-	}
-	return err
 }

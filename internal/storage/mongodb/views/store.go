@@ -1,3 +1,6 @@
+// Package views is the readmodel.Store of a database: generations of the views,
+// one of which serves, snapshots for queries, writers for a projector, and the
+// lease that says which server projects.
 package views
 
 import (
