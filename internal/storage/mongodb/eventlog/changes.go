@@ -247,7 +247,7 @@ func (c *changes) watchOnce(ctx context.Context, opened func()) error {
 func (c *changes) openStream(ctx context.Context) (*mongo.ChangeStream, error) {
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
-	groups := bson.D{{Key: "operationType", Value: "insert"}, {Key: "ns.coll", Value: format.EventsCollection}, {Key: "fullDocument.turn", Value: format.Exists}}
+	groups := bson.D{{Key: "operationType", Value: "insert"}, {Key: "ns.coll", Value: format.EventsCollection}, {Key: "fullDocument." + format.TicketField, Value: format.Exists}}
 	checkpoints := bson.D{{Key: "ns.coll", Value: format.ViewsCollection}}
 	// What is done to the log other than appending to it.
 	watched := bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: bson.A{format.EventsCollection, format.LogCollection}}}}, {Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}}
@@ -258,7 +258,7 @@ func (c *changes) openStream(ctx context.Context) (*mongo.ChangeStream, error) {
 	strays := bson.D{{Key: "ns.coll", Value: format.EventsCollection}, {Key: "operationType", Value: "insert"}, {Key: "fullDocument.type", Value: nil}}
 	pipeline := mongo.Pipeline{
 		{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{groups, checkpoints, watched, taken, dropped, strays}}}}},
-		{{Key: "$project", Value: bson.D{{Key: "operationType", Value: 1}, {Key: "ns.coll", Value: 1}, {Key: "documentKey._id", Value: 1}, {Key: "fullDocument.turn", Value: 1}}}},
+		{{Key: "$project", Value: bson.D{{Key: "operationType", Value: 1}, {Key: "ns.coll", Value: 1}, {Key: "documentKey._id", Value: 1}, {Key: "fullDocument." + format.TicketField, Value: 1}}}},
 	}
 	o := options.ChangeStream().SetMaxAwaitTime(streamWait)
 	if c.monitor.Pin() != nil { // a server from 6.0 on, which reports dropped indexes

@@ -30,8 +30,8 @@ const (
 	importers    = 3    // inserts at a time
 )
 
-// Import implements eventstore.Log. It inserts the events into a collection
-// of their own, and then renames that to take the place of the empty one. Before
+// Import implements eventstore.Log. It inserts the events into a collection of their
+// own, and then renames that to take the place of the empty one. Before
 // the rename, in the transaction that checks that the log is empty, it inserts a
 // document with the field "importing" at position 1. That document conflicts with
 // any append in progress, and a server that finds it appends and serves nothing.
@@ -59,7 +59,7 @@ func (l *Log) importAll(ctx context.Context, epoch string, events iter.Seq2[[]ev
 	if err := checkEmpty(ctx, l.events); err != nil {
 		return 0, err
 	}
-	if err := dropCollections(ctx, db, func(name string) bool { return strings.HasPrefix(name, importPrefix) }); err != nil {
+	if err := dropImports(ctx, db); err != nil {
 		return 0, err
 	}
 	name := importPrefix + strings.ToLower(rand.Text()[:8])
@@ -232,11 +232,11 @@ func checkEmpty(ctx context.Context, events *mongo.Collection) error {
 	return err
 }
 
-// dropCollections drops the collections whose name is one of those asked for.
-func dropCollections(ctx context.Context, db *mongo.Database, which func(name string) bool) error {
+// dropImports drops what imports that died have left.
+func dropImports(ctx context.Context, db *mongo.Database) error {
 	names, err := db.ListCollectionNames(ctx, bson.D{})
 	for _, name := range names {
-		if err == nil && which(name) {
+		if err == nil && strings.HasPrefix(name, importPrefix) {
 			err = db.Collection(name).Drop(ctx)
 		}
 	}

@@ -35,7 +35,7 @@ func (d Document) SetPosition(p domain.Position) {
 // under which it is appended, or 0 if there is none.
 func (d Document) WithTicket(ticket int64) Document {
 	open := append(make([]byte, 0, len(d)+16), d[:len(d)-1]...)
-	open = append(bsoncore.AppendInt64Element(open, "turn", ticket), 0)
+	open = append(bsoncore.AppendInt64Element(open, TicketField, ticket), 0)
 	return Document(bsoncore.UpdateLength(open, 0, int32(len(open))))
 }
 

@@ -77,7 +77,7 @@ func ReadLast(ctx context.Context, events *mongo.Collection) (LastEvent, error) 
 
 // readEnd reads the documents with the greatest numbers, the greatest first.
 func readEnd(ctx context.Context, events *mongo.Collection, limit int) ([]bsoncore.Document, error) {
-	fields := append(slices.Clone(EventFields), bson.E{Key: "turn", Value: 1}, bson.E{Key: ImportingField, Value: 1})
+	fields := append(slices.Clone(EventFields), bson.E{Key: TicketField, Value: 1}, bson.E{Key: ImportingField, Value: 1})
 	cursor, err := events.Find(ctx, numberIDs, options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).
 		SetLimit(int64(limit)).SetBatchSize(int32(limit+1)).SetProjection(fields))
 	if err != nil {
@@ -105,7 +105,7 @@ func endOf(docs []bsoncore.Document, all bool) (last LastEvent, enough bool, err
 		case !ok: // a stray between the last two events
 		case last.Position == 0:
 			last.Position = position
-			last.Ticket, _ = doc.Lookup("turn").AsInt64OK()
+			last.Ticket, _ = doc.Lookup(TicketField).AsInt64OK()
 			if position == 1 {
 				return last, true, nil
 			}

@@ -59,5 +59,8 @@ type PasswordMark struct {
 	Collection *bson.Binary `bson:"collection"`
 }
 
+// TicketField is the field of a transaction's last event that has its ticket.
+const TicketField = "turn"
+
 // Exists is the condition that a field is there.
 var Exists = bson.D{{Key: "$exists", Value: true}}
