@@ -21,12 +21,12 @@ import (
 // those of a log that was imported without them.
 
 // ErrCredentialsLost is what callers get while credentials are lost.
-var ErrCredentialsLost = domain.Errorf(domain.Unavailable, "the passwords of the store cannot be relied on until the operator has mended it")
+var ErrCredentialsLost = domain.Errorf(domain.Unavailable, "the passwords of the store cannot be relied on until the operator has repaired it")
 
 // accountsTried is how many credentials are read to find one of an account.
 const accountsTried = 100
 
-// adviceCredentials says how to mend lost credentials, and how to continue
+// adviceCredentials says how to restore lost credentials, and how to continue
 // without them.
 func adviceCredentials(field, consequence string) string {
 	return fmt.Sprintf(`restore the collection from a backup; or, if there is none, continue without it (%s): db.%s.updateOne({_id: "%s"}, {$unset: {%s: ""}})`, consequence, format.LogCollection, format.LogID, field)
@@ -60,6 +60,8 @@ func (m *Monitor) inspectCredentials(ctx context.Context, uuids map[string]*bson
 	return err
 }
 
+// inspectPasswords checks the collection of the credentials. was is what the log's
+// document records of it.
 func (m *Monitor) inspectPasswords(ctx context.Context, was *format.PasswordMark, f *findings) error {
 	lost := func(what string) {
 		f.lostCredentials = append(f.lostCredentials, what+": "+adviceCredentials(format.PasswordsField, "users cannot log in with the passwords that are lost"))
@@ -102,6 +104,7 @@ func (m *Monitor) inspectPasswords(ctx context.Context, was *format.PasswordMark
 	return nil
 }
 
+// inspectSecret checks the token secret. was is set if the log's document records one.
 func (m *Monitor) inspectSecret(ctx context.Context, was bool, f *findings) error {
 	there, err := m.has(ctx, format.SecretsCollection, format.TokenSecretID)
 	switch {

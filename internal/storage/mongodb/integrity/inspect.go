@@ -43,7 +43,7 @@ type findings struct {
 	unrecorded      bool                 // the log's document does not record passwords or secret yet
 }
 
-// How to mend a log that has lost something. adviceRestart is for a running
+// How to repair a log that has lost something. adviceRestart is for a running
 // server, which keeps distrusting even a log that was replaced on purpose.
 const (
 	adviceRestore = "restore the whole database from a backup, or import an export into a new one"

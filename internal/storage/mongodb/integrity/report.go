@@ -29,7 +29,7 @@ func (m *Monitor) Problems() []string {
 	return lines
 }
 
-// Notices returns what the operator should mend although the log can be relied
+// Notices returns what the operator should repair although the log can be relied
 // on, a line each. These are no problems, because one stray document must not
 // take all servers out of a load balancer.
 func (m *Monitor) Notices() []string {
@@ -57,7 +57,7 @@ func (m *Monitor) Refusal() error {
 // Distrust returns an error of kind Unavailable for callers, which keeps the
 // reason why the log cannot be relied on.
 func Distrust(reason error) error {
-	return fmt.Errorf("%w: %w", &domain.Error{Kind: domain.Unavailable, Msg: "the log of events cannot be relied on until the operator has mended it"}, reason)
+	return fmt.Errorf("%w: %w", &domain.Error{Kind: domain.Unavailable, Msg: "the log of events cannot be relied on until the operator has repaired it"}, reason)
 }
 
 // Explain returns the refusal of an append whose error shows that the log cannot
