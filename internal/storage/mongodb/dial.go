@@ -84,7 +84,7 @@ var setUpCodes = []int{
 	115, // CommandNotSupported
 }
 
-// refuseSetUp turns an error of setUpCodes, which no waiting mends, into one of
+// refuseSetUp turns an error of setUpCodes, which waiting does not fix, into one of
 // kind Invalid. It returns any other error as it is.
 func refuseSetUp(err error) error {
 	var server mongo.ServerError
