@@ -16,7 +16,7 @@ func TestServerNoticesAGapInItsLog(t *testing.T) {
 	t.Parallel()
 	p, db, s := onSharedMongoDB(t)
 	bob := society(t, s.URL)[1]
-	const named = "the log has a gap: the event at position 5 is missing; put the documents back that are missing, which chirp verify names"
+	const named = "the log has a gap: the event at position 5 is missing; put the missing documents back, which chirp verify names"
 	for _, running := range []bool{true, false} {
 		if !running {
 			s.Terminate(t)
