@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"chirp/internal/outage"
-
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"chirp/internal/outage"
 )
 
 const (
