@@ -32,7 +32,15 @@ var Dialer = websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}, Ha
 // Dial opens a socket and does not initialize it.
 func (w *World) Dial(t *testing.T, header http.Header) *Socket {
 	t.Helper()
-	return DialServer(t, w.Server, Dialer, header)
+	return w.DialAs(t, Dialer.Subprotocols[0], header)
+}
+
+// DialAs is Dial for a subprotocol.
+func (w *World) DialAs(t *testing.T, subprotocol string, header http.Header) *Socket {
+	t.Helper()
+	d := Dialer
+	d.Subprotocols, d.NetDialContext = []string{subprotocol}, w.dial
+	return DialServer(t, w.Server, d, header)
 }
 
 // DialServer is Dial for a server other than the world's, or another dialer.
@@ -131,9 +139,7 @@ const FeedAdded = `subscription { feedChirpAdded { cursor node { content author 
 // DialLegacy opens a socket of graphql-ws and does not initialize it.
 func (w *World) DialLegacy(t *testing.T) *Socket {
 	t.Helper()
-	d := Dialer
-	d.Subprotocols = []string{"graphql-ws"}
-	return DialServer(t, w.Server, d, nil)
+	return w.DialAs(t, "graphql-ws", nil)
 }
 
 // LegacySocket opens and initializes a socket of graphql-ws, and reads the first

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ type World struct {
 	tokens      *auth.Tokens
 	Handler     *transport.Handler
 	Server      *httptest.Server
+	dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil for TCP
 	Logged      *buffer
 	ClockSkew   atomic.Int64 // added to the clock of the tokens
 	ClockPanics atomic.Bool  // makes that clock panic
@@ -81,6 +83,15 @@ func New(t testing.TB, change ...func(*api.Config)) *World {
 // NewWith is New with a handler that build makes.
 func NewWith(t testing.TB, build func(api.Config) *transport.Handler, change ...func(*api.Config)) *World {
 	t.Helper()
+	w := newWorld(t, build, change...)
+	w.Server = httptest.NewServer(w.Handler)
+	t.Cleanup(w.close)
+	return w
+}
+
+// newWorld returns a world without a server.
+func newWorld(t testing.TB, build func(api.Config) *transport.Handler, change ...func(*api.Config)) *World {
+	t.Helper()
 	w := &World{T: t, Log: &memoryLog{}, Views: &spyViews{Store: readmodeltest.NewMemory()}, Logged: &buffer{}}
 	now := func() time.Time {
 		if w.ClockPanics.Load() {
@@ -113,8 +124,6 @@ func NewWith(t testing.TB, build func(api.Config) *transport.Handler, change ...
 		c(&cfg)
 	}
 	w.Handler = build(cfg)
-	w.Server = httptest.NewServer(w.Handler)
-	t.Cleanup(w.close)
 	return w
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"chirp/graph/api"
 	"chirp/graph/graphtest"
 	"chirp/internal/auth"
 )
@@ -147,68 +146,72 @@ func TestSocketClosedWithoutACloseFrameLeavesNoGoroutines(t *testing.T) {
 }
 
 func TestSocketOfADeadPeerIsClosed(t *testing.T) {
-	t.Parallel()
-	w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 500 * time.Millisecond })
-	ada, bob := w.Person("ada"), w.Person("bob")
-	w.Follow(ada, bob)
-	dead, alive := w.Socket(t, ada.Token), w.Socket(t, ada.Token)
-	dead.Subscribe("f", graphtest.FeedAdded)
-	alive.Subscribe("f", graphtest.FeedAdded)
-	answered := make(chan graphtest.Message)
-	go func() { // whoever reads answers pings
-		_ = alive.Conn.SetReadDeadline(time.Now().Add(graphtest.Hang))
-		var m graphtest.Message
-		_ = alive.Conn.ReadJSON(&m)
-		answered <- m
-	}()
-	w.WaitForFeeds(2)
-	w.WaitForFeeds(1) // dead reads nothing
-	time.Sleep(1500 * time.Millisecond)
-	w.Post(bob, "still there")
-	if m := <-answered; m.Type != "next" {
-		t.Errorf("the live peer got %+v, want next", m)
-	}
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		w.Follow(ada, bob)
+		dead, alive := w.Socket(t, ada.Token), w.Socket(t, ada.Token)
+		dead.Subscribe("f", graphtest.FeedAdded)
+		alive.Subscribe("f", graphtest.FeedAdded)
+		answered := make(chan graphtest.Message)
+		go func() { // reading answers pings
+			_ = alive.Conn.SetReadDeadline(time.Time{})
+			var m graphtest.Message
+			_ = alive.Conn.ReadJSON(&m)
+			answered <- m
+		}()
+		w.WaitForFeeds(2)
+		time.Sleep(time.Minute)
+		if feeds := w.Hub.Stats().Feeds; feeds != 1 {
+			t.Errorf("after a minute there are %d feeds, want 1, because the dead peer reads nothing", feeds)
+		}
+		time.Sleep(time.Hour)
+		w.Post(bob, "still there")
+		if m := <-answered; m.Type != "next" {
+			t.Errorf("the live peer got %+v, want next", m)
+		}
+	})
 }
 
 func TestSocketIsClosedWhenItsTokenExpires(t *testing.T) {
-	t.Parallel()
-	w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 500 * time.Millisecond })
-	c := w.Socket(t, w.Person("ada").Token)
-	c.Subscribe("f", graphtest.FeedAdded)
-	w.Eventually("feed", func() bool { return w.Hub.Stats().Feeds == 1 })
-	w.ClockSkew.Store(int64(auth.TokenLifetime + time.Hour))
-	if code, reason := c.WaitClosed(); code != 4403 || !strings.Contains(reason, "expired") {
-		t.Errorf("closed with %d %q, want 4403 and that the token expired", code, reason)
-	}
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		c := w.Socket(t, w.Person("ada").Token)
+		c.Subscribe("f", graphtest.FeedAdded)
+		w.Eventually("feed", func() bool { return w.Hub.Stats().Feeds == 1 })
+		w.ClockSkew.Store(int64(auth.TokenLifetime + time.Hour))
+		if code, reason := c.WaitClosed(); code != 4403 || !strings.Contains(reason, "expired") {
+			t.Errorf("closed with %d %q, want 4403 and that the token expired", code, reason)
+		}
+	})
 }
 
 func TestASlowIssuerDelaysNoPush(t *testing.T) {
-	w := graphtest.New(t, func(c *api.Config) { c.Transport.Ping = 500 * time.Millisecond })
-	ada, bob := w.Person("ada"), w.Person("bob")
-	w.Follow(ada, bob)
-	c := w.Socket(t, ada.Token)
-	c.Subscribe("f", graphtest.FeedAdded)
-	e := w.Events(t, ada.Token, graphtest.FeedAdded)
-	w.WaitForFeeds(2)
-	slow := &graphtest.Issuer{Asked: make(chan struct{}, 100), Answers: make(chan struct{})}
-	pushed := make(chan string, 1)
-	go func() { // a socket that nobody reads from answers no pings
-		_, text, err := c.Conn.ReadMessage()
-		pushed <- fmt.Sprint(string(text), err)
-	}()
-	w.SlowIssuer.Store(slow)
-	defer close(slow.Answers)
-	defer w.SlowIssuer.Store(nil)
-	for range 2 { // one for each connection
-		<-slow.Asked
-	}
-	w.Post(bob, "meanwhile")
-	if got := <-pushed; !strings.Contains(got, `"content":"meanwhile"`) {
-		t.Errorf("a socket: got %s, want the chirp", got)
-	}
-	if name, got := e.Next(); name != "next" || got.At("feedChirpAdded.node.content") != "meanwhile" {
-		t.Errorf("events: got %s %s, want the chirp", name, got.Body)
-	}
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		w.Follow(ada, bob)
+		c := w.Socket(t, ada.Token)
+		c.Subscribe("f", graphtest.FeedAdded)
+		e := w.Events(t, ada.Token, graphtest.FeedAdded)
+		w.WaitForFeeds(2)
+		slow := &graphtest.Issuer{Asked: make(chan struct{}, 100), Answers: make(chan struct{})}
+		pushed := make(chan string, 1)
+		go func() { // reading answers pings
+			_, text, err := c.Conn.ReadMessage()
+			pushed <- fmt.Sprint(string(text), err)
+		}()
+		w.SlowIssuer.Store(slow)
+		defer close(slow.Answers)
+		defer w.SlowIssuer.Store(nil)
+		for range 2 { // one for each connection
+			<-slow.Asked
+		}
+		w.Post(bob, "meanwhile")
+		if got := <-pushed; !strings.Contains(got, `"content":"meanwhile"`) {
+			t.Errorf("a socket: got %s, want the chirp", got)
+		}
+		if name, got := e.Next(); name != "next" || got.At("feedChirpAdded.node.content") != "meanwhile" {
+			t.Errorf("events: got %s %s, want the chirp", name, got.Body)
+		}
+	})
 }
 
 func TestDrainClosesSocketsAndRefusesNewOnes(t *testing.T) {
@@ -262,23 +265,21 @@ func TestSubscriptionEndedByTheServerSaysWhy(t *testing.T) {
 }
 
 func TestSocketIsClosedWhenItsTokenExpiresOnBothProtocols(t *testing.T) {
-	t.Parallel()
-	w := graphtest.New(t)
-	ada := w.Person("ada")
-	for _, protocol := range []string{"graphql-transport-ws", "graphql-ws"} {
-		d := graphtest.Dialer
-		d.Subprotocols = []string{protocol}
-		c := graphtest.DialServer(t, w.Server, d, nil)
-		c.Initiate(w.Expiring(ada, 2*time.Second))
-		if code, reason := c.WaitClosed(); code != 4403 || !strings.Contains(reason, "expired") {
-			t.Errorf("%s: closed with %d %q, want 4403 and that the token expired", protocol, code, reason)
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada := w.Person("ada")
+		for _, protocol := range []string{"graphql-transport-ws", "graphql-ws"} {
+			c := w.DialAs(t, protocol, nil)
+			c.Initiate(w.Expiring(ada, 2*time.Second))
+			if code, reason := c.WaitClosed(); code != 4403 || !strings.Contains(reason, "expired") {
+				t.Errorf("%s: closed with %d %q, want 4403 and that the token expired", protocol, code, reason)
+			}
 		}
-	}
-	c := w.Dial(t, nil)
-	bearer := map[string]any{"authorization": "Bearer " + w.Expiring(ada, -5*time.Second)} // a request would still do
-	c.Send(graphtest.Message{Type: "connection_init", Payload: json.RawMessage(graphtest.Marshal(bearer))})
-	_ = c.Conn.SetReadDeadline(time.Now().Add(graphtest.Hang))
-	if _, got, err := c.Conn.ReadMessage(); !websocket.IsCloseError(err, 4403) {
-		t.Errorf("with a token that has just expired: got %s, %v, want close code 4403 and no more", got, err)
-	}
+		c := w.Dial(t, nil)
+		bearer := map[string]any{"authorization": "Bearer " + w.Expiring(ada, -5*time.Second)} // a request would still do
+		c.Send(graphtest.Message{Type: "connection_init", Payload: json.RawMessage(graphtest.Marshal(bearer))})
+		_ = c.Conn.SetReadDeadline(time.Now().Add(graphtest.Hang))
+		if _, got, err := c.Conn.ReadMessage(); !websocket.IsCloseError(err, 4403) {
+			t.Errorf("with a token that has just expired: got %s, %v, want close code 4403 and no more", got, err)
+		}
+	})
 }
