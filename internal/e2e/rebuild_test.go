@@ -35,7 +35,7 @@ func TestRebuildBesideAServerUnderLoad(t *testing.T) {
 			}
 		})
 		apitest.Eventually(t, "the server's projector goes on with the new views", func() bool {
-			return strings.Contains(server.Log.String(), "goes on with another generation") && strings.Contains(server.Log.String(), "generation=3")
+			return strings.Contains(server.Log.String(), "continues with another generation") && strings.Contains(server.Log.String(), "generation=3")
 		})
 		post := apitest.Must(users[0].At(url()).Post(t.Context(), "after the rebuilds", ""))(t)
 		reader := viewer.At(url())

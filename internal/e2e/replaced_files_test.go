@@ -260,7 +260,7 @@ func TestRemovedViewsAreRebuilt(t *testing.T) {
 			f.chirpCount(t)
 			harm(t, f)
 			apitest.Eventually(t, "the views are made again while nothing is posted", func() bool {
-				return strings.Contains(f.server.Log.String(), "goes on with another generation")
+				return strings.Contains(f.server.Log.String(), "continues with another generation")
 			})
 			apitest.Ready(t, f.server.URL)
 			if got := f.chirpCount(t); got != posts+1 {

@@ -11,8 +11,8 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// nowhere is a writer that keeps nothing but its checkpoint, so that only the
-// projector's own work is measured.
+// nowhere are views that store their checkpoint and profiles only, so that mostly
+// the projector's own work is measured.
 type nowhere struct {
 	readmodel.Store
 	generation readmodel.Generation
@@ -59,8 +59,8 @@ func (w nowhereWriter) Apply(_ context.Context, b readmodel.Batch) error {
 }
 
 // BenchmarkReplay projects a log from its beginning: 2,000 users with 10
-// follows each on average, and then chirps, one event in three of another
-// kind, so that a chirp has 10 deliveries.
+// follows each on average, and then chirps and follows in the ratio of two to one.
+// A chirp has 10 to 20 deliveries on average.
 func BenchmarkReplay(b *testing.B) {
 	log := newMemoryLog()
 	w := newWorld(b, log)

@@ -10,36 +10,36 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// fault is what befalls a call of a writer.
+// fault is what goes wrong in a call of a writer.
 type fault int
 
 const (
 	noFault       fault = iota
-	unavailable         // the call fails and did nothing
-	committed           // the call fails, but it did all
-	unknown             // the call fails for a reason that is no outage
-	fenced              // the call says that another projector was there
-	crashedBefore       // the process dies before the call does anything
-	crashedAfter        // the process dies after the call did all
-	faults              // how many there are
+	unavailable         // the call fails and has no effect
+	committed           // the call fails but has taken effect
+	unknown             // the call fails with an error of no known kind
+	fenced              // the call fails as if another projector had written
+	crashedBefore       // the process dies before the call takes effect
+	crashedAfter        // the process dies after the call took effect
+	faults              // the number of faults
 )
 
 var errDead = domain.Errorf(domain.Unavailable, "the process is dead")
 
-// faultyViews are views whose writer's calls meet the faults planned for them.
+// faultyViews are views whose writer's calls run into planned faults.
 type faultyViews struct {
 	readmodel.Store
 	mu      sync.Mutex
-	plan    map[int]fault // by the number of the call, from 0
+	plan    map[int]fault // by the call's index
 	calls   int
 	dead    bool
 	crashed chan struct{}
-	// applied is called after each Apply that took effect; its error, as one of
-	// the store's own, kills the process and is kept.
+	// applied is called after each Apply that took effect, with their number. If
+	// it returns an error, the process dies and the error is stored in wrong.
 	applied func(n int) error
 	applies int
 	wrong   error
-	// leases says that every projector may have the lease.
+	// leases grants the lease to every projector.
 	leases bool
 }
 
@@ -94,7 +94,7 @@ func (v *faultyViews) die() {
 	}
 }
 
-// meet makes a call under the next fault of the plan.
+// meet makes a call, subject to the next fault of the plan.
 func (v *faultyViews) meet(call func() error) error {
 	switch f := v.next(); f {
 	case unavailable:
@@ -151,17 +151,17 @@ func (w faultyWriter) Apply(ctx context.Context, b readmodel.Batch) error {
 		err := w.Writer.Apply(ctx, b)
 		if err == nil && w.views.applied != nil {
 			w.views.applies++
-			w.views.mind(w.views.applied(w.views.applies))
+			w.views.mustSucceed(w.views.applied(w.views.applies))
 		}
 		if domain.KindOf(err) != domain.Unavailable && ctx.Err() == nil && !errors.Is(err, readmodel.ErrFenced) {
-			w.views.mind(err) // trying again with smaller batches might hide it
+			w.views.mustSucceed(err) // a retry with smaller batches might hide it
 		}
 		return err
 	})
 }
 
-// mind ends the process at an error that must not be.
-func (v *faultyViews) mind(err error) {
+// mustSucceed ends the process at an unexpected error.
+func (v *faultyViews) mustSucceed(err error) {
 	if err != nil {
 		v.wrong = errors.Join(v.wrong, err)
 		v.die()

@@ -8,31 +8,31 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// event is an event of the log together with what it says. If err is set, it
-// could not be read.
+// event is a decoded event of the log. If err is not nil, the event could not be
+// decoded, and fact is nil.
 type event struct {
 	eventstore.Event
 	fact domain.Event
 	err  error
 }
 
-// users are the profiles that a projector knows, as they are after the last
-// event that was folded.
-type users map[domain.UserID]*readmodel.Profile
+// profiles are the profiles in memory, as they are after the last event that was
+// folded.
+type profiles map[domain.UserID]*readmodel.Profile
 
-// fold turns consecutive events into one batch. A batch becomes visible as a
-// whole, so what it holds is the net effect of its events:
+// accumulator folds consecutive events into one batch. A batch becomes visible as
+// a whole, so it holds the net effect of its events:
 //
 //   - Profiles change in the order of the events, because a follow decides
-//     whether the next chirp of the followee is pushed or pulled.
-//   - A pair of users that ends as it began leaves no trace, or only a newer
-//     row; one that ends otherwise gives a backfill or a cleanup of the chirps
-//     from before the batch.
-//   - The batch's own pushed chirps go to those who follow the author at its
-//     end, whoever followed when they were posted.
-type fold struct {
+//     whether the followee's next chirp is pushed or pulled.
+//   - A pair of users that ends the batch as it began it leaves no trace, or only
+//     a newer row. A pair that ends it otherwise leaves a backfill or a cleanup of
+//     the chirps from before the batch.
+//   - The batch's own pushed chirps go to the author's followers at the end of the
+//     batch, no matter who followed when they were posted.
+type accumulator struct {
 	threshold int64
-	users     users
+	profiles  profiles
 	from      readmodel.Checkpoint
 	to        domain.Position
 	hash      domain.EventHash // of the event at to
@@ -40,127 +40,131 @@ type fold struct {
 	// batch writes or removes.
 	deliveries int64
 
-	changed []*readmodel.Profile
-	isIn    map[*readmodel.Profile]bool // the changed, as a set
-	posts   []post
-	pairs   []*pair
-	pairOf  map[[2]readmodel.UserKey]*pair
-	risen   []*readmodel.Profile // became pull sources in this batch
+	changed        []*readmodel.Profile
+	isChanged      map[*readmodel.Profile]bool // the set of changed
+	posts          []post
+	pairs          []*pair
+	pairOf         map[[2]readmodel.UserKey]*pair
+	newPullSources []*readmodel.Profile // users who became pull sources in the batch
 }
 
-// post is a chirp of the batch.
+// post is a chirp of the batch, with its author's profile.
 type post struct {
 	readmodel.Chirp
 	author *readmodel.Profile
 }
 
-// pair is what a batch does to one user's following another.
+// pair is what the batch changes between two users.
 type pair struct {
 	follower, followee *readmodel.Profile
-	before, after      bool            // whether the one follows the other
-	since              domain.Position // the last follow
+	before, after      bool            // whether follower follows followee, before and after the batch
+	since              domain.Position // position of the last follow in the batch
 }
 
-func newFold(u users, threshold int64, from readmodel.Checkpoint) *fold {
-	return &fold{
-		threshold: threshold, users: u, from: from, to: from.Position, hash: from.Event,
-		isIn:   make(map[*readmodel.Profile]bool),
-		pairOf: make(map[[2]readmodel.UserKey]*pair),
+func newAccumulator(known profiles, threshold int64, from readmodel.Checkpoint) *accumulator {
+	return &accumulator{
+		threshold: threshold, profiles: known, from: from, to: from.Position, hash: from.Event,
+		isChanged: make(map[*readmodel.Profile]bool),
+		pairOf:    make(map[[2]readmodel.UserKey]*pair),
 	}
 }
 
-// take folds events until one would bring the deliveries beyond limit, or does
-// not fit, and says how many it took. The first event is taken however many
-// deliveries it has; if it does not fit, that is an error and nothing changes.
-func (f *fold) take(events []event, limit int64) (int, error) {
+// fold folds events until one would bring the deliveries above limit or cannot be
+// folded, and returns how many it folded. It folds the first event no matter how
+// many deliveries that has; if the first cannot be folded, it returns the error and
+// changes nothing.
+func (a *accumulator) fold(events []event, limit int64) (int, error) {
 	for i, e := range events {
-		n, err := f.weigh(e)
-		if i > 0 && (err != nil || f.deliveries+n > limit) {
+		n, err := a.cost(e)
+		if i > 0 && (err != nil || a.deliveries+n > limit) {
 			return i, nil
 		}
 		if err != nil {
 			return 0, err
 		}
-		f.deliveries += n
-		f.add(e)
+		a.deliveries += n
+		a.add(e)
 	}
 	return len(events), nil
 }
 
-// weigh says how many deliveries an event has, or why it cannot be folded.
-func (f *fold) weigh(e event) (int64, error) {
+// cost returns the number of deliveries of an event, or why it cannot be folded. It
+// changes nothing.
+func (a *accumulator) cost(e event) (int64, error) {
 	if e.err != nil {
 		return 0, e.err
 	}
-	if e.Position != f.to+1 {
-		return 0, fmt.Errorf("the log gave it after position %d", f.to)
+	if e.Position != a.to+1 {
+		return 0, fmt.Errorf("the log returned it after position %d", a.to)
 	}
 	switch fact := e.fact.(type) {
 	case domain.UserRegistered:
-		if f.users[fact.UserID] != nil {
+		if a.profiles[fact.UserID] != nil {
 			return 0, fmt.Errorf("user %s is registered already", fact.UserID)
 		}
 		return 0, nil
 	case domain.UsernameReserved, domain.IdentityReserved:
 		return 0, nil
 	case domain.ChirpPosted:
-		author := f.users[fact.AuthorID]
+		author := a.profiles[fact.AuthorID]
 		if author == nil {
 			return 0, fmt.Errorf("its author %s is not registered", fact.AuthorID)
 		}
 		if author.Celebrity && author.PullSource {
 			return 0, nil
 		}
+		// One entry for each follower if the chirp is pushed, and one mark for
+		// each if it is the author's first pulled chirp.
 		return author.Followers, nil
 	case domain.UserFollowed:
-		return f.weighFollow(fact.FollowerID, fact.FolloweeID, true)
+		return a.costOfFollow(fact.FollowerID, fact.FolloweeID, true)
 	case domain.UserUnfollowed:
-		return f.weighFollow(fact.FollowerID, fact.FolloweeID, false)
+		return a.costOfFollow(fact.FollowerID, fact.FolloweeID, false)
 	default:
 		return 0, &domain.UnknownEventError{WireName: e.Type}
 	}
 }
 
-func (f *fold) weighFollow(followerID, followeeID domain.UserID, follows bool) (int64, error) {
-	follower, followee := f.users[followerID], f.users[followeeID]
+func (a *accumulator) costOfFollow(followerID, followeeID domain.UserID, follows bool) (int64, error) {
+	follower, followee := a.profiles[followerID], a.profiles[followeeID]
 	if follower == nil || followee == nil {
 		return 0, fmt.Errorf("follower %s or followee %s is not registered", followerID, followeeID)
 	}
-	p := f.pairOf[[2]readmodel.UserKey{follower.Key, followee.Key}]
+	p := a.pairOf[[2]readmodel.UserKey{follower.Key, followee.Key}]
 	if p != nil && p.after == follows {
 		return 0, fmt.Errorf("it repeats the event before it about %s and %s", followerID, followeeID)
 	}
 	return followee.Pushed, nil
 }
 
-// add folds an event that weigh accepted.
-func (f *fold) add(e event) {
+// add folds an event for which cost returned no error.
+func (a *accumulator) add(e event) {
 	switch fact := e.fact.(type) {
 	case domain.UserRegistered:
-		f.register(e, fact)
+		a.addUser(e, fact)
 	case domain.UsernameReserved, domain.IdentityReserved:
 	case domain.ChirpPosted:
-		f.post(e, fact)
+		a.addChirp(e, fact)
 	case domain.UserFollowed:
-		f.follow(e, f.users[fact.FollowerID], f.users[fact.FolloweeID], true)
+		a.addFollow(e, a.profiles[fact.FollowerID], a.profiles[fact.FolloweeID], true)
 	case domain.UserUnfollowed:
-		f.follow(e, f.users[fact.FollowerID], f.users[fact.FolloweeID], false)
+		a.addFollow(e, a.profiles[fact.FollowerID], a.profiles[fact.FolloweeID], false)
 	}
-	f.to, f.hash = e.Position, e.Hash()
+	a.to, a.hash = e.Position, e.Hash()
 }
 
-func (f *fold) register(e event, fact domain.UserRegistered) {
+func (a *accumulator) addUser(e event, fact domain.UserRegistered) {
 	p := &readmodel.Profile{
 		Key: readmodel.UserKey(e.Position), ID: fact.UserID,
 		Username: fact.Username, JoinedAt: e.RecordedAt,
 	}
-	f.users[p.ID] = p
-	f.change(p)
+	a.profiles[p.ID] = p
+	a.markChanged(p)
 }
 
-func (f *fold) post(e event, fact domain.ChirpPosted) {
-	author := f.users[fact.AuthorID]
-	f.change(author)
+func (a *accumulator) addChirp(e event, fact domain.ChirpPosted) {
+	author := a.profiles[fact.AuthorID]
+	a.markChanged(author)
 	author.Chirps++
 	delivery := readmodel.Push
 	switch {
@@ -171,21 +175,21 @@ func (f *fold) post(e event, fact domain.ChirpPosted) {
 	default:
 		delivery = readmodel.Pull
 		author.PullSource = true
-		f.risen = append(f.risen, author)
+		a.newPullSources = append(a.newPullSources, author)
 	}
-	f.posts = append(f.posts, post{author: author, Chirp: readmodel.Chirp{
+	a.posts = append(a.posts, post{author: author, Chirp: readmodel.Chirp{
 		Position: e.Position, ID: fact.ChirpID, Author: author.Key,
 		Content: fact.Content, PostedAt: e.RecordedAt, Delivery: delivery,
 	}})
 }
 
-func (f *fold) follow(e event, follower, followee *readmodel.Profile, follows bool) {
+func (a *accumulator) addFollow(e event, follower, followee *readmodel.Profile, follows bool) {
 	key := [2]readmodel.UserKey{follower.Key, followee.Key}
-	p := f.pairOf[key]
+	p := a.pairOf[key]
 	if p == nil {
 		p = &pair{follower: follower, followee: followee, before: !follows}
-		f.pairOf[key] = p
-		f.pairs = append(f.pairs, p)
+		a.pairOf[key] = p
+		a.pairs = append(a.pairs, p)
 	}
 	p.after = follows
 	step := int64(-1)
@@ -193,39 +197,40 @@ func (f *fold) follow(e event, follower, followee *readmodel.Profile, follows bo
 		p.since = e.Position
 		step = 1
 	}
-	f.change(follower)
-	f.change(followee)
+	a.markChanged(follower)
+	a.markChanged(followee)
 	follower.Following += step
 	followee.Followers += step
-	followee.Celebrity = celebrity(followee.Celebrity, followee.Followers, f.threshold)
+	followee.Celebrity = celebrity(followee.Celebrity, followee.Followers, a.threshold)
 }
 
-// celebrity says whether a user with so many followers is one, given whether
-// they were. The lower end is at 0.8 of the threshold, so that a user who
-// hovers at it does not change all the time.
+// celebrity reports whether a user with a number of followers is a celebrity,
+// given whether the user was one before. A user stops being one only below 0.8 of
+// the threshold, so that one whose followers vary around the threshold does not
+// change back and forth.
 func celebrity(was bool, followers, threshold int64) bool {
 	if was {
-		return followers >= threshold-threshold/5 // the least whole number ≥ 0.8 threshold
+		return followers >= threshold-threshold/5 // the smallest integer ≥ 0.8 × threshold
 	}
 	return followers >= threshold
 }
 
-func (f *fold) change(p *readmodel.Profile) {
-	if !f.isIn[p] {
-		f.isIn[p] = true
-		f.changed = append(f.changed, p)
+func (a *accumulator) markChanged(p *readmodel.Profile) {
+	if !a.isChanged[p] {
+		a.isChanged[p] = true
+		a.changed = append(a.changed, p)
 	}
 }
 
-// batch gives the net effect of the events taken.
-func (f *fold) batch() readmodel.Batch {
-	b := readmodel.Batch{From: f.from, To: readmodel.Checkpoint{Position: f.to, Event: f.hash}}
-	for _, p := range f.changed {
+// batch returns the net effect of the events that were folded.
+func (a *accumulator) batch() readmodel.Batch {
+	b := readmodel.Batch{From: a.from, To: readmodel.Checkpoint{Position: a.to, Event: a.hash}}
+	for _, p := range a.changed {
 		b.Profiles = append(b.Profiles, *p)
 	}
-	before := readmodel.Range{Through: f.from.Position}
-	pushed := make(map[*readmodel.Profile]int64) // in this batch
-	for _, p := range f.posts {
+	before := readmodel.Range{Through: a.from.Position}
+	pushed := make(map[*readmodel.Profile]int64) // chirps that the batch pushes
+	for _, p := range a.posts {
 		b.Chirps = append(b.Chirps, p.Chirp)
 		if p.Delivery != readmodel.Push {
 			continue
@@ -233,23 +238,26 @@ func (f *fold) batch() readmodel.Batch {
 		pushed[p.author]++
 		if p.author.Followers > 0 {
 			b.FanOuts = append(b.FanOuts, readmodel.FanOut{
-				Chirp: p.Position, Author: p.author.Key, Range: readmodel.Range{Through: f.to},
+				Chirp: p.Position, Author: p.author.Key, Range: readmodel.Range{Through: a.to},
 			})
 		}
 	}
-	for _, p := range f.pairs {
+	for _, p := range a.pairs {
+		// Pushed includes the batch's own chirps, which a fan-out delivers.
 		p.addTo(&b, before, p.followee.Pushed > pushed[p.followee])
 	}
-	for _, p := range f.risen {
+	for _, p := range a.newPullSources {
 		b.Marks = append(b.Marks, readmodel.Mark{Followee: p.Key, Range: before})
 	}
 	return b
 }
 
-// addTo adds the pair's net change to a batch. older says whether the followee
-// has pushed chirps from before it.
+// addTo adds the pair's net change to a batch. older reports whether the followee
+// has pushed chirps from before the batch, which are those in the range before.
 func (p *pair) addTo(b *readmodel.Batch, before readmodel.Range, older bool) {
 	row := readmodel.Follow{Follower: p.follower.Key, Followee: p.followee.Key}
+	// A follow that was removed and made again in the batch is both: its row is
+	// replaced, because Since is newer.
 	if p.before {
 		b.Unfollows = append(b.Unfollows, row)
 	}

@@ -12,7 +12,7 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// recorder keeps the batches that took effect.
+// recorder records the batches that took effect.
 type recorder struct {
 	readmodel.Store
 	batches []readmodel.Batch
@@ -36,9 +36,9 @@ func (w recordingWriter) Apply(ctx context.Context, b readmodel.Batch) error {
 	return err
 }
 
-// foldCase is a table's row. User number i has the key 2i+1, because a
-// registration is two events; the acts that follow have the positions from
-// twice the number of users on.
+// foldCase is a row of a table. The user with index i has the key 2i+1, because a
+// registration is two events, and the events of given and when have the positions
+// after twice the number of users.
 type foldCase struct {
 	name      string
 	users     int
@@ -84,7 +84,7 @@ func (c foldCase) run(t *testing.T) {
 	}
 }
 
-// project runs a projector up to the world's last event.
+// project runs a projector until the views are at the world's last event.
 func project(t testing.TB, stores pair, w *world, cfg projector.Config) {
 	t.Helper()
 	cfg.Log, cfg.Views, cfg.Holder = stores.log, stores.views, "test"
@@ -122,12 +122,12 @@ func TestBatchIsTheNetEffectOfItsEvents(t *testing.T) {
 				Backfills: delivered{{Owner: 1, Author: 3, Range: span(0, 6)}}}},
 		},
 		{
-			name: "a follow of a user without chirps moves none", users: 2,
+			name: "a follow of a user without chirps delivers none", users: 2,
 			when: func(w *world) { w.follow(0, 1) },
 			then: batches{{From: at(4), To: at(5), Follows: follows{{Follower: 1, Followee: 3, Since: 5}}}},
 		},
 		{
-			name: "a follow that is taken back leaves no trace", users: 2,
+			name: "a follow that is undone leaves no trace", users: 2,
 			given: func(w *world) { w.post(1, 1) },
 			when:  func(w *world) { w.follow(0, 1); w.post(1, 1); w.follow(0, 1) },
 			then:  batches{{From: at(5), To: at(8)}},
@@ -141,7 +141,7 @@ func TestBatchIsTheNetEffectOfItsEvents(t *testing.T) {
 				Cleanups:  delivered{{Owner: 1, Author: 3, Range: span(0, 6)}}}},
 		},
 		{
-			name: "an unfollow that is taken back replaces the row alone", users: 2,
+			name: "an unfollow that is undone replaces only the row", users: 2,
 			given: func(w *world) { w.post(1, 1); w.follow(0, 1) },
 			when:  func(w *world) { w.follow(0, 1); w.post(1, 1); w.follow(0, 1) },
 			then: batches{{From: at(6), To: at(9),
@@ -150,7 +150,7 @@ func TestBatchIsTheNetEffectOfItsEvents(t *testing.T) {
 				FanOuts:   fanOuts{{Chirp: 8, Author: 3, Range: span(0, 9)}}}},
 		},
 		{
-			name: "a chirp goes to those who follow at the batch's end", users: 3,
+			name: "a chirp goes to the followers at the batch's end", users: 3,
 			given: func(w *world) { w.follow(2, 1) },
 			when:  func(w *world) { w.post(1, 1); w.follow(0, 1); w.follow(2, 1) },
 			then: batches{{From: at(7), To: at(10),
@@ -159,7 +159,7 @@ func TestBatchIsTheNetEffectOfItsEvents(t *testing.T) {
 				FanOuts:   fanOuts{{Chirp: 8, Author: 3, Range: span(0, 10)}}}},
 		},
 		{
-			name: "a chirp that nobody is to have is not fanned out", users: 2,
+			name: "a chirp without followers is not fanned out", users: 2,
 			given: func(w *world) { w.follow(0, 1) },
 			when:  func(w *world) { w.post(1, 1); w.follow(0, 1) },
 			then:  batches{{From: at(5), To: at(7), Unfollows: follows{{Follower: 1, Followee: 3}}}},
@@ -245,7 +245,7 @@ func TestCelebrityIsDecidedAtEachPosition(t *testing.T) {
 	}
 }
 
-// crowd lets the users from first to last, exclusive, follow one.
+// crowd has the users in [first, last) follow one user, or unfollow that user.
 func crowd(w *world, followee, first, last int) {
 	for u := first; u < last; u++ {
 		w.follow(u, followee)

@@ -11,16 +11,15 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// memoryLog is a log in memory, without command ids. Its events may be
-// tampered with, which no real log allows.
+// memoryLog is a log in memory, without command ids. Its events can be tampered
+// with, which no real log allows.
 type memoryLog struct {
-	eventstore.Log // nil: it takes no import
+	eventstore.Log // nil: there is no import
 
-	mu     sync.Mutex
-	epoch  string
-	events []eventstore.Event
-	// versions are the streams'.
-	versions map[domain.StreamID]int64
+	mu       sync.Mutex
+	epoch    string
+	events   []eventstore.Event
+	versions map[domain.StreamID]int64 // of the streams
 	tail     eventstore.Tail
 }
 

@@ -21,11 +21,10 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// errStrange is an error that no list knows.
+// errStrange is an error of no known kind.
 var errStrange = errors.New("error 16500: too many requests")
 
-// failingViews give an error in place of everything that their projector asks,
-// as long as one is set.
+// failingViews are views whose calls fail with an error for as long as one is set.
 type failingViews struct {
 	readmodel.Store
 	err    atomic.Pointer[error]
@@ -68,15 +67,15 @@ func (w failingWriter) Apply(ctx context.Context, b readmodel.Batch) error {
 	return w.Writer.Apply(ctx, b)
 }
 
-// quickly are settings under which little time is waited.
+// quickly returns settings with short pauses.
 func quickly(stores pair, holder string) projector.Config {
 	return projector.Config{
 		Log: stores.log, Views: stores.views, Threshold: 3, Holder: holder,
-		LeaseTTL: 20 * time.Millisecond, RetryDelay: time.Microsecond, LookAgain: time.Millisecond,
+		LeaseTTL: 20 * time.Millisecond, RetryDelay: time.Microsecond, HaltedRetryDelay: time.Millisecond,
 	}
 }
 
-func TestProjectorNeverHaltsForItsSurroundings(t *testing.T) {
+func TestProjectorNeverHaltsWhenItsEnvironmentFails(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for name, err := range map[string]error{
 		"an unknown error":  errStrange,
@@ -111,32 +110,32 @@ func TestProjectorNeverHaltsForItsSurroundings(t *testing.T) {
 	}
 }
 
-// hiccups is a log whose head cannot be had now and then.
-type hiccups struct {
+// flakyLog is a log whose head cannot be read one time in three.
+type flakyLog struct {
 	eventstore.Log
-	asked atomic.Int64
+	calls atomic.Int64
 }
 
-func (l *hiccups) Head(ctx context.Context) (eventstore.Head, error) {
-	if l.asked.Add(1)%3 == 0 {
+func (l *flakyLog) Head(ctx context.Context) (eventstore.Head, error) {
+	if l.calls.Add(1)%3 == 0 {
 		return eventstore.Head{}, errStrange
 	}
 	return l.Log.Head(ctx)
 }
 
-func TestHiccupsOfIdleProjectorsDoNotAddUp(t *testing.T) {
+func TestBriefErrorsOfIdleProjectorsDoNotAddUp(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	stores := memory.open(t)
 	w := small(t, stores)
 	project(t, stores, w, projector.Config{Threshold: 3})
-	log := &hiccups{Log: stores.log}
+	log := &flakyLog{Log: stores.log}
 	var projectors []*running
 	for _, holder := range []string{"a", "b"} {
 		cfg := quickly(stores, holder)
 		cfg.Log = log
 		projectors = append(projectors, start(t, cfg))
 	}
-	eventually(t, "there were many hiccups", func() bool { return log.asked.Load() > 100 })
+	eventually(t, "there were many errors", func() bool { return log.calls.Load() > 100 })
 	w.post(0, 1)
 	w.write()
 	if _, err := stores.views.Await(t.Context(), w.head()-1); err != nil {
@@ -150,9 +149,9 @@ func TestHiccupsOfIdleProjectorsDoNotAddUp(t *testing.T) {
 	}
 }
 
-// spoil makes the last event but one of a world one that this program cannot
-// read, and returns its position and the func that mends it.
-func spoil(t testing.TB, stores pair, w *world) (at domain.Position, mend func()) {
+// spoil makes a world's last event but one unreadable for this program, and returns
+// its position and a func that repairs it.
+func spoil(t testing.TB, stores pair, w *world) (at domain.Position, repair func()) {
 	w.post(0, 2)
 	w.write()
 	at = w.head() - 1
@@ -161,21 +160,21 @@ func spoil(t testing.TB, stores pair, w *world) (at domain.Position, mend func()
 	return at, func() { log.tamper(at, func(e *eventstore.Event) { e.Type = "chirp.posted.v1" }) }
 }
 
-func TestHaltedProjectorLooksAgain(t *testing.T) {
+func TestHaltedProjectorRetriesTheEvent(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	stores := memory.open(t)
 	w := small(t, stores)
-	bad, mend := spoil(t, stores, w)
+	bad, repair := spoil(t, stores, w)
 	var log logtest.Recorder
 	cfg := quickly(stores, "a")
-	asked := &counting{Store: stores.views}
-	cfg.Views, cfg.Logger = asked, log.Logger()
+	requests := &counting{Store: stores.views}
+	cfg.Views, cfg.Logger = requests, log.Logger()
 	p := start(t, cfg)
 	eventually(t, "it halts", func() bool { return p.State().Phase == projector.Halted })
-	halted := asked.n.Load()
-	eventually(t, "it has looked again", func() bool { return asked.n.Load() > halted+10 })
+	halted := requests.n.Load()
+	eventually(t, "it has retried", func() bool { return requests.n.Load() > halted+10 })
 	if n := log.Count("still cannot be applied"); n != 1 {
-		t.Errorf("what it found when it looked again is logged %d times, want once a minute", n)
+		t.Errorf("the retries are logged %d times, want once a minute", n)
 	}
 	if s := p.State(); s.Phase != projector.Halted || s.Failure == nil || s.Failure.Position != bad || s.Position != bad-1 {
 		t.Errorf("state is %+v, want it halted at %d", s, bad)
@@ -183,8 +182,8 @@ func TestHaltedProjectorLooksAgain(t *testing.T) {
 	if n := log.Count("projector: halted"); n != 1 {
 		t.Errorf("the halt is logged %d times, want 1", n)
 	}
-	mend()
-	eventually(t, "it goes on", func() bool {
+	repair()
+	eventually(t, "it continues", func() bool {
 		s := p.State()
 		return s.Phase == projector.Active && s.Failure == nil && s.Position == w.head()
 	})
@@ -192,7 +191,7 @@ func TestHaltedProjectorLooksAgain(t *testing.T) {
 	wantExact(t, stores, 3)
 }
 
-// newer is a log as a program sees it that knows the type of spoil.
+// newer is a log as a newer program reads it, which knows the type that spoil sets.
 type newer struct{ eventstore.Log }
 
 func (l newer) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
@@ -209,7 +208,7 @@ func (l newer) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]ev
 	}
 }
 
-func TestHaltedProjectorsStandByOnceANewerOneIsPastTheEvent(t *testing.T) {
+func TestHaltedProjectorsAreOnStandbyOnceANewerOneIsPastTheEvent(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	stores := memory.open(t)
 	w := small(t, stores)
@@ -217,7 +216,7 @@ func TestHaltedProjectorsStandByOnceANewerOneIsPastTheEvent(t *testing.T) {
 	var old []*running
 	for _, holder := range []string{"old a", "old b"} {
 		cfg := quickly(stores, holder)
-		cfg.LookAgain = time.Hour
+		cfg.HaltedRetryDelay = time.Hour
 		old = append(old, start(t, cfg))
 	}
 	for _, p := range old {
@@ -227,7 +226,7 @@ func TestHaltedProjectorsStandByOnceANewerOneIsPastTheEvent(t *testing.T) {
 	cfg.Log = newer{stores.log}
 	p := start(t, cfg)
 	for _, o := range old {
-		eventually(t, "the old ones stand by", func() bool {
+		eventually(t, "the old ones are on standby", func() bool {
 			s := o.State()
 			return s.Phase == projector.Standby && s.Failure == nil && s.Position > bad
 		})
@@ -235,7 +234,7 @@ func TestHaltedProjectorsStandByOnceANewerOneIsPastTheEvent(t *testing.T) {
 	p.stop(t)
 	w.post(0, 1)
 	w.write()
-	eventually(t, "an old one goes on with what it can read", func() bool {
+	eventually(t, "an old one continues with what it can read", func() bool {
 		return checkpoint(t, stores) == at(w.head()) && slices.ContainsFunc(old, func(o *running) bool { return o.State().Phase == projector.Active })
 	})
 	for _, o := range old {
@@ -243,8 +242,8 @@ func TestHaltedProjectorsStandByOnceANewerOneIsPastTheEvent(t *testing.T) {
 	}
 }
 
-// scriptedViews give the errors of a script, one for each Apply, before any
-// takes effect.
+// scriptedViews are views whose Apply fails with the errors of a script, one after
+// the other, and works when there is none left.
 type scriptedViews struct {
 	readmodel.Store
 	script chan error
@@ -269,7 +268,7 @@ func (w scriptedWriter) Apply(ctx context.Context, b readmodel.Batch) error {
 	}
 }
 
-func TestFailuresOfOneEventAloneAreCounted(t *testing.T) {
+func TestFailuresAreCountedForEachEvent(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	stores := memory.open(t)
 	w := small(t, stores)
@@ -278,19 +277,19 @@ func TestFailuresOfOneEventAloneAreCounted(t *testing.T) {
 	var log logtest.Recorder
 	cfg := quickly(stores, "a")
 	cfg.Views, cfg.Logger = views, log.Logger()
-	cfg.LeaseTTL = time.Minute // a failure that comes as the lease is lost is not counted
+	cfg.LeaseTTL = time.Minute // a failure at the moment when the lease is lost would not count
 	p := start(t, cfg)
 	misfit := readmodel.ErrDoesNotFit
-	for range 10 { // each event is tried four times in vain, and five would be enough
+	for range 10 { // each event fails four times, and five times would halt
 		for _, err := range []error{misfit, misfit, errStrange, errStrange, errStrange, errStrange, misfit, errStrange, misfit} {
 			views.script <- err
 		}
 		w.post(0, 1)
 		w.write()
-		eventually(t, "it goes on", func() bool { return p.State().Position == w.head() })
+		eventually(t, "it continues", func() bool { return p.State().Position == w.head() })
 	}
 	if n := log.Count("halted"); n != 0 {
-		t.Errorf("it halted %d times, want never", n)
+		t.Errorf("it halted %d times, want 0", n)
 	}
 	for range 5 {
 		views.script <- misfit
@@ -301,24 +300,24 @@ func TestFailuresOfOneEventAloneAreCounted(t *testing.T) {
 	p.stop(t)
 }
 
-func TestProjectorThatGetsNowhereLetsAnotherTry(t *testing.T) {
+func TestProjectorThatMakesNoProgressYieldsTheLease(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	stores := memory.open(t)
 	w := small(t, stores)
 	views := &failingViews{Store: stores.views}
 	views.fail(&fs.PathError{Op: "open", Path: "views", Err: syscall.EMFILE})
-	cfg := quickly(stores, "ill")
+	cfg := quickly(stores, "failing")
 	cfg.Views, cfg.YieldAfter = views, 50*time.Millisecond
-	ill := start(t, cfg)
-	eventually(t, "the one that is ill has the lease", func() bool { return views.failed.Load() > 0 })
-	well := start(t, quickly(stores, "well"))
-	eventually(t, "the other goes on", func() bool { return well.State().Phase == projector.Active && well.State().Position == w.head() })
-	eventually(t, "the first one's outage is over", func() bool { return ill.State().Outage == nil })
-	ill.stop(t)
-	well.stop(t)
+	failing := start(t, cfg)
+	eventually(t, "the failing one has the lease", func() bool { return views.failed.Load() > 0 })
+	healthy := start(t, quickly(stores, "healthy"))
+	eventually(t, "the other one applies events", func() bool { return healthy.State().Phase == projector.Active && healthy.State().Position == w.head() })
+	eventually(t, "the outage of the failing one is over", func() bool { return failing.State().Outage == nil })
+	failing.stop(t)
+	healthy.stop(t)
 }
 
-func TestStandbySaysWhomItWaitsFor(t *testing.T) {
+func TestStandbyLogsTheLeaseHolder(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	stores := memory.open(t)
 	store := stores.views
@@ -333,28 +332,27 @@ func TestStandbySaysWhomItWaitsFor(t *testing.T) {
 	cfg := quickly(stores, "standby")
 	cfg.LeaseTTL = time.Millisecond
 	cfg.Logger = log.Logger()
-	asked := &counting{Store: store}
-	cfg.Views = asked
+	requests := &counting{Store: store}
+	cfg.Views = requests
 	p := start(t, cfg)
-	eventually(t, "it has asked often", func() bool { return asked.n.Load() > 20 })
+	eventually(t, "it has requested the lease often", func() bool { return requests.n.Load() > 20 })
 	if got := log.Count("holder=first until="); got != 1 {
-		t.Errorf("the holder is named %d times, want once", got)
+		t.Errorf("the holder is logged %d times, want once", got)
 	}
 	must := func(err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	asked.refuse.Store(true)
+	requests.refuse.Store(true)
 	must(store.Release(t.Context(), "first"))
 	lease("second")
-	asked.refuse.Store(false)
-	eventually(t, "it names the second", func() bool { return log.Count("holder=second until=") == 1 })
+	requests.refuse.Store(false)
+	eventually(t, "it logs the second holder", func() bool { return log.Count("holder=second until=") == 1 })
 	p.stop(t)
 }
 
-// counting are views that count who asks for the lease, and can be out of
-// order.
+// counting are views that count the requests for the lease, and can refuse them.
 type counting struct {
 	readmodel.Store
 	n      atomic.Int64

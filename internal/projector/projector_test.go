@@ -18,7 +18,7 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// running is a projector under way.
+// running is a projector whose Run was started.
 type running struct {
 	*projector.Projector
 	cancel context.CancelFunc
@@ -42,7 +42,7 @@ func (r *running) stop(t testing.TB) {
 	}
 }
 
-// eventually waits until something holds.
+// eventually waits until holds returns true.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(time.Millisecond) {
@@ -64,7 +64,7 @@ func checkpoint(t testing.TB, stores pair) readmodel.Checkpoint {
 	return at
 }
 
-// small gives a world of users who posted and followed a little.
+// small returns a world whose users have posted and followed a little.
 func small(t testing.TB, stores pair) *world {
 	w := newWorld(t, stores.log)
 	w.register(4)
@@ -80,13 +80,13 @@ func TestProjectorFollowsTheLogLive(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	stores := memory.open(t)
 	var mu sync.Mutex
-	var told []domain.Position
+	var committed []domain.Position
 	p := start(t, projector.Config{
 		Log: stores.log, Views: stores.views, Threshold: 3, Holder: "a", LeaseTTL: 40 * time.Millisecond,
 		Committed: func(at domain.Position) {
 			mu.Lock()
 			defer mu.Unlock()
-			told = append(told, at)
+			committed = append(committed, at)
 		},
 	})
 	w := newWorld(t, stores.log)
@@ -105,17 +105,17 @@ func TestProjectorFollowsTheLogLive(t *testing.T) {
 	if got := p.State().Phase; got != projector.Standby {
 		t.Errorf("after the end the phase is %s, want standby", got)
 	}
-	for i, at := range told {
-		if i > 0 && at <= told[i-1] {
-			t.Errorf("told of position %d after %d", at, told[i-1])
+	for i, at := range committed {
+		if i > 0 && at <= committed[i-1] {
+			t.Errorf("Committed was called with position %d after %d", at, committed[i-1])
 		}
 	}
-	if last := told[len(told)-1]; last != w.head() {
-		t.Errorf("last told of %d, want %d", last, w.head())
+	if last := committed[len(committed)-1]; last != w.head() {
+		t.Errorf("Committed was last called with %d, want %d", last, w.head())
 	}
 }
 
-func TestProjectorKeepsToTheLease(t *testing.T) {
+func TestProjectorIsActiveOnlyWithTheLease(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	stores := memory.open(t)
 	lease := func(holder string) bool {
@@ -137,14 +137,14 @@ func TestProjectorKeepsToTheLease(t *testing.T) {
 	}
 
 	stores.views.Release(context.Background(), "other")
-	eventually(t, "it takes the free lease and catches up", func() bool { return p.State().Position == w.head() })
+	eventually(t, "it gets the free lease and catches up", func() bool { return p.State().Position == w.head() })
 	if lease("other") {
 		t.Error("another holder got the lease of an active projector")
 	}
 
 	stores.views.Release(context.Background(), "a")
-	eventually(t, "another takes the lease from it", func() bool { return lease("other") })
-	eventually(t, "it stands back", func() bool { return p.State().Phase == projector.Standby })
+	eventually(t, "another holder gets the lease", func() bool { return lease("other") })
+	eventually(t, "it is on standby", func() bool { return p.State().Phase == projector.Standby })
 
 	stores.views.Release(context.Background(), "other")
 	eventually(t, "it is active again", func() bool { return p.State().Phase == projector.Active })
@@ -154,7 +154,7 @@ func TestProjectorKeepsToTheLease(t *testing.T) {
 	eventually(t, "the standby takes over", func() bool { return b.State().Phase == projector.Active })
 	b.stop(t)
 	if !lease("other") {
-		t.Error("the lease was not given up at the end")
+		t.Error("the lease was not released at the end")
 	}
 }
 
@@ -167,11 +167,11 @@ func TestProjectorHaltsBeforeWhatItCannotApply(t *testing.T) {
 	}{
 		{"an unknown event type", func(e *eventstore.Event) { e.Type = "chirp.liked.v1" }, `unknown event type "chirp.liked.v1"`},
 		{"an event that cannot be decoded", func(e *eventstore.Event) { e.Data = []byte(`{"authorId": 7}`) }, "decode chirp.posted.v1"},
-		{"a chirp by nobody", func(e *eventstore.Event) {
+		{"a chirp by an unknown author", func(e *eventstore.Event) {
 			e.Data = []byte(`{"chirpId": "chirp_x", "authorId": "user_x", "content": "hello"}`)
 		}, "author user_x is not registered"},
 		{"an unfollow without a follow", func(e *eventstore.Event) {
-			// Only the store can tell: no other event of the batch is about the two.
+			// Only the store can detect it: no other event of the batch is about the two.
 			e.Type, e.Data = "user.unfollowed.v1", []byte(`{"followerId": "`+string(stranger)+`", "followeeId": "`+string(stranger2)+`"}`)
 		}, "no follow"},
 	} {
@@ -222,11 +222,11 @@ func halts(t *testing.T, change func(*eventstore.Event), want string) {
 	}
 }
 
-func TestProjectorRidesOutFailures(t *testing.T) {
+func TestProjectorRetriesThroughFailures(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	plan := make(map[int]fault)
 	for call := range 30 {
-		plan[call] = unavailable // more often than an event is tried
+		plan[call] = unavailable // more often than an event is tried before a halt
 	}
 	for _, call := range []int{32, 33, 40} {
 		plan[call] = unknown
@@ -260,16 +260,16 @@ func TestProjectorRefusesViewsOfAnotherLog(t *testing.T) {
 			project(t, stores, w, projector.Config{Threshold: 3})
 			before := checkpoint(t, stores)
 			p := start(t, projector.Config{Log: log, Views: stores.views, Threshold: 3, Holder: "a", RetryDelay: time.Millisecond})
-			eventually(t, "it says so, again and again", func() bool {
+			eventually(t, "it reports that, and retries", func() bool {
 				outage := p.State().Outage
 				return outage != nil && outage.Tries > 3 && errors.Is(outage.Err, projector.ErrOtherLog)
 			})
 			p.stop(t)
 			if after := checkpoint(t, stores); after != before {
-				t.Errorf("checkpoint: got %v, want that of before, %v", after, before)
+				t.Errorf("checkpoint: got %v, want %v as before", after, before)
 			}
 			if held, _ := stores.views.Lease(context.Background(), "b", time.Second); !held {
-				t.Error("it left with the lease")
+				t.Error("it did not release the lease")
 			}
 		})
 	}

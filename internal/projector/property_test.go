@@ -15,8 +15,8 @@ import (
 	"chirp/internal/projector"
 )
 
-// budget bounds the property's run on a store where the number of checks alone
-// would take too long.
+// The budget bounds the time of the property on a store on which a fixed number of
+// checks would take too long.
 const (
 	budgetVariable = "CHIRP_TEST_PROPERTY_SECONDS"
 	defaultBudget  = 5 * time.Second
@@ -42,7 +42,7 @@ func TestFeedsAreExactOnMongoDB(t *testing.T) {
 	}
 	p := &pool{t: t, kind: onMongoDB, keep: true}
 	for _, threshold := range thresholds {
-		p.get(threshold) // opening takes long and does not count
+		p.get(threshold) // opening is slow and does not count
 	}
 	runs := 0
 	for end := time.Now().Add(budget); time.Now().Before(end); {
@@ -56,13 +56,13 @@ func TestFeedsAreExactOnMongoDB(t *testing.T) {
 	t.Logf("%d runs in %s (%s sets the seconds)", runs, budget, budgetVariable)
 }
 
-// thresholds are low, so that users rise and fall all the time. Only the higher
-// one leaves room between rise and fall.
+// thresholds are low, so that users often become celebrities and stop being ones.
+// Only the higher one leaves room between the two limits.
 var thresholds = []int64{3, 5}
 
-// pool gives the stores that runs of the property use. Runs share a store, each
-// with users of its own, if opening one is dear; one that a run failed on is
-// not used again.
+// pool provides the stores for runs of the property. If opening a store is slow,
+// runs share one, each with users of its own. A store on which a run failed is not
+// used again.
 type pool struct {
 	t      *testing.T
 	kind   kind
@@ -91,9 +91,9 @@ func (p *pool) get(threshold int64) pair {
 	return s
 }
 
-// feedsAreExact plays random acts of a few users, and projects them with random
-// limits, restarts, and faults of the store. After every commit, after every
-// crash and at every end, the views must be what the oracle says.
+// feedsAreExact performs random acts of a few users, and projects them with random
+// limits, restarts and faults of the store. After commits, after every crash and at
+// the end, the views must be what the oracle says.
 func feedsAreExact(t *rapid.T, p *pool) {
 	r := run{t: t, threshold: rapid.SampledFrom(thresholds).Draw(t, "threshold")}
 	r.pair = p.get(r.threshold)
@@ -126,7 +126,7 @@ type run struct {
 	world     *world
 }
 
-// project brings the views to the log's head, through the crashes drawn.
+// project brings the views to the log's head, through random crashes.
 func (r *run) project() {
 	pageSize := func() int { return rapid.IntRange(1, 7).Draw(r.t, "page") }
 	for crashed := true; crashed; {
@@ -150,8 +150,7 @@ func (r *run) project() {
 	}
 }
 
-// process is the life of one server: it projects until the views are at the
-// head or it dies.
+// process runs one server: it projects until the views are at the head or it dies.
 func (r *run) process(cfg projector.Config, plan map[int]fault) (crashed bool, err error) {
 	views := newFaultyViews(r.views, plan)
 	views.applied = func(n int) error {
@@ -170,7 +169,7 @@ func (r *run) process(cfg projector.Config, plan map[int]fault) (crashed bool, e
 	}
 }
 
-// projectTo runs a projector until the views are at a position, it halts, or
+// projectTo runs a projector until the views are at position head, it halts, or
 // stop is closed.
 func projectTo(cfg projector.Config, head domain.Position, stop <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -11,84 +11,92 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// RebuildConfig is what a rebuild needs beside a Config.
+// RebuildConfig configures a rebuild, in addition to a Config.
 type RebuildConfig struct {
 	// Progress is called about four times a second, and once when the new
 	// generation serves; it must not block. It may be nil.
 	Progress func(Progress)
 	// Watch is how long the checkpoint of an unfinished generation is watched
-	// before it is taken up: a rebuild at work moves it. Default: 1 s.
+	// before its building is resumed. If it moves, another rebuild is at work.
+	// Default: 1 s.
 	Watch time.Duration
 }
 
-// Progress says how far a rebuild has come.
+// Progress describes how far a rebuild has come.
 type Progress struct {
-	// Generation is the number of the one that is being built.
+	// Generation is the number of the generation that is being built.
 	Generation int
-	// From is where this call took it up, 0 for one that is new. Position is
-	// where it stands, and Head where the log ends.
+	// From is the position at which this call began: 0, or where a rebuild that
+	// was stopped left off. Position is how far it has come, and Head the
+	// position of the log's last event.
 	From, Position, Head domain.Position
-	// Finishing is set while the indexes are built, Done once it serves.
+	// Finishing is set while the indexes are built, Done once the generation
+	// serves.
 	Finishing, Done bool
 }
 
 const (
-	// nearHead is how close to the head of the log a generation is finished:
-	// what is left is applied in a moment, at a projector's pace.
-	nearHead = 2000
-	// reportEvery is the time between two calls of Progress.
+	// nearHeadEvents is how many events before the head of the log a generation
+	// is finished. The remaining events are applied with indexes, which is slower
+	// and takes a moment only.
+	nearHeadEvents = 2000
+	// reportEvery is the time between two calls of RebuildConfig.Progress.
 	reportEvery = 250 * time.Millisecond
-	// sprintFor is how long a rebuild tries to be level with the projector
-	// before it has that wait, and shortestHold and longestHold bound for how
-	// long: each time twice as long as before.
-	sprintFor    = 500 * time.Millisecond
-	shortestHold = time.Second
-	longestHold  = 8 * time.Second
+	// catchUpFor is how long a rebuild tries to catch up with the projector at
+	// work before it pauses the serving generation. Each pause is twice as long
+	// as the one before, from shortestPause to longestPause.
+	catchUpFor    = 500 * time.Millisecond
+	shortestPause = time.Second
+	longestPause  = 8 * time.Second
 )
 
-// ErrOtherRebuild says that another rebuild is at work on the same views.
+// ErrOtherRebuild means that another rebuild is at work on the same views.
 var ErrOtherRebuild = errors.New("another rebuild of these views is at work; let it end, or stop it and start this one again")
 
-// Rebuild makes the views anew from the log, with the threshold of the config,
-// while the old ones serve, and then lets the new ones serve. It needs no
-// lease: projectors go on with what serves, and open the new generation after
-// the switch. A rebuild that was stopped, in whatever way, is taken up where it
-// was by the next call with the same threshold. It rides out short outages.
-// Three errors say why it cannot go on: ErrOtherLog, ErrOtherRebuild, and a
-// *Failure that names the event.
+// Rebuild builds a new generation of the views from the log, with the threshold of
+// cfg, while the old generation serves. Then it makes the new one serve. It needs
+// no lease: projectors continue with the serving generation, and open the new one
+// after the switch. If a rebuild is stopped, in whatever way, the next call with
+// the same threshold resumes it. Rebuild retries through short outages. Otherwise
+// it returns an error, for example:
+//
+//  1. The views were made from another log: ErrOtherLog.
+//  2. Another rebuild of the same views is at work: ErrOtherRebuild.
+//  3. An event cannot be applied: a *Failure.
 func Rebuild(ctx context.Context, cfg Config, rc RebuildConfig) error {
-	cfg = New(cfg).cfg // with its defaults
+	cfg = cfg.withDefaults()
 	r := &rebuild{cfg: cfg, report: rc.Progress, watch: rc.Watch}
 	if r.watch <= 0 {
 		r.watch = time.Second
 	}
-	for tries := 0; ; {
+	for attempts := 0; ; {
 		at := r.progress.Position
 		err := r.attempt(ctx)
 		if err == nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
-		if tries++; r.progress.Position != at {
-			tries = 1
+		if attempts++; r.progress.Position != at { // it made progress: count from there
+			attempts = 1
 		}
-		var failed *Failure
+		var f *Failure
 		switch {
 		case errors.Is(err, readmodel.ErrFenced):
 			return ErrOtherRebuild
-		case errors.As(err, &failed) && failed.through != failed.Position:
-			r.single = failed.through // to find out which of them it is
-		case final(err), tries >= 2*maxTries:
+		case errors.As(err, &f) && !f.narrowed():
+			r.singleThrough = f.through
+		case permanent(err), attempts >= 2*maxAttempts:
 			return err
 		default:
 			cfg.Logger.Warn("rebuild: will try again", "error", err)
-			outage.Pause(ctx, outage.Delay(cfg.RetryDelay, tries))
+			outage.Pause(ctx, outage.Delay(cfg.RetryDelay, attempts))
 		}
 	}
 }
 
-// final reports whether trying again cannot help a rebuild: an event is to
-// blame, or it was told what is wrong and that only a person can mend it.
-func final(err error) bool {
+// permanent reports whether a rebuild would fail again in the same way: because of
+// an event, or of an error that only an operator can resolve. Errors of kind Internal
+// may have any cause, so they are retried.
+func permanent(err error) bool {
 	kind := domain.KindOf(err)
 	return errors.As(err, new(*Failure)) || errors.Is(err, ErrOtherLog) || errors.Is(err, ErrOtherRebuild) ||
 		kind != domain.Internal && kind != domain.Unavailable
@@ -96,21 +104,22 @@ func final(err error) bool {
 
 // rebuild is one call of Rebuild.
 type rebuild struct {
-	cfg    Config
-	report func(Progress)
-	watch  time.Duration
-	single domain.Position
+	cfg           Config
+	report        func(Progress)
+	watch         time.Duration
+	singleThrough domain.Position
 
-	builder  readmodel.Builder
-	began    bool
-	progress Progress
-	sprint   time.Time     // since when the serving generation is ahead
-	hold     time.Duration // how long it was held last
-	headAt   time.Time     // when the head was asked for
+	builder     readmodel.Builder
+	opened      bool
+	progress    Progress
+	behindSince time.Time     // when the serving generation was first found ahead, or was last paused
+	lastPause   time.Duration // length of the last pause
+	refreshedAt time.Time     // when progress.Head was last read
 }
 
 // attempt builds from the checkpoint on until the new generation serves or
-// something fails.
+// something fails. It follows the log until it is near the head, where nearHead
+// finishes the generation, and catches up with the serving generation from there.
 func (r *rebuild) attempt(ctx context.Context) error {
 	g, err := r.open(ctx)
 	if err != nil {
@@ -118,18 +127,19 @@ func (r *rebuild) attempt(ctx context.Context) error {
 	}
 	s := &session{
 		log: r.cfg.Log, writer: r.builder, threshold: g.Threshold, at: g.Checkpoint,
-		users: make(users), single: r.single, applied: func(readmodel.Checkpoint) {},
+		profiles: make(profiles), singleThrough: r.singleThrough, committed: func(readmodel.Checkpoint) {},
 		maxEvents: r.cfg.MaxEvents, maxDeliveries: r.cfg.MaxDeliveries,
 	}
-	s.before = func(ctx context.Context, pending int) (bool, error) { return r.near(ctx, s.at.Position, pending) }
+	s.atEnd = func(ctx context.Context, pending int) (bool, error) { return r.nearHead(ctx, s.at.Position, pending) }
 	if err := s.run(ctx); err != nil {
 		return err
 	}
-	return s.sprint(ctx, func(ctx context.Context) (bool, error) { return r.switchOver(ctx, s.at.Position) })
+	return s.catchUp(ctx, func(ctx context.Context) (bool, error) { return r.trySwitch(ctx, s.at.Position) })
 }
 
-// open opens what serves, to see that it belongs to the log, and what is to be
-// built.
+// open opens the generation that is to be built and returns it. It checks that this
+// generation and the serving one were made from the log, and, on the first attempt,
+// that no other rebuild is at work.
 func (r *rebuild) open(ctx context.Context) (readmodel.Generation, error) {
 	var none readmodel.Generation
 	head, err := r.cfg.Log.Head(ctx)
@@ -151,27 +161,29 @@ func (r *rebuild) open(ctx context.Context) (readmodel.Generation, error) {
 	if err != nil {
 		return none, err
 	}
-	// The log after the views, for others may have applied what came since.
-	head, unlikeServed := checkLog(ctx, r.cfg.Log, served)
-	_, unlikeBuilt := checkLog(ctx, r.cfg.Log, g)
-	if err := errors.Join(unlikeServed, unlikeBuilt); err != nil {
+	// The head is read again after the checkpoints: other projectors may have
+	// applied events that are newer than the head read above.
+	head, errServed := checkLog(ctx, r.cfg.Log, served)
+	_, errBuilt := checkLog(ctx, r.cfg.Log, g)
+	if err := errors.Join(errServed, errBuilt); err != nil {
 		return none, err
 	}
-	if r.began {
+	if r.opened {
 		return g, nil
 	}
-	if err := r.alone(ctx, g); err != nil {
+	if err := r.checkNoOtherRebuild(ctx, g); err != nil {
 		return none, err
 	}
-	r.began = true
+	r.opened = true
 	r.progress = Progress{Generation: g.Number, From: g.Checkpoint.Position, Position: g.Checkpoint.Position, Head: head.Position}
 	r.cfg.Logger.Debug("rebuild: begins", "generation", g.Number, "threshold", g.Threshold, "position", g.Checkpoint.Position, "head", head.Position)
 	return g, nil
 }
 
-// alone sees whether an unfinished generation is moved by another rebuild. Two
-// that begin at the same time fence each other.
-func (r *rebuild) alone(ctx context.Context, g readmodel.Generation) error {
+// checkNoOtherRebuild returns ErrOtherRebuild if the checkpoint of an unfinished
+// generation moves by itself. It may miss a rebuild that begins at the same time,
+// but then the two fence each other.
+func (r *rebuild) checkNoOtherRebuild(ctx context.Context, g readmodel.Generation) error {
 	if g.Checkpoint == (readmodel.Checkpoint{}) {
 		return nil
 	}
@@ -183,65 +195,69 @@ func (r *rebuild) alone(ctx context.Context, g readmodel.Generation) error {
 	return err
 }
 
-// near is called before each batch is gathered, with the number of events that
-// were read already. It says whether the end of the log is near and the new
-// generation finished.
-func (r *rebuild) near(ctx context.Context, at domain.Position, pending int) (bool, error) {
+// nearHead is called before each batch, with the number of events that were read
+// and not applied. It reports whether the head of the log is near, and finishes the
+// new generation if so.
+func (r *rebuild) nearHead(ctx context.Context, at domain.Position, pending int) (bool, error) {
 	r.progress.Position = at
-	if err := r.look(ctx, false); err != nil {
+	if err := r.refresh(ctx, false); err != nil {
 		return false, err
 	}
-	if r.progress.Head-at > nearHead || pending > nearHead {
+	if r.progress.Head-at > nearHeadEvents || pending > nearHeadEvents {
 		return false, nil
 	}
 	return true, r.finish(ctx)
 }
 
-// switchOver says whether the new generation serves. It does not if the serving
-// one has come further meanwhile.
-func (r *rebuild) switchOver(ctx context.Context, at domain.Position) (bool, error) {
+// trySwitch makes the new generation serve, and reports whether it does. It does
+// not if the log or the serving generation is further than the new one.
+func (r *rebuild) trySwitch(ctx context.Context, at domain.Position) (bool, error) {
 	r.progress.Position = at
-	if err := r.look(ctx, false); err != nil {
+	if err := r.refresh(ctx, false); err != nil {
 		return false, err
 	}
-	if at < r.progress.Head { // as of a moment ago, so that appends cannot put it off for ever
+	// The head is up to reportEvery old, so that constant appends cannot keep the
+	// switch from being tried.
+	if at < r.progress.Head {
 		return false, nil
 	}
 	err := r.builder.Switch(ctx)
-	for tries := 1; domain.KindOf(err) == domain.Unavailable && ctx.Err() == nil && tries < maxTries; tries++ {
-		// To begin anew is no way out: the switch may have been made.
-		outage.Pause(ctx, outage.Delay(r.cfg.RetryDelay, tries+1))
+	for attempts := 1; domain.KindOf(err) == domain.Unavailable && ctx.Err() == nil && attempts < maxAttempts; attempts++ {
+		// The switch itself is retried, and not the whole attempt: it may have
+		// taken effect, and then another attempt would build another generation.
+		outage.Pause(ctx, outage.Delay(r.cfg.RetryDelay, attempts+1))
 		err = r.builder.Switch(ctx)
 	}
 	switch {
 	case errors.Is(err, readmodel.ErrBehind):
-		return false, r.outrun(ctx)
+		return false, r.pauseServing(ctx)
 	case err != nil:
 		return false, fmt.Errorf("switch to generation %d of the views: %w", r.progress.Generation, err)
 	}
 	r.progress.Done = true
 	r.cfg.Logger.Debug("rebuild: the new views serve", "generation", r.progress.Generation, "position", at)
-	return true, r.look(ctx, true)
+	return true, r.refresh(ctx, true)
 }
 
-// outrun has the serving generation held when its projector has been faster
-// for some time, which on a busy machine might never end by itself.
-func (r *rebuild) outrun(ctx context.Context) error {
-	if r.sprint.IsZero() {
-		r.sprint = time.Now()
+// pauseServing pauses the serving generation if its projector has been ahead for
+// some time. On a busy machine the new generation might never catch up otherwise.
+func (r *rebuild) pauseServing(ctx context.Context) error {
+	if r.behindSince.IsZero() {
+		r.behindSince = time.Now()
 	}
-	if time.Since(r.sprint) < max(sprintFor, r.hold) {
+	if time.Since(r.behindSince) < max(catchUpFor, r.lastPause) {
 		return nil
 	}
-	r.hold = min(max(shortestHold, 2*r.hold), longestHold)
-	r.sprint = time.Now()
-	r.cfg.Logger.Debug("rebuild: holds the serving views", "for", r.hold)
-	return r.builder.Hold(ctx, r.hold)
+	r.lastPause = min(max(shortestPause, 2*r.lastPause), longestPause)
+	r.behindSince = time.Now()
+	r.cfg.Logger.Debug("rebuild: pauses the serving views", "for", r.lastPause)
+	return r.builder.Hold(ctx, r.lastPause)
 }
 
+// finish builds the indexes that only readers need.
 func (r *rebuild) finish(ctx context.Context) error {
 	r.progress.Finishing = true
-	if err := r.look(ctx, true); err != nil {
+	if err := r.refresh(ctx, true); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -249,20 +265,21 @@ func (r *rebuild) finish(ctx context.Context) error {
 		return fmt.Errorf("finish generation %d of the views: %w", r.progress.Generation, err)
 	}
 	r.progress.Finishing = false
-	r.cfg.Logger.Debug("rebuild: indexes made", "in", time.Since(began))
-	return r.look(ctx, true)
+	r.cfg.Logger.Debug("rebuild: built the indexes", "in", time.Since(began))
+	return r.refresh(ctx, true)
 }
 
-// look asks where the log ends, and reports, if it is time to or now is set.
-func (r *rebuild) look(ctx context.Context, now bool) error {
-	if !now && time.Since(r.headAt) < reportEvery {
+// refresh reads the head of the log and reports the progress, if it is time to or
+// now is set.
+func (r *rebuild) refresh(ctx context.Context, now bool) error {
+	if !now && time.Since(r.refreshedAt) < reportEvery {
 		return nil
 	}
 	head, err := r.cfg.Log.Head(ctx)
 	if err != nil {
 		return err
 	}
-	r.headAt, r.progress.Head = time.Now(), max(head.Position, r.progress.Position)
+	r.refreshedAt, r.progress.Head = time.Now(), max(head.Position, r.progress.Position)
 	if r.report != nil {
 		r.report(r.progress)
 	}

@@ -15,10 +15,9 @@ import (
 	"chirp/internal/subscription"
 )
 
-// TestRebuildWhileEverythingGoesOn rebuilds the views twice, with other
-// thresholds, while users act, a projector applies, feeds are read and one is
-// watched live.
-func TestRebuildWhileEverythingGoesOn(t *testing.T) {
+// TestRebuildUnderLoad rebuilds the views twice, with different thresholds, while
+// users act, a projector applies events, feeds are read and one feed is watched.
+func TestRebuildUnderLoad(t *testing.T) {
 	onEach(t, func(t *testing.T, stores pair) {
 		w := newWorld(t, stores.log)
 		w.register(7)
@@ -27,7 +26,7 @@ func TestRebuildWhileEverythingGoesOn(t *testing.T) {
 			w.follow(u, 1)
 		}
 		w.write()
-		l := newLive(t, stores, w.users)
+		l := newLoad(t, stores, w.users)
 		l.begin(t)
 
 		var acts sync.WaitGroup
@@ -41,15 +40,15 @@ func TestRebuildWhileEverythingGoesOn(t *testing.T) {
 		acts.Wait()
 		last := newWorld(t, stores.log)
 		last.users = w.users
-		last.post(0, 1) // that the watched feed has an end
+		last.post(0, 1) // the watched feed ends with it
 		last.write()
 		wantExact(t, stores, 100)
 		l.end(t, last.head())
 	})
 }
 
-// live is what goes on beside a rebuild.
-type live struct {
+// load is what runs beside a rebuild: a projector, readers and a subscription.
+type load struct {
 	stores  pair
 	users   []domain.UserID
 	viewer  domain.UserID
@@ -64,15 +63,15 @@ type live struct {
 	watched []domain.Position
 }
 
-// feedPage is what a reader was given.
+// feedPage is the first page of a feed that a reader got.
 type feedPage struct {
 	viewer     domain.UserID
 	checkpoint domain.Position
 	chirps     []domain.Position
 }
 
-func newLive(t *testing.T, stores pair, users []domain.UserID) *live {
-	l := &live{stores: stores, users: users, viewer: users[2]}
+func newLoad(t *testing.T, stores pair, users []domain.UserID) *load {
+	l := &load{stores: stores, users: users, viewer: users[2]}
 	l.ctx, l.stop = context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(func() { l.stop(); l.parts.Wait() })
 	l.queries = &query.Service{Views: stores.views, ReadAfterTimeout: time.Minute, Head: func(ctx context.Context) (domain.Position, error) {
@@ -83,8 +82,8 @@ func newLive(t *testing.T, stores pair, users []domain.UserID) *live {
 	return l
 }
 
-func (l *live) begin(t *testing.T) {
-	p := projector.New(projector.Config{Log: l.stores.log, Views: l.stores.views, Threshold: 3, Holder: "live", LeaseTTL: 400 * time.Millisecond})
+func (l *load) begin(t *testing.T) {
+	p := projector.New(projector.Config{Log: l.stores.log, Views: l.stores.views, Threshold: 3, Holder: "a", LeaseTTL: 400 * time.Millisecond})
 	part := func(name string, run func(context.Context) error) {
 		l.parts.Go(func() {
 			if err := run(l.ctx); err != nil && l.ctx.Err() == nil {
@@ -99,17 +98,17 @@ func (l *live) begin(t *testing.T) {
 		_, err = l.stores.views.Await(l.ctx, head.Position-1)
 	}
 	if err != nil {
-		t.Fatalf("the views are not there: %v", err)
+		t.Fatalf("the views were not created: %v", err)
 	}
 	part("subscription", l.watch)
 	for n := range 2 {
-		part("reader", func(ctx context.Context) error { return l.hammer(ctx, l.users[2+n:], n == 0) })
+		part("reader", func(ctx context.Context) error { return l.readFeeds(ctx, l.users[2+n:], n == 0) })
 	}
 }
 
-// hammer reads feeds over and over. A position that was seen, be it in the log
-// or in an answer, must be visible in the next one that asks for it.
-func (l *live) hammer(ctx context.Context, viewers []domain.UserID, readAfter bool) error {
+// readFeeds reads feeds until ctx ends. Each answer must be at or after the position
+// of the one before and, with readAfter, the log's head before it was read.
+func (l *load) readFeeds(ctx context.Context, viewers []domain.UserID, readAfter bool) error {
 	var seen domain.Position
 	for n := 0; ctx.Err() == nil; n++ {
 		viewer, after := viewers[n%len(viewers)], domain.Position(0)
@@ -125,7 +124,7 @@ func (l *live) hammer(ctx context.Context, viewers []domain.UserID, readAfter bo
 			return fmt.Errorf("read a feed after position %d: %w", after, err)
 		}
 		if page.checkpoint < after || page.checkpoint < seen {
-			return fmt.Errorf("an answer is at position %d, after %d was seen and %d asked for", page.checkpoint, seen, after)
+			return fmt.Errorf("an answer is at position %d, after one at %d, and %d was asked for", page.checkpoint, seen, after)
 		}
 		seen = page.checkpoint
 		l.mu.Lock()
@@ -135,7 +134,7 @@ func (l *live) hammer(ctx context.Context, viewers []domain.UserID, readAfter bo
 	return nil
 }
 
-func (l *live) page(ctx context.Context, viewer domain.UserID, after domain.Position) (feedPage, error) {
+func (l *load) page(ctx context.Context, viewer domain.UserID, after domain.Position) (feedPage, error) {
 	r, err := l.queries.Open(ctx, after)
 	if err != nil {
 		return feedPage{}, err
@@ -149,8 +148,8 @@ func (l *live) page(ctx context.Context, viewer domain.UserID, after domain.Posi
 	return page, err
 }
 
-// watch keeps what a subscription gives.
-func (l *live) watch(ctx context.Context) error {
+// watch records what a subscription delivers.
+func (l *load) watch(ctx context.Context) error {
 	for item, err := range l.hub.Feed(ctx, l.viewer, subscription.After(0)) {
 		if err != nil {
 			return err
@@ -162,9 +161,9 @@ func (l *live) watch(ctx context.Context) error {
 	return nil
 }
 
-// end stops everything once the last chirp was watched, and holds what was read
-// against the log.
-func (l *live) end(t *testing.T, last domain.Position) {
+// end stops everything once the last chirp was watched, and compares what was read
+// with the log.
+func (l *load) end(t *testing.T, last domain.Position) {
 	t.Helper()
 	for l.ctx.Err() == nil && !l.hasWatched(last) {
 		time.Sleep(5 * time.Millisecond)
@@ -194,13 +193,13 @@ func (l *live) end(t *testing.T, last domain.Position) {
 	}
 	for i, p := range l.watched[1:] {
 		if p <= l.watched[i] {
-			t.Errorf("the subscription gave position %d after %d", p, l.watched[i])
+			t.Errorf("the subscription delivered position %d after %d", p, l.watched[i])
 		}
 	}
 	t.Logf("%d pages read, %d chirps watched", len(l.pages), len(l.watched))
 }
 
-func (l *live) hasWatched(p domain.Position) bool {
+func (l *load) hasWatched(p domain.Position) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Contains(l.watched, p)

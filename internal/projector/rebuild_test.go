@@ -28,8 +28,8 @@ func TestRebuildsAreExactOnMongoDB(t *testing.T) {
 	rebuildsAreExactOn(t, onMongoDB, 3)
 }
 
-// rebuildsAreExactOn checks a few rounds: opening a store is dear, and if they
-// share one, each round replays those before it.
+// rebuildsAreExactOn checks a few rounds only. They share a store, because opening
+// one is slow, and so each round replays those before it.
 func rebuildsAreExactOn(t *testing.T, k kind, rounds int) {
 	stores := k.open(t)
 	rapid.Check(t, func(t2 *rapid.T) {
@@ -40,10 +40,10 @@ func rebuildsAreExactOn(t *testing.T, k kind, rounds int) {
 	})
 }
 
-// rebuildsAreExact plays random acts, and rebuilds the views with one threshold
-// after the other, killed at random calls and taken up again. Whatever the
-// threshold, they must be what a projector makes of the log with it, which is
-// what the oracle says.
+// rebuildsAreExact performs random acts, and rebuilds the views with one threshold
+// after another. Rebuilds are killed at random calls and resumed. With every
+// threshold the views must be what a projector builds with it, which is what the
+// oracle says.
 func rebuildsAreExact(t *rapid.T, stores pair) {
 	w := newWorld(t, stores.log)
 	w.register(rapid.IntRange(2, 6).Draw(t, "users"))
@@ -85,18 +85,18 @@ func rebuildsAreExact(t *rapid.T, stores pair) {
 // mortalViews are views of a process that dies at a call of its builder.
 type mortalViews struct {
 	readmodel.Store
-	dieAt int // by the number of the call, from 0; never if negative
-	late  bool
+	dieAt int  // the call's index, negative for never
+	late  bool // die after the call took effect
 	calls int
 	kill  context.CancelFunc
-	at    domain.Position // the last checkpoint that took effect
-	took  domain.Position // the first checkpoint seen
+	at    domain.Position // the checkpoint of the last batch that took effect
+	first domain.Position // the checkpoint at which the building began
 	dead  bool
-	built int
+	built int // number of the generation
 }
 
-// rebuild is the life of one process. It must take up what was applied through
-// a position.
+// rebuild runs one process, which must resume after position from. It returns
+// whether the process died before the switch, and the checkpoint that it left.
 func (v *mortalViews) rebuild(t rapid.TB, cfg projector.Config, from domain.Position) (died bool, at domain.Position) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -108,8 +108,8 @@ func (v *mortalViews) rebuild(t rapid.TB, cfg projector.Config, from domain.Posi
 		Progress: func(p projector.Progress) { last = p }, Watch: time.Millisecond,
 	})
 	switch {
-	case v.took != from:
-		t.Fatalf("a rebuild began at position %d, want %d", v.took, from)
+	case v.first != from:
+		t.Fatalf("a rebuild began after position %d, want %d", v.first, from)
 	case v.dead && errors.Is(err, context.Canceled):
 		return !v.switched(t), v.at
 	case err != nil:
@@ -120,7 +120,7 @@ func (v *mortalViews) rebuild(t rapid.TB, cfg projector.Config, from domain.Posi
 	return false, 0
 }
 
-// switched says whether what the dead process built serves.
+// switched reports whether the generation that the dead process built serves.
 func (v *mortalViews) switched(t rapid.TB) bool {
 	s, err := v.Store.Snapshot(context.Background())
 	if err != nil {
@@ -136,7 +136,7 @@ func (v *mortalViews) Build(ctx context.Context, epoch string, threshold int64) 
 		return nil, err
 	}
 	g, err := b.Generation(ctx)
-	v.built, v.took = g.Number, g.Checkpoint.Position
+	v.built, v.first = g.Number, g.Checkpoint.Position
 	return mortalBuilder{b, v}, err
 }
 
@@ -184,7 +184,7 @@ func (b mortalBuilder) Switch(ctx context.Context) error {
 	return b.views.meet(func() error { return b.Builder.Switch(ctx) })
 }
 
-func TestRebuildBesideAnotherIsRefused(t *testing.T) {
+func TestASecondRebuildIsRefused(t *testing.T) {
 	onEach(t, func(t *testing.T, stores pair) {
 		w := newWorld(t, stores.log)
 		w.register(3)
@@ -202,18 +202,18 @@ func TestRebuildBesideAnotherIsRefused(t *testing.T) {
 		slow.Views = &slowViews{Store: stores.views, begun: begun}
 		first.Go(func() {
 			if err := projector.Rebuild(ctx, slow, projector.RebuildConfig{}); err == nil {
-				t.Error("the first rebuild came to its end, too soon for the test")
+				t.Error("the first rebuild ended too soon for the test")
 			}
 		})
 		<-begun
 		if err := projector.Rebuild(t.Context(), cfg, projector.RebuildConfig{}); !errors.Is(err, projector.ErrOtherRebuild) {
-			t.Errorf("Rebuild beside another gave %v, want ErrOtherRebuild", err)
+			t.Errorf("a second Rebuild returned %v, want ErrOtherRebuild", err)
 		}
 	})
 }
 
-// slowViews let a builder apply 20 batches in a second, and say when it has
-// applied a few.
+// slowViews let a builder apply 20 batches a second, and signal when it has applied
+// a few.
 type slowViews struct {
 	readmodel.Store
 	begun chan struct{}
@@ -244,9 +244,9 @@ func (b slowBuilder) Apply(ctx context.Context, batch readmodel.Batch) error {
 	return err
 }
 
-// TestRebuildThatIsOutrunTakesOver has a projector that is ahead whenever the
-// new generation is about to serve, unless it is held.
-func TestRebuildThatIsOutrunTakesOver(t *testing.T) {
+// TestRebuildPausesAFasterProjector has a projector that is ahead whenever the new
+// generation is about to serve, unless the serving one is paused.
+func TestRebuildPausesAFasterProjector(t *testing.T) {
 	onEach(t, func(t *testing.T, stores pair) {
 		w := newWorld(t, stores.log)
 		w.register(2)
@@ -260,7 +260,7 @@ func TestRebuildThatIsOutrunTakesOver(t *testing.T) {
 		if _, err := stores.views.Await(ctx, w.head()-1); err != nil {
 			t.Fatal(err)
 		}
-		views := outrunViews{stores.views, func() {
+		views := overtakenViews{stores.views, func() {
 			w.post(0, 1)
 			w.write()
 			soon, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
@@ -272,31 +272,31 @@ func TestRebuildThatIsOutrunTakesOver(t *testing.T) {
 			t.Fatalf("Rebuild: %v", err)
 		}
 		if _, err := stores.views.Await(ctx, w.head()-1); err != nil {
-			t.Fatalf("the projector does not go on after the switch: %v", err)
+			t.Fatalf("the projector does not continue after the switch: %v", err)
 		}
 		wantExact(t, stores, 2)
 	})
 }
 
-// outrunViews have something happen before each switch.
-type outrunViews struct {
+// overtakenViews call a func before each switch.
+type overtakenViews struct {
 	readmodel.Store
 	before func()
 }
 
-func (v outrunViews) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
+func (v overtakenViews) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
 	b, err := v.Store.Build(ctx, epoch, threshold)
-	return outrunBuilder{b, v.before}, err
+	return overtakenBuilder{b, v.before}, err
 }
 
-func (v outrunViews) DropRetired(context.Context, time.Duration) ([]int, error) { return nil, nil }
+func (v overtakenViews) DropRetired(context.Context, time.Duration) ([]int, error) { return nil, nil }
 
-type outrunBuilder struct {
+type overtakenBuilder struct {
 	readmodel.Builder
 	before func()
 }
 
-func (b outrunBuilder) Switch(ctx context.Context) error {
+func (b overtakenBuilder) Switch(ctx context.Context) error {
 	b.before()
 	return b.Builder.Switch(ctx)
 }
@@ -312,7 +312,7 @@ func TestRebuildNamesTheEventThatStopsIt(t *testing.T) {
 	err := projector.Rebuild(t.Context(), projector.Config{Log: log, Views: stores.views, Threshold: 3, RetryDelay: time.Millisecond}, projector.RebuildConfig{})
 	var failed *projector.Failure
 	if !errors.As(err, &failed) || failed.Position != 17 || !strings.Contains(err.Error(), "unheard-of") {
-		t.Errorf("Rebuild gave %v, want a failure at event 17", err)
+		t.Errorf("Rebuild returned %v, want a failure at event 17", err)
 	}
 }
 
@@ -324,6 +324,6 @@ func TestRebuildOfOtherViewsIsRefused(t *testing.T) {
 	}
 	err := projector.Rebuild(t.Context(), projector.Config{Log: log, Views: views, Threshold: 3}, projector.RebuildConfig{})
 	if !errors.Is(err, projector.ErrOtherLog) {
-		t.Errorf("Rebuild gave %v, want ErrOtherLog", err)
+		t.Errorf("Rebuild returned %v, want ErrOtherLog", err)
 	}
 }

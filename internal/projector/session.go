@@ -10,55 +10,57 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// maxUsers bounds the profiles kept in memory between batches.
-const maxUsers = 100_000
+// maxCachedProfiles bounds the profiles kept in memory between batches.
+const maxCachedProfiles = 100_000
 
-// session is one unbroken run of a projector over the log: it ends with the
-// first error of any kind, for what the store holds is then to be read anew.
-// That is why it may change the profiles in memory before they are applied.
+// session is one unbroken run over the log. It ends with the first error of any
+// kind, and whoever goes on starts a new one with empty profiles. That is why it
+// may change the profiles in memory before they are applied: when Apply fails,
+// they are discarded, and what the store holds is read again.
 type session struct {
 	log           eventstore.Log
 	writer        readmodel.Writer
 	threshold     int64
 	at            readmodel.Checkpoint
-	users         users
+	profiles      profiles
 	maxEvents     int
 	maxDeliveries int
-	// single is the position up to which events are applied one by one.
-	single domain.Position
-	// applied is told of every commit.
-	applied func(readmodel.Checkpoint)
-	// before is asked before each batch, given the number of events that were
-	// read already, whether the session has come to its end. It may be nil.
-	before func(ctx context.Context, pending int) (end bool, err error)
+	// singleThrough is the position up to which events are applied one by one,
+	// to learn which of them fails.
+	singleThrough domain.Position
+	// committed is called after every commit.
+	committed func(readmodel.Checkpoint)
+	// atEnd is called before each batch, with the number of events that were read
+	// and not applied, and reports whether the session ends. It may be nil.
+	atEnd func(ctx context.Context, pending int) (end bool, err error)
 }
 
-// run follows the log from the checkpoint on until something fails, ctx ends
-// or before says that it is enough. What one event, or one of a few, brings
-// about is a *Failure; any other error at which events were not applied is a
-// *stall.
+// run follows the log from the checkpoint on until something fails, ctx ends or
+// atEnd reports true. An error caused by one event, or by one of a few, is a
+// *Failure; any other error that kept a batch from being applied is a
+// *batchError.
 func (s *session) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	// Room for about as many events as a batch has, for the time it is applied.
-	batches := make(chan batch, max(1, s.maxEvents/1000))
+	// The reader works ahead while a batch is applied, by about one batch.
+	results := make(chan readResult, max(1, s.maxEvents/1000))
 	var reader sync.WaitGroup
 	from := s.at
-	reader.Go(func() { s.read(ctx, from, batches) })
+	reader.Go(func() { s.read(ctx, from, results) })
 	defer reader.Wait()
 	defer cancel()
 
 	var pending []event
 	for ctx.Err() == nil {
 		var err error
-		if s.before != nil {
-			if end, err := s.before(ctx, len(pending)); end || err != nil {
+		if s.atEnd != nil {
+			if end, err := s.atEnd(ctx, len(pending)); end || err != nil {
 				return err
 			}
 		}
-		if pending, err = s.gather(ctx, pending, batches); err != nil {
+		if pending, err = s.gather(ctx, pending, results); err != nil {
 			return err
 		}
-		n, err := s.step(ctx, pending)
+		n, err := s.applyNext(ctx, pending)
 		if err != nil {
 			return err
 		}
@@ -67,17 +69,18 @@ func (s *session) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// batch is what the reader hands over: events, or the reason why none follow.
-type batch struct {
+// readResult is what the reader hands over: events, or the error that ended the
+// reading.
+type readResult struct {
 	events []event
 	err    error
 }
 
-// read follows the log and decodes, while the batch before is being applied.
-func (s *session) read(ctx context.Context, from readmodel.Checkpoint, out chan<- batch) {
+// read follows the log and decodes its events, while earlier ones are applied.
+func (s *session) read(ctx context.Context, from readmodel.Checkpoint, out chan<- readResult) {
 	for stored, err := range eventstore.FollowHistory(ctx, s.log, from.Position, from.Event) {
 		select {
-		case out <- batch{events: decode(stored), err: err}:
+		case out <- readResult{events: decode(stored), err: err}:
 		case <-ctx.Done():
 			return
 		}
@@ -87,6 +90,8 @@ func (s *session) read(ctx context.Context, from readmodel.Checkpoint, out chan<
 	}
 }
 
+// decode decodes events. One that cannot be decoded has an error of its own, so
+// that those before it are still applied.
 func decode(stored []eventstore.Event) []event {
 	events := make([]event, len(stored))
 	for i, e := range stored {
@@ -96,95 +101,97 @@ func decode(stored []eventstore.Event) []event {
 	return events
 }
 
-// sprint applies what is in the log, each time asking at once whether that is
-// enough. It reads without waiting to be told of new events, and so is level
-// with whoever else applies them more often than a follower would be.
-func (s *session) sprint(ctx context.Context, enough func(ctx context.Context) (bool, error)) error {
+// catchUp applies what is in the log until done reports true, and calls done as
+// soon as it has applied what it read. It polls the log and does not wait to be
+// notified of new events, so it is more often at the position of another projector
+// at work than run would be.
+func (s *session) catchUp(ctx context.Context, done func(context.Context) (bool, error)) error {
 	for ctx.Err() == nil {
 		stored, err := s.log.ReadAll(ctx, s.at.Position, s.maxEvents)
 		if err != nil {
 			return err
 		}
 		for events := decode(stored); len(events) > 0; {
-			n, err := s.step(ctx, events)
+			n, err := s.applyNext(ctx, events)
 			if err != nil {
 				return err
 			}
 			events = events[n:]
 		}
-		if end, err := enough(ctx); end || err != nil {
+		if end, err := done(ctx); end || err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// gather gives at least one event, and as many as a batch may have if they are
-// there already.
-func (s *session) gather(ctx context.Context, pending []event, in <-chan batch) ([]event, error) {
+// gather returns at least one event, and up to as many as a batch may have if
+// the reader has them ready.
+func (s *session) gather(ctx context.Context, pending []event, in <-chan readResult) ([]event, error) {
 	for len(pending) < s.maxEvents {
-		var b batch
+		var r readResult
 		if len(pending) == 0 {
 			select {
-			case b = <-in:
+			case r = <-in:
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}
 		} else {
 			select {
-			case b = <-in:
+			case r = <-in:
 			default:
 				return pending, nil
 			}
 		}
-		if b.err != nil {
-			return nil, b.err
+		if r.err != nil {
+			return nil, r.err
 		}
-		pending = append(pending, b.events...)
+		pending = append(pending, r.events...)
 	}
 	return pending, nil
 }
 
-// step applies one batch from the head of the events and says how many of them
-// it holds.
-func (s *session) step(ctx context.Context, events []event) (int, error) {
+// applyNext applies one batch of the first of some events, and returns how many.
+func (s *session) applyNext(ctx context.Context, events []event) (int, error) {
 	limit := s.maxEvents
-	if s.at.Position < s.single || s.at.Partial != 0 {
+	// An event that was applied in part goes on alone: the batch of its first
+	// part held nothing else, so neither may the next.
+	if s.at.Position < s.singleThrough || s.at.Partial != 0 {
 		limit = 1
 	}
 	events = events[:min(len(events), limit)]
-	if err := s.load(ctx, events); err != nil {
+	if err := s.loadProfiles(ctx, events); err != nil {
 		return 0, fmt.Errorf("read the profiles of event %d: %w", events[0].Position, err)
 	}
 	if events[0].Position != s.at.Position+1 {
-		return 0, fmt.Errorf("the log gave event %d after position %d", events[0].Position, s.at.Position)
+		return 0, fmt.Errorf("the log returned event %d after position %d", events[0].Position, s.at.Position)
 	}
-	f := newFold(s.users, s.threshold, s.at)
-	n, err := f.take(events, int64(s.maxDeliveries))
+	a := newAccumulator(s.profiles, s.threshold, s.at)
+	n, err := a.fold(events, int64(s.maxDeliveries))
 	if err != nil {
 		return 0, failure(events[:1], err)
 	}
-	if s.at.Partial != 0 || f.deliveries > int64(s.maxDeliveries) {
-		err = s.applySliced(ctx, f.batch())
+	if s.at.Partial != 0 || a.deliveries > int64(s.maxDeliveries) {
+		err = s.applyInParts(ctx, a.batch())
 	} else {
-		err = s.apply(ctx, f.batch())
+		err = s.apply(ctx, a.batch())
 	}
 	if err != nil {
-		return 0, unapplied(events[:n], err)
+		return 0, applyError(events[:n], err)
 	}
 	return n, nil
 }
 
-// load brings the profiles that the events need into memory.
-func (s *session) load(ctx context.Context, events []event) error {
-	if len(s.users) > maxUsers {
-		clear(s.users)
+// loadProfiles reads the profiles that the events need and that are not in memory.
+func (s *session) loadProfiles(ctx context.Context, events []event) error {
+	if len(s.profiles) > maxCachedProfiles {
+		clear(s.profiles)
 	}
 	seen := make(map[domain.UserID]bool)
 	var missing []domain.UserID
 	need := func(ids ...domain.UserID) {
 		for _, id := range ids {
-			if s.users[id] == nil && !seen[id] {
+			if s.profiles[id] == nil && !seen[id] {
 				seen[id] = true
 				missing = append(missing, id)
 			}
@@ -195,7 +202,7 @@ func (s *session) load(ctx context.Context, events []event) error {
 			continue
 		}
 		if registered, ok := e.fact.(domain.UserRegistered); ok {
-			seen[registered.UserID] = true // it cannot be there yet
+			seen[registered.UserID] = true // its profile cannot exist yet
 		}
 		need(e.fact.Users()...)
 	}
@@ -204,7 +211,7 @@ func (s *session) load(ctx context.Context, events []event) error {
 	}
 	profiles, err := s.writer.ProfilesByID(ctx, missing)
 	for _, p := range profiles {
-		s.users[p.ID] = &p
+		s.profiles[p.ID] = &p
 	}
 	return err
 }
@@ -214,6 +221,6 @@ func (s *session) apply(ctx context.Context, b readmodel.Batch) error {
 		return err
 	}
 	s.at = b.To
-	s.applied(b.To)
+	s.committed(b.To)
 	return nil
 }

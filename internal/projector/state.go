@@ -2,13 +2,10 @@ package projector
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"log/slog"
 
 	"chirp/internal/domain"
-	"chirp/internal/eventstore"
 	"chirp/internal/outage"
-	"chirp/internal/readmodel"
 )
 
 // Phase is what a projector is doing.
@@ -16,12 +13,12 @@ type Phase int
 
 // The phases.
 const (
-	Standby Phase = iota // another projector has the lease, or nobody yet
-	Active               // this one applies events
-	Halted               // this one gave up on an event
+	Standby Phase = iota // it does not hold the lease
+	Active               // it holds the lease and applies events
+	Halted               // it gave up on an event, and retries from time to time
 )
 
-// String names the phase in lower case.
+// String returns the phase's name in lower case.
 func (p Phase) String() string {
 	switch p {
 	case Standby:
@@ -37,100 +34,89 @@ func (p Phase) String() string {
 type State struct {
 	Phase Phase
 	// Position is that of the views' checkpoint and Head that of the log's last
-	// event, as last heard of: on an active projector at its last commit, on
-	// others, and for the head, a fraction of the lease's duration ago.
+	// event, as last read: on an active projector Position is that of its last
+	// commit; otherwise both were read a fraction of LeaseTTL ago.
 	Position domain.Position
 	Head     domain.Position
 	// Failure is why the projector halted, nil in the other phases.
 	Failure *Failure
-	// Outage is what keeps the projector from its work at the moment, nil if
-	// nothing does. It has nothing to do with any event, and it is retried until
-	// it ends.
+	// Outage is what keeps the projector from working now, nil if nothing does.
+	// No event causes it, and the projector retries until it ends.
 	Outage *outage.Report
 }
 
-// Lag is the number of events that the views are behind the log.
+// Lag returns the number of events that the views are behind the log.
 func (s State) Lag() int64 { return max(0, int64(s.Head-s.Position)) }
 
-// Failure is an error that one event brings about: it cannot be decoded, it
-// cannot be folded, or what it changes does not fit the views.
-type Failure struct {
-	// Position is the event's, and Type its wire name.
-	Position domain.Position
-	Type     string
-	Err      error
-	// through is the last event of the batch: while it is not Position, any of
-	// the events between might be the one.
-	through domain.Position
+// State returns the projector's current state. It may be called at any time.
+func (p *Projector) State() State {
+	p.mu.Lock()
+	s := p.state
+	p.mu.Unlock()
+	for _, o := range []*outage.Outage{&p.workOutage, &p.leaseOutage} {
+		if report, ongoing := o.Now(); ongoing {
+			s.Outage = &report
+		}
+	}
+	return s
 }
 
-// Error names the event and what went wrong.
-func (f *Failure) Error() string {
-	return fmt.Sprintf("project event %d (%s): %v", f.Position, f.Type, f.Err)
+func (p *Projector) setState(change func(*State)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(&p.state)
 }
 
-// Unwrap gives the error alone.
-func (f *Failure) Unwrap() error { return f.Err }
+// recordPosition records how far the views and the log are. It returns the phase
+// before that, and whether the views are now past the event that the projector had
+// halted at, which ends the halt.
+func (p *Projector) recordPosition(position, head domain.Position) (haltEnded bool, before Phase) {
+	p.setState(func(s *State) {
+		before = s.Phase
+		s.Position, s.Head = max(s.Position, position), max(s.Head, head)
+		if s.Failure != nil && position >= s.Failure.Position {
+			haltEnded, s.Phase, s.Failure = true, Standby, nil
+		}
+	})
+	if haltEnded {
+		p.cfg.Logger.Info("projector: the views are past the event that it halted at", "position", position)
+	}
+	return haltEnded, before
+}
 
-func failure(events []event, err error) error {
-	return &Failure{
-		Position: events[0].Position, Type: events[0].Type, Err: err,
-		through: events[len(events)-1].Position,
+// phaseLevel returns the level at which a change of phase is logged. In an outage,
+// which is logged already, a projector that repeatedly yields the lease and gets it
+// back is not news.
+func (p *Projector) phaseLevel() slog.Level {
+	if _, ongoing := p.workOutage.Now(); ongoing {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// keepStateCurrent keeps the state's head up to date, and its position while
+// another projector may be moving the views.
+func (p *Projector) keepStateCurrent(ctx context.Context) {
+	for outage.Pause(ctx, p.cfg.LeaseTTL/4) {
+		if head, err := p.cfg.Log.Head(ctx); err == nil {
+			p.setState(func(s *State) { s.Head = max(s.Head, head.Position) })
+		}
+		if p.State().Phase == Active {
+			continue
+		}
+		if snapshot, err := p.cfg.Views.Snapshot(ctx); err == nil {
+			at := snapshot.Generation().Checkpoint.Position
+			snapshot.Close()
+			p.movedByAnother(at)
+		}
 	}
 }
 
-// stall is an error that no event is to blame for, at which a batch was not
-// applied.
-type stall struct {
-	from, through domain.Position // the batch's events
-	err           error
-}
-
-// Error names the events that wait.
-func (s *stall) Error() string {
-	if s.from == s.through {
-		return fmt.Sprintf("apply event %d: %v", s.from, s.err)
+// movedByAnother records how far another projector has brought the views. If they
+// have moved, what kept this projector from working is no longer an outage.
+func (p *Projector) movedByAnother(at domain.Position) {
+	if at > p.State().Position {
+		p.workOutage.Ended(p.cfg.Logger, "projector: another server continues")
 	}
-	return fmt.Sprintf("apply the events %d to %d: %v", s.from, s.through, s.err)
-}
-
-// Unwrap gives the error alone.
-func (s *stall) Unwrap() error { return s.err }
-
-// unapplied tells an error that the events bring about from all others.
-func unapplied(events []event, err error) error {
-	if errors.Is(err, readmodel.ErrDoesNotFit) {
-		return failure(events, err)
-	}
-	return &stall{from: events[0].Position, through: events[len(events)-1].Position, err: err}
-}
-
-// ErrOtherLog says that the views were not made from this log. Going on would
-// mix two histories, so the projector does not.
-var ErrOtherLog = errors.New("the views were made from another log")
-
-// checkLog returns where a log ends, and an error unless views can go on with
-// it.
-func checkLog(ctx context.Context, log eventstore.Log, g readmodel.Generation) (eventstore.Head, error) {
-	at := g.Checkpoint
-	head, err := log.Head(ctx)
-	if err != nil {
-		return head, err
-	}
-	hashes, err := log.Hashes(ctx, []domain.Position{at.Position})
-	if err != nil {
-		return head, err
-	}
-	why := ""
-	switch {
-	case g.Epoch != head.Epoch:
-		why = fmt.Sprintf("theirs has epoch %s, this one %s", g.Epoch, head.Epoch)
-	case at.Position > head.Position:
-		why = fmt.Sprintf("they are at position %d, but this one ends at %d", at.Position, head.Position)
-	case at.Event != 0 && hashes[at.Position] != at.Event:
-		why = fmt.Sprintf("at their position %d this one has another event", at.Position)
-	default:
-		return head, nil
-	}
-	return head, fmt.Errorf("%w: %s; start the server again, which makes them anew", ErrOtherLog, why)
+	p.recordPosition(at, at)
 }

@@ -16,12 +16,12 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Main(m)) }
 
-// pair is a log and the views that are made of it.
+// pair is a log and the views that are made from it.
 type pair struct {
 	log   eventstore.Log
 	views readmodel.Store
-	// stride is how many commits there are between two looks at all of the
-	// views: reading costs more on some stores than on others.
+	// stride is how many commits there are between two comparisons of the views
+	// with the oracle: reading all of them is slower on some stores.
 	stride int
 }
 

@@ -13,8 +13,8 @@ import (
 	"chirp/internal/projector/projectortest"
 )
 
-// world is a set of users of its own in a log that others may share. Its acts
-// are valid, and it keeps the events that they made.
+// world is a set of users in a log that other worlds may share. Its acts are valid,
+// and it records their events.
 type world struct {
 	t        rapid.TB
 	log      eventstore.Log
@@ -31,7 +31,7 @@ func newWorld(t rapid.TB, log eventstore.Log) *world {
 	return &world{t: t, log: log, follows: make(map[[2]int]bool), versions: make(map[domain.StreamID]int64)}
 }
 
-// register adds users and gives the index of the first.
+// register adds users and returns the index of the first.
 func (w *world) register(n int) int {
 	first := len(w.users)
 	for range n {
@@ -72,7 +72,7 @@ func (w *world) follow(follower, followee int) {
 	w.last = pair
 }
 
-// add puts an event into the next append.
+// add adds an event to the next append.
 func (w *world) add(fact domain.Event) {
 	event, err := eventstore.Encode(fact)
 	if err != nil {
@@ -120,9 +120,9 @@ func (w *world) head() domain.Position {
 	return w.events[len(w.events)-1].Position
 }
 
-// act adds an act that a number stands for. Pairs of users that meet again
-// soon, and crowds that make a user a celebrity and then not, are what the
-// projector must get right.
+// act adds the act that kind stands for, by or about the users a and b. Frequent
+// are those that are hard to project: a pair that follows and unfollows again and
+// again, and crowds that make a user a celebrity and then leave.
 func (w *world) act(kind, a, b int) {
 	a, b = a%len(w.users), b%len(w.users)
 	switch {
@@ -140,7 +140,7 @@ func (w *world) act(kind, a, b int) {
 		if w.last[0] != w.last[1] {
 			w.follow(w.last[0], w.last[1])
 		}
-	default: // a crowd comes to a user, or leaves
+	default: // a crowd follows a user, or unfollows
 		for u := range w.users {
 			if u != b && w.follows[[2]int{u, b}] == (kind%2 == 0) {
 				w.follow(u, b)

@@ -7,21 +7,22 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// applySliced applies the batch of a single event that has more deliveries
-// than one transaction should. The event has one change over a range; all but
-// the last transaction hold a slice of that range and nothing else, and note in
-// Checkpoint.Partial how far they came. The last one holds the rest of the
-// range and the rows, and moves the checkpoint's position. It goes on where a
-// stored Partial says, whatever the limits were then.
-func (s *session) applySliced(ctx context.Context, whole readmodel.Batch) error {
+// applyInParts applies the batch of a single event that has more deliveries than
+// one transaction should. Such an event has one change over a range of positions.
+// Every transaction but the last applies a part of that range and nothing else, and
+// stores in Checkpoint.Partial how far it came. The last one applies the remainder
+// of the range and the event's rows, and moves the checkpoint's position. If a
+// Partial is stored already, applyInParts continues from there, no matter what the
+// limits were when it was stored.
+func (s *session) applyInParts(ctx context.Context, whole readmodel.Batch) error {
 	for {
-		end, err := s.sliceEnd(ctx, whole)
+		end, err := s.partEnd(ctx, whole)
 		if err != nil {
 			return err
 		}
-		part := slice(whole, readmodel.Range{After: s.at.Partial, Through: end})
+		part := partOf(whole, readmodel.Range{After: s.at.Partial, Through: end})
 		if end == 0 {
-			part = rest(whole, s.at.Partial)
+			part = remainder(whole, s.at.Partial)
 		}
 		part.From = s.at
 		if err := s.apply(ctx, part); err != nil || end == 0 {
@@ -30,9 +31,9 @@ func (s *session) applySliced(ctx context.Context, whole readmodel.Batch) error 
 	}
 }
 
-// sliceEnd says where the next slice of the batch's range ends, or 0 if all
-// that is left fits in one transaction.
-func (s *session) sliceEnd(ctx context.Context, b readmodel.Batch) (domain.Position, error) {
+// partEnd returns where the next part of the batch's range ends, or 0 if the
+// remainder fits in one transaction.
+func (s *session) partEnd(ctx context.Context, b readmodel.Batch) (domain.Position, error) {
 	through, user := s.writer.FollowersThrough, readmodel.UserKey(0)
 	switch {
 	case len(b.FanOuts) > 0:
@@ -50,6 +51,7 @@ func (s *session) sliceEnd(ctx context.Context, b readmodel.Batch) (domain.Posit
 	if err != nil || end == 0 {
 		return 0, err
 	}
+	// If nothing comes after end, the part is the remainder.
 	next, err := through(ctx, user, end, 1)
 	if err != nil || next == 0 {
 		return 0, err
@@ -57,8 +59,8 @@ func (s *session) sliceEnd(ctx context.Context, b readmodel.Batch) (domain.Posit
 	return end, nil
 }
 
-// slice gives the part of a batch that is about a range, without its rows.
-func slice(b readmodel.Batch, r readmodel.Range) readmodel.Batch {
+// partOf returns the part of a batch over a range, without the batch's rows.
+func partOf(b readmodel.Batch, r readmodel.Range) readmodel.Batch {
 	part := readmodel.Batch{To: readmodel.Checkpoint{Position: b.From.Position, Partial: r.Through, Event: b.From.Event}}
 	for _, f := range b.FanOuts {
 		part.FanOuts = []readmodel.FanOut{{Chirp: f.Chirp, Author: f.Author, Range: r}}
@@ -75,8 +77,8 @@ func slice(b readmodel.Batch, r readmodel.Range) readmodel.Batch {
 	return part
 }
 
-// rest gives a batch without the part of its range up to after.
-func rest(b readmodel.Batch, after domain.Position) readmodel.Batch {
+// remainder returns a batch without the part of its range up to after.
+func remainder(b readmodel.Batch, after domain.Position) readmodel.Batch {
 	for i := range b.FanOuts {
 		b.FanOuts[i].After = after
 	}

@@ -14,19 +14,19 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// reading compares a snapshot of the views with what an oracle says.
-type reading struct {
+// comparison compares a snapshot of the views with an oracle.
+type comparison struct {
 	snapshot  readmodel.Snapshot
 	oracle    projectortest.Oracle
 	threshold int64
 	ids       map[readmodel.UserKey]domain.UserID
-	// size gives the number of rows to ask for at a time.
+	// size returns the number of rows to read at a time.
 	size func() int
 }
 
-// compare says in which way the views at their checkpoint differ from the
-// oracle. In the middle of a large event, only what may be done in part is
-// allowed to differ.
+// compare returns an error that describes how the views at their checkpoint differ
+// from the oracle. In the middle of a large event, only what is applied in parts may
+// differ.
 func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Oracle, threshold int64, size func() int) error {
 	snapshot, err := views.Snapshot(ctx)
 	if err != nil {
@@ -34,7 +34,7 @@ func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Or
 	}
 	defer snapshot.Close()
 	at := snapshot.Generation().Checkpoint
-	r := reading{
+	r := comparison{
 		snapshot: snapshot, oracle: oracle.Through(at.Position), threshold: threshold,
 		ids: make(map[readmodel.UserKey]domain.UserID), size: size,
 	}
@@ -44,10 +44,10 @@ func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Or
 	return nil
 }
 
-// size of everything at once.
+// whole is a size for comparison everything at once.
 func whole() int { return 10_000 }
 
-func (r *reading) users(ctx context.Context, next projectortest.Oracle, partial bool) error {
+func (r *comparison) users(ctx context.Context, next projectortest.Oracle, partial bool) error {
 	rows := r.oracle.Rows(r.threshold)
 	for _, p := range rows.Profiles {
 		r.ids[p.Key] = p.ID
@@ -57,7 +57,7 @@ func (r *reading) users(ctx context.Context, next projectortest.Oracle, partial 
 		if err != nil {
 			return err
 		}
-		errs := []error{differ("profile", got, p)}
+		errs := []error{diff("profile", got, p)}
 		for _, ascending := range []bool{false, true} {
 			feed, err := r.feed(ctx, p.Key, ascending)
 			if err != nil {
@@ -67,7 +67,7 @@ func (r *reading) users(ctx context.Context, next projectortest.Oracle, partial 
 				errs = append(errs, between(feed, r.oracle.Feed(p.ID), next.Feed(p.ID)))
 				continue
 			}
-			errs = append(errs, differ("feed", feed, r.oracle.Feed(p.ID)), r.lists(ctx, rows, p.Key, ascending))
+			errs = append(errs, diff("feed", feed, r.oracle.Feed(p.ID)), r.lists(ctx, rows, p.Key, ascending))
 		}
 		if err := errors.Join(errs...); err != nil {
 			return fmt.Errorf("user %d: %w", p.Key, err)
@@ -77,7 +77,7 @@ func (r *reading) users(ctx context.Context, next projectortest.Oracle, partial 
 }
 
 // lists compares the lists of one user other than the feed.
-func (r *reading) lists(ctx context.Context, rows projectortest.Rows, user readmodel.UserKey, ascending bool) error {
+func (r *comparison) lists(ctx context.Context, rows projectortest.Rows, user readmodel.UserKey, ascending bool) error {
 	byPosition := func(c readmodel.Chirp) domain.Position { return c.Position }
 	since := func(f readmodel.Follow) domain.Position { return f.Since }
 	own, err1 := paged(r, ascending, byPosition, func(w readmodel.Window) ([]readmodel.Chirp, error) {
@@ -95,12 +95,12 @@ func (r *reading) lists(ctx context.Context, rows projectortest.Rows, user readm
 			posted = append(posted, c)
 		}
 	}
-	return errors.Join(err1, err2, err3, differ("own chirps", own, posted),
-		differ("followers", followers, rows.Followers(user)), differ("following", following, rows.Following(user)))
+	return errors.Join(err1, err2, err3, diff("own chirps", own, posted),
+		diff("followers", followers, rows.Followers(user)), diff("following", following, rows.Following(user)))
 }
 
-// feed reads a whole feed page by page and gives it newest first.
-func (r *reading) feed(ctx context.Context, viewer readmodel.UserKey, ascending bool) ([]projectortest.Chirp, error) {
+// feed reads a whole feed page by page and returns it newest first.
+func (r *comparison) feed(ctx context.Context, viewer readmodel.UserKey, ascending bool) ([]projectortest.Chirp, error) {
 	sources, err := r.snapshot.PullFollowees(ctx, viewer)
 	if err != nil {
 		return nil, err
@@ -127,9 +127,9 @@ func (r *reading) feed(ctx context.Context, viewer readmodel.UserKey, ascending 
 	return feed, err
 }
 
-// paged reads a list in pages up to the checkpoint, from either end, and gives
-// it newest first.
-func paged[R any](r *reading, ascending bool, at func(R) domain.Position, read func(readmodel.Window) ([]R, error)) ([]R, error) {
+// paged reads a list in pages up to the checkpoint, from either end, and returns it
+// newest first.
+func paged[R any](r *comparison, ascending bool, at func(R) domain.Position, read func(readmodel.Window) ([]R, error)) ([]R, error) {
 	var all []R
 	w := readmodel.Window{Before: r.snapshot.Generation().Checkpoint.Position + 1, Ascending: ascending}
 	for {
@@ -154,9 +154,9 @@ func paged[R any](r *reading, ascending bool, at func(R) domain.Position, read f
 	return all, nil
 }
 
-// between checks a feed in the middle of a large event: in order and without
-// doubles, it holds no chirp that is neither in the feed before it nor in the
-// one after, and every chirp that is in both.
+// between checks a feed in the middle of a large event: it is in order and without
+// duplicates, it has no chirp that is neither in the feed before the event nor in the
+// one after it, and it has every chirp that is in both.
 func between(got, before, after []projectortest.Chirp) error {
 	in := func(feed []projectortest.Chirp, c projectortest.Chirp) bool {
 		return slices.ContainsFunc(feed, func(o projectortest.Chirp) bool { return o.ID == c.ID })
@@ -177,9 +177,9 @@ func between(got, before, after []projectortest.Chirp) error {
 	return nil
 }
 
-func differ(what string, got, want any) error {
-	if diff := gocmp.Diff(want, got); diff != "" {
-		return fmt.Errorf("%s differs (-want +got):\n%s", what, diff)
+func diff(what string, got, want any) error {
+	if difference := gocmp.Diff(want, got); difference != "" {
+		return fmt.Errorf("%s differs (-want +got):\n%s", what, difference)
 	}
 	return nil
 }

@@ -51,8 +51,8 @@ func wantExact(t testing.TB, stores pair, threshold int64) {
 	}
 }
 
-// race lets the users of a world act at once: two post, and the others follow
-// and unfollow them, each on its own.
+// race has the users of a world act concurrently: two post, and the others follow
+// and unfollow them.
 func race(t testing.TB, w *world, acts int) {
 	var writers sync.WaitGroup
 	for u := range w.users {
@@ -73,7 +73,7 @@ func race(t testing.TB, w *world, acts int) {
 	writers.Wait()
 }
 
-func TestFollowAndUnfollowRacingAFanOutLeaveNoGhostAndNoHole(t *testing.T) {
+func TestFeedsAreExactAfterFollowsThatRaceAFanOut(t *testing.T) {
 	onEach(t, func(t *testing.T, stores pair) {
 		w := newWorld(t, stores.log)
 		w.register(7)
@@ -91,7 +91,7 @@ func TestTwoProjectorsAtOnceKeepFeedsExact(t *testing.T) {
 		w := newWorld(t, stores.log)
 		w.register(7)
 		w.write()
-		for i := range 2 { // both think that they have the lease
+		for i := range 2 { // both believe that they hold the lease
 			views := newFaultyViews(stores.views, nil)
 			views.leases = true
 			p := start(t, projector.Config{
@@ -130,21 +130,21 @@ func TestStandbyTakesOverFromADeadProjector(t *testing.T) {
 	}
 }
 
-func TestPromotionAndDemotionLoseAndDoubleNothing(t *testing.T) {
+func TestFeedsAreExactWhenAUserBecomesACelebrityAndBack(t *testing.T) {
 	onEach(t, func(t *testing.T, stores pair) {
 		w := newWorld(t, stores.log)
 		w.register(6)
-		w.follow(0, 5) // from beginning to end
+		w.follow(0, 5) // throughout
 		for round := range 6 {
 			w.post(5, 1) // pushed
 			crowd(w, 5, 1, 4)
 			w.post(5, 2)   // pulled
-			w.follow(4, 5) // comes in one round as to a celebrity, and goes in the next
+			w.follow(4, 5) // follows a celebrity in one round, and unfollows in the next
 			w.post(5, 1)
 			crowd(w, 5, 1, 4)
 			w.post(5, 1) // pushed again
 			w.write()
-			cfg := limits(1+3*round, 1+2*round) // one by one at first, the whole round at last
+			cfg := limits(1+3*round, 1+2*round) // at first one event a batch, at last the whole round
 			cfg.Threshold = 3
 			project(t, stores, w, cfg)
 			wantExact(t, stores, 3)
@@ -152,15 +152,15 @@ func TestPromotionAndDemotionLoseAndDoubleNothing(t *testing.T) {
 	})
 }
 
-func TestCrashAnywhereHasNoDoubleEffect(t *testing.T) {
+func TestNothingTakesEffectTwiceAfterACrash(t *testing.T) {
 	for i, c := range []struct {
 		name  string
 		fault fault
-	}{{"before a call", crashedBefore}, {"after a call", crashedAfter}, {"no answer though done", committed}} {
+	}{{"before a call", crashedBefore}, {"after a call", crashedAfter}, {"after a commit without an answer", committed}} {
 		t.Run(c.name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, stores pair) {
 				first, step := 0, 1
-				if stores.stride > 4 { // slow: other calls for each fault
+				if stores.stride > 4 { // slow: different calls for each fault
 					first, step = i, 3
 				}
 				for call, met := first, true; met; call += step {
@@ -171,18 +171,18 @@ func TestCrashAnywhereHasNoDoubleEffect(t *testing.T) {
 	}
 }
 
-// crashes plays a world in which every kind of batch occurs, lets a fault
-// befall one call, and says whether there was such a call.
+// crashes projects a world in which every kind of batch occurs, with a fault in one
+// call, and reports whether there was such a call.
 func crashes(t *testing.T, stores pair, call int, f fault) bool {
 	w := newWorld(t, stores.log)
 	w.register(5)
 	w.post(4, 3)
 	crowd(w, 4, 0, 3) // three backfills
-	w.post(4, 1)      // a fan-out, in slices
+	w.post(4, 1)      // a fan-out, in parts
 	w.follow(1, 4)    // a cleanup
 	crowd(w, 4, 1, 2)
 	w.follow(3, 4)
-	w.post(4, 2) // marks, in slices
+	w.post(4, 2) // marks, in parts
 	w.write()
 	views := newFaultyViews(stores.views, map[int]fault{call: f})
 	cfg := limits(4, 2)
@@ -221,7 +221,7 @@ func TestRestartWithAnotherThresholdChangesNothing(t *testing.T) {
 			project(t, stores, w, projector.Config{Threshold: threshold, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			wantExact(t, stores, 3)
 			if warned := strings.Contains(log.String(), "celebrity threshold"); warned != (threshold != 3) {
-				t.Errorf("threshold %d in place of 3: warned is %t", threshold, warned)
+				t.Errorf("with threshold %d, while the views have 3, the projector warned: %t", threshold, warned)
 			}
 		}
 	})

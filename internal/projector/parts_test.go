@@ -50,7 +50,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	}
 }
 
-func TestLargeEventIsAppliedInSlices(t *testing.T) {
+func TestLargeEventIsAppliedInParts(t *testing.T) {
 	for _, c := range []foldCase{
 		{
 			name: "a fan-out that ends at a boundary", users: 5, limits: limits(100, 2),
@@ -107,8 +107,8 @@ func TestLargeEventIsAppliedInSlices(t *testing.T) {
 	}
 }
 
-func TestLargeEventIsResumedWhereItWasLeft(t *testing.T) {
-	for _, then := range []int{1, 2, 3, 100} { // deliveries a batch, after the crash
+func TestLargeEventIsResumedAfterItsLastPart(t *testing.T) {
+	for _, then := range []int{1, 2, 3, 100} { // MaxDeliveries after the crash
 		stores := memory.open(t)
 		w := newWorld(t, stores.log)
 		w.register(6)
@@ -119,7 +119,7 @@ func TestLargeEventIsResumedWhereItWasLeft(t *testing.T) {
 		w.post(0, 1)
 		w.write()
 
-		dying := newFaultyViews(stores.views, map[int]fault{3: crashedAfter}) // profiles, then end, next, and the first slice
+		dying := newFaultyViews(stores.views, map[int]fault{3: crashedAfter}) // the calls before: profiles, the part's end, what comes after it
 		cfg := limits(100, 2)
 		cfg.Log, cfg.Views, cfg.Threshold, cfg.Holder = stores.log, dying, 100, "test"
 		if err := projectTo(cfg, w.head(), dying.crashed); err != nil {
