@@ -9,7 +9,7 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// countedViews counts the reads of its snapshots, and which are still open.
+// countedViews counts the reads of its snapshots, and the snapshots that are open.
 type countedViews struct {
 	readmodel.Store
 	reads int
@@ -93,19 +93,19 @@ func TestReadsDoNotGrowWithTheAnswer(t *testing.T) {
 		}, 2},
 		"Follows":  {func(r *query.Reader) error { _, err := r.Follows(t.Context(), ann, all); return err }, 1},
 		"Profiles": {func(r *query.Reader) error { _, err := r.ProfilesByKey(t.Context(), all); return err }, 1},
-		"none":     {func(r *query.Reader) error { _, err := r.ProfilesByKey(t.Context(), nil); return err }, 0},
+		"no keys":  {func(r *query.Reader) error { _, err := r.ProfilesByKey(t.Context(), nil); return err }, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			v.reads = 0
 			r := open(t, s, 0)
 			if err := test.read(r); err != nil || v.reads != test.want {
-				t.Errorf("it took %d reads, error %v; want %d", v.reads, err, test.want)
+				t.Errorf("got %d reads, error %v; want %d", v.reads, err, test.want)
 			}
 			r.Close()
 		})
 	}
 	if _, err := s.Open(t.Context(), w.at+1); err == nil || v.open != 0 {
-		t.Errorf("%d snapshots are open after all are closed and one was refused with %v", v.open, err)
+		t.Errorf("got %d open snapshots after all are closed and Open returned %v, want none", v.open, err)
 	}
 }

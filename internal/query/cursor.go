@@ -12,23 +12,24 @@ import (
 )
 
 // A cursor is 25 bytes in unpadded base64url: a version, the position and the
-// hash of the event there as 8 bytes each, the highest first, and the first 8
-// bytes of an HMAC-SHA256 of them all under the log's epoch. It is no secret;
-// the code is there so that a cursor of another log, or an altered one, is
-// refused and not misread, and the hash so that one from before a backup was
-// restored is.
+// hash of the event there as 8 bytes each, big-endian, and the first 8 bytes of
+// an HMAC-SHA256 of them all, keyed with the log's epoch. The key is no secret.
+// The MAC detects a cursor of another log, or an altered one; the hash detects
+// a cursor from before a backup was restored, when another event may have taken
+// its position.
 const (
 	cursorVersion = 2
-	cursorSigned  = 1 + 8 + 8        // bytes under the code
-	cursorBytes   = cursorSigned + 8 // with the code
+	cursorSigned  = 1 + 8 + 8        // bytes under the MAC
+	cursorBytes   = cursorSigned + 8 // with the MAC
 
 	// oldCursorVersion and oldCursorBytes are those of cursors without a hash.
+	// They are recognized only to explain why they are refused.
 	oldCursorVersion = 1
 	oldCursorBytes   = 1 + 8 + 8
 )
 
-// Cursor returns the opaque name of the place of an event. Two readings of one
-// log give the same cursor for the same event.
+// Cursor returns the cursor of the event at a position. All Readers of one log
+// return the same cursor for the same event.
 func (r *Reader) Cursor(p domain.Position, event domain.EventHash) string {
 	b := make([]byte, cursorSigned, cursorSigned+sha256.Size)
 	b[0] = cursorVersion
@@ -38,13 +39,18 @@ func (r *Reader) Cursor(p domain.Position, event domain.EventHash) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// ParseCursor reads what Cursor gave, and looks in the log whether the event is
-// still there. Four things are CursorInvalid: a cursor of another log, an
-// altered one, one from beyond the log's head, and one whose event is not the
-// one that the log has at its position, because a backup was restored after it
-// was given out. One from beyond the reading's checkpoint is fine: it was given
-// out by a reading that knew more. While the log lacks an event that the views
-// show, the two don't belong together, and the answer is Unavailable.
+// ParseCursor returns the position of a cursor that Cursor returned, after
+// checking that the log still has its event. It returns CursorInvalid for
+//
+//  1. a cursor of another log,
+//  2. an altered cursor,
+//  3. a position beyond the log's head, and
+//  4. a position at which the log has another event, because a backup was
+//     restored since.
+//
+// A cursor from beyond the Reader's own checkpoint is valid: a Reader with a
+// later checkpoint issued it. If the log lacks an event that the views show, the
+// two are not consistent for now, and the error is Unavailable.
 func (r *Reader) ParseCursor(ctx context.Context, s string) (domain.Position, error) {
 	p, event, err := r.openCursor(s)
 	if err != nil {
@@ -70,8 +76,7 @@ func cursorInvalid(cursor, why string) error {
 	return domain.Errorf(domain.CursorInvalid, "cursor %.40q %s; start again without it", cursor, why)
 }
 
-// openCursor reads a cursor that was signed by this log, without a look at the
-// log.
+// openCursor decodes a cursor and checks its MAC. It does not read the log.
 func (r *Reader) openCursor(s string) (domain.Position, domain.EventHash, error) {
 	invalid := cursorInvalid(s, "was not given out by this server, or was altered")
 	if n := base64.RawURLEncoding.DecodedLen(len(s)); n != cursorBytes && n != oldCursorBytes {
@@ -94,7 +99,7 @@ func (r *Reader) openCursor(s string) (domain.Position, domain.EventHash, error)
 	return p, event, nil
 }
 
-// sign appends the code to the bytes under it.
+// sign appends the MAC of b to b.
 func (r *Reader) sign(b []byte) []byte {
 	mac := hmac.New(sha256.New, []byte(r.generation.Epoch))
 	mac.Write(b)

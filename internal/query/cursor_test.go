@@ -14,7 +14,8 @@ import (
 	"chirp/internal/readmodel/readmodeltest"
 )
 
-// history is what a log says of the events at positions.
+// history returns the hash of the event at a position of a log, and whether there
+// is one.
 type history func(domain.Position) (event domain.EventHash, found bool)
 
 func (h history) hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
@@ -27,14 +28,14 @@ func (h history) hashes(_ context.Context, positions []domain.Position) (map[dom
 	return found, nil
 }
 
-// upTo is the history of a log that ends at a position.
+// upTo returns the history of a log that ends at a position.
 func upTo(head domain.Position) history {
 	return func(p domain.Position) (domain.EventHash, bool) { return hash(p), p > 0 && p <= head }
 }
 
 func hash(p domain.Position) domain.EventHash { return domain.EventHash(p * 0x1234567) }
 
-// readerOf opens a reading of empty views of a log.
+// readerOf returns a Reader of empty views of a log.
 func readerOf(t testing.TB, epoch string, h history) *query.Reader {
 	t.Helper()
 	store := readmodeltest.NewMemory()
@@ -50,10 +51,10 @@ func TestCursor(t *testing.T) {
 	for _, p := range []domain.Position{1, 2, 255, 256, 1 << 40, math.MaxInt64} {
 		c := r.Cursor(p, hash(p))
 		if got, err := r.ParseCursor(t.Context(), c); err != nil || got != p {
-			t.Errorf("the cursor of %d gave %d, %v", p, got, err)
+			t.Errorf("parse the cursor of %d: got %d, %v", p, got, err)
 		}
 		if got := again.Cursor(p, hash(p)); got != c {
-			t.Errorf("another reading gave the cursor %q for %d, want %q", got, p, c)
+			t.Errorf("another Reader's cursor of %d: got %q, want %q", p, got, c)
 		}
 	}
 }
@@ -85,7 +86,7 @@ func TestCursorRefused(t *testing.T) {
 			p, err := r.ParseCursor(t.Context(), test.cursor)
 			wantKind(t, err, domain.CursorInvalid)
 			if p != 0 || err == nil || !strings.Contains(err.Error(), test.why) || !strings.Contains(err.Error(), "start again without it") || len(err.Error()) > 200 {
-				t.Errorf("got %d, %v; want no position, %q and what to do, shortly", p, err, test.why)
+				t.Errorf("got %d, %v; want no position, the reason %q and what to do, in at most 200 bytes", p, err, test.why)
 			}
 		})
 	}
@@ -95,15 +96,14 @@ func TestCursorRefused(t *testing.T) {
 			for _, c := range alphabet {
 				altered := good[:i] + string(c) + good[i+1:]
 				if p, err := r.ParseCursor(t.Context(), altered); altered != good && err == nil {
-					t.Fatalf("%q was taken for position %d", altered, p)
+					t.Fatalf("%q was parsed as position %d", altered, p)
 				}
 			}
 		}
 	})
 }
 
-// Neither an outage nor a log that is behind the views says anything of a
-// cursor.
+// Neither an outage nor a log that is behind the views proves a cursor invalid.
 func TestCursorThatCannotBeCheckedIsNotRefused(t *testing.T) {
 	away := errors.New("away")
 	w := newWorld(t)
@@ -112,7 +112,7 @@ func TestCursorThatCannotBeCheckedIsNotRefused(t *testing.T) {
 	r := open(t, s, 0)
 	cursor := w.cursor(r, 1)
 	if p, err := r.ParseCursor(t.Context(), cursor); err != nil || p != 1 {
-		t.Errorf("the cursor gave %d, %v", p, err)
+		t.Errorf("ParseCursor: got %d, %v; want 1", p, err)
 	}
 	s.Hashes = upTo(0).hashes
 	_, err := open(t, s, 0).ParseCursor(t.Context(), cursor)
@@ -121,7 +121,7 @@ func TestCursorThatCannotBeCheckedIsNotRefused(t *testing.T) {
 		return nil, away
 	}
 	if _, err := open(t, s, 0).ParseCursor(t.Context(), cursor); !errors.Is(err, away) {
-		t.Errorf("without the log it gave %v, want %v", err, away)
+		t.Errorf("ParseCursor without the log: got %v, want %v", err, away)
 	}
 }
 
@@ -134,9 +134,9 @@ func FuzzParseCursor(f *testing.F) {
 		p, err := r.ParseCursor(t.Context(), s)
 		switch {
 		case err != nil && (p != 0 || domain.KindOf(err) != domain.CursorInvalid):
-			t.Errorf("%q gave %d and the error %v", s, p, err)
+			t.Errorf("%q: got %d and the error %v", s, p, err)
 		case err == nil && (p < 1 || r.Cursor(p, hash(p)) != s):
-			t.Errorf("%q gave position %d, whose cursor is %q", s, p, r.Cursor(p, hash(p)))
+			t.Errorf("%q: got position %d, whose cursor is %q", s, p, r.Cursor(p, hash(p)))
 		}
 	})
 }

@@ -9,26 +9,26 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Feed gives a page of a viewer's feed: the chirps of all whom the viewer
-// follows, newest first. A viewer whom the views don't know yet has an empty
-// feed, for registration comes before its projection.
+// Feed returns a page of a viewer's feed: the chirps of the users the viewer
+// follows, newest first. A viewer whom the views don't show yet has an empty
+// feed, because a registration is answered before it is projected.
 func (r *Reader) Feed(ctx context.Context, viewer domain.UserID, p Page) (Connection[readmodel.Chirp], error) {
-	s, err := r.slice(ctx, p)
+	parsed, err := r.parsePage(ctx, p)
 	if err != nil {
 		return Connection[readmodel.Chirp]{}, err
 	}
-	rows, around, err := readPage(s, r.Checkpoint(), chirpAt, func(w readmodel.Window) ([]readmodel.Chirp, error) {
+	rows, info, err := readPage(parsed, r.Checkpoint(), chirpAt, func(w readmodel.Window) ([]readmodel.Chirp, error) {
 		return r.feed(ctx, viewer, w)
 	})
 	if err != nil {
 		return Connection[readmodel.Chirp]{}, fmt.Errorf("read the feed of %s: %w", viewer, err)
 	}
-	return r.chirps(rows, around), nil
+	return r.chirps(rows, info), nil
 }
 
-// FeedAfter gives the chirps of a viewer's feed that are newer than a position,
-// oldest first, at most limit of them. Fewer than limit are all there are up
-// to the reading's checkpoint.
+// FeedAfter returns the chirps of a viewer's feed that are newer than a position,
+// oldest first, at most limit of them. If it returns fewer than limit, there are
+// no more up to the Reader's checkpoint.
 func (r *Reader) FeedAfter(ctx context.Context, viewer domain.UserID, after domain.Position, limit int) ([]readmodel.Chirp, error) {
 	if limit < 1 {
 		return nil, domain.Errorf(domain.Invalid, "limit is %d, it must be at least 1", limit)
@@ -41,8 +41,8 @@ func (r *Reader) FeedAfter(ctx context.Context, viewer domain.UserID, after doma
 	return rows, nil
 }
 
-// FolloweeIDs gives the ids of all whom a viewer follows, in any order, and
-// none for a viewer whom the views don't know yet.
+// FolloweeIDs returns the ids of all users a viewer follows, in any order, and
+// none for a viewer whom the views don't show yet.
 func (r *Reader) FolloweeIDs(ctx context.Context, viewer domain.UserID) ([]domain.UserID, error) {
 	p, err := r.views.ProfileByID(ctx, viewer)
 	if errors.Is(err, readmodel.ErrNotFound) {
@@ -58,23 +58,25 @@ func (r *Reader) FolloweeIDs(ctx context.Context, viewer domain.UserID) ([]domai
 	return ids, nil
 }
 
-// ChirpsBy gives a page of an author's own chirps.
+// ChirpsBy returns a page of an author's own chirps, newest first.
 func (r *Reader) ChirpsBy(ctx context.Context, author readmodel.UserKey, p Page) (Connection[readmodel.Chirp], error) {
-	s, err := r.slice(ctx, p)
+	parsed, err := r.parsePage(ctx, p)
 	if err != nil {
 		return Connection[readmodel.Chirp]{}, err
 	}
-	rows, around, err := readPage(s, r.Checkpoint(), chirpAt, func(w readmodel.Window) ([]readmodel.Chirp, error) {
+	rows, info, err := readPage(parsed, r.Checkpoint(), chirpAt, func(w readmodel.Window) ([]readmodel.Chirp, error) {
 		return r.views.ChirpsBy(ctx, author, w)
 	})
 	if err != nil {
 		return Connection[readmodel.Chirp]{}, fmt.Errorf("read the chirps of user %d: %w", author, err)
 	}
-	return r.chirps(rows, around), nil
+	return r.chirps(rows, info), nil
 }
 
-// feed reads the timeline and the pulled chirps through one window, and merges
-// them. No chirp is in both.
+// feed merges the viewer's timeline, to which chirps were pushed, with the chirps
+// that are pulled from the celebrities the viewer follows. Each chirp is delivered
+// in one of the two ways, so none is in both lists. Both are read with the full
+// limit of the window, because all rows of the page may come from one of them.
 func (r *Reader) feed(ctx context.Context, viewer domain.UserID, w readmodel.Window) ([]readmodel.Chirp, error) {
 	p, err := r.views.ProfileByID(ctx, viewer)
 	if errors.Is(err, readmodel.ErrNotFound) {
@@ -98,7 +100,7 @@ func (r *Reader) feed(ctx context.Context, viewer domain.UserID, w readmodel.Win
 	return merge(pushed, pulled, w), nil
 }
 
-// merge joins two lists that are in the window's order.
+// merge merges two lists that are in the window's order, up to its limit.
 func merge(a, b []readmodel.Chirp, w readmodel.Window) []readmodel.Chirp {
 	merged := make([]readmodel.Chirp, 0, min(len(a)+len(b), w.Limit))
 	for len(merged) < w.Limit && len(a)+len(b) > 0 {
@@ -114,10 +116,10 @@ func merge(a, b []readmodel.Chirp, w readmodel.Window) []readmodel.Chirp {
 
 func chirpAt(c readmodel.Chirp) domain.Position { return c.Position }
 
-func (r *Reader) chirps(rows []readmodel.Chirp, around Around) Connection[readmodel.Chirp] {
+func (r *Reader) chirps(rows []readmodel.Chirp, info PageInfo) Connection[readmodel.Chirp] {
 	edges := make([]Edge[readmodel.Chirp], len(rows))
 	for i, c := range rows {
 		edges[i] = Edge[readmodel.Chirp]{Node: c, Cursor: r.Cursor(c.Position, domain.HashEvent(domain.ChirpStream(c.ID), c.PostedAt))}
 	}
-	return Connection[readmodel.Chirp]{Edges: edges, Around: around}
+	return Connection[readmodel.Chirp]{Edges: edges, PageInfo: info}
 }

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// randomWorld is a few users who did things in a random order.
+// randomWorld returns a world of a few users with a random history, and the users.
 func randomWorld(t *rapid.T) (*world, []readmodel.UserKey) {
 	w := newWorld(t)
 	var users []readmodel.UserKey
@@ -23,13 +23,13 @@ func randomWorld(t *rapid.T) (*world, []readmodel.UserKey) {
 	for range rapid.IntRange(0, 40).Draw(t, "events") {
 		a, b := some.Draw(t, "user"), some.Draw(t, "other")
 		follows := w.oracle.Following(userID(a))[userID(b)]
-		switch act := rapid.IntRange(0, 5).Draw(t, "act"); {
-		case act < 2:
+		switch action := rapid.IntRange(0, 5).Draw(t, "action"); {
+		case action < 2:
 			w.post(a, readmodel.Push)
-		case act < 4:
+		case action < 4:
 			w.post(a, readmodel.Pull)
 		case a == b:
-		case follows && act == 4:
+		case follows && action == 4:
 			w.unfollow(a, b)
 		case !follows:
 			w.follow(a, b)
@@ -38,7 +38,8 @@ func randomWorld(t *rapid.T) (*world, []readmodel.UserKey) {
 	return w, users
 }
 
-// Whatever the sizes of its pages, a list is the same, in both directions.
+// Whatever the page sizes, the pages of a list add up to the whole list, from the
+// newest row and, for a feed, from the oldest.
 func TestPagesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, users := randomWorld(t)
@@ -80,15 +81,16 @@ func chirpAts(read func(query.Page) (query.Connection[readmodel.Chirp], error)) 
 	}
 }
 
-// ats puts in each profile's place the position of the follow that it is for.
-func ats(c query.Connection[readmodel.Profile], follows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey) query.Connection[domain.Position] {
+// followAts replaces each profile by the position of the follow that put it in the
+// list.
+func followAts(c query.Connection[readmodel.Profile], follows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey) query.Connection[domain.Position] {
 	return rows(c, func(p readmodel.Profile) domain.Position {
 		return follows[slices.IndexFunc(follows, func(f readmodel.Follow) bool { return end(f) == p.Key })].Since
 	})
 }
 
 func rows[T any](c query.Connection[T], at func(T) domain.Position) query.Connection[domain.Position] {
-	out := query.Connection[domain.Position]{Around: c.Around}
+	out := query.Connection[domain.Position]{PageInfo: c.PageInfo}
 	for _, e := range c.Edges {
 		out.Edges = append(out.Edges, query.Edge[domain.Position]{Node: at(e.Node), Cursor: e.Cursor})
 	}
@@ -114,10 +116,10 @@ func wantList(t *rapid.T, size *rapid.Generator[int], want []domain.Position, re
 			}
 		}
 		if len(c.Edges) > first || len(c.Edges) < first && c.HasNextPage {
-			t.Fatalf("a page of %d has %d rows, and says %t to more", first, len(c.Edges), c.HasNextPage)
+			t.Fatalf("a page of %d has %d rows and HasNextPage %t", first, len(c.Edges), c.HasNextPage)
 		}
 		if wantPrevious := page.After != ""; c.HasPreviousPage != wantPrevious {
-			t.Fatalf("a page after %q says %t to a previous one", page.After, c.HasPreviousPage)
+			t.Fatalf("a page after %q has HasPreviousPage %t", page.After, c.HasPreviousPage)
 		}
 		if wantNext := len(got) < len(want); c.HasNextPage != wantNext {
 			t.Fatalf("after %d of %d rows, HasNextPage is %t", len(got), len(want), c.HasNextPage)
@@ -154,8 +156,8 @@ func wantOldestFirst(t *rapid.T, size *rapid.Generator[int], want []domain.Posit
 	}
 }
 
-// Paging goes on where it was when chirps arrive and follows change.
-func TestPagingWhileThingsHappen(t *testing.T) {
+// Paging continues after its cursor when chirps arrive and follows change.
+func TestPagingContinuesWhileFeedChanges(t *testing.T) {
 	w := newWorld(t)
 	ann, bob := w.register(), w.register()
 	w.follow(ann, bob)
@@ -195,7 +197,7 @@ func TestPageRefusesACursor(t *testing.T) {
 	}
 }
 
-// A cursor may come from a reading that knew more than this one.
+// A cursor may come from a Reader with a later checkpoint.
 func TestPageAfterACursorBeyondTheCheckpoint(t *testing.T) {
 	w := newWorld(t)
 	ann, bob := w.register(), w.register()
@@ -209,19 +211,19 @@ func TestPageAfterACursorBeyondTheCheckpoint(t *testing.T) {
 	}
 	chirps, err := r.FeedAfter(t.Context(), userID(ann), p+5, 5)
 	if err != nil || len(chirps) != 0 {
-		t.Errorf("FeedAfter gave %v, %v; want nothing", chirps, err)
+		t.Errorf("FeedAfter: got %v, %v; want nothing", chirps, err)
 	}
 }
 
-func TestFeedOfAViewerWhoIsNotThereYet(t *testing.T) {
+func TestFeedOfAnUnprojectedViewerIsEmpty(t *testing.T) {
 	r := newWorld(t).open()
 	if c, err := r.Feed(t.Context(), "user_new", query.Page{First: new(1)}); err != nil || len(c.Edges) != 0 {
-		t.Errorf("Feed gave %v, %v; want nothing", c, err)
+		t.Errorf("Feed: got %v, %v; want nothing", c, err)
 	}
 	if got, err := r.FeedAfter(t.Context(), "user_new", 0, 1); err != nil || len(got) != 0 {
-		t.Errorf("FeedAfter gave %v, %v; want nothing", got, err)
+		t.Errorf("FeedAfter: got %v, %v; want nothing", got, err)
 	}
 	if got, err := r.FolloweeIDs(t.Context(), "user_new"); err != nil || len(got) != 0 {
-		t.Errorf("FolloweeIDs gave %v, %v; want nothing", got, err)
+		t.Errorf("FolloweeIDs: got %v, %v; want nothing", got, err)
 	}
 }

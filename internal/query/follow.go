@@ -8,39 +8,38 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Followers gives a page of those who follow a user, who followed last first.
+// Followers returns a page of a user's followers, most recent first.
 func (r *Reader) Followers(ctx context.Context, followee readmodel.UserKey, p Page) (Connection[readmodel.Profile], error) {
-	s, err := r.slice(ctx, p)
+	parsed, err := r.parsePage(ctx, p)
 	if err != nil {
 		return Connection[readmodel.Profile]{}, err
 	}
-	rows, around, err := readPage(s, r.Checkpoint(), followAt, func(w readmodel.Window) ([]readmodel.Follow, error) {
+	rows, info, err := readPage(parsed, r.Checkpoint(), followAt, func(w readmodel.Window) ([]readmodel.Follow, error) {
 		return r.views.Followers(ctx, followee, w)
 	})
 	if err != nil {
 		return Connection[readmodel.Profile]{}, fmt.Errorf("read the followers of user %d: %w", followee, err)
 	}
-	return r.profiles(ctx, rows, func(f readmodel.Follow) readmodel.UserKey { return f.Follower }, around)
+	return r.profiles(ctx, rows, func(f readmodel.Follow) readmodel.UserKey { return f.Follower }, info)
 }
 
-// Following gives a page of those whom a user follows, whom it followed last
-// first.
+// Following returns a page of the users that a user follows, most recent first.
 func (r *Reader) Following(ctx context.Context, follower readmodel.UserKey, p Page) (Connection[readmodel.Profile], error) {
-	s, err := r.slice(ctx, p)
+	parsed, err := r.parsePage(ctx, p)
 	if err != nil {
 		return Connection[readmodel.Profile]{}, err
 	}
-	rows, around, err := readPage(s, r.Checkpoint(), followAt, func(w readmodel.Window) ([]readmodel.Follow, error) {
+	rows, info, err := readPage(parsed, r.Checkpoint(), followAt, func(w readmodel.Window) ([]readmodel.Follow, error) {
 		return r.views.Following(ctx, follower, w)
 	})
 	if err != nil {
 		return Connection[readmodel.Profile]{}, fmt.Errorf("read whom user %d follows: %w", follower, err)
 	}
-	return r.profiles(ctx, rows, func(f readmodel.Follow) readmodel.UserKey { return f.Followee }, around)
+	return r.profiles(ctx, rows, func(f readmodel.Follow) readmodel.UserKey { return f.Followee }, info)
 }
 
-// Follows says for each of some users whether a follower follows it. Every key
-// asked for is in the answer. Nobody, key 0, follows no one.
+// Follows reports for each followee whether the follower follows it. The result
+// has an entry for every followee. An anonymous viewer, key 0, follows no one.
 func (r *Reader) Follows(ctx context.Context, follower readmodel.UserKey, followees []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
 	answer := make(map[readmodel.UserKey]bool, len(followees))
 	for _, k := range followees {
@@ -63,9 +62,9 @@ func (r *Reader) Follows(ctx context.Context, follower readmodel.UserKey, follow
 
 func followAt(f readmodel.Follow) domain.Position { return f.Since }
 
-// profiles makes a page of the users at one end of some follows. The views
-// don't know the follows' hashes, so they come from the log.
-func (r *Reader) profiles(ctx context.Context, rows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey, around Around) (Connection[readmodel.Profile], error) {
+// profiles returns the users at one end of some follows as a page. The views
+// don't store the hashes of follow events, so profiles reads them from the log.
+func (r *Reader) profiles(ctx context.Context, rows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey, info PageInfo) (Connection[readmodel.Profile], error) {
 	keys, since := make([]readmodel.UserKey, len(rows)), make([]domain.Position, len(rows))
 	for i, f := range rows {
 		keys[i], since[i] = end(f), f.Since
@@ -86,5 +85,5 @@ func (r *Reader) profiles(ctx context.Context, rows []readmodel.Follow, end func
 		}
 		edges[i] = Edge[readmodel.Profile]{Node: user, Cursor: r.Cursor(f.Since, hashes[f.Since])}
 	}
-	return Connection[readmodel.Profile]{Edges: edges, Around: around}, nil
+	return Connection[readmodel.Profile]{Edges: edges, PageInfo: info}, nil
 }

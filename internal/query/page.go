@@ -8,30 +8,29 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// MaxFirst is the most rows that one page can have.
+// MaxFirst is the maximum number of rows in a page.
 const MaxFirst = 100
 
-// defaultFirst is how long a page is when nobody says.
+// defaultFirst is the size of a page for which neither First nor Last is set.
 const defaultFirst = 20
 
-// Page says which part of a list is wanted, as the arguments of a Relay
-// connection do: of the rows that come after the row with the cursor After and
-// before the one with the cursor Before, the First ones or the Last ones. They
-// are given in the list's order either way.
+// Page selects a part of a list, as the arguments of a Relay connection do: of
+// the rows after the cursor After and before the cursor Before, the first First
+// or the last Last. Either way the rows are in the list's order.
 type Page struct {
-	// First and Last are 1 to 100, and not both given; anything else is refused
-	// as Invalid. With neither, First is 20.
+	// First and Last are 1 to 100, and at most one of them is set; anything else
+	// is Invalid. If neither is set, First is 20.
 	First *int
 	Last  *int
 	// After and Before are cursors from an Edge of this or any other list of
-	// the same log, or empty for the list's ends: rows older than the position
-	// of After and newer than that of Before are given, whether or not the rows
-	// that they came from are in the list.
+	// the same log, or empty for the list's ends. They select the rows that are
+	// older than After's position and newer than Before's, whether or not the
+	// rows that the cursors came from are in the list.
 	After  string
 	Before string
 }
 
-// Size gives how many rows a page asks for, whether or not it may.
+// Size returns how many rows a page asks for. It does not check the limits.
 func (p Page) Size() int {
 	switch {
 	case p.First != nil:
@@ -46,129 +45,133 @@ func (p Page) Size() int {
 // Connection is one page of a list.
 type Connection[T any] struct {
 	Edges []Edge[T]
-	Around
+	PageInfo
 }
 
-// Around says what a list has besides a page, by the rules of Relay's
-// specification: the end that a page was counted from is told of by its cursor
-// alone, so that it is false without one.
-type Around struct {
-	// HasNextPage says for a page by Last that there is a row at or after the
-	// place of Before, and for one by First that rows were left over between
-	// the page and Before.
+// PageInfo reports whether a list goes on around a page, by the rules of Relay's
+// specification. On the side that a page is counted from, which is the beginning
+// for First and the end for Last, the answer depends on the cursor of that side:
+// without one it is false.
+type PageInfo struct {
+	// HasNextPage reports for a page by First whether rows were left over
+	// between the page and Before, and for a page by Last whether there is a row
+	// at or after Before.
 	HasNextPage bool
-	// HasPreviousPage says for a page by First that there is a row at or before
-	// the place of After, and for one by Last that rows were left over between
+	// HasPreviousPage reports for a page by First whether there is a row at or
+	// before After, and for a page by Last whether rows were left over between
 	// After and the page.
 	HasPreviousPage bool
 }
 
-// Edge is a row of a list, and the cursor that names its place.
+// Edge is a row of a list, and its cursor.
 type Edge[T any] struct {
 	Node   T
 	Cursor string
 }
 
-// slice is a Page with its cursors read.
-type slice struct {
+// parsedPage is a valid Page with its cursors resolved to positions. Lists are
+// newest first, so the rows that follow after in the list have lower positions.
+type parsedPage struct {
 	size   int
 	last   bool            // counted from the list's end
 	after  domain.Position // 0 for the list's beginning
 	before domain.Position // 0 for the list's end
 }
 
-func (r *Reader) slice(ctx context.Context, p Page) (slice, error) {
-	s := slice{size: p.Size(), last: p.Last != nil}
+func (r *Reader) parsePage(ctx context.Context, p Page) (parsedPage, error) {
+	parsed := parsedPage{size: p.Size(), last: p.Last != nil}
 	argument := "first"
-	if s.last {
+	if parsed.last {
 		argument = "last"
 	}
 	switch {
 	case p.First != nil && p.Last != nil:
-		return slice{}, domain.Errorf(domain.Invalid, "first and last are both given; leave one of them out")
-	case s.size < 1 || s.size > MaxFirst:
-		return slice{}, domain.Errorf(domain.Invalid, "%s is %d, it must be 1 to %d", argument, s.size, MaxFirst)
+		return parsedPage{}, domain.Errorf(domain.Invalid, "first and last are both given; leave one of them out")
+	case parsed.size < 1 || parsed.size > MaxFirst:
+		return parsedPage{}, domain.Errorf(domain.Invalid, "%s is %d, it must be 1 to %d", argument, parsed.size, MaxFirst)
 	}
 	var err error
 	if p.After != "" {
-		if s.after, err = r.ParseCursor(ctx, p.After); err != nil {
-			return slice{}, err
+		if parsed.after, err = r.ParseCursor(ctx, p.After); err != nil {
+			return parsedPage{}, err
 		}
 	}
 	if p.Before != "" {
-		if s.before, err = r.ParseCursor(ctx, p.Before); err != nil {
-			return slice{}, err
+		if parsed.before, err = r.ParseCursor(ctx, p.Before); err != nil {
+			return parsedPage{}, err
 		}
 	}
-	return s, nil
+	return parsed, nil
 }
 
-// from is the place that the page is counted from, 0 for an end of the list.
-func (s slice) from() domain.Position {
-	if s.last {
-		return s.before
+// from returns the position of the cursor that the page is counted from, 0 if it
+// is counted from an end of the list.
+func (p parsedPage) from() domain.Position {
+	if p.last {
+		return p.before
 	}
-	return s.after
+	return p.after
 }
 
-// window gives the window that a slice is read through: one row more than
-// wanted, which tells whether the list goes on, and the row of the cursor that
-// the page is counted from, which tells whether there is something on that
-// side. It ends at the checkpoint, so that an event which is only part applied
-// stays unseen.
-func (s slice) window(checkpoint domain.Position) readmodel.Window {
-	w := readmodel.Window{After: s.before, Before: checkpoint + 1, Limit: s.size + 1, Ascending: s.last}
-	if s.after > 0 {
-		w.Before = min(s.after, w.Before)
+// window returns the window that the page is read through. It holds one row more
+// than the page, which shows whether the list goes on, and, if the page is
+// counted from a cursor, that cursor's row, which shows whether there is anything
+// on that side. It ends at the checkpoint, to hide an event that is applied only
+// in part.
+func (p parsedPage) window(checkpoint domain.Position) readmodel.Window {
+	w := readmodel.Window{After: p.before, Before: checkpoint + 1, Limit: p.size + 1, Ascending: p.last}
+	if p.after > 0 {
+		w.Before = min(p.after, w.Before)
 	}
 	switch {
-	case s.from() == 0:
+	case p.from() == 0:
 		return w
-	case s.last:
-		w.After = s.before - 1
+	case p.last:
+		w.After = p.before - 1 // includes the row of before, as the next case that of after
 	default:
-		w.Before = min(s.after, checkpoint) + 1
+		w.Before = min(p.after, checkpoint) + 1
 	}
 	w.Limit++
 	return w
 }
 
-// farSide gives the window of one row on the far side of the cursor that the
-// page is counted from, and at it.
-func (s slice) farSide(checkpoint domain.Position) readmodel.Window {
-	if s.last {
-		return readmodel.Window{Before: min(s.before, checkpoint) + 1, Limit: 1}
+// farSide returns the window of one row at the cursor that the page is counted
+// from, or on the side of it that the page is not on.
+func (p parsedPage) farSide(checkpoint domain.Position) readmodel.Window {
+	if p.last {
+		return readmodel.Window{Before: min(p.before, checkpoint) + 1, Limit: 1}
 	}
-	return readmodel.Window{After: s.after - 1, Before: checkpoint + 1, Limit: 1, Ascending: true}
+	return readmodel.Window{After: p.after - 1, Before: checkpoint + 1, Limit: 1, Ascending: true}
 }
 
-// readPage reads the rows of a slice and what is around them. The cursor's own
-// row is nearly always in the list still; only if it is not, the list is asked
-// once more what lies on its far side.
-func readPage[R any](s slice, checkpoint domain.Position, at func(R) domain.Position, read func(readmodel.Window) ([]R, error)) ([]R, Around, error) {
-	rows, err := read(s.window(checkpoint))
+// readPage reads the rows of a page and its PageInfo. One read nearly always
+// suffices, because the row of the cursor that the page is counted from is still
+// in the list. If it is not, as after an unfollow, a second read looks for a row
+// on the far side of it.
+func readPage[R any](p parsedPage, checkpoint domain.Position, at func(R) domain.Position, read func(readmodel.Window) ([]R, error)) ([]R, PageInfo, error) {
+	rows, err := read(p.window(checkpoint))
 	if err != nil {
-		return nil, Around{}, err
+		return nil, PageInfo{}, err
 	}
-	var more, behind bool
-	if len(rows) > 0 && at(rows[0]) == s.from() {
+	var more, behind bool // whether there are rows past the page, and at or before its cursor
+	if len(rows) > 0 && at(rows[0]) == p.from() {
 		rows, behind = rows[1:], true
 	}
-	if len(rows) > s.size {
-		rows, more = rows[:s.size], true
+	if len(rows) > p.size {
+		rows, more = rows[:p.size], true
 	}
-	if s.from() > 0 && !behind {
-		far, err := read(s.farSide(checkpoint))
+	if p.from() > 0 && !behind {
+		far, err := read(p.farSide(checkpoint))
 		if err != nil {
-			return nil, Around{}, err
+			return nil, PageInfo{}, err
 		}
 		behind = len(far) > 0
 	}
-	if !s.last {
-		return rows, Around{HasNextPage: more, HasPreviousPage: behind}, nil
+	if !p.last {
+		return rows, PageInfo{HasNextPage: more, HasPreviousPage: behind}, nil
 	}
 	slices.Reverse(rows)
-	return rows, Around{HasNextPage: behind, HasPreviousPage: more}, nil
+	return rows, PageInfo{HasNextPage: behind, HasPreviousPage: more}, nil
 }
 
 // unique drops repeated keys.

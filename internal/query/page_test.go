@@ -13,15 +13,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// relay is what Relay's specification makes of a whole list, for cursors that
-// are places: they need no edge in the list.
-func relay(all []domain.Position, first, last *int, after, before domain.Position) ([]domain.Position, query.Around) {
+// relayPage returns the page of a whole list that Relay's specification calls for.
+// Unlike there, a cursor stands for a position and needs no edge in the list.
+func relayPage(all []domain.Position, first, last *int, after, before domain.Position) ([]domain.Position, query.PageInfo) {
 	any := func(which func(domain.Position) bool) bool { return slices.ContainsFunc(all, which) }
 	edges := slices.DeleteFunc(slices.Clone(all), func(p domain.Position) bool {
 		return after > 0 && p >= after || before > 0 && p <= before
 	})
 	if last != nil {
-		return edges[max(0, len(edges)-*last):], query.Around{
+		return edges[max(0, len(edges)-*last):], query.PageInfo{
 			HasPreviousPage: len(edges) > *last,
 			HasNextPage:     before > 0 && any(func(p domain.Position) bool { return p <= before }),
 		}
@@ -30,14 +30,14 @@ func relay(all []domain.Position, first, last *int, after, before domain.Positio
 	if first != nil {
 		size = *first
 	}
-	return edges[:min(size, len(edges))], query.Around{
+	return edges[:min(size, len(edges))], query.PageInfo{
 		HasNextPage:     len(edges) > size,
 		HasPreviousPage: after > 0 && any(func(p domain.Position) bool { return p >= after }),
 	}
 }
 
-// lists are all lists of a user, with each row as its position, and what is in
-// them.
+// lists returns all lists of a user by name: the positions of all rows, from the
+// oracle, and how to read a page.
 func lists(w *world, r *query.Reader, u readmodel.UserKey) map[string]struct {
 	all  []domain.Position
 	read list
@@ -63,18 +63,18 @@ func lists(w *world, r *query.Reader, u readmodel.UserKey) map[string]struct {
 		})},
 		"Followers": {since(followers), func(p query.Page) (query.Connection[domain.Position], error) {
 			c, err := r.Followers(ctx, u, p)
-			return ats(c, followers, func(f readmodel.Follow) readmodel.UserKey { return f.Follower }), err
+			return followAts(c, followers, func(f readmodel.Follow) readmodel.UserKey { return f.Follower }), err
 		}},
 		"Following": {since(following), func(p query.Page) (query.Connection[domain.Position], error) {
 			c, err := r.Following(ctx, u, p)
-			return ats(c, following, func(f readmodel.Follow) readmodel.UserKey { return f.Followee }), err
+			return followAts(c, following, func(f readmodel.Follow) readmodel.UserKey { return f.Followee }), err
 		}},
 	}
 }
 
-// Any page of any list, from and to any place, is the one that Relay's
-// specification gives.
-func TestPagesAreRelays(t *testing.T) {
+// Any page of any list, between any two cursors, is the one that Relay's
+// specification calls for.
+func TestPagesObeyRelay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, users := randomWorld(t)
 		r := w.open()
@@ -107,10 +107,10 @@ func TestPagesAreRelays(t *testing.T) {
 				for _, e := range c.Edges {
 					got = append(got, e.Node)
 				}
-				want, around := relay(l.all, p.First, p.Last, after, before)
-				if !slices.Equal(got, want) || c.Around != around {
+				want, info := relayPage(l.all, p.First, p.Last, after, before)
+				if !slices.Equal(got, want) || c.PageInfo != info {
 					t.Fatalf("%s %v, %d rows (last: %t) after %d and before %d: got %v %+v, want %v %+v",
-						name, l.all, p.Size(), p.Last != nil, after, before, got, c.Around, want, around)
+						name, l.all, p.Size(), p.Last != nil, after, before, got, c.PageInfo, want, info)
 				}
 			}
 		}
@@ -154,7 +154,7 @@ func TestPageSizesAreRefusedNotClamped(t *testing.T) {
 	}
 }
 
-// Only a cursor whose row has gone costs a second look.
+// Only a cursor whose row is no longer in the list costs a second read.
 func TestAPageCountedFromTheEndCostsNoMore(t *testing.T) {
 	w := newWorld(t)
 	ann, bob := w.register(), w.register()
@@ -176,7 +176,7 @@ func TestAPageCountedFromTheEndCostsNoMore(t *testing.T) {
 		v.reads = 0
 		c, err := r.Feed(t.Context(), userID(ann), p)
 		if err != nil || len(c.Edges) != 2 || v.reads != 4 {
-			t.Errorf("%s: got %d rows, error %v, by %d reads; want 2 by 4", name, len(c.Edges), err, v.reads)
+			t.Errorf("%s: got %d rows in %d reads, error %v; want 2 rows in 4", name, len(c.Edges), v.reads, err)
 		}
 	}
 }

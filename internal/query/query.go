@@ -1,6 +1,6 @@
 // Package query answers questions from the read model: profiles, chirps,
-// follows and feeds. Service.Open gives a Reader, which sees the views as they
-// are at one moment, so that all parts of one answer belong together.
+// follows and feeds. Service.Open returns a Reader, which sees the views as they
+// are at one moment, so that all parts of one answer are consistent.
 package query
 
 import (
@@ -17,29 +17,28 @@ import (
 // defaultReadAfterTimeout is how long Open waits for the read model.
 const defaultReadAfterTimeout = 2 * time.Second
 
-// retryPause keeps Open from asking a store again and again that says that a
-// position is visible but does not show it yet.
+// retryPause keeps Open from asking in a busy loop a store that reports a
+// position as visible but returns snapshots that don't show it yet.
 const retryPause = 10 * time.Millisecond
 
-// Service opens readings of the read model. Its fields are set once, before it
-// is used.
+// Service opens Readers. Its fields are set once, before it is used.
 type Service struct {
 	// Views is the read model.
 	Views readmodel.Store
-	// Head gives the position of the last event in the log.
+	// Head returns the position of the last event in the log.
 	Head func(ctx context.Context) (domain.Position, error)
 	// Hashes returns the hashes of the events at some positions of the log,
-	// leaving out those at which there is none.
+	// omitting positions without an event.
 	Hashes func(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 	// ReadAfterTimeout is how long Open waits for a position, 2 s if zero.
 	ReadAfterTimeout time.Duration
 }
 
-// Open opens a reading that shows at least the position readAfter; 0 takes the
-// views as they are. Four things might happen:
+// Open returns a Reader whose checkpoint is at least readAfter; 0 takes the views
+// as they are. Four things might happen:
 //
-//  1. The views are there, or get there within the timeout: a Reader, which
-//     the caller closes.
+//  1. The views are there, or get there within the timeout: Open returns a
+//     Reader, which the caller closes.
 //  2. The position lies beyond the log's head: NotYetVisible, at once.
 //  3. The views don't get there in time: NotYetVisible.
 //  4. The store cannot answer, or ctx ends: that error.
@@ -61,7 +60,8 @@ func (s *Service) Open(ctx context.Context, readAfter domain.Position) (*Reader,
 	return s.await(ctx, readAfter, seen)
 }
 
-// await opens a reading as soon as the views are at a position.
+// await waits until the views are at a position. seen is their checkpoint when
+// they were read last, for the error message.
 func (s *Service) await(ctx context.Context, readAfter, seen domain.Position) (*Reader, error) {
 	timeout := s.ReadAfterTimeout
 	if timeout == 0 {
@@ -75,8 +75,8 @@ func (s *Service) await(ctx context.Context, readAfter, seen domain.Position) (*
 		case err == nil && r.Checkpoint() >= readAfter:
 			return r, nil
 		case err == nil:
-			// Another generation began to serve, or the store's answer came
-			// from a member that has not heard of the checkpoint yet.
+			// Another generation began to serve, or the answer came from a
+			// replica that does not have the checkpoint yet.
 			seen = r.Checkpoint()
 			r.Close()
 			outage.Pause(waiting, retryPause)
@@ -116,39 +116,39 @@ type Reader struct {
 	hashes     func(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 }
 
-// Checkpoint is the position up to which the reading is complete.
+// Checkpoint returns the position up to which the Reader's views are complete.
 func (r *Reader) Checkpoint() domain.Position { return r.generation.Checkpoint.Position }
 
-// Close ends the reading. Cursor and Checkpoint still answer afterwards.
+// Close releases the snapshot. Cursor and Checkpoint still answer afterwards.
 func (r *Reader) Close() { r.views.Close() }
 
-// Profile gives a user's profile, or NotFound.
+// Profile returns a user's profile, or NotFound.
 func (r *Reader) Profile(ctx context.Context, id domain.UserID) (readmodel.Profile, error) {
 	p, err := r.views.ProfileByID(ctx, id)
 	if err == nil && r.beyond(domain.Position(p.Key)) {
 		err = readmodel.ErrNotFound
 	}
 	if err != nil {
-		return readmodel.Profile{}, lookup(err, "user", string(id))
+		return readmodel.Profile{}, lookupError(err, "user", string(id))
 	}
 	return p, nil
 }
 
-// ProfileByName gives the profile of the user with a name, without regard to
-// case, or NotFound.
+// ProfileByName returns the profile of the user with a name, ignoring case, or
+// NotFound.
 func (r *Reader) ProfileByName(ctx context.Context, name domain.Username) (readmodel.Profile, error) {
 	p, err := r.views.ProfileByName(ctx, name)
 	if err == nil && r.beyond(domain.Position(p.Key)) {
 		err = readmodel.ErrNotFound
 	}
 	if err != nil {
-		return readmodel.Profile{}, lookup(err, "user named", string(name))
+		return readmodel.Profile{}, lookupError(err, "user named", string(name))
 	}
 	return p, nil
 }
 
-// ProfilesByKey gives the profiles of many users in one read, leaving out
-// those that are not there. A key may be given more than once.
+// ProfilesByKey returns the profiles of many users in one read, omitting those
+// that do not exist. Keys may repeat.
 func (r *Reader) ProfilesByKey(ctx context.Context, keys []readmodel.UserKey) (map[readmodel.UserKey]readmodel.Profile, error) {
 	profiles := make(map[readmodel.UserKey]readmodel.Profile, len(keys))
 	keys = unique(keys)
@@ -167,24 +167,26 @@ func (r *Reader) ProfilesByKey(ctx context.Context, keys []readmodel.UserKey) (m
 	return profiles, nil
 }
 
-// Chirp gives a chirp, or NotFound.
+// Chirp returns a chirp, or NotFound.
 func (r *Reader) Chirp(ctx context.Context, id domain.ChirpID) (readmodel.Chirp, error) {
 	c, err := r.views.ChirpByID(ctx, id)
 	if err == nil && r.beyond(c.Position) {
 		err = readmodel.ErrNotFound
 	}
 	if err != nil {
-		return readmodel.Chirp{}, lookup(err, "chirp", string(id))
+		return readmodel.Chirp{}, lookupError(err, "chirp", string(id))
 	}
 	return c, nil
 }
 
-// beyond says that a row belongs to an event that the views don't show in full
-// yet.
+// beyond reports whether the row of position p belongs to an event that is not
+// fully applied yet. A store applies a large event in several transactions, so a
+// snapshot can hold rows of an event past the checkpoint; readers must not see
+// them.
 func (r *Reader) beyond(p domain.Position) bool { return p > r.Checkpoint() }
 
-// lookup turns the absence of a row into an error that the caller can be told.
-func lookup(err error, what, name string) error {
+// lookupError maps the absence of a row to a NotFound error for the client.
+func lookupError(err error, what, name string) error {
 	if errors.Is(err, readmodel.ErrNotFound) {
 		return domain.Errorf(domain.NotFound, "there is no %s %.64q", what, name)
 	}

@@ -15,15 +15,15 @@ import (
 	"chirp/internal/readmodel"
 )
 
-var errAway = domain.Errorf(domain.Unavailable, "the store is away")
+var errAway = domain.Errorf(domain.Unavailable, "the store is down")
 
-// oddViews are views with a mind of their own.
+// oddViews are views that return stale snapshots and errors.
 type oddViews struct {
 	readmodel.Store
-	stale    int   // so many snapshots are older than Await says
+	stale    int   // how many snapshots are older than the position that Await returned
 	snapshot error // of Snapshot
 	await    error // of Await
-	slowly   bool  // Await does not give up before ctx ends, and then calls it an outage
+	slowly   bool  // Await waits until ctx ends, and then reports an outage
 }
 
 func (v *oddViews) Await(ctx context.Context, beyond domain.Position) (domain.Position, error) {
@@ -73,20 +73,20 @@ func TestOpen(t *testing.T) {
 		at        domain.Position
 		waits     time.Duration
 	}{
-		"takes the views as they are":                    {head: 9, at: 3},
-		"does not wait for what is there":                {readAfter: 3, head: 9, at: 3},
-		"does not ask for the head without need":         {readAfter: 3, headErr: errAway, at: 3},
-		"waits for what is not there yet":                {readAfter: 5, head: 9, at: 5, waits: time.Second},
-		"gives up after two seconds":                     {readAfter: 6, head: 9, want: domain.NotYetVisible, says: "position 6 is not visible yet, the views are at 3", waits: 2 * time.Second},
-		"gives up after its own timeout":                 {readAfter: 5, head: 9, timeout: time.Second / 2, want: domain.NotYetVisible, says: "position 5", waits: time.Second / 2},
-		"gives up when the store calls that an outage":   {readAfter: 6, head: 9, views: oddViews{slowly: true}, want: domain.NotYetVisible, waits: 2 * time.Second},
-		"refuses what is beyond the head at once":        {readAfter: 10, head: 9, want: domain.NotYetVisible, says: "position 10 is beyond the end of the log, which is at 9"},
-		"tries again when a snapshot is older than said": {readAfter: 3, head: 9, views: oddViews{stale: 3}, at: 3, waits: 20 * time.Millisecond},
-		"gives up when snapshots stay older":             {readAfter: 3, head: 9, views: oddViews{stale: 1 << 30}, want: domain.NotYetVisible, says: "the views are at 1", waits: 2 * time.Second},
-		"passes an outage of the views on":               {readAfter: 3, head: 9, views: oddViews{snapshot: errAway}, want: domain.Unavailable},
-		"passes an outage while waiting on":              {readAfter: 5, head: 9, views: oddViews{await: errAway}, want: domain.Unavailable},
-		"passes an outage of the log on":                 {readAfter: 5, headErr: errAway, want: domain.Unavailable},
-		"takes a negative position as no wish":           {readAfter: -1, head: 9, at: 3},
+		"takes the views as they are":                       {head: 9, at: 3},
+		"does not wait for what is visible":                 {readAfter: 3, head: 9, at: 3},
+		"does not ask for the head without need":            {readAfter: 3, headErr: errAway, at: 3},
+		"waits for what is not visible yet":                 {readAfter: 5, head: 9, at: 5, waits: time.Second},
+		"gives up after two seconds":                        {readAfter: 6, head: 9, want: domain.NotYetVisible, says: "position 6 is not visible yet, the views are at 3", waits: 2 * time.Second},
+		"gives up after its own timeout":                    {readAfter: 5, head: 9, timeout: time.Second / 2, want: domain.NotYetVisible, says: "position 5", waits: time.Second / 2},
+		"gives up when the store reports that as an outage": {readAfter: 6, head: 9, views: oddViews{slowly: true}, want: domain.NotYetVisible, waits: 2 * time.Second},
+		"refuses a position beyond the head at once":        {readAfter: 10, head: 9, want: domain.NotYetVisible, says: "position 10 is beyond the end of the log, which is at 9"},
+		"tries again when a snapshot is stale":              {readAfter: 3, head: 9, views: oddViews{stale: 3}, at: 3, waits: 20 * time.Millisecond},
+		"gives up when snapshots stay stale":                {readAfter: 3, head: 9, views: oddViews{stale: 1 << 30}, want: domain.NotYetVisible, says: "the views are at 1", waits: 2 * time.Second},
+		"returns an outage of the views":                    {readAfter: 3, head: 9, views: oddViews{snapshot: errAway}, want: domain.Unavailable},
+		"returns an outage during the wait":                 {readAfter: 5, head: 9, views: oddViews{await: errAway}, want: domain.Unavailable},
+		"returns an outage of the log":                      {readAfter: 5, headErr: errAway, want: domain.Unavailable},
+		"takes a negative position as none":                 {readAfter: -1, head: 9, at: 3},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestOpen(t *testing.T) {
 				if test.at == 0 {
 					wantKind(t, err, test.want)
 					if err != nil && !strings.Contains(err.Error(), test.says) {
-						t.Errorf("got the message %q, want it to say %q", err, test.says)
+						t.Errorf("got the message %q, want one with %q", err, test.says)
 					}
 					return
 				}
@@ -121,7 +121,7 @@ func TestOpen(t *testing.T) {
 				}
 				defer r.Close()
 				if r.Checkpoint() != test.at {
-					t.Errorf("the reading is at %d, want %d", r.Checkpoint(), test.at)
+					t.Errorf("the Reader is at %d, want %d", r.Checkpoint(), test.at)
 				}
 			})
 		})
@@ -148,13 +148,13 @@ func TestReaderFindsOne(t *testing.T) {
 	r := w.open()
 	ctx := t.Context()
 	if got, err := r.Profile(ctx, userID(ann)); err != nil || got.Key != ann {
-		t.Errorf("Profile gave %+v, %v", got, err)
+		t.Errorf("Profile: got %+v, %v", got, err)
 	}
 	if got, err := r.ProfileByName(ctx, "uSER1"); err != nil || got.Key != ann {
-		t.Errorf("ProfileByName gave %+v, %v", got, err)
+		t.Errorf("ProfileByName: got %+v, %v", got, err)
 	}
 	if got, err := r.Chirp(ctx, "chirp_2"); err != nil || got.Position != p {
-		t.Errorf("Chirp gave %+v, %v", got, err)
+		t.Errorf("Chirp: got %+v, %v", got, err)
 	}
 	_, err := r.Profile(ctx, "user_9")
 	wantKind(t, err, domain.NotFound)
@@ -171,23 +171,23 @@ func TestReaderFindsMany(t *testing.T) {
 	r := w.open()
 	profiles, err := r.ProfilesByKey(t.Context(), []readmodel.UserKey{ann, cat, ann, 77})
 	if err != nil || len(profiles) != 2 || profiles[ann].ID != userID(ann) || profiles[cat].ID != userID(cat) {
-		t.Errorf("ProfilesByKey gave %v, %v; want the two who exist", profiles, err)
+		t.Errorf("ProfilesByKey: got %v, %v; want the two who exist", profiles, err)
 	}
 	follows, err := r.Follows(t.Context(), ann, []readmodel.UserKey{bob, cat, bob})
 	if want := map[readmodel.UserKey]bool{bob: true, cat: false}; err != nil || !maps.Equal(follows, want) {
-		t.Errorf("Follows gave %v, %v; want %v", follows, err, want)
+		t.Errorf("Follows: got %v, %v; want %v", follows, err, want)
 	}
 	follows, err = r.Follows(t.Context(), 0, []readmodel.UserKey{bob})
 	if want := map[readmodel.UserKey]bool{bob: false}; err != nil || !maps.Equal(follows, want) {
-		t.Errorf("Follows of nobody gave %v, %v; want %v", follows, err, want)
+		t.Errorf("Follows of an anonymous viewer: got %v, %v; want %v", follows, err, want)
 	}
 	ids, err := r.FolloweeIDs(t.Context(), userID(ann))
 	if want := []domain.UserID{userID(bob)}; err != nil || !slices.Equal(ids, want) {
-		t.Errorf("FolloweeIDs gave %v, %v; want %v", ids, err, want)
+		t.Errorf("FolloweeIDs: got %v, %v; want %v", ids, err, want)
 	}
 }
 
-// A large event is applied in parts; until the last one, nothing of it shows.
+// A large event is applied in parts; nothing of it is visible before the last one.
 func TestReaderHidesWhatIsPartApplied(t *testing.T) {
 	w := newWorld(t)
 	ann, bob, cat := w.register(), w.register(), w.register()
@@ -212,10 +212,10 @@ func TestReaderHidesWhatIsPartApplied(t *testing.T) {
 	_, err = r.Chirp(ctx, chirpAt(next, bob, readmodel.Push).ID)
 	wantKind(t, err, domain.NotFound)
 	if got, err := r.ProfilesByKey(ctx, []readmodel.UserKey{dan}); err != nil || len(got) != 0 {
-		t.Errorf("ProfilesByKey gave %v, %v", got, err)
+		t.Errorf("ProfilesByKey: got %v, %v; want nothing", got, err)
 	}
 	if got, err := r.Follows(ctx, ann, []readmodel.UserKey{cat}); err != nil || got[cat] {
-		t.Errorf("Follows gave %v, %v", got, err)
+		t.Errorf("Follows: got %v, %v; want false", got, err)
 	}
 	for name, list := range map[string]func() (query.Connection[readmodel.Chirp], error){
 		"Feed":     func() (query.Connection[readmodel.Chirp], error) { return r.Feed(ctx, userID(ann), page) },
@@ -225,18 +225,18 @@ func TestReaderHidesWhatIsPartApplied(t *testing.T) {
 		},
 	} {
 		if got, err := list(); err != nil || len(got.Edges) != 0 {
-			t.Errorf("%s gave %v, %v; want nothing", name, got, err)
+			t.Errorf("%s: got %v, %v; want nothing", name, got, err)
 		}
 	}
 	if got, err := r.FeedAfter(ctx, userID(ann), 0, 10); err != nil || len(got) != 0 {
-		t.Errorf("FeedAfter gave %v, %v; want nothing", got, err)
+		t.Errorf("FeedAfter: got %v, %v; want nothing", got, err)
 	}
 	followers, err := r.Followers(ctx, ann, page)
 	if err != nil || len(followers.Edges) != 1 || followers.Edges[0].Node.Key != bob {
-		t.Errorf("Followers gave %v, %v; want the first only", followers, err)
+		t.Errorf("Followers: got %v, %v; want the first only", followers, err)
 	}
 	following, err := r.Following(ctx, ann, page)
 	if err != nil || len(following.Edges) != 1 || following.Edges[0].Node.Key != bob {
-		t.Errorf("Following gave %v, %v; want the first only", following, err)
+		t.Errorf("Following: got %v, %v; want the first only", following, err)
 	}
 }

@@ -8,28 +8,28 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// RecentChirps gives a page of everybody's chirps.
+// RecentChirps returns a page of all users' chirps, newest first.
 func (r *Reader) RecentChirps(ctx context.Context, p Page) (Connection[readmodel.Chirp], error) {
-	s, err := r.slice(ctx, p)
+	parsed, err := r.parsePage(ctx, p)
 	if err != nil {
 		return Connection[readmodel.Chirp]{}, err
 	}
-	rows, around, err := readPage(s, r.Checkpoint(), chirpAt, func(w readmodel.Window) ([]readmodel.Chirp, error) {
+	rows, info, err := readPage(parsed, r.Checkpoint(), chirpAt, func(w readmodel.Window) ([]readmodel.Chirp, error) {
 		return r.views.RecentChirps(ctx, w)
 	})
 	if err != nil {
 		return Connection[readmodel.Chirp]{}, fmt.Errorf("read recent chirps: %w", err)
 	}
-	return r.chirps(rows, around), nil
+	return r.chirps(rows, info), nil
 }
 
-// RecentUsers gives a page of all users, who registered last first.
+// RecentUsers returns a page of all users, newest first.
 func (r *Reader) RecentUsers(ctx context.Context, p Page) (Connection[readmodel.Profile], error) {
-	s, err := r.slice(ctx, p)
+	parsed, err := r.parsePage(ctx, p)
 	if err != nil {
 		return Connection[readmodel.Profile]{}, err
 	}
-	rows, around, err := readPage(s, r.Checkpoint(), registeredAt, func(w readmodel.Window) ([]readmodel.Profile, error) {
+	rows, info, err := readPage(parsed, r.Checkpoint(), registeredAt, func(w readmodel.Window) ([]readmodel.Profile, error) {
 		return r.views.RecentProfiles(ctx, w)
 	})
 	if err != nil {
@@ -40,7 +40,7 @@ func (r *Reader) RecentUsers(ctx context.Context, p Page) (Connection[readmodel.
 		registered := domain.HashEvent(domain.UserStream(u.ID), u.JoinedAt)
 		edges[i] = Edge[readmodel.Profile]{Node: u, Cursor: r.Cursor(registeredAt(u), registered)}
 	}
-	return Connection[readmodel.Profile]{Edges: edges, Around: around}, nil
+	return Connection[readmodel.Profile]{Edges: edges, PageInfo: info}, nil
 }
 
 func registeredAt(u readmodel.Profile) domain.Position { return domain.Position(u.Key) }

@@ -9,8 +9,8 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// paged reads a list page by page and gives its positions. A row's cursor must
-// be that of its position.
+// paged reads a list page by page and returns its positions. It checks that each
+// row's cursor is that of its position.
 func paged[T any](t *testing.T, cursor func(domain.Position) string, at func(T) domain.Position, read func(query.Page) (query.Connection[T], error)) []domain.Position {
 	t.Helper()
 	var found []domain.Position
@@ -37,7 +37,7 @@ func paged[T any](t *testing.T, cursor func(domain.Position) string, at func(T) 
 
 func onePage(first int) query.Page { return query.Page{First: &first} }
 
-func TestRecentIsEverybodyNewestFirst(t *testing.T) {
+func TestRecentListsAllUsersNewestFirst(t *testing.T) {
 	w := newWorld(t)
 	var chirps, users []domain.Position
 	for range 3 {

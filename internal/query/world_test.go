@@ -15,19 +15,19 @@ import (
 
 const epoch = "this-log"
 
-// tester is what the tests of this package need of *testing.T and *rapid.T.
+// tester is the part of *testing.T and *rapid.T that world uses.
 type tester interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// world fills views by the rules of delivery, one event at a time, and tells an
-// oracle of it.
+// world fills views by the rules of delivery, one event at a time, and adds each
+// event to an oracle, which says what the lists must be.
 type world struct {
 	t     tester
 	store *readmodeltest.Memory
 	at    domain.Position
-	// hashes are those of the events, by position.
+	// hashes holds the hash of each event, by position.
 	hashes map[domain.Position]domain.EventHash
 
 	oracle projectortest.Oracle
@@ -54,7 +54,7 @@ func (w *world) event(fact domain.Event, b readmodel.Batch) domain.Position {
 	return w.at
 }
 
-// hashOf is the hash of the event that a batch is of.
+// hashOf returns the hash of the event that a batch applies.
 func hashOf(at domain.Position, b readmodel.Batch) domain.EventHash {
 	switch {
 	case len(b.Chirps) == 1:
@@ -66,10 +66,10 @@ func hashOf(at domain.Position, b readmodel.Batch) domain.EventHash {
 	}
 }
 
-// cursor is that of the event at a position.
+// cursor returns the cursor of the event at a position.
 func (w *world) cursor(r *query.Reader, p domain.Position) string { return r.Cursor(p, w.hashes[p]) }
 
-// hashesOf is the log's.
+// hashesOf is the query.Service's Hashes.
 func (w *world) hashesOf(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
 	found := make(map[domain.Position]domain.EventHash)
 	for _, p := range positions {
@@ -96,7 +96,7 @@ func (w *world) apply(b readmodel.Batch) {
 	}
 }
 
-// next is the position of the next event.
+// next returns the position of the next event.
 func (w *world) next() domain.Position { return w.at + 1 }
 
 func userID(k readmodel.UserKey) domain.UserID { return domain.UserID(fmt.Sprintf("user_%d", k)) }
@@ -156,10 +156,10 @@ func (w *world) feed(viewer readmodel.UserKey) []domain.Position {
 	return at
 }
 
-// rows are those of all lists but the feeds.
+// rows returns the rows of all lists except the feeds.
 func (w *world) rows() projectortest.Rows { return w.oracle.Rows(1) }
 
-// service answers from the world, whose log ends where its views do.
+// service returns a Service of the world, whose log ends at its views' checkpoint.
 func (w *world) service() *query.Service {
 	head := func(context.Context) (domain.Position, error) { return w.at, nil }
 	return &query.Service{Views: w.store, Head: head, Hashes: w.hashesOf}
