@@ -120,7 +120,7 @@ func TestImportsKeepToTheRooms(t *testing.T) {
 	}
 }
 
-// productFiles reads the imports of all Go files but tests.
+// productFiles returns all Go files except tests, with their imports.
 func productFiles(t *testing.T, module fs.FS) []file {
 	t.Helper()
 	var files []file
@@ -173,8 +173,8 @@ func readImports(name, src string) (file, error) {
 	return f, nil
 }
 
-// check gives a message for each import that breaks a rule: the file, the
-// import, the rule.
+// check returns a message for each import that breaks a rule: the file, the
+// import and the rule.
 func check(files []file) []string {
 	var broken []string
 	for _, f := range files {
@@ -193,8 +193,8 @@ func check(files []file) []string {
 	return broken
 }
 
-// breaks gives the rule that an import breaks, or "". A negative room is a
-// test package that is no room of its own.
+// breaks returns the rule that an import breaks, or "". A negative room is a test
+// package without a room of its own.
 func breaks(name, imported string, roomIndex int) string {
 	dir := path.Dir(name)
 	if testOnly(dir) || within(dir, "bench/...") {
@@ -243,7 +243,7 @@ func adapterOf(dir string) string {
 	return "internal/storage/" + name
 }
 
-// within says whether a slash path is a pattern's.
+// within reports whether a slash path matches a pattern.
 func within(name, pattern string) bool {
 	if pattern == "..." {
 		return true
@@ -252,8 +252,8 @@ func within(name, pattern string) bool {
 	return name == top || below && strings.HasPrefix(name, top+"/")
 }
 
-// testOnly says whether a directory is for tests: its name, or that of one
-// above it, ends in "test".
+// testOnly reports whether a directory is for tests: its name, or that of one above
+// it, ends in "test".
 func testOnly(dir string) bool {
 	return slices.ContainsFunc(strings.Split(dir, "/"), func(part string) bool { return strings.HasSuffix(part, "test") })
 }
