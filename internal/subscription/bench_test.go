@@ -14,8 +14,8 @@ import (
 	"chirp/internal/subscription"
 )
 
-// BenchmarkDispatch hands one chirp to so many local subscribers. "pushed" is
-// until the hub is past it, "taken" until every consumer has it.
+// BenchmarkDispatch dispatches one chirp to a number of local subscribers. "pushed"
+// measures until the hub is past it, "taken" until every consumer has it.
 func BenchmarkDispatch(b *testing.B) {
 	for _, n := range []int{0, 1, 100, 10_000} {
 		b.Run(fmt.Sprintf("pushed/%d", n), func(b *testing.B) { dispatch(b, n, false) })
@@ -26,7 +26,7 @@ func BenchmarkDispatch(b *testing.B) {
 func dispatch(b *testing.B, subscribers int, taken bool) {
 	feed := make(chan []eventstore.Event)
 	h := subscription.New(subscription.Config{
-		Buffer: 1 << 30, // nobody is let go
+		Buffer: 1 << 30, // no subscriber is detached
 		Log:    fedLog{feed: feed},
 		Views:  allVisible{}, Queries: &query.Service{Views: allVisible{}},
 	})
@@ -89,7 +89,8 @@ func (l fedLog) Follow(ctx context.Context, _ domain.Position) iter.Seq2[[]event
 	}
 }
 
-// Hashes knows every event: all are of one stream and time.
+// Hashes returns the same hash for every position, because all events are of one
+// stream and time.
 func (fedLog) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
 	hashes := make(map[domain.Position]domain.EventHash)
 	for _, p := range positions {
@@ -99,7 +100,7 @@ func (fedLog) Hashes(_ context.Context, positions []domain.Position) (map[domain
 }
 
 // allVisible are views that show every event at once. Their snapshots are of
-// position 0, and every user follows bob there.
+// position 0, at which every user follows bob.
 type allVisible struct{ readmodel.Store }
 
 func (allVisible) Await(_ context.Context, beyond domain.Position) (domain.Position, error) {

@@ -9,40 +9,42 @@ import (
 	"chirp/internal/domain"
 )
 
-// Feed gives a viewer's feed as it grows: each chirp once, with strictly
-// ascending positions. It works in the goroutine that iterates and starts none
-// of its own, so breaking off the loop, or the end of ctx, leaves nothing
-// behind. Three things might end it:
+// Feed returns an iterator over a viewer's feed as it grows: each chirp once, with
+// strictly ascending positions. It runs in the goroutine that iterates and starts
+// none of its own, so nothing is left behind after the loop. Three things might end
+// it:
 //
-//  1. The consumer breaks off, or ctx ends: no error is given.
-//  2. ErrTooSlow or ErrShuttingDown: given as the last pair.
-//  3. Another failure to read the feed: given as the last pair. While the
-//     store is Unavailable, reading is tried again.
+//  1. The consumer leaves the loop, or ctx ends: no error is yielded.
+//  2. The hub ends it: ErrTooSlow, ErrShuttingDown or ErrUndone is yielded last.
+//  3. The feed cannot be read: that error is yielded last. While the store is
+//     Unavailable, Feed tries again instead.
 //
-// Each iteration begins anew at from.
+// Each iteration starts at from.
 func (h *Hub) Feed(ctx context.Context, viewer domain.UserID, from Start) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		h.feeds.Add(1)
 		defer h.feeds.Add(-1)
-		within, stop := h.subscribed(ctx)
+		subscribed, stop := h.subscriptionContext(ctx)
 		defer stop()
-		f := feed{hub: h, viewer: viewer, place: from.after, now: from.now, yield: yield}
-		if err := reason(ctx, within, f.run(within)); err != nil {
+		f := feed{hub: h, viewer: viewer, position: from.after, now: from.now, yield: yield}
+		if err := endError(ctx, subscribed, f.run(subscribed)); err != nil {
 			yield(Item{}, err)
 		}
 	}
 }
 
-// errStopped says that the consumer wants no more.
-var errStopped = errors.New("the consumer broke off")
+// errStopped is returned inside the package when the consumer left the loop.
+var errStopped = errors.New("the consumer stopped")
 
-// reason gives the error to be told to the consumer, if any.
-func reason(ctx, within context.Context, err error) error {
+// endError returns the error to yield when a subscription ended with err, or nil.
+// ctx is the subscriber's context, and subscribed the one derived from it, which the
+// hub ends too.
+func endError(ctx, subscribed context.Context, err error) error {
 	switch {
 	case errors.Is(err, errStopped) || ctx.Err() != nil:
 		return nil
-	case within.Err() != nil:
-		return context.Cause(within)
+	case subscribed.Err() != nil:
+		return context.Cause(subscribed)
 	default:
 		return err
 	}
@@ -53,15 +55,15 @@ type feed struct {
 	hub    *Hub
 	viewer domain.UserID
 	yield  func(Item, error) bool
-	// place is the position up to which everything was given.
-	place domain.Position
-	// now makes the first reading decide on place.
+	// position is that up to which everything was yielded.
+	position domain.Position
+	// now makes the first read set position to the views' checkpoint.
 	now  bool
 	pace pace
 }
 
-// run reads until level with the views, then listens to the hub, as often as
-// it takes. It ends only with an error.
+// run catches up with the views and then takes what the hub pushes, in a loop,
+// because a slow subscriber has to catch up again. It ends only with an error.
 func (f *feed) run(ctx context.Context) error {
 	for {
 		s, err := f.catchUp(ctx)
@@ -75,7 +77,7 @@ func (f *feed) run(ctx context.Context) error {
 	}
 }
 
-// catchUp gives what the feed has after the place and attaches to the hub.
+// catchUp yields the part of the feed after position and attaches to the hub.
 func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
 	for tries := 0; ; {
 		limit := f.hub.cfg.Page
@@ -86,9 +88,9 @@ func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
 		if err != nil {
 			return nil, err
 		}
-		before := f.place
+		before := f.position
 		for _, item := range r.items {
-			if err := f.give(ctx, item); err != nil {
+			if err := f.emit(ctx, item); err != nil {
 				return nil, err
 			}
 		}
@@ -98,23 +100,26 @@ func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
 			}
 			continue
 		}
-		// The reading had room for more: there is nothing else up to its checkpoint.
+		// The page is not full: there is nothing else up to its checkpoint.
 		f.now, f.pace = false, pace{}
-		f.place = max(f.place, r.through)
+		f.position = max(f.position, r.through)
 		if s, err := f.join(ctx, r); s != nil || err != nil {
 			return s, err
 		}
-		// The hub is too far beyond the reading. The next one is nearer, unless
-		// the views that serve now are behind those that served before.
-		if f.place == before {
+		// The hub is too far ahead of the page. The next page is closer, unless
+		// the views that serve now are behind those that served before; pause
+		// until they have moved on.
+		if f.position == before {
 			tries++
-			pauseApart(ctx, tries)
+			pauseWithJitter(ctx, tries)
 		}
 	}
 }
 
+// checkPace returns ErrTooSlow if the subscriber cannot keep up. behind is its
+// distance to the views before the page that it has just yielded.
 func (f *feed) checkPace(behind domain.Position) error {
-	if !f.pace.lost(behind, f.hub.cfg) {
+	if !f.pace.tooSlow(behind, f.hub.cfg) {
 		return nil
 	}
 	f.hub.dropped.Add(1)
@@ -122,32 +127,32 @@ func (f *feed) checkPace(behind domain.Position) error {
 	return ErrTooSlow
 }
 
-// join attaches to the hub once it has started. It returns nil when the hub
-// cannot take over from the reading.
-func (f *feed) join(ctx context.Context, r reading) (*subscriber, error) {
+// join attaches to the hub once it has started. It returns nil if the hub cannot
+// continue from the page.
+func (f *feed) join(ctx context.Context, r feedPage) (*subscriber, error) {
 	select {
 	case <-f.hub.started:
-		return f.hub.attach(f.viewer, r, f.place), nil
+		return f.hub.attach(f.viewer, r, f.position), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// read reads the feed after the place, for as long as it takes the store to
-// answer.
-func (f *feed) read(ctx context.Context, limit int) (reading, error) {
+// read reads the feed after position. It tries again while the store is
+// Unavailable.
+func (f *feed) read(ctx context.Context, limit int) (feedPage, error) {
 	for tries := 1; ; tries++ {
-		r, err := read(ctx, f.hub.cfg.Queries, f.viewer, f.place, limit)
+		r, err := readFeedPage(ctx, f.hub.cfg.Queries, f.viewer, f.position, limit)
 		if err == nil || domain.KindOf(err) != domain.Unavailable || ctx.Err() != nil {
 			return r, err
 		}
 		f.hub.cfg.Logger.Debug("a feed subscription cannot read and tries again", "viewer", f.viewer, "error", err)
-		pauseApart(ctx, tries)
+		pauseWithJitter(ctx, tries)
 	}
 }
 
-// live gives what the hub pushes, until the hub has let go of the subscriber
-// and everything buffered is given (nil), or with an error.
+// live yields what the hub pushes. It returns nil when the hub has detached the
+// subscriber and everything buffered was yielded, so that the feed has to catch up.
 func (f *feed) live(ctx context.Context, s *subscriber) error {
 	defer f.hub.detach(s)
 	var items []*Item
@@ -155,14 +160,14 @@ func (f *feed) live(ctx context.Context, s *subscriber) error {
 		var lost domain.Position
 		items, lost = s.queue.take(items)
 		for _, item := range items {
-			if err := f.give(ctx, *item); err != nil {
+			if err := f.emit(ctx, *item); err != nil {
 				return err
 			}
 		}
 		switch {
 		case lost > 0:
-			// Everything before the chirp that found no room was given.
-			f.place = max(f.place, lost-1)
+			// Everything before the chirp that did not fit was yielded.
+			f.position = max(f.position, lost-1)
 			return nil
 		case len(items) == 0:
 			select {
@@ -174,32 +179,33 @@ func (f *feed) live(ctx context.Context, s *subscriber) error {
 	}
 }
 
-// give passes an item on.
-func (f *feed) give(ctx context.Context, item Item) error {
+// emit yields an item.
+func (f *feed) emit(ctx context.Context, item Item) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	f.place = item.Position
+	f.position = item.Position
 	if !f.yield(item, nil) {
 		return errStopped
 	}
 	return nil
 }
 
-// minRounds is how many catch-up reads a subscriber has at least to come
-// nearer in: one that was only stopped for a while gets as far as it can.
+// minRounds is the number of catch-up reads that a subscriber has at least to come
+// closer to the views. It is not time alone that counts, because a subscriber whose
+// consumer was blocked for a while did not read in that time.
 const minRounds = 10
 
-// pace watches whether a subscriber comes nearer to the views.
+// pace keeps track of whether a subscriber comes closer to the views.
 type pace struct {
 	least  domain.Position // the smallest distance so far
 	since  time.Time       // when it was that
 	rounds int             // reads since then
 }
 
-// lost notes the distance at a catch-up read and says whether the subscriber
-// is too slow.
-func (p *pace) lost(behind domain.Position, cfg Config) bool {
+// tooSlow records the distance at a catch-up read, and reports whether the
+// subscriber is too slow.
+func (p *pace) tooSlow(behind domain.Position, cfg Config) bool {
 	if p.since.IsZero() || behind < p.least {
 		*p = pace{least: behind, since: time.Now()}
 		return false

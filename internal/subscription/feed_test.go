@@ -20,7 +20,7 @@ const (
 
 func TestFeedLive(t *testing.T) {
 	tests := map[string]func(t *testing.T, w *world, h *subscription.Hub){
-		"gives the chirps of those followed and of nobody else": func(t *testing.T, w *world, h *subscription.Hub) {
+		"yields the chirps of followees and of no one else": func(t *testing.T, w *world, h *subscription.Hub) {
 			w.follow(ann, bob)
 			c := connect(t, h, ann, subscription.Now(), nil)
 			wantItems(t, c)
@@ -30,7 +30,7 @@ func TestFeedLive(t *testing.T) {
 			q := w.post(bob)
 			wantItems(t, c, p, q)
 		},
-		"gives the whole chirp": func(t *testing.T, w *world, h *subscription.Hub) {
+		"yields the whole chirp": func(t *testing.T, w *world, h *subscription.Hub) {
 			w.follow(ann, bob)
 			c := connect(t, h, ann, subscription.Now(), nil)
 			wantItems(t, c)
@@ -40,7 +40,7 @@ func TestFeedLive(t *testing.T) {
 				t.Errorf("got %+v, want %+v", c.items[0], feed[0])
 			}
 		},
-		"gives nothing before the views show it": func(t *testing.T, w *world, h *subscription.Hub) {
+		"yields nothing before the views show it": func(t *testing.T, w *world, h *subscription.Hub) {
 			w.follow(ann, bob)
 			c := connect(t, h, ann, subscription.Now(), nil)
 			wantItems(t, c)
@@ -52,7 +52,7 @@ func TestFeedLive(t *testing.T) {
 			w.show()
 			wantItems(t, c, p, q)
 		},
-		"now leaves out what is visible": func(t *testing.T, w *world, h *subscription.Hub) {
+		"from now omits what is visible": func(t *testing.T, w *world, h *subscription.Hub) {
 			w.follow(ann, bob)
 			w.post(bob)
 			c := connect(t, h, ann, subscription.Now(), nil)
@@ -60,7 +60,7 @@ func TestFeedLive(t *testing.T) {
 			p := w.post(bob)
 			wantItems(t, c, p)
 		},
-		"after a position gives the newer ones, oldest first, then live": func(t *testing.T, w *world, h *subscription.Hub) {
+		"after a position yields the newer ones, oldest first, then live": func(t *testing.T, w *world, h *subscription.Hub) {
 			w.follow(ann, bob)
 			first, p, q := w.post(bob), w.post(bob), w.post(bob)
 			c := connect(t, h, ann, subscription.After(first), nil)
@@ -68,7 +68,7 @@ func TestFeedLive(t *testing.T) {
 			r := w.post(bob)
 			wantItems(t, c, p, q, r)
 		},
-		"after a position that the views have not reached gives only what is newer": func(t *testing.T, w *world, h *subscription.Hub) {
+		"after a position that the views have not reached yields only what is newer": func(t *testing.T, w *world, h *subscription.Hub) {
 			w.follow(ann, bob)
 			p := w.record(domain.ChirpPosted{AuthorID: bob})
 			c := connect(t, h, ann, subscription.After(p), nil)
@@ -93,7 +93,7 @@ func TestFeedLive(t *testing.T) {
 			w.post(bob)
 			wantItems(t, c, p)
 		},
-		"an unfollow and a new follow leave out what was between": func(t *testing.T, w *world, h *subscription.Hub) {
+		"an unfollow and a new follow omit what was between": func(t *testing.T, w *world, h *subscription.Hub) {
 			w.follow(ann, bob)
 			c := connect(t, h, ann, subscription.Now(), nil)
 			wantItems(t, c)
@@ -115,7 +115,7 @@ func TestFeedLive(t *testing.T) {
 			wantItems(t, c, p)
 			wantItems(t, d)
 		},
-		"two subscriptions of one viewer both get everything": func(t *testing.T, w *world, h *subscription.Hub) {
+		"two subscriptions of one viewer both receive everything": func(t *testing.T, w *world, h *subscription.Hub) {
 			c := connect(t, h, ann, subscription.Now(), nil)
 			d := connect(t, h, ann, subscription.After(0), nil)
 			wantItems(t, c)
@@ -142,10 +142,11 @@ func TestFeedLive(t *testing.T) {
 	}
 }
 
-// Between a reading and the hub's taking over, anything may happen.
-func TestFeedChangesOver(t *testing.T) {
+// Anything may happen between a catch-up read and the moment its subscriber is
+// attached.
+func TestFeedMissesNothingBetweenReadAndAttach(t *testing.T) {
 	tests := map[string]struct {
-		between func(w *world) []domain.Position // gives what is to arrive
+		between func(w *world) []domain.Position // returns the chirps to expect
 		reads   int
 	}{
 		"nothing happens": {func(*world) []domain.Position { return nil }, 1},
@@ -169,13 +170,13 @@ func TestFeedChangesOver(t *testing.T) {
 			w.follow(ann, cat)
 			return []domain.Position{w.post(cat)}
 		}, 1},
-		"as much as is kept": {func(w *world) (want []domain.Position) {
+		"as much as the ring keeps": {func(w *world) (want []domain.Position) {
 			for range 8 {
 				want = append(want, w.post(bob))
 			}
 			return want
 		}, 1},
-		"more than is kept, so that it reads again": {func(w *world) (want []domain.Position) {
+		"more than the ring keeps, so that it reads again": {func(w *world) (want []domain.Position) {
 			for range 9 {
 				want = append(want, w.post(bob))
 			}
@@ -207,7 +208,7 @@ func TestFeedChangesOver(t *testing.T) {
 				close(w.readGate)
 				wantItems(t, c, want...)
 				if w.reads != test.reads {
-					t.Errorf("it read %d times, want %d", w.reads, test.reads)
+					t.Errorf("got %d reads, want %d", w.reads, test.reads)
 				}
 				w.follow(ann, cat)
 				p := w.post(cat)
@@ -217,7 +218,7 @@ func TestFeedChangesOver(t *testing.T) {
 	}
 }
 
-func TestFeedHubBehindReading(t *testing.T) {
+func TestFeedWhenTheHubIsBehindTheRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.hub(t, subscription.Config{})
@@ -233,7 +234,7 @@ func TestFeedHubBehindReading(t *testing.T) {
 		d := connect(t, h, ann, subscription.Now(), nil)
 		wantItems(t, d)
 		if at := h.Stats().Position; at >= q {
-			t.Fatalf("the hub is at %d, it should be held before %d", at, q)
+			t.Fatalf("the hub is at %d, want it held before %d", at, q)
 		}
 		w.change(func() { w.held = false })
 		wantItems(t, c, p)
@@ -245,8 +246,8 @@ func TestFeedHubBehindReading(t *testing.T) {
 	})
 }
 
-// A generation that begins to serve may be a little behind the one before.
-func TestFeedViewsStepBack(t *testing.T) {
+// A generation that begins to serve may be slightly behind the one before.
+func TestFeedWhenTheViewsStepBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.hub(t, subscription.Config{Buffer: 2, Page: 2})
@@ -269,8 +270,8 @@ func TestFeedViewsStepBack(t *testing.T) {
 	})
 }
 
-// For a viewer whose follows don't change, the streams of any number of
-// connections add up to the feed, wherever they are broken off.
+// For a viewer whose follows don't change, the chirps of any number of connections
+// add up to the feed, wherever the connections end.
 func TestFeedResumes(t *testing.T) {
 	for breakAfter := 1; breakAfter <= 5; breakAfter++ {
 		synctest.Test(t, func(t *testing.T) {
@@ -303,7 +304,7 @@ func TestFeedResumes(t *testing.T) {
 				}
 			}
 			if want := w.feedOf(ann); !slices.Equal(got, want) {
-				t.Errorf("breaking off after %d each time: got %v, want %v", breakAfter, got, want)
+				t.Errorf("stopping after %d each time: got %v, want %v", breakAfter, got, want)
 			}
 		})
 	}
@@ -340,7 +341,7 @@ func TestFeedEnds(t *testing.T) {
 			})
 		})
 	}
-	t.Run("with the error of a failed reading", func(t *testing.T) {
+	t.Run("with the error of a failed read", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			h := w.hub(t, subscription.Config{})

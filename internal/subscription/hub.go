@@ -12,8 +12,8 @@ import (
 	"chirp/internal/outage"
 )
 
-// Hub connects subscribers to the log. Run must be running for anything to
-// arrive.
+// Hub passes events of the log to subscribers. Nothing arrives unless Run is
+// running.
 type Hub struct {
 	cfg      Config
 	feeds    atomic.Int64
@@ -21,7 +21,7 @@ type Hub struct {
 	dropped  atomic.Uint64
 	outage   outage.Outage
 
-	// life ends with Close; every subscription and Run live within it.
+	// life ends with Close, and ends Run and every subscription.
 	life context.Context
 	end  context.CancelCauseFunc
 	// started is closed once position is known for the first time.
@@ -29,24 +29,24 @@ type Hub struct {
 	start   sync.Once
 
 	mu sync.Mutex
-	// history ends, and another one begins, when the log was put back to an
-	// earlier state; every subscription lives within one.
+	// history ends when the log is restored to an earlier state, and ends every
+	// subscription begun in it. restart then begins another one.
 	history context.Context
 	undo    context.CancelCauseFunc
-	// position is that of the last event handed out, -1 while it is not known.
+	// position is that of the last event dispatched, -1 while it is not known.
 	position domain.Position
 	recent   ring
-	// authors has for each author those who are live and follow it.
+	// authors holds for each author the live subscribers that follow it.
 	authors map[domain.UserID][]*subscriber
-	// viewers has for each user its own live feed subscriptions.
+	// viewers holds for each user its own live feed subscriptions.
 	viewers map[domain.UserID][]*subscriber
-	// watchers has for each user those who want to know of changes to it.
+	// watchers holds for each user the subscriptions to its profile.
 	watchers map[domain.UserID][]*watcher
 
-	unreadable map[string]bool // types of events; belongs to Run
+	unreadable map[string]bool // types of events; used by Run's goroutine only
 }
 
-// New makes a hub.
+// New returns a Hub, whose Run the caller calls.
 func New(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
 	life, end := context.WithCancelCause(context.Background())
@@ -66,26 +66,27 @@ func New(cfg Config) *Hub {
 // way, and makes Run return. It may be called more than once.
 func (h *Hub) Close() { h.end(ErrShuttingDown) }
 
-// Run follows the log from the views' checkpoint and hands out what becomes
-// visible, until ctx ends (its error) or the hub is closed (nil). Whatever error
-// the log or the views give, it tries again, for ever and at most 2 s apart, and
-// misses nothing by that. When the log was put back to an earlier state, it ends
-// all subscriptions with ErrUndone and begins anew. It is called once; when it
-// returns, the hub is closed.
+// Run follows the log from the views' checkpoint and dispatches events as they
+// become visible, until ctx ends, whose error it returns, or the hub is closed,
+// when it returns nil. After any error of the log or the views it tries again,
+// without limit and at most 2 s apart, and continues after the last event that it
+// dispatched, so none is missed. When the log was restored to an earlier state, it
+// ends all subscriptions with ErrUndone and starts again at the views' checkpoint.
+// Run is called once; when it returns, the hub is closed.
 func (h *Hub) Run(ctx context.Context) error {
 	defer h.Close()
-	within, stop := h.within(ctx)
+	running, stop := h.untilClosed(ctx)
 	defer stop()
-	for within.Err() == nil {
-		err := h.follow(within)
-		if within.Err() != nil {
+	for running.Err() == nil {
+		err := h.follow(running)
+		if running.Err() != nil {
 			break
 		}
 		if domain.KindOf(err) == domain.CursorInvalid {
 			h.restart()
 		}
 		tries := h.outage.Failed(h.cfg.Logger, "the live hub lost the log and tries again", err, "position", h.at())
-		outage.Pause(within, outage.Delay(firstPause, tries))
+		outage.Pause(running, outage.Delay(firstPause, tries))
 	}
 	return ctx.Err()
 }
@@ -93,15 +94,16 @@ func (h *Hub) Run(ctx context.Context) error {
 const (
 	// firstPause is the pause after a first failure, of the hub or a subscriber.
 	firstPause = 50 * time.Millisecond
-	// calmAfter is how long the hub follows a log that has nothing new before
-	// an outage is over.
-	calmAfter = 2 * time.Second
+	// recoveredAfter is how long the hub follows a log without new events until
+	// it considers an outage over.
+	recoveredAfter = 2 * time.Second
 )
 
-func (h *Hub) calm() { h.outage.Ended(h.cfg.Logger, "the live hub follows the log again") }
+func (h *Hub) recovered() { h.outage.Ended(h.cfg.Logger, "the live hub follows the log again") }
 
-// within ties a context to the hub's life.
-func (h *Hub) within(ctx context.Context) (context.Context, func()) {
+// untilClosed returns a context that also ends when the hub is closed, with
+// ErrShuttingDown as the cause.
+func (h *Hub) untilClosed(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if h.life.Err() != nil {
 		cancel(ErrShuttingDown)
@@ -110,19 +112,20 @@ func (h *Hub) within(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// subscribed ties a subscription's context to the hub's life and to the log's
-// history.
-func (h *Hub) subscribed(ctx context.Context) (context.Context, func()) {
+// subscriptionContext returns a context that also ends when the hub is closed and
+// when the log's history ends, each with the error for the subscriber as the cause.
+func (h *Hub) subscriptionContext(ctx context.Context) (context.Context, func()) {
 	h.mu.Lock()
 	history := h.history
 	h.mu.Unlock()
-	ctx, stopLife := h.within(ctx)
+	ctx, stopLife := h.untilClosed(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(history, func() { cancel(context.Cause(history)) })
 	return ctx, func() { stop(); cancel(nil); stopLife() }
 }
 
-// restart begins anew at the views' checkpoint, which is another history's.
+// restart ends the log's history and makes begin start again at the views'
+// checkpoint. The recent events are those of the old history, so it drops them.
 func (h *Hub) restart() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -137,8 +140,9 @@ func (h *Hub) at() domain.Position {
 	return h.position
 }
 
-// dispatch hands out one event. The lock is taken for each, so that a
-// subscriber who comes or goes waits for one event, not for a batch.
+// dispatch passes one event to the subscribers that it concerns. It takes the lock
+// for each event, so that a subscriber that comes or goes waits for one event, not
+// for a batch.
 func (h *Hub) dispatch(e event) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -154,73 +158,73 @@ func (h *Hub) dispatch(e event) error {
 	case domain.ChirpPosted:
 		h.push(e, fact)
 	case domain.UserFollowed:
-		h.refollow(e, fact.FollowerID)
+		h.changeFollows(e, fact.FollowerID)
 	case domain.UserUnfollowed:
-		h.refollow(e, fact.FollowerID)
+		h.changeFollows(e, fact.FollowerID)
 	case domain.UserRegistered, domain.UsernameReserved, domain.IdentityReserved:
 	}
 	for _, user := range e.fact.Users() {
-		h.signal(user, e.Position)
+		h.notifyWatchers(user, e.Position)
 	}
 	return nil
 }
 
-// push hands a chirp to all live subscribers that follow its author.
+// push adds a chirp to the queues of all live subscribers that follow its author.
 func (h *Hub) push(e event, posted domain.ChirpPosted) {
 	list := h.authors[posted.AuthorID]
 	if len(list) == 0 {
 		return
 	}
 	item := itemOf(e, posted)
-	// Backwards, because a subscriber that is let go is replaced in the list
-	// by its last one, which has had its turn.
+	// Backwards, because detachLocked moves the list's last subscriber into the
+	// place of the one it removes, and that one has been visited already.
 	for i := len(list) - 1; i >= 0; i-- {
-		if s := list[i]; e.Position > s.given && !s.queue.push(item) {
-			h.letGo(s)
+		if s := list[i]; e.Position > s.yielded && !s.queue.push(item) {
+			h.detachLocked(s)
 		}
 	}
 }
 
-// refollow applies a follow or an unfollow to the follower's subscriptions.
-func (h *Hub) refollow(e event, follower domain.UserID) {
+// changeFollows applies a follow or an unfollow to the follower's subscriptions.
+func (h *Hub) changeFollows(e event, follower domain.UserID) {
 	for _, s := range h.viewers[follower] {
 		h.apply(s, e)
 	}
 }
 
-// apply brings one subscriber past an event, and reports whether the hub still
-// has it afterwards. Chirps that were given are passed over. A follow that the
-// reading shows already may be applied again: of each author's the last one
-// decides, and before that no chirp of the author is pushed.
+// apply applies one event to one subscriber, and reports whether it is still
+// attached afterwards. It skips chirps that the subscriber has yielded. Applying a
+// follow or an unfollow that the catch-up read already shows does no harm: the
+// last one of each author decides, and it comes before any chirp that is pushed.
 func (h *Hub) apply(s *subscriber, e event) bool {
 	switch fact := e.fact.(type) {
 	case domain.ChirpPosted:
 		_, follows := s.followees[fact.AuthorID]
-		if follows && e.Position > s.given && !s.queue.push(itemOf(e, fact)) {
-			h.letGo(s)
+		if follows && e.Position > s.yielded && !s.queue.push(itemOf(e, fact)) {
+			h.detachLocked(s)
 			return false
 		}
 	case domain.UserFollowed:
 		if fact.FollowerID == s.viewer {
-			h.watch(s, fact.FolloweeID)
+			h.addAuthor(s, fact.FolloweeID)
 		}
 	case domain.UserUnfollowed:
 		if fact.FollowerID == s.viewer {
-			h.unwatch(s, fact.FolloweeID)
+			h.removeAuthor(s, fact.FolloweeID)
 		}
 	case domain.UserRegistered, domain.UsernameReserved, domain.IdentityReserved:
 	}
 	return true
 }
 
-// attach makes a viewer live from a reading on, when everything up to the
-// position given, which is no less than the reading's own, has been passed on.
-// What happened between the reading and now is replayed, under the lock, so that
-// nothing falls in between. It returns nil when the recent events don't reach
-// back to the reading.
-func (h *Hub) attach(viewer domain.UserID, r reading, given domain.Position) *subscriber {
+// attach makes a viewer live after the catch-up read r. yielded is the position up
+// to which everything was yielded; it is at least r.through. attach replays the
+// events between the read and now while it holds the lock, so that no event is
+// dispatched in between and missed. It returns nil if the recent events don't
+// reach back to the read, which must then be repeated.
+func (h *Hub) attach(viewer domain.UserID, r feedPage, yielded domain.Position) *subscriber {
 	s := &subscriber{
-		viewer: viewer, given: given,
+		viewer: viewer, yielded: yielded,
 		followees: make(map[domain.UserID]int, len(r.followees)),
 		queue:     newQueue(h.cfg.Buffer),
 	}
@@ -232,7 +236,7 @@ func (h *Hub) attach(viewer domain.UserID, r reading, given domain.Position) *su
 	h.viewers[viewer] = append(h.viewers[viewer], s)
 	s.attached = true
 	for _, author := range r.followees {
-		h.watch(s, author)
+		h.addAuthor(s, author)
 	}
 	for p := r.through + 1; p <= h.position; p++ {
 		if !h.apply(s, h.recent.get(p)) {
@@ -242,21 +246,21 @@ func (h *Hub) attach(viewer domain.UserID, r reading, given domain.Position) *su
 	return s
 }
 
-// detach takes a subscriber out of the hub, if it is still there.
+// detach removes a subscriber from the hub, if it is still attached.
 func (h *Hub) detach(s *subscriber) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.letGo(s)
+	h.detachLocked(s)
 }
 
-// letGo is detach for those who hold the lock.
-func (h *Hub) letGo(s *subscriber) {
+// detachLocked is detach for callers that hold the lock.
+func (h *Hub) detachLocked(s *subscriber) {
 	if !s.attached {
 		return
 	}
 	s.attached = false
 	for author := range s.followees {
-		h.unwatch(s, author)
+		h.removeAuthor(s, author)
 	}
 	h.viewers[s.viewer] = without(h.viewers[s.viewer], s)
 	if len(h.viewers[s.viewer]) == 0 {
@@ -264,8 +268,8 @@ func (h *Hub) letGo(s *subscriber) {
 	}
 }
 
-// watch adds a subscriber to those of an author.
-func (h *Hub) watch(s *subscriber, author domain.UserID) {
+// addAuthor makes a subscriber receive an author's chirps.
+func (h *Hub) addAuthor(s *subscriber, author domain.UserID) {
 	if _, has := s.followees[author]; has {
 		return
 	}
@@ -273,9 +277,10 @@ func (h *Hub) watch(s *subscriber, author domain.UserID) {
 	h.authors[author] = append(h.authors[author], s)
 }
 
-// unwatch takes a subscriber from those of an author, moving the last of them
-// into its place.
-func (h *Hub) unwatch(s *subscriber, author domain.UserID) {
+// removeAuthor stops a subscriber from receiving an author's chirps. It moves the
+// last subscriber of the author's list into the place of the removed one, so that
+// it takes the same time however long the list is.
+func (h *Hub) removeAuthor(s *subscriber, author domain.UserID) {
 	i, has := s.followees[author]
 	if !has {
 		return
@@ -300,7 +305,7 @@ func without[T comparable](list []T, gone T) []T {
 	return list
 }
 
-// Stats gives the numbers of the moment.
+// Stats returns the hub's current state.
 func (h *Hub) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()

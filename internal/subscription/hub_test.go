@@ -14,10 +14,10 @@ import (
 	"chirp/internal/subscription"
 )
 
-func TestHubRidesOutOutages(t *testing.T) {
+func TestHubRetriesThroughOutages(t *testing.T) {
 	outages := map[string]error{
-		"Unavailable": domain.Errorf(domain.Unavailable, "the store is away"),
-		"anything":    errors.New("broken"),
+		"Unavailable":     domain.Errorf(domain.Unavailable, "the store is down"),
+		"any other error": errors.New("broken"),
 	}
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestHubRidesOutOutages(t *testing.T) {
 func TestHubStartsInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		w.outage = domain.Errorf(domain.Unavailable, "the store is away")
+		w.outage = domain.Errorf(domain.Unavailable, "the store is down")
 		w.follow(ann, bob)
 		p := w.post(bob)
 		h := w.hub(t, subscription.Config{})
@@ -59,8 +59,8 @@ func TestHubStartsInAnOutage(t *testing.T) {
 	})
 }
 
-// A subscriber who is there before the hub runs misses nothing.
-func TestHubStartsLate(t *testing.T) {
+// A subscriber that connects before the hub runs misses nothing.
+func TestHubStartsAfterItsSubscribers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.newHub(subscription.Config{})
@@ -80,8 +80,8 @@ func TestHubStartsLate(t *testing.T) {
 	})
 }
 
-// A log that skips a position has lost the hub's trust: it follows anew.
-func TestHubRefusesAGap(t *testing.T) {
+// When the log skips a position, the hub follows it again from the last one.
+func TestHubRefollowsAfterAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.skips = 3
@@ -135,7 +135,7 @@ func TestHubRunEnds(t *testing.T) {
 	}
 }
 
-func TestErrorsCanBeTold(t *testing.T) {
+func TestErrorsHaveAKindForTheClient(t *testing.T) {
 	for err, want := range map[error]domain.Kind{
 		subscription.ErrTooSlow:      domain.RateLimited,
 		subscription.ErrShuttingDown: domain.Unavailable,
@@ -146,8 +146,8 @@ func TestErrorsCanBeTold(t *testing.T) {
 	}
 }
 
-// Events of a newer version come without what they say.
-func TestHubPassesOverWhatItCannotRead(t *testing.T) {
+// The hub cannot decode events of a newer version.
+func TestHubSkipsEventsThatItCannotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.hub(t, subscription.Config{})
@@ -200,7 +200,7 @@ func TestHubLogsTypesThatItCannotReadOnce(t *testing.T) {
 	})
 }
 
-func TestHubTellsOfAnOutageUntilItIsOver(t *testing.T) {
+func TestHubReportsAnOutageUntilItIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		w := newWorld()
@@ -213,7 +213,7 @@ func TestHubTellsOfAnOutageUntilItIsOver(t *testing.T) {
 		time.Sleep(150 * time.Second)
 		stats := h.Stats()
 		if stats.Outage == nil || !errors.Is(stats.Outage.Err, broken) || time.Since(stats.Outage.Since) < 140*time.Second || stats.Outage.Tries < 70 {
-			t.Errorf("Stats in an outage: got %+v, want one of more than two minutes, tried each 2 s", stats.Outage)
+			t.Errorf("Stats in an outage: got %+v, want one of more than two minutes, with a try each 2 s", stats.Outage)
 		}
 		w.change(func() { w.outage = nil })
 		time.Sleep(5 * time.Second)
@@ -222,7 +222,7 @@ func TestHubTellsOfAnOutageUntilItIsOver(t *testing.T) {
 		}
 		w.change(func() { w.outage = broken }) // with nothing to be read
 		time.Sleep(5 * time.Second)
-		w.happen(nil) // wakes what follows
+		w.happen(nil) // wakes Follow
 		time.Sleep(20 * time.Second)
 		w.change(func() { w.outage = nil })
 		time.Sleep(10 * time.Second)

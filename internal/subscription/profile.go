@@ -8,37 +8,38 @@ import (
 	"chirp/internal/domain"
 )
 
-// watcher waits for changes of one user's profile.
+// watcher is a subscription to one user's profile.
 type watcher struct {
-	latest atomic.Int64
-	wake   chan struct{}
+	latest atomic.Int64  // the position of the latest change
+	wake   chan struct{} // has an element after each change
 }
 
-// Profile gives a sign whenever a user's profile changed: by its registration,
-// by a chirp of its own, or by a follow or an unfollow at either end. The sign
-// is the position of the latest change, and several changes may share one; a
-// reading of the views at that position or later shows them. The first sign
-// comes at once, so that the current state can be given. It ends as Feed does,
-// starts no goroutine, and cannot be too slow, since it keeps one position.
+// Profile returns an iterator that yields a position whenever a user's profile
+// changed: by its registration, a chirp of its own, or a follow or an unfollow at
+// either end. The position is that of the latest change, and several changes may
+// share one; the views show them from that position on. The first position comes at
+// once, so that the consumer can send the current state. The iteration ends as
+// Feed's does and starts no goroutine. It cannot be too slow, because only the
+// latest position waits for it.
 func (h *Hub) Profile(ctx context.Context, user domain.UserID) iter.Seq2[domain.Position, error] {
 	return func(yield func(domain.Position, error) bool) {
-		within, stop := h.subscribed(ctx)
+		subscribed, stop := h.subscriptionContext(ctx)
 		defer stop()
-		err := h.profile(within, user, func(p domain.Position) bool { return yield(p, nil) })
-		if err := reason(ctx, within, err); err != nil {
+		err := h.profile(subscribed, user, func(p domain.Position) bool { return yield(p, nil) })
+		if err := endError(ctx, subscribed, err); err != nil {
 			yield(0, err)
 		}
 	}
 }
 
-func (h *Hub) profile(ctx context.Context, user domain.UserID, give func(domain.Position) bool) error {
+func (h *Hub) profile(ctx context.Context, user domain.UserID, yield func(domain.Position) bool) error {
 	select {
 	case <-h.started:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	w := h.listen(user)
-	defer h.unlisten(user, w)
+	w := h.watch(user)
+	defer h.unwatch(user, w)
 	for {
 		select {
 		case <-w.wake:
@@ -48,13 +49,14 @@ func (h *Hub) profile(ctx context.Context, user domain.UserID, give func(domain.
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !give(domain.Position(w.latest.Load())) {
+		if !yield(domain.Position(w.latest.Load())) {
 			return errStopped
 		}
 	}
 }
 
-func (h *Hub) listen(user domain.UserID) *watcher {
+// watch adds a watcher that is due to yield the current position.
+func (h *Hub) watch(user domain.UserID) *watcher {
 	w := &watcher{wake: make(chan struct{}, 1)}
 	notify(w.wake)
 	h.mu.Lock()
@@ -64,7 +66,7 @@ func (h *Hub) listen(user domain.UserID) *watcher {
 	return w
 }
 
-func (h *Hub) unlisten(user domain.UserID, w *watcher) {
+func (h *Hub) unwatch(user domain.UserID, w *watcher) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.watchers[user] = without(h.watchers[user], w); len(h.watchers[user]) == 0 {
@@ -72,8 +74,8 @@ func (h *Hub) unlisten(user domain.UserID, w *watcher) {
 	}
 }
 
-// signal tells those who watch a user that its profile changed.
-func (h *Hub) signal(user domain.UserID, at domain.Position) {
+// notifyWatchers wakes the watchers of a user whose profile changed.
+func (h *Hub) notifyWatchers(user domain.UserID, at domain.Position) {
 	for _, w := range h.watchers[user] {
 		w.latest.Store(int64(at))
 		notify(w.wake)

@@ -10,20 +10,21 @@ import (
 	"chirp/internal/subscription"
 )
 
-// watch gives the signs of a user's profile, each taken with a token from gate,
-// if there is one.
-func watch(t *testing.T, h *subscription.Hub, user domain.UserID, gate chan struct{}) (signs *[]domain.Position, end *error, stop func()) {
+// watch subscribes to a user's profile and collects the positions that are yielded,
+// and the error at the end. If gate is not nil, it waits for a token from it after
+// each position.
+func watch(t *testing.T, h *subscription.Hub, user domain.UserID, gate chan struct{}) (changes *[]domain.Position, end *error, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	signs, end = new([]domain.Position), new(error)
+	changes, end = new([]domain.Position), new(error)
 	go func() {
 		for p, err := range h.Profile(ctx, user) {
 			if err != nil {
 				*end = err
 				return
 			}
-			*signs = append(*signs, p)
+			*changes = append(*changes, p)
 			if gate != nil {
 				select {
 				case <-gate:
@@ -32,21 +33,21 @@ func watch(t *testing.T, h *subscription.Hub, user domain.UserID, gate chan stru
 			}
 		}
 	}()
-	return signs, end, cancel
+	return changes, end, cancel
 }
 
-func wantSigns(t *testing.T, signs *[]domain.Position, want ...domain.Position) {
+func wantChanges(t *testing.T, changes *[]domain.Position, want ...domain.Position) {
 	t.Helper()
 	synctest.Wait()
-	if !slices.Equal(*signs, want) {
-		t.Fatalf("got signs at %v, want %v", *signs, want)
+	if !slices.Equal(*changes, want) {
+		t.Fatalf("got changes at %v, want %v", *changes, want)
 	}
 }
 
 func TestProfile(t *testing.T) {
 	events := map[string]struct {
-		event domain.Event
-		signs bool
+		event   domain.Event
+		changes bool
 	}{
 		"its registration":          {domain.UserRegistered{UserID: ann, Username: "ann"}, true},
 		"its own chirp":             {domain.ChirpPosted{AuthorID: ann}, true},
@@ -67,15 +68,15 @@ func TestProfile(t *testing.T) {
 				w.post(cat)
 				h := w.hub(t, subscription.Config{})
 				synctest.Wait()
-				signs, _, _ := watch(t, h, ann, nil)
-				wantSigns(t, signs, 1) // the current state, at once
+				changes, _, _ := watch(t, h, ann, nil)
+				wantChanges(t, changes, 1) // the current state, at once
 				at := w.record(test.event)
-				wantSigns(t, signs, 1) // not visible yet
+				wantChanges(t, changes, 1) // not visible yet
 				w.show()
-				if test.signs {
-					wantSigns(t, signs, 1, at)
+				if test.changes {
+					wantChanges(t, changes, 1, at)
 				} else {
-					wantSigns(t, signs, 1)
+					wantChanges(t, changes, 1)
 				}
 			})
 		})
@@ -90,20 +91,20 @@ func TestProfileCoalesces(t *testing.T) {
 		gate := make(chan struct{})
 		slow, _, _ := watch(t, h, ann, gate)
 		quick, _, stop := watch(t, h, ann, nil)
-		wantSigns(t, slow, 0)
+		wantChanges(t, slow, 0)
 		var last domain.Position
 		for range 20 {
 			last = w.post(ann)
 			synctest.Wait()
 		}
 		w.post(bob)
-		wantSigns(t, slow, 0)
+		wantChanges(t, slow, 0)
 		if len(*quick) != 21 {
-			t.Errorf("the quick one got %d signs, want 21", len(*quick))
+			t.Errorf("the quick one got %d changes, want 21", len(*quick))
 		}
 		stop()
 		gate <- struct{}{}
-		wantSigns(t, slow, 0, last)
+		wantChanges(t, slow, 0, last)
 		if got := h.Stats().Profiles; got != 1 {
 			t.Errorf("got %d profile subscriptions, want 1", got)
 		}

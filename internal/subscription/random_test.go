@@ -15,10 +15,10 @@ import (
 	"chirp/internal/subscription"
 )
 
-// The random test lets users post, follow and unfollow while subscribers of all
-// tempers listen: some break off and come back, some are slow, the store fails
-// now and then, and the hub's buffers are tiny. At the end, what each
-// subscriber got over all its connections is held against the log.
+// In the random test users post, follow and unfollow while subscribers listen: some
+// leave and come back, some are slow, the store fails now and then, and the hub's
+// buffers are tiny. In the end the test compares what each subscriber received over
+// all its connections with the log.
 
 const (
 	randomUsers  = 6
@@ -61,8 +61,8 @@ func runRandomly(t *testing.T, seed uint64) {
 			all.Go(func() { v.visit(ctx, h) })
 		}
 	}
-	live(w, random)
-	time.Sleep(10 * time.Minute) // everybody has long got everything
+	writeRandomly(w, random)
+	time.Sleep(10 * time.Minute) // far more than any subscriber needs to catch up
 	synctest.Wait()
 	cancel()
 	all.Wait()
@@ -71,15 +71,15 @@ func runRandomly(t *testing.T, seed uint64) {
 	}
 }
 
-// live makes things happen, from three goroutines, with the views sometimes
-// behind and the store sometimes away.
-func live(w *world, random *rand.Rand) {
+// writeRandomly writes random events from three goroutines, while the views are
+// sometimes behind and the store is sometimes down.
+func writeRandomly(w *world, random *rand.Rand) {
 	var writers sync.WaitGroup
 	for range 3 {
 		random := rand.New(rand.NewPCG(random.Uint64(), 0))
 		writers.Go(func() {
 			for range randomEvents / 3 {
-				act(w, random)
+				step(w, random)
 				if random.IntN(3) == 0 {
 					time.Sleep(time.Duration(random.IntN(1000)) * time.Microsecond)
 				}
@@ -90,7 +90,8 @@ func live(w *world, random *rand.Rand) {
 	w.change(func() { w.outage, w.behind, w.checkpoint = nil, 0, domain.Position(len(w.events)) })
 }
 
-func act(w *world, random *rand.Rand) {
+// step adds one random event, or changes the state of the store or the views.
+func step(w *world, random *rand.Rand) {
 	who, whom := user(random.IntN(randomUsers)), user(random.IntN(randomUsers))
 	w.change(func() {
 		switch n := random.IntN(20); {
@@ -103,7 +104,7 @@ func act(w *world, random *rand.Rand) {
 				w.add(domain.UserFollowed{FollowerID: who, FolloweeID: whom})
 			}
 		case n < 15:
-			w.outage = domain.Errorf(domain.Unavailable, "the store is away")
+			w.outage = domain.Errorf(domain.Unavailable, "the store is down")
 		case n < 16:
 			w.behind = domain.Position(random.IntN(4)) // another generation serves
 		default:
@@ -113,7 +114,7 @@ func act(w *world, random *rand.Rand) {
 	})
 }
 
-// visitor subscribes again and again, each time after the last chirp it got.
+// visitor subscribes again and again, each time after the last chirp it received.
 type visitor struct {
 	viewer domain.UserID
 	random *rand.Rand
@@ -144,9 +145,9 @@ func (v *visitor) visit(ctx context.Context, h *subscription.Hub) {
 	}
 }
 
-// check holds what came against the log: every chirp once, in order, as it was
-// posted; all that were posted under a follow that still stands; and none by
-// somebody who was not followed at that time or later.
+// check compares what the visitor received with the log: every chirp once, in order
+// and as it was posted; all chirps posted since a follow that still holds; and none
+// by a user whom the viewer did not follow at that time or later.
 func (v *visitor) check(t *testing.T, w *world) {
 	t.Helper()
 	if v.err != nil {
@@ -173,14 +174,14 @@ func (v *visitor) check(t *testing.T, w *world) {
 	}
 	for p := range got {
 		if !may[p] {
-			t.Errorf("%s got chirp %d of somebody it never followed since", v.viewer, p)
+			t.Errorf("%s got chirp %d of a user whom it did not follow then or later", v.viewer, p)
 		}
 	}
 }
 
-// bounds returns the chirps that a viewer must get, whenever it is caught up and
-// live, and those that it may: their authors are followed all the time from the
-// chirp to the end, or at some time in it.
+// bounds returns the chirps that a viewer must receive, however often it went from
+// catch-up to live, and those that it may. The viewer must follow their authors
+// throughout the time from the chirp to the end, or at some moment in it.
 func bounds(w *world, viewer domain.UserID) (must, may map[domain.Position]bool) {
 	must, may = make(map[domain.Position]bool), make(map[domain.Position]bool)
 	follows := make([]map[domain.UserID]bool, len(w.events))
@@ -208,7 +209,7 @@ func bounds(w *world, viewer domain.UserID) (must, may map[domain.Position]bool)
 	return must, may
 }
 
-// One that is never too slow gets exactly what was posted while it followed
+// A subscriber that is always live receives exactly what was posted while it followed
 // the author.
 func TestRandomlyAlwaysLive(t *testing.T) {
 	for seed := range uint64(20) {
@@ -222,7 +223,7 @@ func TestRandomlyAlwaysLive(t *testing.T) {
 					clients[user(i)] = connect(t, h, user(i), subscription.Now(), nil)
 				}
 				synctest.Wait()
-				live(w, random)
+				writeRandomly(w, random)
 				time.Sleep(time.Minute)
 				for viewer, c := range clients {
 					wantItems(t, c, postedWhileFollowed(w.oracle, viewer, len(w.events))...)
@@ -232,8 +233,8 @@ func TestRandomlyAlwaysLive(t *testing.T) {
 	}
 }
 
-// postedWhileFollowed returns the chirps that were the newest of a viewer's feed
-// when they were posted.
+// postedWhileFollowed returns the chirps that were the newest in a viewer's feed when
+// they were posted.
 func postedWhileFollowed(oracle projectortest.Oracle, viewer domain.UserID, events int) []domain.Position {
 	var posted []domain.Position
 	for p := domain.Position(1); p <= domain.Position(events); p++ {

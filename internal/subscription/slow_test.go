@@ -23,7 +23,7 @@ func TestSlowSubscriber(t *testing.T) {
 		var posted []domain.Position
 		for range 50 {
 			posted = append(posted, w.post(bob))
-			wantItems(t, quick, posted...) // nobody waits for the slow one
+			wantItems(t, quick, posted...) // does not wait for the slow one
 		}
 		wantItems(t, slow)
 		if s := h.Stats(); s.Feeds != 2 || s.Authors != 1 || s.CatchUps != 0 {
@@ -35,12 +35,12 @@ func TestSlowSubscriber(t *testing.T) {
 		wantItems(t, slow, posted...)
 		wantItems(t, quick, posted...)
 		if s := h.Stats(); s.CatchUps != 1 || s.Dropped != 0 {
-			t.Errorf("got %+v, want one catch-up and nobody dropped", s)
+			t.Errorf("got %+v, want one catch-up and none dropped", s)
 		}
 	})
 }
 
-func TestSlowSubscriberIsLetGo(t *testing.T) {
+func TestSlowSubscriberIsDetached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.hub(t, subscription.Config{Buffer: 2})
@@ -48,16 +48,16 @@ func TestSlowSubscriberIsLetGo(t *testing.T) {
 		w.follow(ann, cat)
 		slow := connect(t, h, ann, subscription.Now(), make(chan struct{}))
 		wantItems(t, slow)
-		// One that it works on, two that wait, and one too many.
+		// One that it works on, two in the buffer, and one that does not fit.
 		for i := range 4 {
 			if got := h.Stats().Authors; got != 2 {
-				t.Fatalf("after %d chirps the hub watches %d authors, want 2", i, got)
+				t.Fatalf("after %d chirps the hub has %d authors, want 2", i, got)
 			}
 			w.post(bob)
 			synctest.Wait()
 		}
 		if got := h.Stats().Authors; got != 0 {
-			t.Errorf("the hub still watches %d authors for a subscriber that is full", got)
+			t.Errorf("the hub still has %d authors for a subscriber whose buffer is full, want 0", got)
 		}
 	})
 }
@@ -76,7 +76,7 @@ func TestSlowSubscriberChangesFollows(t *testing.T) {
 		p := []domain.Position{w.post(bob)}
 		synctest.Wait()
 		p = append(p, w.post(bob), w.post(bob))
-		w.post(cat) // older than its place once it catches up
+		w.post(cat) // older than its position once it catches up
 		lost := w.post(bob)
 		synctest.Wait()
 		w.unfollow(ann, bob) // takes the lost one out of the feed
@@ -87,13 +87,13 @@ func TestSlowSubscriberChangesFollows(t *testing.T) {
 		close(gate)
 		wantItems(t, slow, append(p, q, r)...)
 		if lost >= q {
-			t.Fatal("the test is in the wrong order")
+			t.Fatal("the test posts the chirps in the wrong order")
 		}
 	})
 }
 
 func TestTooSlow(t *testing.T) {
-	// Before each read of a page of two, so many chirps are posted.
+	// grow chirps are posted before each read, which reads a page of two.
 	tests := map[string]struct {
 		grow      int
 		maxBehind domain.Position

@@ -13,26 +13,27 @@ import (
 // without the hub's lock.
 type subscriber struct {
 	viewer domain.UserID
-	// given is the position up to which it needs no chirps: that of the reading
-	// it came from, or beyond.
-	given domain.Position
-	// followees are whom the viewer follows, each with the subscriber's place
-	// in the hub's list for that author.
+	// yielded is the position up to which its consumer has every chirp: the
+	// checkpoint of the catch-up read that it comes from, or beyond.
+	yielded domain.Position
+	// followees holds the users whom the viewer follows, each with the
+	// subscriber's index in the hub's list for that author.
 	followees map[domain.UserID]int
 	attached  bool
 	queue     *queue
 }
 
-// queue is what waits for one subscriber. The hub adds without ever waiting.
+// queue holds the chirps that wait for one subscriber. The hub never blocks when
+// it adds to it.
 type queue struct {
 	limit int
-	// wake has something in it after each change.
+	// wake has an element after each change.
 	wake chan struct{}
 
 	mu    sync.Mutex
 	items []*Item
-	// lost is the position of the first chirp that found no room; none is
-	// added after it.
+	// lost is the position of the first chirp that did not fit, 0 if there is
+	// none. The hub detaches the subscriber then, so it adds none after it.
 	lost domain.Position
 }
 
@@ -40,7 +41,7 @@ func newQueue(limit int) *queue {
 	return &queue{limit: limit, wake: make(chan struct{}, 1)}
 }
 
-// push adds an item; false says that there is no room for it.
+// push adds an item, and reports whether there was room for it.
 func (q *queue) push(item *Item) bool {
 	q.mu.Lock()
 	full := len(q.items) >= q.limit
@@ -54,7 +55,8 @@ func (q *queue) push(item *Item) bool {
 	return !full
 }
 
-// take gives all that waits, and lost. The slice given before is used again.
+// take returns all items that wait, and lost. It reuses used, the slice that it
+// returned last, whose items the caller is done with.
 func (q *queue) take(used []*Item) ([]*Item, domain.Position) {
 	clear(used)
 	q.mu.Lock()
@@ -64,7 +66,7 @@ func (q *queue) take(used []*Item) ([]*Item, domain.Position) {
 	return items, q.lost
 }
 
-// notify leaves a sign in a channel of capacity 1, if there is none.
+// notify puts an element into a channel of capacity 1, unless it has one.
 func notify(wake chan<- struct{}) {
 	select {
 	case wake <- struct{}{}:
@@ -76,10 +78,11 @@ func itemOf(e event, posted domain.ChirpPosted) *Item {
 	return &Item{Position: e.Position, ID: posted.ChirpID, Author: posted.AuthorID, Content: posted.Content, PostedAt: e.RecordedAt}
 }
 
-// ring keeps the newest events, which have consecutive positions.
+// ring keeps the newest events, which have consecutive positions. The event at
+// position p is at index p modulo the ring's size.
 type ring struct {
 	events []event
-	kept   domain.Position // how many
+	kept   domain.Position // how many of events are in use
 }
 
 func (r *ring) add(e event) {
@@ -88,15 +91,15 @@ func (r *ring) add(e event) {
 	r.kept = min(r.kept+1, size)
 }
 
-// reaches reports whether all events after a position, up to the newest one, are
-// kept.
+// reaches reports whether the ring has all events after a position, up to the
+// newest one.
 func (r *ring) reaches(after, newest domain.Position) bool { return after >= newest-r.kept }
 
 func (r *ring) get(p domain.Position) event { return r.events[p%domain.Position(len(r.events))] }
 
-// pauseApart waits after a number of failed attempts for a random length, so
-// that subscribers don't come back all at once.
-func pauseApart(ctx context.Context, tries int) {
+// pauseWithJitter pauses after a number of failed attempts. The pause is random, so
+// that the subscribers don't all read at the same moment after an outage.
+func pauseWithJitter(ctx context.Context, tries int) {
 	longest := outage.Delay(firstPause, tries)
 	outage.Pause(ctx, longest/2+rand.N(longest/2))
 }

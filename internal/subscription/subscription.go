@@ -1,32 +1,34 @@
-// Package subscription pushes what is new to those who are connected here. The
-// Hub is one more follower of the log, kept behind the read model's checkpoint,
-// so that a push never precedes what a query can see. It knows whom the users
-// connected here follow, and hands a chirp from memory to those who follow its
-// author: the work is by local subscribers, never by an author's followers.
+// Package subscription pushes new chirps and profile changes to the users who are
+// connected to this server. The Hub is one more follower of the log. It stays
+// behind the read model's checkpoint, so that a push never precedes what a query
+// can see. It knows whom the connected users follow, and passes each chirp from
+// memory to those who follow its author. Its work therefore grows with the local
+// subscribers, never with the number of an author's followers.
 //
-// # What a subscriber gets
+// # What a subscriber receives
 //
-// A feed subscription gives every chirp once, in the order of positions. It
-// first reads what the feed has after the subscriber's place (catch-up), then
-// changes over to the hub (live). For a viewer whose follows don't change, what
-// it gets over any number of connections, each begun at the last position of
-// the one before, is its feed from the oldest to the newest. Follows take
-// effect at their own position: live, the chirps of a newly followed author
-// count from the follow on, while catch-up gives what the feed shows, which
-// includes that author's older chirps that are newer than the place.
+// A feed subscription yields every chirp once, in the order of positions. It
+// first reads the part of the feed after the subscriber's position (catch-up),
+// then takes what the hub pushes (live). For a viewer whose follows don't change,
+// the chirps over any number of connections, each started after the last position
+// of the one before, add up to its feed, from oldest to newest. A follow takes
+// effect at its own position: a live subscriber receives the new followee's chirps
+// from the follow on. Catch-up yields what the feed shows, which includes the
+// followee's older chirps, if they are newer than the subscriber's position.
 //
 // # What happens to a slow subscriber
 //
-// Nobody waits for it. Up to Config.Buffer chirps are kept for it, besides
-// those it has taken and works through. One more, and the hub lets go of it: it
-// keeps what was buffered, and once its consumer has taken that, it goes back
-// to catch-up reading from its place, at its own pace, until it is level with
-// the views again. Nothing is lost by that, and it may happen any number of
-// times. It is ended with ErrTooSlow if it cannot keep up: if it is more than
-// Config.MaxBehind positions behind the views and has not come nearer for
-// Config.Patience and ten catch-up reads. A client can then start again from
-// its last cursor. A subscriber that takes nothing at all costs its buffer and
-// no work; to find out that it is gone is up to its transport.
+// Neither the hub nor another subscriber waits for it. The hub buffers up to
+// Config.Buffer chirps, besides those that the subscriber has taken and is working
+// through. When the buffer overflows, the hub detaches the subscriber. Once its
+// consumer has taken what was buffered, the subscriber returns to catch-up, at its
+// own pace, until it has reached the views' checkpoint again. Nothing is lost by
+// that, and it may happen any number of times. A subscriber that cannot keep up is
+// ended with ErrTooSlow: one that is more than Config.MaxBehind positions behind
+// the views and has not come closer for Config.Patience and ten catch-up reads.
+// Its client can then start again from its last cursor. A subscriber that takes
+// nothing at all costs its buffer and no work; noticing that its client is gone is
+// up to the transport.
 package subscription
 
 import (
@@ -54,20 +56,23 @@ type Item struct {
 type Config struct {
 	// Log is followed from the views' checkpoint on.
 	Log eventstore.Log
-	// Views tell how far the read model has come. Queries reads the same views.
+	// Views reports how far the read model has come. Queries reads the same views.
 	Views   readmodel.Store
 	Queries *query.Service
-	// Buffer is how many chirps wait for one subscriber at most, 256.
+	// Buffer is how many chirps the hub keeps for one subscriber at most.
+	// Default: 256.
 	Buffer int
-	// Recent is how many events are kept to bridge the time between a reading
-	// and the hub's taking over, 4,096.
+	// Recent is how many of the newest events the hub keeps. They bridge the
+	// time between a catch-up read and the moment its subscriber is attached.
+	// Default: 4,096.
 	Recent int
-	// Page is how many chirps one catch-up read asks for, 100.
+	// Page is how many chirps one catch-up read asks for. Default: 100.
 	Page int
-	// MaxBehind is the number of positions behind the views from which a
-	// subscriber that does not gain is too slow, 100,000.
+	// MaxBehind is how many positions a subscriber may be behind the views
+	// without coming closer. Default: 100,000.
 	MaxBehind domain.Position
-	// Patience is how long such a subscriber has to gain, 10 s.
+	// Patience is how long a subscriber beyond MaxBehind has to come closer.
+	// Default: 10 s.
 	Patience time.Duration
 	// Logger may be nil for none.
 	Logger *slog.Logger
@@ -92,8 +97,8 @@ func orElse[N int | domain.Position | time.Duration](n, otherwise N) N {
 	return n
 }
 
-// Why a subscription ends that its subscriber did not end. All can be told to
-// the client.
+// The errors with which the hub ends subscriptions. Their messages are for the
+// client.
 var (
 	// ErrTooSlow ends a feed subscription that cannot keep up.
 	ErrTooSlow = domain.Errorf(domain.RateLimited,
@@ -101,10 +106,11 @@ var (
 	// ErrShuttingDown ends every subscription when the hub closes.
 	ErrShuttingDown = domain.Errorf(domain.Unavailable,
 		"the server is shutting down; subscribe again after the last cursor")
-	// ErrUndone ends every subscription when the log was put back to an earlier
-	// state under the running server. The cursor tells what that means for each.
+	// ErrUndone ends every subscription when the log was restored to an earlier
+	// state while the server ran. Whether a subscriber's last chirp still exists
+	// shows when it subscribes again after its last cursor.
 	ErrUndone = domain.Errorf(domain.Unavailable,
-		"the log was put back to an earlier state, as from a backup; subscribe again after the last cursor")
+		"the log was restored to an earlier state, as from a backup; subscribe again after the last cursor")
 )
 
 // Start is where a feed subscription begins.
@@ -113,26 +119,26 @@ type Start struct {
 	now   bool
 }
 
-// Now begins with the first chirp that is not visible yet when the iteration
-// starts.
+// Now starts with the first chirp that is not visible yet when the iteration
+// begins.
 func Now() Start { return Start{now: true} }
 
-// After begins with the first chirp after a position.
+// After starts with the first chirp after a position.
 func After(p domain.Position) Start { return Start{after: p} }
 
-// Stats is what the hub does at the moment.
+// Stats is the state of a Hub at one moment.
 type Stats struct {
-	// Feeds and Profiles count the subscriptions that are open.
+	// Feeds and Profiles count the open subscriptions.
 	Feeds    int
 	Profiles int
-	// Authors counts those whose chirps somebody here waits for.
+	// Authors counts the authors whom at least one live subscriber follows.
 	Authors int
-	// Position is that of the last event handed out.
+	// Position is that of the last event dispatched.
 	Position domain.Position
-	// Outage is why the hub cannot go on at the moment, nil if it can.
+	// Outage says why the hub cannot follow the log, nil if it can.
 	Outage *outage.Report
-	// CatchUps counts how often a live subscriber was moved back to catch-up
-	// reading, and Dropped how many were ended with ErrTooSlow, since the start.
+	// CatchUps counts how often a live subscriber went back to catch-up, and
+	// Dropped how many were ended with ErrTooSlow, since the start.
 	CatchUps uint64
 	Dropped  uint64
 }

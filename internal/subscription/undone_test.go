@@ -9,7 +9,7 @@ import (
 	"chirp/internal/subscription"
 )
 
-func TestSubscriptionsEndWhenTheLogIsPutBack(t *testing.T) {
+func TestSubscriptionsEndWhenTheLogIsRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.hub(t, subscription.Config{})

@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a log, and views of it that show what the oracle says of the events
-// up to a checkpoint. It can be stopped and made to fail in every place.
+// world is a log, and views of it that show what the oracle says of the events up to
+// a checkpoint. A test can stop it or make it fail at every call.
 type world struct {
 	eventstore.Log  // nil: the methods that the hub does not call
 	readmodel.Store // nil: likewise
@@ -36,17 +36,17 @@ type world struct {
 	keys       map[domain.UserID]readmodel.UserKey
 	checkpoint domain.Position
 	reads      int
-	// held stops the hub's Await, as if the hub were slow.
+	// held blocks the hub's Await, as if the hub were slow.
 	held bool
-	// outage makes all that is read fail.
+	// outage is the error of all reads, nil for none.
 	outage error
-	// skips is how many times Follow leaves out the first event.
+	// skips is how many times Follow omits the first event.
 	skips int
-	// readGate, if set, lets a reading wait, once made, for a token.
+	// readGate, if set, makes Snapshot take a token before it returns.
 	readGate chan struct{}
-	// behind makes readings show views that are so far behind the checkpoint.
+	// behind is how far snapshots are behind the checkpoint.
 	behind domain.Position
-	// grow posts so many chirps of an author before each reading.
+	// grow is how many chirps of grower are posted before each snapshot.
 	grow   int
 	grower domain.UserID
 }
@@ -55,7 +55,7 @@ func newWorld() *world {
 	return &world{changed: make(chan struct{}), keys: make(map[domain.UserID]readmodel.UserKey)}
 }
 
-// change changes the world under its lock and wakes all who wait.
+// change changes the world under its lock and wakes all goroutines that wait for it.
 func (w *world) change(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,7 +70,7 @@ func (w *world) record(fact domain.Event) (at domain.Position) {
 	return at
 }
 
-// add adds an event to the log, nil for one that cannot be read.
+// add adds an event to the log. A nil fact stands for an event that cannot be read.
 func (w *world) add(fact domain.Event) domain.Position {
 	if fact == nil {
 		return w.addRaw("of.a.newer.version.v9", `{}`)
@@ -90,7 +90,7 @@ func (w *world) add(fact domain.Event) domain.Position {
 	return at
 }
 
-// addRaw adds an event of a type and data, which the oracle does not hear of.
+// addRaw adds an event with a type and data to the log, but not to the oracle.
 func (w *world) addRaw(wireName, data string) domain.Position {
 	at := domain.Position(len(w.events) + 1)
 	w.events = append(w.events, eventstore.Event{
@@ -100,7 +100,7 @@ func (w *world) addRaw(wireName, data string) domain.Position {
 	return at
 }
 
-// undo puts the log and the views back to what they were before an event.
+// undo restores the log and the views to their state before an event.
 func (w *world) undo(at domain.Position) {
 	w.change(func() {
 		w.events, w.oracle, w.checkpoint = w.events[:at-1:at-1], w.oracle.Through(at-1), at-1
@@ -227,10 +227,10 @@ func (w *world) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 	}
 }
 
-// snapshot is what the oracle says at a position. It knows every user, and has
-// all chirps in the timelines.
+// snapshot answers what the oracle says at a position. It has a profile for every
+// id, and all chirps are pushed to the timelines.
 type snapshot struct {
-	readmodel.Snapshot // nil: what a feed does not take
+	readmodel.Snapshot // nil: the methods that a feed does not call
 	world              *world
 	through            domain.Position
 	oracle             projectortest.Oracle
@@ -242,8 +242,8 @@ func (s *snapshot) Generation() readmodel.Generation {
 	return readmodel.Generation{Number: 1, Checkpoint: readmodel.Checkpoint{Position: s.through}}
 }
 
-// ProfileByID gives users negative keys, as if all had registered before the
-// first event.
+// ProfileByID returns a profile with a negative key, as if the user had registered
+// before the first event.
 func (s *snapshot) ProfileByID(_ context.Context, id domain.UserID) (readmodel.Profile, error) {
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
@@ -303,13 +303,13 @@ func (w *world) chirpAt(p domain.Position) (subscription.Item, bool) {
 	return subscription.Item{Position: p, ID: posted.ChirpID, Author: posted.AuthorID, Content: posted.Content, PostedAt: e.RecordedAt}, ok && err == nil
 }
 
-// newHub makes a hub of the world.
+// newHub returns a hub of the world.
 func (w *world) newHub(cfg subscription.Config) *subscription.Hub {
 	cfg.Log, cfg.Views, cfg.Queries = w, w, &query.Service{Views: w}
 	return subscription.New(cfg)
 }
 
-// hub makes a hub of the world and runs it until the test's end.
+// hub returns a hub of the world that runs until the test ends.
 func (w *world) hub(t *testing.T, cfg subscription.Config) *subscription.Hub {
 	t.Helper()
 	h := w.newHub(cfg)
@@ -328,12 +328,12 @@ type client struct {
 	items []subscription.Item
 	err   error
 	ended bool
-	// gate, if set, makes it wait for a token before it takes an item.
+	// gate, if set, makes the client take a token before it takes an item.
 	gate chan struct{}
 	stop context.CancelFunc
 }
 
-// connect makes a client, whose goroutine ends with the test at the latest.
+// connect starts a client, whose goroutine ends with the test at the latest.
 func connect(t *testing.T, h *subscription.Hub, viewer domain.UserID, from subscription.Start, gate chan struct{}) *client {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -366,7 +366,7 @@ func (c *client) positions() []domain.Position {
 	return at
 }
 
-// wantItems checks what a client got so far, once everything is at rest.
+// wantItems checks what a client has received once all goroutines are blocked.
 func wantItems(t *testing.T, c *client, want ...domain.Position) {
 	t.Helper()
 	synctest.Wait()

@@ -8,29 +8,31 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// reading is a part of a viewer's feed, all of it as of one moment.
-type reading struct {
+// feedPage is the result of one catch-up read: a part of a viewer's feed, read from
+// one snapshot of the views.
+type feedPage struct {
 	// items are the chirps after the position asked for, oldest first.
 	items []Item
 	// followees are all users whom the viewer follows, in any order. They are
-	// read only when there are fewer items than asked for, because until then
-	// the viewer does not become live.
+	// read only if there are fewer items than asked for, because only after such
+	// a page can the viewer become live.
 	followees []domain.UserID
 	// through is the checkpoint of the views that were read.
 	through domain.Position
 }
 
-// read reads a viewer's feed after a position, at most limit items.
-func read(ctx context.Context, queries *query.Service, viewer domain.UserID, after domain.Position, limit int) (reading, error) {
+// readFeedPage reads a viewer's feed after a position, at most limit items. With
+// limit 0 it reads only the followees.
+func readFeedPage(ctx context.Context, queries *query.Service, viewer domain.UserID, after domain.Position, limit int) (feedPage, error) {
 	views, err := queries.Open(ctx, 0)
 	if err != nil {
-		return reading{}, err
+		return feedPage{}, err
 	}
 	defer views.Close()
-	r := reading{through: views.Checkpoint()}
+	r := feedPage{through: views.Checkpoint()}
 	if limit > 0 {
 		if r.items, err = readItems(ctx, views, viewer, after, limit); err != nil {
-			return reading{}, err
+			return feedPage{}, err
 		}
 	}
 	if len(r.items) < max(limit, 1) {
