@@ -14,9 +14,9 @@ import (
 const maxCachedProfiles = 100_000
 
 // session is one unbroken run over the log. It ends with the first error of any
-// kind, and whoever goes on starts a new one with empty profiles. That is why it
-// may change the profiles in memory before they are applied: when Apply fails,
-// they are discarded, and what the store holds is read again.
+// kind, and is not used after it. That is why it may change the profiles in memory
+// before they are applied: when Apply fails they are discarded with the session, and
+// the next session reads what the store has.
 type session struct {
 	log           eventstore.Log
 	writer        readmodel.Writer
@@ -154,8 +154,8 @@ func (s *session) gather(ctx context.Context, pending []event, in <-chan readRes
 // applyNext applies one batch of the first of some events, and returns how many.
 func (s *session) applyNext(ctx context.Context, events []event) (int, error) {
 	limit := s.maxEvents
-	// An event that was applied in part goes on alone: the batch of its first
-	// part held nothing else, so neither may the next.
+	// An event of which a part was applied continues alone, because the batch of
+	// that part had no other event.
 	if s.at.Position < s.singleThrough || s.at.Partial != 0 {
 		limit = 1
 	}

@@ -11,15 +11,15 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// broken is a store with a fault in it: any of its fields that is set takes
-// the place of what the store would do.
+// broken is a store with a fault: each of its fields that is set replaces what the
+// store would do.
 type broken struct {
 	readmodel.Store
-	// batch changes a batch on its way, given where the checkpoint is.
+	// batch changes a batch before it is applied, given the current checkpoint.
 	batch func(b *readmodel.Batch, at readmodel.Checkpoint)
 	// apply applies a batch.
 	apply func(w readmodel.Writer, b readmodel.Batch) error
-	// writer and snapshot change the reads.
+	// writer and snapshot wrap a writer and a snapshot, to change their reads.
 	writer   func(w readmodel.Writer, threshold int64) readmodel.Writer
 	snapshot func(s readmodel.Snapshot) readmodel.Snapshot
 	await    func(ctx context.Context, beyond domain.Position) (domain.Position, error)
@@ -96,8 +96,8 @@ func ranges(change func(*readmodel.Range)) func(*readmodel.Batch, readmodel.Chec
 	}
 }
 
-// inTwo applies a batch in two transactions, the second holding what split
-// takes out of it.
+// inTwo applies a batch in two transactions. split moves changes from the first to
+// the second.
 func inTwo(split func(first, second *readmodel.Batch)) func(readmodel.Writer, readmodel.Batch) error {
 	return func(w readmodel.Writer, b readmodel.Batch) error {
 		ctx := context.Background()
@@ -113,7 +113,7 @@ func inTwo(split func(first, second *readmodel.Batch)) func(readmodel.Writer, re
 	}
 }
 
-// lenient leaves out changes that do not fit.
+// lenient applies a batch without those changes of some kinds that do not fit.
 func lenient(w readmodel.Writer, b readmodel.Batch, chirps, unfollows, follows bool, store readmodel.Store) error {
 	ctx := context.Background()
 	s, err := store.Snapshot(ctx)
@@ -140,7 +140,7 @@ func lenient(w readmodel.Writer, b readmodel.Batch, chirps, unfollows, follows b
 	return w.Apply(ctx, b)
 }
 
-// windowed is a snapshot whose lists see another window.
+// windowed is a snapshot whose lists are read in a changed window.
 type windowed struct {
 	readmodel.Snapshot
 	change func(*readmodel.Window)
@@ -171,14 +171,14 @@ func (s windowed) Following(ctx context.Context, k readmodel.UserKey, w readmode
 	return s.Snapshot.Following(ctx, k, s.in(w))
 }
 
-// faulty is a snapshot with faults in reads that have no window.
+// faulty is a snapshot with faults in its reads.
 type faulty struct {
 	readmodel.Snapshot
 	caseSensitive, neverMissing, fewAuthors, repeats, oneShort, inFloats bool
 	pushedOnly, renewed                                                  bool
 }
 
-// Totals leaves some timeline entries out if oneShort.
+// Totals omits some timeline entries if oneShort.
 func (s faulty) Totals(ctx context.Context) (readmodel.Totals, error) {
 	t, err := s.Snapshot.Totals(ctx)
 	if s.oneShort {
@@ -233,7 +233,7 @@ func (s faulty) FolloweeIDs(ctx context.Context, k readmodel.UserKey) ([]domain.
 	return found, err
 }
 
-// drifting is a snapshot that shows what is there now.
+// drifting is a snapshot whose timelines show the present.
 type drifting struct {
 	readmodel.Snapshot
 	store readmodel.Store
@@ -248,7 +248,7 @@ func (s drifting) Timeline(ctx context.Context, k readmodel.UserKey, w readmodel
 	return now.Timeline(ctx, k, w)
 }
 
-// forgetful is a writer that believes what the last Serving said.
+// forgetful is a writer that uses the threshold of the last Serving.
 type forgetful struct {
 	readmodel.Writer
 	threshold int64
@@ -283,8 +283,8 @@ func (s faulty) RecentChirps(ctx context.Context, w readmodel.Window) ([]readmod
 	return found, err
 }
 
-// RecentProfiles gives those first that have been changed, as a store does
-// that goes by when a row was written.
+// RecentProfiles returns changed profiles first if renewed, as a store does that
+// orders rows by when they were written.
 func (s faulty) RecentProfiles(ctx context.Context, w readmodel.Window) ([]readmodel.Profile, error) {
 	found, err := s.Snapshot.RecentProfiles(ctx, w)
 	if s.renewed {

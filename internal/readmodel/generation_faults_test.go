@@ -27,15 +27,15 @@ func TestGenerationSuiteFailsBrokenStores(t *testing.T) {
 	}
 }
 
-// brokenGenerations is a broken store that also builds generations.
+// brokenGenerations is a broken store with faults in building generations.
 type brokenGenerations struct {
 	broken
-	memory *readmodeltest.Memory
-	build  func(epoch string, threshold int64) (readmodel.Builder, error)
-	turn   func(b readmodel.Builder) error
-	finish func(b readmodel.Builder) error
-	hold   func(b readmodel.Builder, d time.Duration) error
-	drop   func(age time.Duration) ([]int, error)
+	memory     *readmodeltest.Memory
+	build      func(epoch string, threshold int64) (readmodel.Builder, error)
+	switchover func(b readmodel.Builder) error
+	finish     func(b readmodel.Builder) error
+	hold       func(b readmodel.Builder, d time.Duration) error
+	drop       func(age time.Duration) ([]int, error)
 }
 
 func (b *brokenGenerations) Build(ctx context.Context, epoch string, threshold int64) (made readmodel.Builder, err error) {
@@ -81,8 +81,8 @@ func (b brokenBuilder) Hold(ctx context.Context, d time.Duration) error {
 }
 
 func (b brokenBuilder) Switch(ctx context.Context) error {
-	if b.store.turn != nil {
-		return b.store.turn(b.Builder)
+	if b.store.switchover != nil {
+		return b.store.switchover(b.Builder)
 	}
 	return b.Builder.Switch(ctx)
 }
@@ -96,7 +96,7 @@ type generationFault struct {
 func generationFaults() []generationFault {
 	ctx := context.Background()
 	return []generationFault{
-		{"building without anything that serves", []string{"there is nothing to replace before anything serves"},
+		{"a build while nothing serves", []string{"build fails while nothing serves"},
 			func(m *readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{build: func(epoch string, threshold int64) (readmodel.Builder, error) {
 					if _, err := m.Serving(ctx, epoch, threshold); err != nil {
@@ -105,7 +105,7 @@ func generationFaults() []generationFault {
 					return m.Build(ctx, epoch, threshold)
 				}}
 			}},
-		{"a build that serves at once", []string{"what is being built is out of sight"},
+		{"a build that serves immediately", []string{"a generation that is being built is not visible"},
 			func(m *readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
 					err := w.Apply(ctx, b)
@@ -115,7 +115,7 @@ func generationFaults() []generationFault {
 					return err
 				}}}
 			}},
-		{"a build that always begins anew", []string{"building is taken up where it was left", "finish and switch may be repeated"},
+		{"a build that always starts again", []string{"building is resumed where it stopped", "finish and switch may be repeated"},
 			func(m *readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{build: func(epoch string, threshold int64) (readmodel.Builder, error) {
 					if _, err := m.Build(ctx, "none", 1); err != nil {
@@ -124,7 +124,7 @@ func generationFaults() []generationFault {
 					return m.Build(ctx, epoch, threshold)
 				}}
 			}},
-		{"a build that takes up whatever is there", []string{"another threshold or epoch begins anew"},
+		{"a build that resumes any generation", []string{"another threshold or epoch starts a new generation"},
 			func(m *readmodeltest.Memory) *brokenGenerations {
 				var first readmodel.Builder
 				return &brokenGenerations{build: func(epoch string, threshold int64) (b readmodel.Builder, err error) {
@@ -134,7 +134,7 @@ func generationFaults() []generationFault {
 					return first, err
 				}}
 			}},
-		{"a builder that loses rows", []string{"a builder applies like a projector", "a switch loses nothing of a projector at work"},
+		{"a builder that loses rows", []string{"a builder applies like a projector", "a switch beside a projector at work loses nothing"},
 			func(*readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
 					if _, is := w.(readmodel.Builder); is {
@@ -152,7 +152,7 @@ func generationFaults() []generationFault {
 			}},
 		{"a switch that does not wait", []string{"a switch waits for the serving checkpoint"},
 			func(*readmodeltest.Memory) *brokenGenerations {
-				return &brokenGenerations{turn: func(b readmodel.Builder) error {
+				return &brokenGenerations{switchover: func(b readmodel.Builder) error {
 					err := b.Switch(ctx)
 					if errors.Is(err, readmodel.ErrBehind) {
 						return nil
@@ -162,7 +162,7 @@ func generationFaults() []generationFault {
 			}},
 		{"a switch that changes what it refuses", []string{"a switch waits for the serving checkpoint"},
 			func(*readmodeltest.Memory) *brokenGenerations {
-				return &brokenGenerations{turn: func(b readmodel.Builder) error {
+				return &brokenGenerations{switchover: func(b readmodel.Builder) error {
 					err := b.Switch(ctx)
 					if g, _ := b.Generation(ctx); errors.Is(err, readmodel.ErrBehind) {
 						to := g.Checkpoint
@@ -172,15 +172,15 @@ func generationFaults() []generationFault {
 					return err
 				}}
 			}},
-		{"a switch that turns one process alone", []string{"a switch turns all processes"}, stuck},
-		{"a switch that wakes nobody", []string{"a switch wakes those who wait"},
+		{"a switch that takes effect in one process only", []string{"a switch takes effect in all processes"}, stuck},
+		{"a switch that wakes no waiter", []string{"a switch wakes every waiter"},
 			func(m *readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{broken: broken{await: func(ctx context.Context, beyond domain.Position) (domain.Position, error) {
 					<-ctx.Done()
 					return 0, ctx.Err()
 				}}}
 			}},
-		{"an old writer that goes on in silence", []string{"a switch turns all processes"},
+		{"an old writer that is not told that it is fenced", []string{"a switch takes effect in all processes"},
 			func(*readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
 					if err := w.Apply(ctx, b); !errors.Is(err, readmodel.ErrFenced) {
@@ -189,23 +189,23 @@ func generationFaults() []generationFault {
 					return nil
 				}}}
 			}},
-		{"a projector with the threshold of the config", []string{"a switch turns all processes"},
+		{"a writer that uses the threshold of Serving", []string{"a switch takes effect in all processes"},
 			func(*readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{broken: broken{writer: func(w readmodel.Writer, n int64) readmodel.Writer { return forgetful{w, n} }}}
 			}},
-		{"a snapshot that turns with the switch", []string{"a switch leaves open snapshots alone"},
+		{"a snapshot that changes with the switch", []string{"a switch does not affect open snapshots"},
 			func(m *readmodeltest.Memory) *brokenGenerations {
-				return &brokenGenerations{broken: broken{snapshot: func(s readmodel.Snapshot) readmodel.Snapshot { return turning{s, m} }}}
+				return &brokenGenerations{broken: broken{snapshot: func(s readmodel.Snapshot) readmodel.Snapshot { return following{s, m} }}}
 			}},
-		{"a hold that does nothing", []string{"a builder holds what serves until it takes over"},
+		{"a hold that does nothing", []string{"a hold lasts until the switch"},
 			func(*readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{hold: func(readmodel.Builder, time.Duration) error { return nil }}
 			}},
-		{"a hold that is for ever", []string{"a hold ends by itself"},
+		{"a hold that never ends", []string{"a hold ends by itself"},
 			func(*readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{hold: func(b readmodel.Builder, _ time.Duration) error { return b.Hold(ctx, time.Hour) }}
 			}},
-		{"a hold that fences", []string{"a builder holds what serves until it takes over", "a hold ends by itself"},
+		{"a hold that fences", []string{"a hold lasts until the switch", "a hold ends by itself"},
 			func(*readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
 					err := w.Apply(ctx, b)
@@ -217,7 +217,7 @@ func generationFaults() []generationFault {
 			}},
 		{"a second switch that fails", []string{"finish and switch may be repeated"},
 			func(m *readmodeltest.Memory) *brokenGenerations {
-				return &brokenGenerations{turn: func(b readmodel.Builder) error {
+				return &brokenGenerations{switchover: func(b readmodel.Builder) error {
 					if s, err := m.Snapshot(ctx); err == nil {
 						if g, _ := b.Generation(ctx); g.Number == s.Generation().Number {
 							return readmodel.ErrFenced
@@ -237,7 +237,7 @@ func generationFaults() []generationFault {
 					return err
 				}}
 			}},
-		{"dropping at once", []string{"retired generations are dropped in time"},
+		{"dropping too early", []string{"retired generations are dropped in time"},
 			func(m *readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{drop: func(time.Duration) ([]int, error) { return m.DropRetired(ctx, 0) }}
 			}},
@@ -256,7 +256,7 @@ func generationFaults() []generationFault {
 	}
 }
 
-// stuck makes handles that go on reading the generation that they saw first.
+// stuck returns a handle that keeps reading the generation that it read first.
 func stuck(*readmodeltest.Memory) *brokenGenerations {
 	b := &brokenGenerations{}
 	var mu sync.Mutex
@@ -272,13 +272,13 @@ func stuck(*readmodeltest.Memory) *brokenGenerations {
 	return b
 }
 
-// turning is a snapshot that shows the generation that serves now.
-type turning struct {
+// following is a snapshot whose profiles are those of the generation that serves now.
+type following struct {
 	readmodel.Snapshot
 	store readmodel.Store
 }
 
-func (s turning) Profiles(ctx context.Context, keys []readmodel.UserKey) ([]readmodel.Profile, error) {
+func (s following) Profiles(ctx context.Context, keys []readmodel.UserKey) ([]readmodel.Profile, error) {
 	now, err := s.store.Snapshot(ctx)
 	if err != nil {
 		return nil, err

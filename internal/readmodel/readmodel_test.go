@@ -11,7 +11,7 @@ import (
 	"chirp/internal/readmodel/readmodeltest"
 )
 
-// patience is short here, for some broken stores never do what is waited for.
+// patience is short, because some broken stores never do what a check waits for.
 const patience = 2 * time.Second
 
 func TestReferencePasses(t *testing.T) {
@@ -54,7 +54,7 @@ func TestSharedSuiteFailsBrokenStores(t *testing.T) {
 	}
 }
 
-// wantFailures runs the checks named and reports those that pass.
+// wantFailures runs the checks with some names and reports those that pass.
 func wantFailures(t *testing.T, checks []readmodeltest.Check, names []string) {
 	for _, name := range names {
 		i := slices.IndexFunc(checks, func(c readmodeltest.Check) bool { return c.Name == name })
@@ -69,9 +69,9 @@ func wantFailures(t *testing.T, checks []readmodeltest.Check, names []string) {
 	}
 }
 
-// quietRapid keeps failures that are wanted from being minimised and kept, and
-// has them looked for as long in a short run as in a whole one: rapid divides
-// the number of checks by five when a run is short.
+// quietRapid keeps rapid from minimising and storing failures that the test wants. It
+// also gives a short run as many checks as a whole one: rapid divides their number by
+// five in short runs, which may be too few to find a fault.
 func quietRapid(t *testing.T) {
 	settings := map[string]string{"rapid.nofailfile": "true", "rapid.shrinktime": "1ms"}
 	if testing.Short() {

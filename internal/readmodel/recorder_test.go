@@ -9,8 +9,8 @@ import (
 	"chirp/internal/readmodel/readmodeltest"
 )
 
-// recorder is a testing.TB that keeps its failures to itself, to run a check
-// that must fail.
+// recorder is a testing.TB that records failures without failing the test, to run a
+// check that must fail.
 type recorder struct {
 	testing.TB
 	mu       sync.Mutex
@@ -18,7 +18,7 @@ type recorder struct {
 	cleanups []func()
 }
 
-// failures runs a check and gives what it found wrong.
+// failures runs a check and returns its failures.
 func failures(t *testing.T, c readmodeltest.Check) []string {
 	r := &recorder{TB: t}
 	var done sync.WaitGroup

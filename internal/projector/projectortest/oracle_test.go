@@ -62,7 +62,7 @@ func TestFeedIsWhatTheFollowedPosted(t *testing.T) {
 		viewer  domain.UserID
 		want    []domain.ChirpID
 	}{
-		{"nobody followed, own chirps do not count", 6, "ann", nil},
+		{"without follows the feed is empty, own chirps do not count", 6, "ann", nil},
 		{"chirps from before the follow are in", 7, "ann", []domain.ChirpID{"b1"}},
 		{"authors are merged, newest first", 10, "ann", []domain.ChirpID{"c2", "b2", "c1", "b1"}},
 		{"an unfollow takes all of an author out", 12, "ann", []domain.ChirpID{"c2", "c1"}},
@@ -87,7 +87,7 @@ func TestFeedIsWhatTheFollowedPosted(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(feed, whole.Through(domain.Position(c.through)).Feed(c.viewer)); diff != "" {
-				t.Errorf("the oracle of all events gives another feed (-want +got):\n%s", diff)
+				t.Errorf("the oracle of all events returns another feed (-want +got):\n%s", diff)
 			}
 		})
 	}

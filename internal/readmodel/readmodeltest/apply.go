@@ -10,7 +10,7 @@ import (
 )
 
 func checkRoundTrip(w *world) {
-	// Numbers beyond 2^53 show whether a store passes them through a float.
+	// Numbers above 2^53 show whether a store converts them to a float.
 	const big = 1<<60 + 1
 	p := readmodel.Profile{
 		Key: big, ID: userID(big), Username: "Uber_User_1", JoinedAt: user(123).JoinedAt,
@@ -22,7 +22,7 @@ func checkRoundTrip(w *world) {
 	to := readmodel.Checkpoint{Position: big + 8, Partial: big + 5, Event: -big - 7}
 	w.apply(readmodel.Batch{To: to, Profiles: []readmodel.Profile{p}, Chirps: []readmodel.Chirp{c}, Follows: []readmodel.Follow{f}})
 
-	v := w.look(big)
+	v := w.view(big)
 	same(w, "profile", v.Profiles, []readmodel.Profile{p})
 	same(w, "chirp", v.Users[big].Chirps, []readmodel.Chirp{c})
 	same(w, "follow", v.Users[big].Following, []readmodel.Follow{f})
@@ -37,12 +37,12 @@ func checkRoundTrip(w *world) {
 
 	p.Followers, p.Celebrity, p.Username = 0, false, "Renamed"
 	w.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: big + 9}, Profiles: []readmodel.Profile{p}})
-	same(w, "replaced profile", w.look(big).Profiles, []readmodel.Profile{p})
+	same(w, "replaced profile", w.view(big).Profiles, []readmodel.Profile{p})
 }
 
 func checkFencing(w *world) {
 	w.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 5, Partial: 3}, Profiles: users(1)})
-	before := w.look(1, 2)
+	before := w.view(1, 2)
 	for name, from := range map[string]readmodel.Checkpoint{
 		"behind": {Position: 4, Partial: 3}, "ahead": {Position: 6, Partial: 3}, "at the beginning": {},
 		"without the partial": {Position: 5}, "at an earlier partial": {Position: 5, Partial: 2}, "at a later partial": {Position: 5, Partial: 4},
@@ -51,15 +51,15 @@ func checkFencing(w *world) {
 			From: from, To: readmodel.Checkpoint{Position: 9}, Profiles: users(2), Follows: []readmodel.Follow{follow(1, 2, 9)},
 		})
 		if !errors.Is(err, readmodel.ErrFenced) {
-			w.Errorf("Apply from %s gave %v, want ErrFenced", name, err)
+			w.Errorf("Apply from %s returned %v, want ErrFenced", name, err)
 		}
-		same(w, "after an Apply from "+name, w.look(1, 2), before)
+		same(w, "after an Apply from "+name, w.view(1, 2), before)
 	}
 	w.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 6}, Profiles: users(2)})
 	same(w, "checkpoint after all", w.generation().Checkpoint, readmodel.Checkpoint{Position: 6})
 }
 
-// checkRacingProjectors lets several writers apply each step at once.
+// checkRacingProjectors has several writers apply each step concurrently.
 func checkRacingProjectors(w *world) {
 	const racers, steps = 4, 20
 	w.serve()
@@ -81,7 +81,7 @@ func checkRacingProjectors(w *world) {
 				case err == nil:
 					won.Add(1)
 				case !errors.Is(err, readmodel.ErrFenced):
-					w.Errorf("a racing Apply gave %v, want nil or ErrFenced", err)
+					w.Errorf("a racing Apply returned %v, want nil or ErrFenced", err)
 				}
 			})
 		}
@@ -91,7 +91,7 @@ func checkRacingProjectors(w *world) {
 		}
 		from = to
 	}
-	if got := len(w.look(1).Users[1].Chirps); got != steps {
+	if got := len(w.view(1).Users[1].Chirps); got != steps {
 		w.Errorf("%d chirps after %d steps", got, steps)
 	}
 }
@@ -101,7 +101,7 @@ func checkPartial(w *world) {
 	for _, to := range []readmodel.Checkpoint{{Position: 7, Partial: 2}, {Position: 7, Partial: 6}, {Position: 8}, {Position: 8, Partial: 1}} {
 		w.apply(readmodel.Batch{To: to})
 		same(w, "checkpoint of the writer", w.generation().Checkpoint, to)
-		same(w, "checkpoint of a snapshot", w.look().Generation.Checkpoint, to)
+		same(w, "checkpoint of a snapshot", w.view().Generation.Checkpoint, to)
 		again, err := w.store.Serving(w.ctx, testEpoch, testThreshold)
 		w.ok("Serving", err)
 		g, err := again.Generation(w.ctx)
@@ -122,11 +122,11 @@ func checkMisfits(w *world) {
 		Follows:  []readmodel.Follow{follow(3, 2, 22)},
 		FanOuts:  []readmodel.FanOut{{Chirp: 21, Author: 2, Range: through(0, 22)}},
 	}
-	before := w.look(1, 2, 3, 4)
+	before := w.view(1, 2, 3, 4)
 	for name, add := range map[string]func(b *readmodel.Batch){
 		"a follow that exists":                func(b *readmodel.Batch) { b.Follows = append(b.Follows, follow(1, 2, 23)) },
 		"one follow twice":                    func(b *readmodel.Batch) { b.Follows = append(b.Follows, follow(2, 3, 23), follow(2, 3, 24)) },
-		"an unfollow of nobody":               func(b *readmodel.Batch) { b.Unfollows = append(b.Unfollows, follow(1, 3, 0)) },
+		"an unfollow without a follow":        func(b *readmodel.Batch) { b.Unfollows = append(b.Unfollows, follow(1, 3, 0)) },
 		"an unfollow the other way round":     func(b *readmodel.Batch) { b.Unfollows = append(b.Unfollows, follow(2, 1, 0)) },
 		"one unfollow twice":                  func(b *readmodel.Batch) { b.Unfollows = append(b.Unfollows, follow(1, 2, 0), follow(1, 2, 0)) },
 		"an unfollow of what the batch added": func(b *readmodel.Batch) { b.Unfollows = append(b.Unfollows, follow(3, 2, 22)) },
@@ -138,9 +138,9 @@ func checkMisfits(w *world) {
 		add(&b)
 		err := w.writer.Apply(w.ctx, b)
 		if !errors.Is(err, readmodel.ErrDoesNotFit) {
-			w.Errorf("a batch with %s gave %v, want ErrDoesNotFit", name, err)
+			w.Errorf("a batch with %s returned %v, want ErrDoesNotFit", name, err)
 		}
-		same(w, "after a batch with "+name, w.look(1, 2, 3, 4), before)
+		same(w, "after a batch with "+name, w.view(1, 2, 3, 4), before)
 	}
 	w.apply(fits)
 	w.wantTimeline(1, 21, 11)

@@ -10,8 +10,8 @@ const (
 	pull = readmodel.Pull
 )
 
-// checkOrder applies a batch whose steps undo one another, so that another
-// order would show.
+// checkOrder applies a batch whose steps undo one another, so that a wrong order has
+// another effect.
 func checkOrder(w *world) {
 	w.apply(readmodel.Batch{
 		To: readmodel.Checkpoint{Position: 20}, Profiles: users(1, 2, 3, 4), Chirps: chirps(2, push, 10, 11),
@@ -21,18 +21,18 @@ func checkOrder(w *world) {
 	w.apply(readmodel.Batch{
 		To:     readmodel.Checkpoint{Position: 30},
 		Chirps: chirps(2, push, 21, 22),
-		// Users 1 and 3 leave and lose all, also what the batch has posted.
+		// Users 1 and 3 unfollow and lose all entries, even of the batch's own chirps.
 		Unfollows: []readmodel.Follow{{Follower: 1, Followee: 2}, {Follower: 3, Followee: 2}},
 		Cleanups:  []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(0, 30)}, {Owner: 3, Author: 2, Range: through(0, 30)}},
-		// 1 comes back, 4 comes; both are marked though their rows are new.
+		// Users 1 and 4 follow. The mark includes follows of the batch in its range.
 		Follows: []readmodel.Follow{follow(1, 2, 24), follow(4, 2, 25)},
 		Marks:   []readmodel.Mark{{Followee: 2, Range: through(0, 24)}},
-		// The backfill reaches back beyond the cleanup, and to a new chirp.
+		// The backfill adds a chirp that the cleanup removed, and a new one.
 		Backfills: []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(10, 21)}},
-		// The fan-out finds the new follows and not the old ones.
+		// The fan-out reaches the new follows and not the old ones.
 		FanOuts: []readmodel.FanOut{{Chirp: 22, Author: 2, Range: through(0, 30)}},
 	})
-	v := w.look(1, 2, 3, 4)
+	v := w.view(1, 2, 3, 4)
 	w.wantTimeline(1, 22, 21, 11)
 	w.wantTimeline(3)
 	w.wantTimeline(4, 22)
@@ -50,7 +50,7 @@ func checkRefresh(w *world) {
 		Unfollows: []readmodel.Follow{{Follower: 1, Followee: 2}}, Follows: []readmodel.Follow{follow(1, 2, 12)},
 	})
 	want := []readmodel.Follow{follow(1, 2, 12)}
-	v := w.look(1, 2)
+	v := w.view(1, 2)
 	same(w, "followers", v.Users[2].Followers, want)
 	same(w, "following", v.Users[1].Following, want)
 	same(w, "pull followees", v.Users[1].Pulls, nil)
@@ -70,15 +70,15 @@ func checkCleanup(w *world) {
 	w.wantTimeline(1, 16, 15, 13, 11, 10)
 	w.wantTimeline(4, 16, 15, 14, 13, 12, 11, 10)
 	w.apply(readmodel.Batch{Cleanups: []readmodel.Delivered{
-		{Owner: 1, Author: 2, Range: through(0, 20)},  // part of it is gone already
-		{Owner: 4, Author: 2, Range: through(15, 16)}, // the upper bound alone
-		{Owner: 4, Author: 3, Range: through(11, 12)}, // nothing of this author
-		{Owner: 9, Author: 2, Range: through(0, 20)},  // nobody's timeline
+		{Owner: 1, Author: 2, Range: through(0, 20)},  // a part of it is removed already
+		{Owner: 4, Author: 2, Range: through(15, 16)}, // only the upper bound
+		{Owner: 4, Author: 3, Range: through(11, 12)}, // no chirps of this author
+		{Owner: 9, Author: 2, Range: through(0, 20)},  // a timeline without entries
 	}})
 	w.wantTimeline(1, 15, 13, 11)
 	w.wantTimeline(4, 15, 14, 13, 12, 11, 10)
-	if got := len(w.look(2).Users[2].Chirps); got != 4 {
-		w.Errorf("%d of 4 chirps are left after cleanups, which concern timelines only", got)
+	if got := len(w.view(2).Users[2].Chirps); got != 4 {
+		w.Errorf("%d of 4 chirps are left after cleanups, want all: cleanups affect only timelines", got)
 	}
 }
 
@@ -123,7 +123,7 @@ func checkFanOut(w *world) {
 	w.wantTimeline(2)
 }
 
-// checkEarlyFanOut delivers a chirp in parts; its row comes with the last one.
+// checkEarlyFanOut delivers a chirp in parts. Its row comes with the last part.
 func checkEarlyFanOut(w *world) {
 	w.apply(readmodel.Batch{
 		To: readmodel.Checkpoint{Position: 30}, Profiles: users(1, 2, 3, 4),
@@ -160,7 +160,7 @@ func checkMarks(w *world) {
 		Marks: []readmodel.Mark{{Followee: 2, Range: through(20, 22)}, {Followee: 5, Range: through(30, 31)}},
 	})
 	w.apply(readmodel.Batch{Marks: []readmodel.Mark{{Followee: 2, Range: through(21, 22)}}}) // again: no change
-	v := w.look(1, 3, 4, 5)
+	v := w.view(1, 3, 4, 5)
 	for owner, want := range map[readmodel.UserKey][]readmodel.UserKey{1: {5}, 3: {2}, 4: {2}, 5: nil} {
 		same(w, "pull followees", v.Users[owner].Pulls, want)
 		for _, f := range v.Users[owner].Following {
@@ -171,7 +171,7 @@ func checkMarks(w *world) {
 	}
 }
 
-// checkDelivery sees to it that no chirp comes both ways.
+// checkDelivery checks that no chirp is both in a timeline and pulled.
 func checkDelivery(w *world) {
 	marked := follow(1, 2, 20)
 	marked.Pull = true
@@ -182,13 +182,13 @@ func checkDelivery(w *world) {
 		Backfills: []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(0, 20)}},
 		FanOuts:   []readmodel.FanOut{{Chirp: 31, Author: 2, Range: through(0, 20)}},
 	})
-	v := w.look(1, 2)
+	v := w.view(1, 2)
 	same(w, "timeline", positions(v.Users[1].Timeline), []domain.Position{31, 12, 10})
 	same(w, "pulled", positions(v.Pulled), []domain.Position{32, 13, 11})
 	same(w, "posted", positions(v.Users[2].Chirps), []domain.Position{32, 31, 13, 12, 11, 10})
 }
 
-// checkTotals also has rows of users that there are not.
+// checkTotals includes rows of users without a profile.
 func checkTotals(w *world) {
 	total := func(what string, want readmodel.Totals) {
 		w.Helper()
@@ -209,7 +209,7 @@ func checkTotals(w *world) {
 		},
 		FanOuts: []readmodel.FanOut{{Chirp: 31, Author: 2, Range: through(0, 30)}},
 	})
-	total("with rows of nobody", readmodel.Totals{Profiles: 3, Chirps: 4, Follows: 3, Entries: 6})
+	total("with rows of users without a profile", readmodel.Totals{Profiles: 3, Chirps: 4, Follows: 3, Entries: 6})
 	w.apply(readmodel.Batch{
 		Unfollows: []readmodel.Follow{follow(1, 2, 20)},
 		Cleanups:  []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(0, 40)}},

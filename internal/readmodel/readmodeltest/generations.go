@@ -12,36 +12,37 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// RunGenerations checks how a generation of the views is built and takes over:
-// open gives two handles on one empty store, as two processes have them.
+// RunGenerations checks how a generation of the views is built and replaces the
+// serving one. open returns two handles on one empty store, as two processes have
+// them.
 func RunGenerations(t *testing.T, open func(t testing.TB) (one, other readmodel.Store)) {
 	run(t, SharedSuite{Open: open, Patience: time.Minute}.GenerationChecks())
 }
 
-// GenerationChecks gives the checks of RunGenerations.
+// GenerationChecks returns the checks of RunGenerations.
 func (s SharedSuite) GenerationChecks() []Check {
 	return s.checks([]sharedCheck{
-		{"there is nothing to replace before anything serves", checkBuildOfNothing},
-		{"what is being built is out of sight", checkOutOfSight},
-		{"building is taken up where it was left", checkResume},
-		{"another threshold or epoch begins anew", checkDiscard},
+		{"build fails while nothing serves", checkBuildOfNothing},
+		{"a generation that is being built is not visible", checkOutOfSight},
+		{"building is resumed where it stopped", checkResume},
+		{"another threshold or epoch starts a new generation", checkDiscard},
 		{"a builder applies like a projector", checkBuilderApplies},
 		{"two builders fence each other", checkBuilderFencing},
 		{"racing builders build one generation", checkRacingBuilders},
 		{"a switch waits for the serving checkpoint", checkBehind},
-		{"a switch turns all processes", checkSwitch},
-		{"a switch wakes those who wait", checkSwitchWakes},
-		{"a switch leaves open snapshots alone", checkSwitchSnapshots},
-		{"a switch loses nothing of a projector at work", checkSwitchAtWork},
-		{"a builder holds what serves until it takes over", checkHold},
+		{"a switch takes effect in all processes", checkSwitch},
+		{"a switch wakes every waiter", checkSwitchWakes},
+		{"a switch does not affect open snapshots", checkSwitchSnapshots},
+		{"a switch beside a projector at work loses nothing", checkSwitchAtWork},
+		{"a hold lasts until the switch", checkHold},
 		{"a hold ends by itself", checkHoldEnds},
 		{"finish and switch may be repeated", checkRepeats},
 		{"retired generations are dropped in time", checkDrop},
 	})
 }
 
-// build opens a builder and learns its checkpoint. The world then applies to
-// what is being built.
+// build opens a builder and reads its checkpoint. From then on the world applies to
+// the generation that is being built.
 func (w *world) build(threshold int64) readmodel.Builder {
 	w.Helper()
 	b, err := w.store.Build(w.ctx, testEpoch, threshold)
@@ -51,7 +52,7 @@ func (w *world) build(threshold int64) readmodel.Builder {
 	return b
 }
 
-// drop drops the generations that are retired for an age.
+// drop drops the generations that retired at least age ago, and returns them.
 func (w *world) drop(age time.Duration) []int {
 	w.Helper()
 	dropped, err := w.store.DropRetired(w.ctx, age)
@@ -68,10 +69,10 @@ func (w *world) replace(threshold int64, to domain.Position, keys ...readmodel.U
 	w.ok("Switch", b.Switch(w.ctx))
 }
 
-// turned waits until the world's process sees that a generation serves.
-func (w *world) turned(number int) {
+// awaitGeneration waits until a generation serves for the world's handle.
+func (w *world) awaitGeneration(number int) {
 	w.Helper()
-	for w.look().Generation.Number != number {
+	for w.view().Generation.Number != number {
 		if w.ctx.Err() != nil {
 			w.Fatal("a process does not see the switch")
 		}
@@ -79,7 +80,7 @@ func (w *world) turned(number int) {
 	}
 }
 
-// fenced checks that a builder cannot do anything any more.
+// fenced checks that a builder is fenced in all its methods.
 func (w *world) fenced(what string, b readmodel.Builder, at readmodel.Checkpoint) {
 	w.Helper()
 	for call, err := range map[string]error{
@@ -89,7 +90,7 @@ func (w *world) fenced(what string, b readmodel.Builder, at readmodel.Checkpoint
 		"Switch": b.Switch(w.ctx),
 	} {
 		if !errors.Is(err, readmodel.ErrFenced) {
-			w.Errorf("%s by %s gave %v, want ErrFenced", call, what, err)
+			w.Errorf("%s by %s returned %v, want ErrFenced", call, what, err)
 		}
 	}
 }
@@ -97,7 +98,7 @@ func (w *world) fenced(what string, b readmodel.Builder, at readmodel.Checkpoint
 func checkBuildOfNothing(one, other *world) {
 	for _, w := range []*world{one, other} {
 		if _, err := w.store.Build(w.ctx, testEpoch, testThreshold); domain.KindOf(err) != domain.Unavailable {
-			w.Errorf("Build in an empty store gave %v, want an error of kind Unavailable", err)
+			w.Errorf("Build in an empty store returned %v, want an error of kind Unavailable", err)
 		}
 		same(w, "generations dropped from an empty store", w.drop(0), nil)
 	}
@@ -108,17 +109,17 @@ func checkBuildOfNothing(one, other *world) {
 
 func checkOutOfSight(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 5}, Profiles: users(1)})
-	before := one.look(1, 2)
+	before := one.view(1, 2)
 	other.build(99)
 	other.apply(readmodel.Batch{
 		To: readmodel.Checkpoint{Position: 9}, Profiles: users(1, 2), Chirps: chirps(2, push, 4),
 		Follows: []readmodel.Follow{follow(1, 2, 3)}, FanOuts: []readmodel.FanOut{{Chirp: 4, Author: 2, Range: through(0, 9)}},
 	})
 	for _, w := range []*world{one, other} {
-		same(w, "a snapshot beside a build", w.look(1, 2), before)
+		same(w, "a snapshot beside a build", w.view(1, 2), before)
 		ctx, cancel := context.WithTimeout(w.ctx, 300*time.Millisecond)
 		if at, err := w.store.Await(ctx, 5); err == nil {
-			w.Errorf("Await beyond the serving checkpoint gave %d beside a build", at)
+			w.Errorf("Await beyond the serving checkpoint returned %d beside a build", at)
 		}
 		cancel()
 		writer, err := w.store.Serving(w.ctx, testEpoch, testThreshold)
@@ -128,7 +129,7 @@ func checkOutOfSight(one, other *world) {
 		same(w, "the serving generation", g, before.Generation)
 	}
 	one.apply(readmodel.Batch{Profiles: users(2)})
-	same(one, "what the projector applied beside a build", one.look(2).Profiles, users(2))
+	same(one, "what the projector applied beside a build", one.view(2).Profiles, users(2))
 	same(other, "what is being built", other.generation().Checkpoint, readmodel.Checkpoint{Position: 9})
 }
 
@@ -143,20 +144,20 @@ func checkResume(one, other *world) {
 	first.Checkpoint = one.at
 	for _, w := range []*world{one, other} {
 		w.build(99)
-		same(w, "the generation taken up", w.generation(), first)
+		same(w, "the resumed generation", w.generation(), first)
 		found, err := w.writer.ProfilesByID(w.ctx, []domain.UserID{userID(1), userID(2)})
 		w.ok("ProfilesByID", err)
-		same(w, "the rows taken up", found, users(1))
+		same(w, "the rows of the resumed generation", found, users(1))
 	}
 	one.ok("Finish", b.Finish(one.ctx))
 	other.build(99)
-	same(other, "the generation taken up after Finish", other.generation(), first)
+	same(other, "the generation resumed after Finish", other.generation(), first)
 	other.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 8}, Profiles: users(2)})
 }
 
 func checkDiscard(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 20}, Profiles: users(7)})
-	served := one.look(1, 7)
+	served := one.view(1, 7)
 	last := served.Generation.Number
 	for _, next := range []struct {
 		name      string
@@ -170,14 +171,14 @@ func checkDiscard(one, other *world) {
 		other.writer = b
 		g := other.generation()
 		if g.Number <= last || g.Epoch != next.epoch || g.Threshold != next.threshold || g.Checkpoint != (readmodel.Checkpoint{}) {
-			other.Errorf("Build with %s gave %+v after generation %d", next.name, g, last)
+			other.Errorf("Build with %s returned %+v after generation %d", next.name, g, last)
 		}
 		last = g.Number
 		found, err := b.ProfilesByID(other.ctx, []domain.UserID{userID(1)})
 		other.ok("ProfilesByID", err)
-		same(other, "rows begun anew", found, nil)
+		same(other, "the rows of the new generation", found, nil)
 		one.fenced("a builder that was discarded", old, one.at)
-		same(one, "what serves", one.look(1, 7), served)
+		same(one, "what serves", one.view(1, 7), served)
 	}
 	same(one, "generations dropped", one.drop(0), nil)
 }
@@ -202,13 +203,13 @@ func checkBuilderApplies(one, other *world) {
 		model.apply(step)
 		other.apply(step)
 		for name, misfit := range map[string]readmodel.Batch{
-			"a follow that exists":  {Profiles: users(4), Follows: []readmodel.Follow{follow(1, 2, 40)}},
-			"a chirp that exists":   {Profiles: users(4), Chirps: chirps(2, push, 10)},
-			"an unfollow of nobody": {Profiles: users(4), Unfollows: []readmodel.Follow{follow(2, 1, 0)}},
+			"a follow that exists":         {Profiles: users(4), Follows: []readmodel.Follow{follow(1, 2, 40)}},
+			"a chirp that exists":          {Profiles: users(4), Chirps: chirps(2, push, 10)},
+			"an unfollow without a follow": {Profiles: users(4), Unfollows: []readmodel.Follow{follow(2, 1, 0)}},
 		} {
 			misfit.From, misfit.To = other.at, readmodel.Checkpoint{Position: 40}
 			if err := b.Apply(other.ctx, misfit); !errors.Is(err, readmodel.ErrDoesNotFit) {
-				other.Errorf("a batch with %s gave %v, want ErrDoesNotFit", name, err)
+				other.Errorf("a batch with %s returned %v, want ErrDoesNotFit", name, err)
 			}
 		}
 		same(other, "checkpoint", other.generation().Checkpoint, model.at)
@@ -217,16 +218,16 @@ func checkBuilderApplies(one, other *world) {
 			func(w readmodel.Writer) (domain.Position, error) { return w.PushedThrough(one.ctx, 2, 0, 9) },
 		} {
 			got, err := through(b)
-			other.ok("measure a range", err)
+			other.ok("FollowersThrough or PushedThrough", err)
 			want, _ := through(model.writer)
-			same(other, "a range measured in rows", got, want)
+			same(other, "the end of a range of rows", got, want)
 		}
 	}
 	other.ok("Finish", b.Finish(other.ctx))
 	other.ok("Switch", b.Switch(other.ctx))
-	want := model.look(1, 2, 3, 4)
+	want := model.view(1, 2, 3, 4)
 	want.Generation = other.generation()
-	same(other, "what was built", other.look(1, 2, 3, 4), want)
+	same(other, "what was built", other.view(1, 2, 3, 4), want)
 }
 
 func checkBuilderFencing(one, other *world) {
@@ -237,19 +238,19 @@ func checkBuilderFencing(one, other *world) {
 	for name, from := range map[string]readmodel.Checkpoint{"the beginning": {}, "a partial": {Position: 5, Partial: 1}} {
 		err := other.writer.Apply(other.ctx, readmodel.Batch{From: from, To: readmodel.Checkpoint{Position: 6}, Profiles: users(2)})
 		if !errors.Is(err, readmodel.ErrFenced) {
-			other.Errorf("Apply from %s gave %v, want ErrFenced", name, err)
+			other.Errorf("Apply from %s returned %v, want ErrFenced", name, err)
 		}
 	}
 	other.build(99)
 	other.apply(readmodel.Batch{Profiles: users(3)})
 	if err := b.Apply(one.ctx, readmodel.Batch{From: one.at, To: readmodel.Checkpoint{Position: 9}}); !errors.Is(err, readmodel.ErrFenced) {
-		one.Errorf("Apply by the first builder gave %v, want ErrFenced", err)
+		one.Errorf("Apply by the first builder returned %v, want ErrFenced", err)
 	}
 	other.ok("Switch", b.Switch(one.ctx))
-	same(one, "what was built", one.look(1, 2, 3).Profiles, users(1, 3))
+	same(one, "what was built", one.view(1, 2, 3).Profiles, users(1, 3))
 }
 
-// checkRacingBuilders lets both processes build at once, in the same steps.
+// checkRacingBuilders has both processes build concurrently, in the same steps.
 func checkRacingBuilders(one, other *world) {
 	const racers, steps = 4, 12
 	one.serve()
@@ -263,7 +264,7 @@ func checkRacingBuilders(one, other *world) {
 				w := []*world{one, other}[r%2]
 				b, err := w.store.Build(w.ctx, testEpoch, 99)
 				if err != nil {
-					w.Errorf("a racing Build gave %v", err)
+					w.Errorf("a racing Build returned %v", err)
 					return
 				}
 				if g, err := b.Generation(w.ctx); err == nil {
@@ -273,7 +274,7 @@ func checkRacingBuilders(one, other *world) {
 				case err == nil:
 					won.Add(1)
 				case !errors.Is(err, readmodel.ErrFenced):
-					w.Errorf("a racing Apply gave %v, want nil or ErrFenced", err)
+					w.Errorf("a racing Apply returned %v, want nil or ErrFenced", err)
 				}
 			})
 		}

@@ -11,7 +11,7 @@ import (
 
 func checkBehind(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1)})
-	before := one.look(1, 2)
+	before := one.view(1, 2)
 	b := other.build(99)
 	for _, at := range []readmodel.Checkpoint{{}, {Position: 4}, {Position: 9, Partial: 7}} {
 		if at != (readmodel.Checkpoint{}) {
@@ -21,37 +21,37 @@ func checkBehind(one, other *world) {
 			other.ok("Finish", b.Finish(other.ctx))
 		}
 		if err := b.Switch(other.ctx); !errors.Is(err, readmodel.ErrBehind) {
-			other.Fatalf("Switch at %+v, with what serves at 10, gave %v, want ErrBehind", at, err)
+			other.Fatalf("Switch at %+v, with the serving generation at 10, returned %v, want ErrBehind", at, err)
 		}
 		for _, w := range []*world{one, other} {
-			same(w, "after a switch that was refused", w.look(1, 2), before)
+			same(w, "after a switch that was refused", w.view(1, 2), before)
 		}
 		same(other, "what is being built", other.generation().Checkpoint, at)
 	}
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10, Partial: 3}})
 	other.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1, 2)})
 	other.ok("Switch at the serving position", b.Switch(other.ctx))
-	same(other, "after the switch", other.look(1, 2).Profiles, users(1, 2))
+	same(other, "after the switch", other.view(1, 2).Profiles, users(1, 2))
 }
 
 func checkSwitch(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1)})
 	other.serve()
 	old := []*world{{TB: one, ctx: one.ctx, writer: one.writer, at: one.at}, {TB: other, ctx: other.ctx, writer: other.writer, at: other.at}}
-	same(other, "before the switch", other.look(1, 2), one.look(1, 2))
+	same(other, "before the switch", other.view(1, 2), one.view(1, 2))
 	other.build(99)
 	built := other.generation()
 	other.replace(99, 12, 2)
 	built.Checkpoint.Position = 12
 	for _, w := range []*world{one, other} {
-		w.turned(built.Number)
-		same(w, "the generation that serves", w.look().Generation, built)
-		same(w, "its rows", w.look(1, 2).Profiles, users(2))
+		w.awaitGeneration(built.Number)
+		same(w, "the generation that serves", w.view().Generation, built)
+		same(w, "its rows", w.view(1, 2).Profiles, users(2))
 	}
 	for _, w := range old {
 		err := w.writer.Apply(w.ctx, readmodel.Batch{From: w.at, To: readmodel.Checkpoint{Position: 11}, Profiles: users(3)})
 		if !errors.Is(err, readmodel.ErrFenced) {
-			w.Errorf("Apply to the old generation gave %v, want ErrFenced", err)
+			w.Errorf("Apply to the old generation returned %v, want ErrFenced", err)
 		}
 	}
 	for i, w := range []*world{one, other} { // with the old threshold, which has no effect
@@ -59,7 +59,7 @@ func checkSwitch(one, other *world) {
 		w.apply(readmodel.Batch{Profiles: users(readmodel.UserKey(3 + i))})
 		built.Checkpoint = w.at
 	}
-	same(one, "what the projectors applied", one.look(1, 2, 3, 4).Profiles, users(2, 3, 4))
+	same(one, "what the projectors applied", one.view(1, 2, 3, 4).Profiles, users(2, 3, 4))
 }
 
 func checkSwitchWakes(one, other *world) {
@@ -69,7 +69,7 @@ func checkSwitchWakes(one, other *world) {
 		for _, beyond := range []domain.Position{10, 39} {
 			waiters.Go(func() {
 				if at, err := w.store.Await(w.ctx, beyond); err != nil || at != 40 {
-					w.Errorf("Await beyond %d gave %d, %v, want 40", beyond, at, err)
+					w.Errorf("Await beyond %d returned %d, %v, want 40", beyond, at, err)
 					return
 				}
 				s, err := w.store.Snapshot(w.ctx)
@@ -94,25 +94,25 @@ func checkSwitchSnapshots(one, other *world) {
 		FanOuts: []readmodel.FanOut{{Chirp: 5, Author: 2, Range: through(0, 10)}},
 	})
 	held := []readmodel.Snapshot{one.snapshot(), other.snapshot()}
-	before := one.look(1, 2, 3)
+	before := one.view(1, 2, 3)
 	other.replace(99, 12, 1, 2, 3)
 	for i, w := range []*world{one, other} {
-		same(w, "a snapshot from before the switch", w.lookAt(held[i], 1, 2, 3), before)
+		same(w, "a snapshot from before the switch", w.viewOf(held[i], 1, 2, 3), before)
 		held[i].Close()
 	}
 }
 
-// checkSwitchAtWork lets a projector and readers work on while another
-// generation catches up with the projector and takes over. The profile of each
-// position is there in both, so a snapshot must have as many as its checkpoint
-// says, and neither checkpoint nor generation ever go back.
+// checkSwitchAtWork has a projector and readers at work while another generation
+// catches up with the projector and replaces the serving one. Both generations have a
+// profile for each position, so every snapshot must have as many as the position of
+// its checkpoint, and neither the checkpoint nor the generation may ever go back.
 func checkSwitchAtWork(one, other *world) {
 	const last = domain.Position(120)
 	one.serve()
 	done := make(chan struct{})
 	var readers, work sync.WaitGroup
 	for _, w := range []*world{one, other} {
-		readers.Go(func() { w.neverBack(done, last) })
+		readers.Go(func() { w.checkMonotonic(done, last) })
 	}
 	work.Go(func() { one.project(last) })
 	_, err := other.store.Await(other.ctx, last/3)
@@ -133,12 +133,12 @@ func checkSwitchAtWork(one, other *world) {
 	work.Wait()
 	close(done)
 	readers.Wait()
-	if at := one.look().Generation.Checkpoint.Position; at != last {
+	if at := one.view().Generation.Checkpoint.Position; at != last {
 		one.Errorf("the projector ended at %d, want %d", at, last)
 	}
 }
 
-// nextProfile is the batch that puts the profile of the next position.
+// nextProfile returns a batch with the profile of the next position.
 func nextProfile(at domain.Position) readmodel.Batch {
 	return readmodel.Batch{
 		From: readmodel.Checkpoint{Position: at}, To: readmodel.Checkpoint{Position: at + 1},
@@ -146,7 +146,8 @@ func nextProfile(at domain.Position) readmodel.Batch {
 	}
 }
 
-// project applies up to a position, and opens what serves anew when fenced.
+// project applies batches up to a position. When it is fenced it opens the serving
+// generation again.
 func (w *world) project(last domain.Position) {
 	for w.ctx.Err() == nil {
 		writer, err := w.store.Serving(w.ctx, testEpoch, testThreshold)
@@ -163,14 +164,14 @@ func (w *world) project(last domain.Position) {
 			time.Sleep(time.Millisecond)
 		}
 		if !errors.Is(err, readmodel.ErrFenced) {
-			w.Errorf("the projector's Apply gave %v, want nil or ErrFenced", err)
+			w.Errorf("the projector's Apply returned %v, want nil or ErrFenced", err)
 			return
 		}
 	}
 }
 
-// neverBack reads until done.
-func (w *world) neverBack(done <-chan struct{}, last domain.Position) {
+// checkMonotonic reads snapshots until done is closed, and fails if one goes back.
+func (w *world) checkMonotonic(done <-chan struct{}, last domain.Position) {
 	var keys []readmodel.UserKey
 	for k := range readmodel.UserKey(last) {
 		keys = append(keys, k+1)
@@ -204,21 +205,21 @@ func (w *world) neverBack(done <-chan struct{}, last domain.Position) {
 
 func checkHold(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1)})
-	before := one.look(1, 2)
+	before := one.view(1, 2)
 	b := other.build(99)
 	other.ok("Hold", b.Hold(other.ctx, readmodel.LongestHold))
 	if err := one.writer.Apply(one.ctx, nextProfile(10)); !errors.Is(err, readmodel.ErrHeld) {
-		one.Errorf("Apply to what is held gave %v, want ErrHeld", err)
+		one.Errorf("Apply to the held generation returned %v, want ErrHeld", err)
 	}
 	for _, w := range []*world{one, other} {
-		same(w, "what is held", w.look(1, 2), before)
+		same(w, "the held generation", w.view(1, 2), before)
 	}
 	other.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1, 2)})
 	other.ok("Switch", b.Switch(other.ctx))
-	other.ok("Hold by what serves", b.Hold(other.ctx, readmodel.LongestHold))
-	one.turned(other.generation().Number)
+	other.ok("Hold by the builder of the serving generation", b.Hold(other.ctx, readmodel.LongestHold))
+	one.awaitGeneration(other.generation().Number)
 	if err := one.writer.Apply(one.ctx, nextProfile(10)); !errors.Is(err, readmodel.ErrFenced) {
-		one.Errorf("Apply to what was held and serves no more gave %v, want ErrFenced", err)
+		one.Errorf("Apply to the generation that was held and no longer serves returned %v, want ErrFenced", err)
 	}
 	one.serve()
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 11}, Profiles: users(3)})
@@ -228,18 +229,18 @@ func checkHoldEnds(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 10}, Profiles: users(1)})
 	b := other.build(99)
 	other.ok("Hold", b.Hold(other.ctx, readmodel.LongestHold))
-	other.ok("Hold for less", b.Hold(other.ctx, 300*time.Millisecond))
+	other.ok("a shorter Hold", b.Hold(other.ctx, 300*time.Millisecond))
 	err := one.writer.Apply(one.ctx, nextProfile(10))
 	for held := 0; errors.Is(err, readmodel.ErrHeld) && one.ctx.Err() == nil; held++ {
 		time.Sleep(5 * time.Millisecond)
 		err = one.writer.Apply(one.ctx, nextProfile(10))
 	}
 	one.ok("Apply after the hold", err)
-	if at := other.look().Generation.Checkpoint.Position; at != 11 {
+	if at := other.view().Generation.Checkpoint.Position; at != 11 {
 		other.Errorf("the serving generation is at %d after the hold, want 11", at)
 	}
 	if err := b.Switch(other.ctx); !errors.Is(err, readmodel.ErrBehind) {
-		other.Errorf("Switch after the hold gave %v, want ErrBehind", err)
+		other.Errorf("Switch after the hold returned %v, want ErrBehind", err)
 	}
 }
 
@@ -256,19 +257,19 @@ func checkRepeats(one, other *world) {
 	other.ok("Switch", again.Switch(other.ctx))
 	other.ok("a second Switch", again.Switch(other.ctx))
 	one.ok("Switch by the first builder", first.Switch(one.ctx))
-	same(other, "what serves", other.look(1, 2).Profiles, users(1, 2))
+	same(other, "what serves", other.view(1, 2).Profiles, users(1, 2))
 	other.serve()
 	other.apply(readmodel.Batch{Profiles: users(3)})
-	other.ok("a Switch after the projector went on", again.Switch(other.ctx))
+	other.ok("a Switch after the projector has continued", again.Switch(other.ctx))
 
 	number := other.generation().Number
 	one.build(99)
 	if g := one.generation(); g.Number <= number || g.Checkpoint != (readmodel.Checkpoint{}) {
-		one.Errorf("Build after the switch to generation %d gave %+v, want a new one", number, g)
+		one.Errorf("Build after the switch to generation %d returned %+v, want a new one", number, g)
 	}
 	one.replace(99, 20, 1)
-	other.fenced("a builder whose generation serves no more", again, other.at)
-	same(one, "what serves at last", one.look(1, 2, 3).Profiles, users(1))
+	other.fenced("a builder whose generation no longer serves", again, other.at)
+	same(one, "what serves in the end", one.view(1, 2, 3).Profiles, users(1))
 }
 
 func checkDrop(one, other *world) {
@@ -277,7 +278,7 @@ func checkDrop(one, other *world) {
 	one.replace(98, 10, 1)
 	second := one.generation().Number
 	time.Sleep(gap)
-	retired := time.Now() // the second soon will be, and the first is since a gap before
+	retired := time.Now() // the second will be retired in a moment, and the first has been for at least gap
 	other.replace(99, 20, 2)
 	third := other.generation().Number
 	building := one.build(97)
@@ -287,20 +288,20 @@ func checkDrop(one, other *world) {
 	same(other, "dropped that are retired for an hour", other.drop(time.Hour), nil)
 	asked := time.Now()
 	dropped := other.drop(asked.Sub(retired) + gap/2)
-	if time.Since(asked) < gap/2 { // else the second may be due as well
+	if time.Since(asked) < gap/2 { // otherwise the second may be due as well
 		same(other, "dropped that are retired for a while", dropped, []int{first})
 	}
 	same(one, "dropped in all", append(dropped, one.drop(0)...), []int{first, second})
 	same(other, "dropped when none is left", other.drop(0), nil)
 
 	for _, w := range []*world{one, other} {
-		w.turned(third)
-		same(w, "what serves", w.look(1, 2, 5).Profiles, users(2))
+		w.awaitGeneration(third)
+		same(w, "what serves", w.view(1, 2, 5).Profiles, users(2))
 	}
 	same(one, "what is being built", one.generation(), want)
 	other.build(97)
-	same(other, "what is being built, taken up", other.generation(), want)
+	same(other, "the resumed generation", other.generation(), want)
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 21}})
 	one.ok("Switch", building.Switch(one.ctx))
-	same(one, "after the next switch", one.look(2, 5).Profiles, users(5))
+	same(one, "after the next switch", one.view(2, 5).Profiles, users(5))
 }

@@ -15,11 +15,11 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Memory is the contract in its plainest form: maps, copied whole for every
-// batch, and lists found by looking at every row. It is what the random checks
-// hold other stores against, and a fast store for the tests of other packages.
-// It is stricter than it must be in one thing: delivering a chirp to a timeline
-// that has it already is an error.
+// Memory is the plainest implementation of the contract: maps that are copied for
+// every batch, and lists that are found by reading every row. The random checks
+// compare other stores with it, and the tests of other packages use it as a fast
+// store. In one respect it is stricter than required: delivering a chirp to a
+// timeline that has it already is an error.
 type Memory struct {
 	mu     sync.Mutex
 	state  *state // the serving one, nil before the first Serving; never changed, only replaced
@@ -27,14 +27,14 @@ type Memory struct {
 	until  time.Time
 
 	building *state    // nil when none is being built
-	held     time.Time // until when state stays
+	held     time.Time // until when a builder holds state
 	last     int       // the highest number of a generation so far
 	retired  map[int]time.Time
 
 	progress readmodel.Progress
 }
 
-// NewMemory gives an empty store.
+// NewMemory returns an empty store.
 func NewMemory() *Memory {
 	return &Memory{retired: make(map[int]time.Time)}
 }
@@ -79,7 +79,7 @@ func (m *Memory) Serving(_ context.Context, epoch string, threshold int64) (read
 	return writer{m, m.state.generation.Number}, nil
 }
 
-// create makes an empty generation.
+// create returns an empty generation.
 func (m *Memory) create(epoch string, threshold int64) *state {
 	m.last++
 	return &state{
@@ -128,8 +128,8 @@ type writer struct {
 	number int
 }
 
-// now gives the writer's generation as it is, or ErrFenced if it neither serves
-// nor is being built.
+// now returns the current state of the writer's generation, or ErrFenced if it
+// neither serves nor is being built.
 func (w writer) now() (snapshot, error) {
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
@@ -208,7 +208,7 @@ func (w writer) Apply(_ context.Context, b readmodel.Batch) error {
 	return nil
 }
 
-// rows makes the changes up to Follows, deliveries those after them.
+// rows makes the changes of a batch up to Follows.
 func (s *state) rows(b readmodel.Batch) error {
 	var misfits []error
 	for _, p := range b.Profiles {
@@ -244,6 +244,7 @@ func (s *state) rows(b readmodel.Batch) error {
 	return errors.Join(misfits...)
 }
 
+// deliveries makes the changes of a batch after Follows.
 func (s *state) deliveries(b readmodel.Batch) error {
 	var misfits []error
 	deliver := func(owner readmodel.UserKey, chirp domain.Position) {
@@ -293,7 +294,7 @@ func (s *state) pushed(author readmodel.UserKey) []readmodel.Chirp {
 
 func within(r readmodel.Range, p domain.Position) bool { return p > r.After && p <= r.Through }
 
-// pick gives the values that satisfy a condition, in any order.
+// pick returns the values that satisfy a condition, in any order.
 func pick[K comparable, R any](rows map[K]R, want func(R) bool) []R {
 	var found []R
 	for _, r := range rows {
@@ -304,7 +305,7 @@ func pick[K comparable, R any](rows map[K]R, want func(R) bool) []R {
 	return found
 }
 
-// window gives the rows in a window, in its order.
+// window returns the rows in a window, in its order.
 func window[R any](rows []R, at func(R) domain.Position, w readmodel.Window) []R {
 	rows = slices.DeleteFunc(slices.Clone(rows), func(r R) bool {
 		return at(r) <= w.After || w.Before != 0 && at(r) >= w.Before

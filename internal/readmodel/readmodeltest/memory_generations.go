@@ -38,7 +38,7 @@ func (m *Memory) DropRetired(_ context.Context, age time.Duration) ([]int, error
 
 type builder struct{ writer }
 
-// Finish implements readmodel.Builder. There is nothing to do.
+// Finish implements readmodel.Builder. It has nothing to build.
 func (b builder) Finish(context.Context) error {
 	_, err := b.now()
 	return err

@@ -8,7 +8,7 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// snapshot reads a state, which nobody changes any more.
+// snapshot reads a state, which never changes.
 type snapshot struct{ *state }
 
 func (s snapshot) Generation() readmodel.Generation { return s.generation }

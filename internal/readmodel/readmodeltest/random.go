@@ -11,9 +11,9 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// checkRandom applies random valid batches to the store and to a Memory and
-// compares everything there is to read. The rounds share one store, each with
-// users of its own; a round that failed leaves the store to nobody.
+// checkRandom applies random valid batches to the store and to a Memory and compares
+// everything that can be read. The rounds share one store, each with users of its
+// own. After a round that failed the store is not used again.
 func checkRandom(w *world) {
 	var r *round
 	rapid.Check(w, func(t *rapid.T) {
@@ -64,7 +64,7 @@ func (r *round) play(t *rapid.T) {
 func (r *round) apply(t *rapid.T, b readmodel.Batch) {
 	b.From = r.at
 	if err := r.b.Apply(r.ctx, b); err != nil {
-		t.Fatalf("the check made a batch that does not fit: %v\n%+v", err, b)
+		t.Fatalf("the check generated a batch that does not fit: %v\n%+v", err, b)
 	}
 	if err := r.a.Apply(r.ctx, b); err != nil {
 		t.Fatalf("Apply: %v\n%+v", err, b)
@@ -79,10 +79,11 @@ func (r *round) compare(t *rapid.T) {
 		Limit:     rapid.IntRange(1, 8).Draw(t, "limit"),
 		Ascending: rapid.Bool().Draw(t, "ascending"),
 	}
-	// Nothing is asked for beyond the checkpoint: a fan-out may be ahead.
+	// No window reaches beyond the checkpoint, where a fan-out may have delivered
+	// chirps whose rows do not exist yet.
 	whole := readmodel.Window{Before: r.at.Position + 1, Limit: 1000}
 	for _, w := range []readmodel.Window{whole, w} {
-		got, want := r.look(t, r.store, w), r.look(t, r.model, w)
+		got, want := r.view(t, r.store, w), r.view(t, r.model, w)
 		if d := diff(got, want); d != "" {
 			t.Fatalf("in window %+v (- want, + got):\n%s", w, d)
 		}
@@ -101,26 +102,26 @@ func (r *round) compareThrough(t *rapid.T, k readmodel.UserKey, after domain.Pos
 		got, err := through(r.a)
 		want, _ := through(r.b)
 		if err != nil || got != want {
-			t.Fatalf("%s %d after %d, %d rows, gave %d, %v, want %d", name, k, after, limit, got, err, want)
+			t.Fatalf("%s %d after %d, %d rows, returned %d, %v, want %d", name, k, after, limit, got, err, want)
 		}
 	}
 }
 
-func (r *round) look(t *rapid.T, store readmodel.Store, w readmodel.Window) view {
+func (r *round) view(t *rapid.T, store readmodel.Store, w readmodel.Window) view {
 	s, err := store.Snapshot(r.ctx)
 	if err != nil {
 		t.Fatalf("Snapshot: %v", err)
 	}
 	defer s.Close()
-	v, err := look(r.ctx, s, r.users, w)
+	v, err := readView(r.ctx, s, r.users, w)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return v
 }
 
-// draw makes a batch that fits, playing its steps on a copy of the model as it
-// goes, so that later steps know what earlier ones leave.
+// draw returns a random batch that fits. It performs the steps on a copy of the model
+// as it draws them, so that later steps fit what earlier ones leave.
 func (r *round) draw(t *rapid.T) readmodel.Batch {
 	s := r.model.state.clone()
 	var b readmodel.Batch
@@ -177,8 +178,8 @@ func (r *round) drawFollows(t *rapid.T, b *readmodel.Batch, s *state, next func(
 	}
 }
 
-// drawDeliveries draws marks, backfills and fan-outs. Those that would deliver
-// a chirp to a timeline that has it are left out.
+// drawDeliveries draws marks, backfills and fan-outs. It omits those that would
+// deliver a chirp to a timeline that has it.
 func (r *round) drawDeliveries(t *rapid.T, b *readmodel.Batch, s *state) {
 	for _, k := range r.some(t, "marks") {
 		b.Marks = append(b.Marks, readmodel.Mark{Followee: k, Range: r.span(t, s)})
@@ -198,12 +199,12 @@ func (r *round) drawDeliveries(t *rapid.T, b *readmodel.Batch, s *state) {
 	}
 }
 
-// some draws a few of the users, pairs a few pairs of them, span a range that
-// is about the round's positions.
+// some draws a few of the users.
 func (r *round) some(t *rapid.T, what string) []readmodel.UserKey {
 	return rapid.SliceOfNDistinct(rapid.SampledFrom(r.users), 0, 3, rapid.ID[readmodel.UserKey]).Draw(t, what)
 }
 
+// pairs draws a few pairs of different users.
 func (r *round) pairs(t *rapid.T, what string) []pair {
 	one := rapid.Custom(func(t *rapid.T) pair {
 		return pair{rapid.SampledFrom(r.users).Draw(t, "follower"), rapid.SampledFrom(r.users).Draw(t, "followee")}
@@ -212,6 +213,7 @@ func (r *round) pairs(t *rapid.T, what string) []pair {
 	return slices.DeleteFunc(drawn, func(p pair) bool { return p.follower == p.followee })
 }
 
+// span draws a range of the round's positions.
 func (r *round) span(t *rapid.T, s *state) readmodel.Range {
 	if rapid.Bool().Draw(t, "all") {
 		return through(0, r.at.Position+100)
@@ -220,8 +222,8 @@ func (r *round) span(t *rapid.T, s *state) readmodel.Range {
 	return through(min(a, b), max(a, b))
 }
 
-// end draws an end of a range: as often as not where there is a row, for that
-// is where an end that is off by one shows.
+// end draws an end of a range: about every other time at the position of a row,
+// because that is where an error by one has an effect.
 func (r *round) end(t *rapid.T, s *state) domain.Position {
 	from := domain.Position(r.users[0])
 	var rows []domain.Position

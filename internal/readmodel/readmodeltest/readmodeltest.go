@@ -1,6 +1,6 @@
-// Package readmodeltest is what every read model must pass before anything is
-// built on it: one check for each promise in the comments of package readmodel,
-// and random batches compared with a store that is too plain to be wrong.
+// Package readmodeltest is the suite that every read model must pass. It has a check
+// for each promise in the comments of package readmodel, and compares the effects of
+// random batches with those on Memory, a store too simple to be wrong.
 package readmodeltest
 
 import (
@@ -11,14 +11,14 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Run checks the stores that open gives. Each call of open gives an empty
-// store of its own, and closes it in a cleanup.
+// Run checks the stores that open returns. Each call of open must return a new empty
+// store, and close it in a cleanup.
 func Run(t *testing.T, open func(t testing.TB) readmodel.Store) {
 	run(t, Suite{Open: open, Patience: time.Minute}.Checks())
 }
 
-// RunShared checks what processes that share a store see of each other: open
-// gives two handles on one empty store.
+// RunShared checks that processes that share a store see each other's changes. open
+// returns two handles on one empty store.
 func RunShared(t *testing.T, open func(t testing.TB) (one, other readmodel.Store)) {
 	run(t, SharedSuite{Open: open, Patience: time.Minute}.Checks())
 }
@@ -40,14 +40,14 @@ func run(t *testing.T, checks []Check) {
 	}
 }
 
-// Suite makes the checks of Run. Patience is how long something that must
-// happen may take.
+// Suite provides the checks of Run. Patience bounds the time that a check waits for
+// what must happen.
 type Suite struct {
 	Open     func(t testing.TB) readmodel.Store
 	Patience time.Duration
 }
 
-// Checks gives the checks, the random one last.
+// Checks returns the checks of Run, with the random one last.
 func (s Suite) Checks() []Check {
 	checks := []struct {
 		name string
@@ -58,29 +58,29 @@ func (s Suite) Checks() []Check {
 		{"profiles are found by id, name and key", checkProfiles},
 		{"missing rows are not found", checkMissing},
 		{"a batch from another checkpoint is fenced", checkFencing},
-		{"of racing projectors one wins", checkRacingProjectors},
-		{"a partial checkpoint is kept", checkPartial},
+		{"one of several racing projectors wins", checkRacingProjectors},
+		{"a partial checkpoint is stored", checkPartial},
 		{"a batch that does not fit changes nothing", checkMisfits},
 		{"steps take effect in order", checkOrder},
-		{"a follow made anew in one batch is refreshed", checkRefresh},
-		{"cleanup takes what is in its range", checkCleanup},
-		{"backfill puts what is in its range", checkBackfill},
+		{"a follow removed and made again in one batch is replaced", checkRefresh},
+		{"cleanup removes what is in its range", checkCleanup},
+		{"backfill adds what is in its range", checkBackfill},
 		{"fan-out reaches the followers in its range", checkFanOut},
 		{"fan-out may come before its chirp", checkEarlyFanOut},
 		{"marks set what is in their range", checkMarks},
-		{"lists keep to their windows", checkWindows},
+		{"lists respect their windows", checkWindows},
 		{"pulled chirps come from any number of authors", checkPullChirps},
-		{"what is recent comes from everybody", checkRecent},
-		{"timelines hold what was pushed", checkDelivery},
+		{"recent rows come from all users", checkRecent},
+		{"timelines contain only pushed chirps", checkDelivery},
 		{"totals count every row", checkTotals},
-		{"follows are found in sets", checkFollows},
-		{"ranges are measured in rows", checkThrough},
-		{"a snapshot is one moment", checkSnapshot},
+		{"follows are found among several users", checkFollows},
+		{"ranges end at the number of rows asked for", checkThrough},
+		{"a snapshot shows one moment", checkSnapshot},
 		{"a batch is never seen in part", checkAtomic},
-		{"await answers at once when the checkpoint is beyond", checkAwaitBeyond},
+		{"await returns immediately when the checkpoint is beyond", checkAwaitBeyond},
 		{"await wakes every waiter", checkAwaitWakes},
 		{"await ends with its context", checkAwaitEnds},
-		{"one holder has the lease", checkOneHolder},
+		{"a single holder gets the lease", checkOneHolder},
 		{"random batches do what the contract says", checkRandom},
 	}
 	var made []Check
@@ -96,28 +96,28 @@ func (s Suite) world(t testing.TB) *world {
 	return &world{TB: t, ctx: ctx, open: s.Open, store: s.Open(t)}
 }
 
-// SharedSuite makes the checks of RunShared and RunLease.
+// SharedSuite provides the checks of RunShared, RunLease and RunGenerations.
 type SharedSuite struct {
 	Open     func(t testing.TB) (one, other readmodel.Store)
 	Patience time.Duration
 }
 
-// Checks gives the checks of RunShared.
+// Checks returns the checks of RunShared.
 func (s SharedSuite) Checks() []Check {
 	return s.checks([]sharedCheck{
 		{"both see one generation", checkSharedServing},
 		{"both see what one has applied", checkSharedRows},
-		{"each wakes to the other's checkpoint", checkSharedAwait},
+		{"await learns of the other's checkpoint", checkSharedAwait},
 		{"one fences the other", checkSharedFencing},
 	})
 }
 
-// LeaseChecks gives the checks of RunLease.
+// LeaseChecks returns the checks of RunLease.
 func (s SharedSuite) LeaseChecks() []Check {
 	return s.checks([]sharedCheck{
-		{"the lease is one holder's at a time", checkLease},
-		{"a lease runs out", checkLeaseEnds},
-		{"of racing holders one wins", checkLeaseRace},
+		{"the lease has one holder at a time", checkLease},
+		{"a lease expires", checkLeaseEnds},
+		{"one of several racing holders wins", checkLeaseRace},
 	})
 }
 

@@ -31,7 +31,7 @@ func checkProfiles(w *world) {
 	sortBy(many, func(p readmodel.Profile) int64 { return int64(p.Key) })
 	same(w, "profiles by id for the projector", many, users(1, 3))
 
-	// A replaced row is found under what it says now.
+	// A profile that was replaced is found under its new name only.
 	renamed := user(2)
 	renamed.Username, renamed.Chirps = "Other", 7
 	w.apply(readmodel.Batch{Profiles: []readmodel.Profile{renamed}})
@@ -41,7 +41,7 @@ func checkProfiles(w *world) {
 	w.ok("ProfileByName", err)
 	same(w, "renamed profile", got, renamed)
 	if _, err := now.ProfileByName(w.ctx, user(2).Username); !errors.Is(err, readmodel.ErrNotFound) {
-		w.Errorf("the old name gave %v, want ErrNotFound", err)
+		w.Errorf("the old name returned %v, want ErrNotFound", err)
 	}
 }
 
@@ -59,15 +59,15 @@ func checkMissing(w *world) {
 	_, chirp := s.ChirpByID(w.ctx, chirpID(6))
 	for name, err := range map[string]error{"ProfileByID": byID, "ProfileByName": byName, "ProfileByName of a pattern": byPart, "ChirpByID": chirp} {
 		if !errors.Is(err, readmodel.ErrNotFound) {
-			w.Errorf("%s of a missing row gave %v, want ErrNotFound", name, err)
+			w.Errorf("%s of a missing row returned %v, want ErrNotFound", name, err)
 		}
 	}
-	v := w.lookAt(s, 2)
+	v := w.viewOf(s, 2)
 	same(w, "lists of a missing user", v, view{Generation: v.Generation, Users: map[readmodel.UserKey]userView{2: {}}})
 }
 
-// checkWindows reads every list in many windows and compares with filtering
-// the whole list. Users 1 to 3 have rows in every list, interleaved.
+// checkWindows reads every list in many windows, and compares the result with the
+// whole list, filtered. Users 1 to 3 have rows in every list, interleaved.
 func checkWindows(w *world) {
 	b := readmodel.Batch{To: readmodel.Checkpoint{Position: 500}, Profiles: users(1, 2, 3)}
 	for at := domain.Position(100); at < 160; at++ {
@@ -87,9 +87,9 @@ func checkWindows(w *world) {
 	s := w.snapshot()
 	defer s.Close()
 	keys := []readmodel.UserKey{1, 2, 3}
-	whole := w.lookAt(s, keys...)
+	whole := w.viewOf(s, keys...)
 	for _, win := range windows() {
-		got, err := look(w.ctx, s, keys, win)
+		got, err := readView(w.ctx, s, keys, win)
 		w.ok("a read", err)
 		want := view{Generation: whole.Generation, Profiles: whole.Profiles, Pulled: window(whole.Pulled, chirpAt, win), Users: map[readmodel.UserKey]userView{}}
 		for _, k := range keys {
@@ -109,8 +109,9 @@ func pushedOf(rows []readmodel.Chirp) []readmodel.Chirp {
 	return slices.DeleteFunc(slices.Clone(rows), func(c readmodel.Chirp) bool { return c.Delivery != push })
 }
 
-// windows gives windows with every combination of bounds, on and between the
-// rows of checkWindows, for few rows, many and more than there are in turn.
+// windows returns windows with every combination of some bounds, which are at and
+// between the rows of checkWindows. Their limits alternate between a few rows, many,
+// and more than there are.
 func windows() []readmodel.Window {
 	var made []readmodel.Window
 	bounds := []domain.Position{0, 99, 100, 107, 108, 159, 160, 215, 216, 229, 310, 1 << 60}
@@ -126,8 +127,8 @@ func windows() []readmodel.Window {
 	return made
 }
 
-// checkPullChirps has 500 authors with three pulled chirps each, round after
-// round, and one who posts much more than the others.
+// checkPullChirps has 500 authors with three pulled chirps each, interleaved, and one
+// author who posts many more.
 func checkPullChirps(w *world) {
 	const authors = 500
 	var keys []readmodel.UserKey
@@ -144,7 +145,7 @@ func checkPullChirps(w *world) {
 		all = append(all, chirps(7, pull, at)...)
 	}
 	b.Chirps = append(b.Chirps, all...)
-	b.Chirps = append(b.Chirps, chirps(authors+1, pull, 60_000)...) // nobody asks for this author
+	b.Chirps = append(b.Chirps, chirps(authors+1, pull, 60_000)...) // no read includes this author
 	w.apply(b)
 	s := w.snapshot()
 	defer s.Close()
@@ -169,7 +170,7 @@ func checkPullChirps(w *world) {
 }
 
 func checkFollows(w *world) {
-	// User 9 has no profile: what is not there is left out of the ids.
+	// User 9 has no profile, so the ids do not include one.
 	w.apply(readmodel.Batch{
 		To: readmodel.Checkpoint{Position: 40}, Profiles: users(1, 2, 3, 4, 5),
 		Follows: []readmodel.Follow{follow(1, 2, 20), follow(1, 4, 21), follow(1, 5, 22), follow(2, 1, 23), follow(3, 2, 24), follow(1, 9, 25)},
@@ -183,7 +184,7 @@ func checkFollows(w *world) {
 	got, err = s.Follows(w.ctx, 1, nil)
 	w.ok("Follows", err)
 	same(w, "follows among none", got, nil)
-	v := w.lookAt(s, 1, 2, 4)
+	v := w.viewOf(s, 1, 2, 4)
 	same(w, "ids of the followees", v.Users[1].FolloweeIDs, []domain.UserID{userID(2), userID(4), userID(5)})
 	same(w, "ids of no followees", v.Users[4].FolloweeIDs, nil)
 	same(w, "followers", v.Users[2].Followers, []readmodel.Follow{follow(3, 2, 24), follow(1, 2, 20)})
@@ -219,7 +220,7 @@ func checkThrough(w *world) {
 			w.Errorf("%d rows after %d end at follower %d and chirp %d, want %d and %d", c.limit, c.after, followers, pushed, c.followers, c.pushed)
 		}
 	}
-	// The projector sees what it last applied.
+	// The writer sees what it last applied.
 	w.apply(readmodel.Batch{Chirps: chirps(2, push, 16), Unfollows: []readmodel.Follow{{Follower: 4, Followee: 2}}})
 	followers, err := w.writer.FollowersThrough(w.ctx, 2, 0, 9)
 	w.ok("FollowersThrough", err)

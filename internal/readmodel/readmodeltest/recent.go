@@ -21,11 +21,11 @@ func (s snapshot) RecentProfiles(_ context.Context, w readmodel.Window) ([]readm
 
 func profileAt(p readmodel.Profile) domain.Position { return domain.Position(p.Key) }
 
-// checkRecent has users and chirps of three authors, with gaps between them,
-// written neither in their order nor once only.
+// checkRecent has users and chirps of three authors, with gaps between them. The
+// rows are not written in order, and one is written twice.
 func checkRecent(w *world) {
 	s := w.snapshotOf(readmodel.Batch{To: readmodel.Checkpoint{Position: 400}})
-	same(w, "chirps of nobody", recentOf(w, s, everything).Chirps, nil)
+	same(w, "chirps, of which there are none", recentOf(w, s, everything).Chirps, nil)
 	same(w, "users, of which there are none", recentOf(w, s, everything).Profiles, nil)
 
 	var all recent
@@ -38,7 +38,7 @@ func checkRecent(w *world) {
 	}
 	all.Chirps = first.Chirps
 	w.apply(first)
-	// A change of a user makes nobody newer.
+	// A change of a profile does not make it more recent.
 	all.Profiles[1].Followers = 7
 	w.apply(readmodel.Batch{Profiles: all.Profiles[1:2]})
 	s = w.snapshot()
@@ -51,7 +51,8 @@ func checkRecent(w *world) {
 	}
 }
 
-// snapshotOf gives a snapshot after a batch, closed when the check ends.
+// snapshotOf applies a batch and returns a snapshot, which is closed when the check
+// ends.
 func (w *world) snapshotOf(b readmodel.Batch) readmodel.Snapshot {
 	w.Helper()
 	w.apply(b)
@@ -68,7 +69,7 @@ type recent struct {
 func recentOf(w *world, s readmodel.Snapshot, win readmodel.Window) recent {
 	w.Helper()
 	r, err := readRecent(w.ctx, s, win)
-	w.ok("a read of what is recent", err)
+	w.ok("RecentChirps or RecentProfiles", err)
 	return r
 }
 
@@ -80,8 +81,8 @@ func readRecent(ctx context.Context, s readmodel.Snapshot, w readmodel.Window) (
 	return r, failed
 }
 
-// compareRecent compares what is recent in a window and in all, as much as the
-// rounds before have left of it.
+// compareRecent compares recent rows in a window and in all, including those of
+// earlier rounds.
 func (r *round) compareRecent(t *rapid.T, w readmodel.Window) {
 	for _, w := range []readmodel.Window{{Before: r.at.Position + 1, Limit: 50}, w} {
 		got, want := r.recent(t, r.store, w), r.recent(t, r.model, w)

@@ -18,20 +18,20 @@ func checkSharedServing(one, other *world) {
 	g, err := writer.Generation(other.ctx)
 	other.ok("Generation", err)
 	same(other, "generation of the other", g, first)
-	same(other, "generation in a snapshot of the other", other.look().Generation, first)
+	same(other, "generation in a snapshot of the other", other.view().Generation, first)
 }
 
 func checkSharedRows(one, other *world) {
 	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 9}, Profiles: users(1)})
 	held := other.snapshot()
 	defer held.Close()
-	before := other.lookAt(held, 1, 2)
+	before := other.viewOf(held, 1, 2)
 	one.apply(readmodel.Batch{
 		To: readmodel.Checkpoint{Position: 30}, Profiles: users(2), Chirps: chirps(2, push, 10),
 		Follows: []readmodel.Follow{follow(1, 2, 20)}, Backfills: []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(0, 10)}},
 	})
-	same(other, "a snapshot that was open", other.lookAt(held, 1, 2), before)
-	same(other, "a new snapshot of the other", other.look(1, 2), one.look(1, 2))
+	same(other, "a snapshot that was open", other.viewOf(held, 1, 2), before)
+	same(other, "a new snapshot of the other", other.view(1, 2), one.view(1, 2))
 	other.wantTimeline(1, 10)
 }
 
@@ -43,7 +43,7 @@ func checkSharedAwait(one, other *world) {
 		waiters.Go(func() {
 			got, err := other.store.Await(other.ctx, beyond)
 			if err != nil || got <= beyond {
-				other.Errorf("Await beyond %d gave %d, %v", beyond, got, err)
+				other.Errorf("Await beyond %d returned %d, %v", beyond, got, err)
 				return
 			}
 			s, err := other.store.Snapshot(other.ctx)
@@ -53,16 +53,16 @@ func checkSharedAwait(one, other *world) {
 			}
 			defer s.Close()
 			if at := s.Generation().Checkpoint.Position; at < got {
-				other.Errorf("a snapshot opened after Await gave %d is at %d", got, at)
+				other.Errorf("a snapshot opened after Await returned %d is at %d", got, at)
 			}
 		})
 	}
 	for n := range domain.Position(last) {
 		one.apply(readmodel.Batch{})
-		got, err := other.store.Await(other.ctx, n) // in step: each batch is noticed
+		got, err := other.store.Await(other.ctx, n) // in step: Await learns of each batch
 		other.ok("Await", err)
 		if got != n+1 {
-			other.Errorf("Await beyond %d gave %d, want %d", n, got, n+1)
+			other.Errorf("Await beyond %d returned %d, want %d", n, got, n+1)
 		}
 	}
 }
@@ -73,15 +73,15 @@ func checkSharedFencing(one, other *world) {
 	one.apply(readmodel.Batch{Profiles: users(2)})
 	err := other.writer.Apply(other.ctx, readmodel.Batch{From: other.at, To: readmodel.Checkpoint{Position: 9}, Profiles: users(3)})
 	if !errors.Is(err, readmodel.ErrFenced) {
-		other.Errorf("Apply from a checkpoint that the other has left gave %v, want ErrFenced", err)
+		other.Errorf("Apply from a checkpoint that the other has moved returned %v, want ErrFenced", err)
 	}
-	same(other, "after the fenced Apply", other.look(1, 2, 3), one.look(1, 2, 3))
+	same(other, "after the fenced Apply", other.view(1, 2, 3), one.view(1, 2, 3))
 	other.serve()
 	other.apply(readmodel.Batch{Profiles: users(3)})
-	same(one, "what the other applied", one.look(3).Profiles, users(3))
+	same(one, "what the other applied", one.view(3).Profiles, users(3))
 }
 
-// lease tries for the lease, for an hour unless told.
+// lease requests the lease and reports whether it was granted.
 func (w *world) lease(holder string, ttl time.Duration) bool {
 	w.Helper()
 	held, err := w.store.Lease(w.ctx, holder, ttl)
@@ -103,7 +103,7 @@ func checkLease(one, other *world) {
 		{"another after the renewal", other, "b", false},
 	} {
 		if got := step.by.lease(step.holder, time.Hour); got != step.want {
-			one.Fatalf("Lease by %s gave %v, want %v", step.what, got, step.want)
+			one.Fatalf("Lease by %s returned %v, want %v", step.what, got, step.want)
 		}
 	}
 	other.ok("Release by another", other.store.Release(other.ctx, "b"))
@@ -126,12 +126,12 @@ func checkLeaseEnds(one, other *world) {
 	}
 	for !other.lease("b", time.Hour) {
 		if other.ctx.Err() != nil {
-			other.Fatal("the lease of a holder that is gone does not run out")
+			other.Fatal("the lease of a holder that does not renew it does not expire")
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	if one.lease("a", time.Hour) {
-		one.Error("the holder whose lease ran out has it together with the new one")
+		one.Error("the holder whose lease expired has it together with the new one")
 	}
 }
 

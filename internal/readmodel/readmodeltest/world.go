@@ -21,8 +21,8 @@ const (
 	testThreshold = 10
 )
 
-// world is a store under a check. Its methods end the check when something
-// fails, so they belong to the check's own goroutine.
+// world is a store in a check. Its methods end the check when something fails, so
+// they must be called from the check's own goroutine.
 type world struct {
 	testing.TB
 	ctx    context.Context
@@ -32,7 +32,7 @@ type world struct {
 	at     readmodel.Checkpoint
 }
 
-// serve opens the writer and learns the checkpoint.
+// serve opens the writer and reads the checkpoint.
 func (w *world) serve() readmodel.Generation {
 	w.Helper()
 	var err error
@@ -53,8 +53,8 @@ func (w *world) generation() readmodel.Generation {
 	return g
 }
 
-// apply makes a batch's changes. From is where the world is; a missing To is
-// the next position.
+// apply applies a batch from the checkpoint of the one before. A zero To means the
+// next position.
 func (w *world) apply(b readmodel.Batch) {
 	w.Helper()
 	if w.writer == nil {
@@ -79,27 +79,27 @@ func (w *world) snapshot() readmodel.Snapshot {
 	return s
 }
 
-// look reads everything there is about some users, from a new snapshot.
-func (w *world) look(keys ...readmodel.UserKey) view {
+// view returns everything that a new snapshot shows about some users.
+func (w *world) view(keys ...readmodel.UserKey) view {
 	w.Helper()
 	s := w.snapshot()
 	defer s.Close()
-	return w.lookAt(s, keys...)
+	return w.viewOf(s, keys...)
 }
 
-func (w *world) lookAt(s readmodel.Snapshot, keys ...readmodel.UserKey) view {
+func (w *world) viewOf(s readmodel.Snapshot, keys ...readmodel.UserKey) view {
 	w.Helper()
-	v, err := look(w.ctx, s, keys, everything)
+	v, err := readView(w.ctx, s, keys, everything)
 	if err != nil {
 		w.Fatal(err)
 	}
 	return v
 }
 
-// timeline gives the positions in a timeline, newest first.
+// timeline returns the positions in a timeline, newest first.
 func (w *world) timeline(owner readmodel.UserKey) []domain.Position {
 	w.Helper()
-	return positions(w.look(owner).Users[owner].Timeline)
+	return positions(w.view(owner).Users[owner].Timeline)
 }
 
 func (w *world) wantTimeline(owner readmodel.UserKey, want ...domain.Position) {
@@ -107,7 +107,7 @@ func (w *world) wantTimeline(owner readmodel.UserKey, want ...domain.Position) {
 	same(w, fmt.Sprintf("timeline of %d", owner), w.timeline(owner), want)
 }
 
-// same reports a difference; empty and missing are alike.
+// same fails the check if got differs from want. Empty and nil lists are equal.
 func same[R any](w *world, what string, got, want R) {
 	w.Helper()
 	if d := diff(got, want); d != "" {
@@ -117,7 +117,7 @@ func same[R any](w *world, what string, got, want R) {
 
 func diff(got, want any) string { return gocmp.Diff(want, got, cmpopts.EquateEmpty()) }
 
-// ok ends the check if a call gave an error.
+// ok ends the check if a call returned an error.
 func (w *world) ok(what string, err error) {
 	w.Helper()
 	if err != nil {
@@ -125,10 +125,10 @@ func (w *world) ok(what string, err error) {
 	}
 }
 
-// everything is a window that leaves nothing out.
+// everything is a window that includes every row.
 var everything = readmodel.Window{Limit: 1 << 20}
 
-// view is all that a snapshot tells about some users.
+// view is everything that a snapshot shows about some users.
 type view struct {
 	Generation readmodel.Generation
 	Profiles   []readmodel.Profile
@@ -146,8 +146,8 @@ type userView struct {
 	FolloweeIDs []domain.UserID
 }
 
-// look reads a view, its lists in the window and its sets sorted.
-func look(ctx context.Context, s readmodel.Snapshot, keys []readmodel.UserKey, w readmodel.Window) (view, error) {
+// readView reads a view, with its lists in the window and its sets sorted.
+func readView(ctx context.Context, s readmodel.Snapshot, keys []readmodel.UserKey, w readmodel.Window) (view, error) {
 	v := view{Generation: s.Generation(), Users: map[readmodel.UserKey]userView{}}
 	var failed error
 	into(&failed, "Profiles", &v.Profiles)(s.Profiles(ctx, keys))
@@ -170,8 +170,8 @@ func look(ctx context.Context, s readmodel.Snapshot, keys []readmodel.UserKey, w
 	return v, failed
 }
 
-// into puts what a read gave where it belongs, and keeps the first error of
-// many reads.
+// into returns a func that stores the result of a read in to, and its error in failed
+// if that is the first error of several reads.
 func into[R any](failed *error, what string, to *R) func(R, error) {
 	return func(rows R, err error) {
 		if err != nil && *failed == nil {
@@ -193,7 +193,8 @@ func positions(chirps []readmodel.Chirp) []domain.Position {
 	return found
 }
 
-// The rows of the checks are made from their keys, so that a key says all.
+// The rows of the checks are derived from their keys, so that equal keys mean equal
+// rows.
 
 func user(key readmodel.UserKey) readmodel.Profile {
 	return readmodel.Profile{

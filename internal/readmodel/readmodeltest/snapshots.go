@@ -13,7 +13,7 @@ import (
 
 func checkServing(w *world) {
 	if _, err := w.store.Snapshot(w.ctx); !errors.Is(err, readmodel.ErrNoViews) || domain.KindOf(err) != domain.Unavailable {
-		w.Errorf("a Snapshot of an empty store gave %v, want ErrNoViews, of kind Unavailable", err)
+		w.Errorf("a Snapshot of an empty store returned %v, want ErrNoViews, of kind Unavailable", err)
 	}
 	var all sync.WaitGroup
 	made := make([]readmodel.Generation, 4)
@@ -44,11 +44,11 @@ func checkServing(w *world) {
 	g, err := later.Generation(w.ctx)
 	w.ok("Generation", err)
 	same(w, "generation of a later call", g, first)
-	same(w, "generation of a snapshot", w.look().Generation, first)
+	same(w, "generation of a snapshot", w.view().Generation, first)
 }
 
-// checkSnapshot holds a snapshot open while everything in it changes, and
-// reads it from many goroutines.
+// checkSnapshot keeps snapshots open while everything in them changes, and reads
+// them from many goroutines.
 func checkSnapshot(w *world) {
 	keys := []readmodel.UserKey{1, 2, 3}
 	w.apply(readmodel.Batch{
@@ -57,17 +57,17 @@ func checkSnapshot(w *world) {
 		Follows:   []readmodel.Follow{follow(1, 2, 20)},
 		Backfills: []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(0, 20)}},
 	})
-	// Opened and not read before the change: the moment is that of opening.
+	// One is read only after the change: its moment must be that of its opening.
 	unread, read := w.snapshot(), w.snapshot()
 	defer unread.Close()
 	defer read.Close()
-	before := w.lookAt(read, keys...)
+	before := w.viewOf(read, keys...)
 
 	var all sync.WaitGroup
 	defer all.Wait()
 	compare := func(s readmodel.Snapshot) {
 		all.Go(func() {
-			got, err := look(w.ctx, s, keys, everything)
+			got, err := readView(w.ctx, s, keys, everything)
 			if err != nil {
 				w.Errorf("a read of a snapshot: %v", err)
 				return
@@ -93,14 +93,14 @@ func checkSnapshot(w *world) {
 		compare(read)
 	}
 	all.Wait()
-	if d := diff(w.look(keys...), before); d == "" {
-		w.Error("a snapshot opened after the batch shows nothing of it")
+	if d := diff(w.view(keys...), before); d == "" {
+		w.Error("a snapshot opened after the batch does not show the batch")
 	}
 	w.wantTimeline(3, 31, 11, 10)
 }
 
-// checkAtomic applies batches that each add one row to every list, and looks
-// for a snapshot in which the lists differ in length.
+// checkAtomic applies batches that each add one row to every list, and fails if the
+// lists of any snapshot differ in length.
 func checkAtomic(w *world) {
 	const batches = 60
 	w.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 1}, Profiles: users(1), Follows: []readmodel.Follow{follow(2, 1, 1)}})
@@ -141,7 +141,7 @@ func lengthsAgree(ctx context.Context, store readmodel.Store) error {
 		return err
 	}
 	defer s.Close()
-	v, err := look(ctx, s, []readmodel.UserKey{1, 2}, everything)
+	v, err := readView(ctx, s, []readmodel.UserKey{1, 2}, everything)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func lengthsAgree(ctx context.Context, store readmodel.Store) error {
 	got := []int{int(v.Profiles[0].Chirps), len(u.Chirps), len(u.Following), len(v.Users[2].Timeline)}
 	rows := int(v.Generation.Checkpoint.Position) - 1
 	if d := diff(got, []int{rows, rows, rows, rows}); d != "" {
-		return fmt.Errorf("at checkpoint %d there is part of a batch (- want, + got):\n%s", rows+1, d)
+		return fmt.Errorf("at checkpoint %d there is a part of a batch (- want, + got):\n%s", rows+1, d)
 	}
 	return nil
 }
@@ -160,13 +160,14 @@ func checkAwaitBeyond(w *world) {
 		got, err := w.store.Await(w.ctx, beyond)
 		w.ok("Await", err)
 		if got != 7 {
-			w.Errorf("Await beyond %d gave %d, want 7", beyond, got)
+			w.Errorf("Await beyond %d returned %d, want 7", beyond, got)
 		}
 	}
 }
 
-// checkAwaitWakes has waiters for every position while batches come one by
-// one; each must wake, see its position, and find a snapshot at least there.
+// checkAwaitWakes has waiters for every position while batches are applied one by
+// one. Each must wake, with a position beyond its own, and a snapshot that it then
+// opens must be at least there.
 func checkAwaitWakes(w *world) {
 	const last = 30
 	var waiters sync.WaitGroup
@@ -178,7 +179,7 @@ func checkAwaitWakes(w *world) {
 		waiters.Go(func() {
 			got, err := w.store.Await(ctx, beyond)
 			if err != nil || got <= beyond {
-				w.Errorf("Await beyond %d gave %d, %v", beyond, got, err)
+				w.Errorf("Await beyond %d returned %d, %v", beyond, got, err)
 				return
 			}
 			s, err := w.store.Snapshot(ctx)
@@ -188,19 +189,19 @@ func checkAwaitWakes(w *world) {
 			}
 			defer s.Close()
 			if at := s.Generation().Checkpoint.Position; at < got {
-				w.Errorf("a snapshot opened after Await gave %d is at %d", got, at)
+				w.Errorf("a snapshot opened after Await returned %d is at %d", got, at)
 			}
 		})
 	}
-	// One waits in step with the batches. The pause before each lets it begin
-	// to wait; it is not needed for a store that keeps the contract.
+	// One waits in step with the batches. The pause before each lets it begin to
+	// wait, to find stores that lose a wake-up; a correct store does not need it.
 	seen := make(chan domain.Position, last)
 	waiters.Go(func() {
 		defer close(seen)
 		for at := domain.Position(0); at < last; {
 			got, err := w.store.Await(ctx, at)
 			if err != nil || got <= at {
-				w.Errorf("Await in step beyond %d gave %d, %v", at, got, err)
+				w.Errorf("Await in step beyond %d returned %d, %v", at, got, err)
 				return
 			}
 			at = got
@@ -208,7 +209,7 @@ func checkAwaitWakes(w *world) {
 		}
 	})
 	time.Sleep(5 * time.Millisecond)
-	w.serve() // only now is there a generation
+	w.serve() // the first generation is created only now
 	for range last {
 		time.Sleep(time.Millisecond)
 		w.apply(readmodel.Batch{})
@@ -224,7 +225,7 @@ func checkAwaitEnds(w *world) {
 	short, cancel := context.WithTimeout(w.ctx, 10*time.Millisecond)
 	defer cancel()
 	if got, err := w.store.Await(short, 7); !errors.Is(err, context.DeadlineExceeded) {
-		w.Errorf("Await beyond the checkpoint gave %d, %v, want the context's error", got, err)
+		w.Errorf("Await beyond the checkpoint returned %d, %v, want the context's error", got, err)
 	}
 	ended, cancel := context.WithCancel(w.ctx)
 	result := make(chan error)
@@ -237,13 +238,13 @@ func checkAwaitEnds(w *world) {
 	cancel()
 	for range 3 {
 		if err := <-result; !errors.Is(err, context.Canceled) {
-			w.Errorf("Await gave %v after its context was cancelled", err)
+			w.Errorf("Await returned %v after its context was cancelled", err)
 		}
 	}
 }
 
 func checkOneHolder(w *world) {
-	for range 2 { // taken, then renewed
+	for range 2 { // requested, then renewed
 		held, err := w.store.Lease(w.ctx, "one", time.Hour)
 		w.ok("Lease", err)
 		if !held {
