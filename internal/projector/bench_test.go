@@ -50,6 +50,18 @@ func (w nowhereWriter) ProfilesByID(_ context.Context, ids []domain.UserID) ([]r
 	return found, nil
 }
 
+// beyondAll is a position after all of a benchmark's: no range is too long for one
+// transaction.
+const beyondAll = domain.Position(1 << 40)
+
+func (w nowhereWriter) FollowersThrough(context.Context, readmodel.UserKey, domain.Position, int) (domain.Position, error) {
+	return beyondAll, nil
+}
+
+func (w nowhereWriter) PushedThrough(context.Context, readmodel.UserKey, domain.Position, int) (domain.Position, error) {
+	return beyondAll, nil
+}
+
 func (w nowhereWriter) Apply(_ context.Context, b readmodel.Batch) error {
 	w.generation.Checkpoint = b.To
 	for _, p := range b.Profiles {
