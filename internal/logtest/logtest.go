@@ -1,4 +1,4 @@
-// Package logtest records what a test makes the program log.
+// Package logtest records what the code under test logs.
 package logtest
 
 import (
@@ -22,14 +22,14 @@ func (r *Recorder) Write(b []byte) (int, error) {
 	return r.text.Write(b)
 }
 
-// String returns all that was written.
+// String returns everything written so far.
 func (r *Recorder) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.String()
 }
 
-// Count returns how many times a text was written.
+// Count returns how often a text occurs in what was written.
 func (r *Recorder) Count(text string) int { return strings.Count(r.String(), text) }
 
 // Lines returns how many lines contain all of the texts.

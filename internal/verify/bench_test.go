@@ -13,8 +13,8 @@ import (
 	"chirp/internal/verify"
 )
 
-// BenchmarkVerify verifies a store of some size in full: each user follows ten
-// others and posts ten times.
+// BenchmarkVerify verifies a whole store in which each user follows ten others and
+// posts ten times.
 func BenchmarkVerify(b *testing.B) {
 	const users, each = 2000, 10
 	for _, k := range kinds {
@@ -37,7 +37,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// fill appends many events at a time.
+// fill fills a log, appending many events at a time.
 func fill(b *testing.B, log eventstore.Log, users, each int) {
 	b.Helper()
 	var next eventstore.Append

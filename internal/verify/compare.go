@@ -12,16 +12,16 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// comparison holds one snapshot against the fold at the snapshot's checkpoint.
+// comparison compares one snapshot with the fold at the snapshot's checkpoint.
 type comparison struct {
 	*run
 	snapshot readmodel.Snapshot
 	partial  partial
 }
 
-// users compares users from a key on, and gives the key to go on from when the
-// time is over, 0 when all are done. It asks for the profile of every position
-// of the log, so that it sees those of nobody as well.
+// users compares users from a key on. It returns the key to continue from when end
+// has passed, 0 when all are done. It asks for the profile of every position of the
+// log, so that it also finds profiles of users who are not in the log.
 func (c *comparison) users(ctx context.Context, from readmodel.UserKey, end time.Time) (readmodel.UserKey, error) {
 	order := c.fold.order
 	i, _ := slices.BinarySearchFunc(order, from, func(u *user, key readmodel.UserKey) int { return cmp.Compare(u.Key, key) })
@@ -66,7 +66,7 @@ func (c *comparison) profiles(ctx context.Context, from, through readmodel.UserK
 	return found, err
 }
 
-// keys gives the keys of the rows, and of the users below a key, in order.
+// keys returns the keys of the rows, and of the users below a key, in order.
 func (p profiles) keys(users []*user, below readmodel.UserKey) []readmodel.UserKey {
 	var keys []readmodel.UserKey
 	for key := range p {
@@ -82,8 +82,8 @@ func (p profiles) keys(users []*user, below readmodel.UserKey) []readmodel.UserK
 	return slices.Compact(keys)
 }
 
-// user compares one user: the profile, and the lists if they are wanted. Either
-// of want and got may be missing.
+// user compares one user: the profile, and the lists if the user is in the sample.
+// Either of want and got may be nil.
 func (c *comparison) user(ctx context.Context, key readmodel.UserKey, want *user, got *readmodel.Profile) error {
 	if want == nil {
 		c.report(Difference{"profile", fmt.Sprintf("user %d", key), "none", fmt.Sprintf("%s %q", got.ID, got.Username)})
@@ -120,7 +120,7 @@ func (c *comparison) profile(want *user, got readmodel.Profile) {
 	field("pull source flag", w.PullSource == got.PullSource, w.PullSource, got.PullSource)
 }
 
-// name checks that the user is found by name.
+// name checks that the views find the user by name.
 func (c *comparison) name(ctx context.Context, want *user) error {
 	got, err := c.snapshot.ProfileByName(ctx, want.Username)
 	switch {
@@ -150,7 +150,7 @@ func (c *comparison) chirps(ctx context.Context, u *user) error {
 	return l.compare(c)
 }
 
-// posted reads from the log what a chirp must be.
+// posted reads from the log what a chirp's row must be, and describes it.
 func (c *comparison) posted(ctx context.Context, author *user, p post) (string, error) {
 	events, err := c.cfg.Log.ReadAll(ctx, p.at-1, 1)
 	if err != nil || len(events) == 0 {
@@ -176,8 +176,8 @@ func showChirp(row readmodel.Chirp) string {
 	return fmt.Sprintf("%s by user %d, %s, posted %s, %q", row.ID, row.Author, delivery, row.PostedAt.Format(time.RFC3339Nano), row.Content)
 }
 
-// totals looks for rows that belong to no user, which nothing else sees, once
-// all that belongs to users is right.
+// totals compares the numbers of rows. It finds rows that belong to no user, which
+// nothing else reads. The rows that do belong to users must be right already.
 func (c *comparison) totals(ctx context.Context) error {
 	got, err := c.snapshot.Totals(ctx)
 	if err != nil {

@@ -14,16 +14,17 @@ import (
 	"chirp/internal/verify"
 )
 
-// damage is done to the views of the small history, behind the store's back.
+// damage is a change to the stored views of the small history that the store did not
+// make.
 type damage struct {
 	name    string
 	sql     string
 	mongodb change
-	want    []string // what each line of the report holds
+	want    []string // a part of each line of the report
 }
 
-// change is one to a collection: a document to insert, or an update of those
-// that match, or without it their removal.
+// change changes one document of a collection. It inserts insert, or updates the
+// document that matches, or deletes it if there is no update.
 type change struct {
 	collection            string
 	insert, match, update bson.D
@@ -61,22 +62,22 @@ var damages = []damage{
 	{"a profile missing", `DELETE FROM profiles WHERE key = 7`,
 		change{collection: "profiles_1", match: at("_id", 7)},
 		[]string{"profile of @dan (user 7): want user_", "profile by name of @dan (user 7): want user 7, got none"}},
-	{"a profile too many", `INSERT INTO profiles VALUES (2, 'user_x', 'X', 'x', 0, 0, 0, 0, 0, 0, 0)`,
+	{"a surplus profile", `INSERT INTO profiles VALUES (2, 'user_x', 'X', 'x', 0, 0, 0, 0, 0, 0, 0)`,
 		change{collection: "profiles_1", insert: bson.D{{Key: "_id", Value: int64(2)}, {Key: "id", Value: "user_x"}, {Key: "username", Value: "X"}}},
 		[]string{`profile of user 2: want none, got user_x "X"`}},
 	{"a timeline entry missing", `DELETE FROM timeline WHERE owner = 5 AND position = 16`,
 		change{collection: "timelines_1", match: bson.D{{Key: "p", Value: 16}, {Key: "o", Value: 5}}},
 		[]string{"timeline entry 16 of @cid (user 5): want there, got missing"}},
-	{"a timeline entry too many", `INSERT INTO timeline VALUES ((SELECT max(start) FROM volumes WHERE start <= 16), 7, 16)`,
+	{"a surplus timeline entry", `INSERT INTO timeline VALUES ((SELECT max(start) FROM volumes WHERE start <= 16), 7, 16)`,
 		change{collection: "timelines_1", insert: bson.D{{Key: "p", Value: int64(16)}, {Key: "o", Value: bson.A{int64(7)}}}},
 		[]string{"timeline entry 16 of @dan (user 7): want none, got one"}},
-	{"a timeline entry twice", "", // which one table of SQLite does not allow
+	{"a timeline entry twice", "", // SQLite's primary key does not allow it
 		change{collection: "timelines_1", insert: bson.D{{Key: "p", Value: int64(16)}, {Key: "o", Value: bson.A{int64(5)}}}},
 		[]string{"timeline entry 16 of @cid (user 5): want once and in order, got again, or out of order"}},
 	{"a chirp missing", `DELETE FROM chirps WHERE position = 14`,
 		change{collection: "chirps_1", match: at("_id", 14)},
 		[]string{"chirp 14 of @bob (user 3): want there, got missing", "timeline entry 14 of @cid (user 5): want there, got missing"}},
-	{"a chirp too many", `INSERT INTO chirps VALUES (17, 'chirp_x', 7, 'x', 0, 0)`,
+	{"a surplus chirp", `INSERT INTO chirps VALUES (17, 'chirp_x', 7, 'x', 0, 0)`,
 		change{collection: "chirps_1", insert: bson.D{{Key: "_id", Value: int64(17)}, {Key: "id", Value: "chirp_x"}, {Key: "a", Value: int64(7)}, {Key: "d", Value: int64(0)}, {Key: "text", Value: "x"}}},
 		[]string{"chirp 17 of @dan (user 7): want none, got chirp_x by user 7, pushed"}},
 	{"a text", `UPDATE chirps SET content = 'thre' WHERE position = 14`,
@@ -91,7 +92,7 @@ var damages = []damage{
 	{"a follow missing", `DELETE FROM follows WHERE follower = 5 AND followee = 3`,
 		change{collection: "follows_1", match: ofPair(5, 3)},
 		[]string{"follower since 15 of @bob (user 3): want there, got missing", "followed user since 15 of @cid (user 5): want there, got missing"}},
-	{"a follow too many", `INSERT INTO follows VALUES (7, 3, 16, 0)`,
+	{"a surplus follow", `INSERT INTO follows VALUES (7, 3, 16, 0)`,
 		change{collection: "follows_1", insert: append(bson.D{{Key: "_id", Value: ofPair(7, 3)}, {Key: "s", Value: int64(16)}}, ofPair(7, 3)...)},
 		[]string{"follower since 16 of @bob (user 3): want none, got user 7 follows user 3", "followed user since 16 of @dan (user 7): want none, got user 7 follows user 3"}},
 	{"the pull flag of a follow", `UPDATE follows SET pull = 0 WHERE follower = 3`,
@@ -101,13 +102,13 @@ var damages = []damage{
 		change{collection: "views", match: at("_id", 1), update: set("position", int64(17))},
 		[]string{"chirps count of @ann (user 1): want 2, got 3", "pushed chirps count of @ann", "chirp 18 of @ann (user 1): want none, got chirp_",
 			"timeline entry 18 of @bob (user 3): want none, got one", "timeline entry 18 of @cid (user 5): want none, got one"}},
-	{"a chirp of nobody", `INSERT INTO chirps VALUES (17, 'chirp_x', 2, 'x', 0, 0)`,
+	{"a chirp of no user", `INSERT INTO chirps VALUES (17, 'chirp_x', 2, 'x', 0, 0)`,
 		change{collection: "chirps_1", insert: bson.D{{Key: "_id", Value: int64(17)}, {Key: "id", Value: "chirp_x"}, {Key: "a", Value: int64(2)}, {Key: "d", Value: int64(0)}, {Key: "text", Value: "x"}}},
 		[]string{"number of all chirps: want 5, got 6"}},
-	{"a follow of nobody by nobody", `INSERT INTO follows VALUES (2, 4, 17, 0)`,
+	{"a follow between no users", `INSERT INTO follows VALUES (2, 4, 17, 0)`,
 		change{collection: "follows_1", insert: append(bson.D{{Key: "_id", Value: ofPair(2, 4)}, {Key: "s", Value: int64(17)}}, ofPair(2, 4)...)},
 		[]string{"number of all follows: want 3, got 4"}},
-	{"a timeline of nobody", `INSERT INTO timeline VALUES (0, 2, 16)`,
+	{"a timeline of no user", `INSERT INTO timeline VALUES (0, 2, 16)`,
 		change{collection: "timelines_1", insert: bson.D{{Key: "p", Value: int64(16)}, {Key: "o", Value: bson.A{int64(2), int64(4)}}}},
 		[]string{"number of all timeline entries: want 6, got "}},
 	{"a volume of timelines", `UPDATE timeline SET volume = 9`, change{},
@@ -148,7 +149,8 @@ func TestDamageIsReported(t *testing.T) {
 	})
 }
 
-// wantLines verifies and looks for one text in each line of the report.
+// wantLines verifies the store and checks that each line of the report contains the
+// text wanted.
 func wantLines(t *testing.T, s store, want []string) {
 	t.Helper()
 	_, lines := found(t, verify.Config{Log: s.Log(), Views: s.Views()})
@@ -188,7 +190,7 @@ func database(t testing.TB, p place) *mongo.Database {
 	return client.Database(p.database)
 }
 
-// do makes the change, and undoes it when the test ends.
+// do makes the change, and restores the collection when the test ends.
 func (c change) do(t testing.TB, db *mongo.Database) {
 	t.Helper()
 	rows := db.Collection(c.collection)

@@ -12,9 +12,9 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// fold is what the log says up to a position. Where it needs a text only to
-// tell it from others it keeps a hash: a false alarm by one is as likely as one
-// in millions for ten million events.
+// fold is the state that the log implies at a position. It keeps a 64-bit hash of a
+// text that it needs only to compare. For ten million events, the probability that two
+// hashes collide and cause a false difference is a few in a million.
 type fold struct {
 	threshold int64
 	report    func(Difference)
@@ -26,13 +26,13 @@ type fold struct {
 	chirps  int64
 	follows int64
 
-	names    map[string]domain.UserID // by folded name: who registered with it
-	reserved map[string]domain.UserID // by folded name: whom it was reserved for
-	// identities says whose each external identity is, by its stream.
+	names    map[string]domain.UserID // by folded name: the user who registered with it
+	reserved map[string]domain.UserID // by folded name: the user it is reserved for
+	// identities holds the user of each external identity, by its stream.
 	identities map[domain.StreamID]domain.UserID
-	versions   map[uint64]int64 // by stream
-	commands   map[uint64]struct{}
-	command    uint64 // of the event before
+	versions   map[uint64]int64    // by the hash of a stream: its version
+	commands   map[uint64]struct{} // hashes of the command keys used
+	command    uint64              // the hash of the previous event's command key
 }
 
 // user is one user's rows.
@@ -43,10 +43,10 @@ type user struct {
 	followers []edge                    // as listFollowers left them
 }
 
-// post is a chirp, without what a hash stands for.
+// post is a chirp.
 type post struct {
 	at   domain.Position
-	sum  uint64
+	sum  uint64 // the hash of its id, content and time
 	pull bool
 }
 
@@ -67,7 +67,8 @@ func newFold(threshold int64, report func(Difference)) *fold {
 	}
 }
 
-// hash gives a number that stands for some texts.
+// hash returns a hash of some texts. It hashes each text's length as well, so that
+// the boundaries between them count.
 func (f *fold) hash(texts ...string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(f.seed)
@@ -80,12 +81,13 @@ func (f *fold) hash(texts ...string) uint64 {
 	return h.Sum64()
 }
 
-// sum stands for those fields of a chirp that the fold does not keep.
+// sum returns the hash of the fields of a chirp that the fold does not keep.
 func (f *fold) sum(id domain.ChirpID, content domain.Content, postedAt time.Time) uint64 {
 	return f.hash(string(id), string(content), postedAt.UTC().Format(time.RFC3339Nano))
 }
 
-// apply folds one event, or says why it does not fit those before it.
+// apply folds one event. It returns an error that says why, if the event does not
+// fit those before it.
 func (f *fold) apply(e eventstore.Event, fact domain.Event) error {
 	switch fact := fact.(type) {
 	case domain.UserRegistered:
@@ -126,7 +128,7 @@ func (f *fold) register(e eventstore.Event, fact domain.UserRegistered) error {
 	return claim(f.names, fact.Username, fact.UserID)
 }
 
-// claim notes whose a name is.
+// claim records the user of a name, or returns an error if it has one.
 func claim(names map[string]domain.UserID, name domain.Username, id domain.UserID) error {
 	if owner, taken := names[name.Folded()]; taken {
 		return fmt.Errorf("the name %q for %s, though it is that of %s", name, id, owner)
@@ -135,7 +137,8 @@ func claim(names map[string]domain.UserID, name domain.Username, id domain.UserI
 	return nil
 }
 
-// identify notes whose an external identity is.
+// identify records the user of an external identity, or returns an error if it has
+// one.
 func (f *fold) identify(fact domain.IdentityReserved) error {
 	stream := domain.IdentityStream(fact.Identity())
 	if owner, taken := f.identities[stream]; taken {
@@ -158,7 +161,7 @@ func (f *fold) post(e eventstore.Event, author *user, fact domain.ChirpPosted) {
 	})
 }
 
-// pair finds both ends of a follow.
+// pair returns both ends of a follow.
 func (f *fold) pair(follower, followee domain.UserID) (*user, *user, error) {
 	a, b := f.users[follower], f.users[followee]
 	switch {
@@ -211,13 +214,14 @@ func (f *fold) unfollow(follower, followee domain.UserID) error {
 	return nil
 }
 
-// below80Percent compares in whole numbers. A threshold that no number of
-// followers comes near is cut, for its multiple must fit.
+// below80Percent reports whether a celebrity loses that status: it does when its
+// followers fall below 80 % of the threshold. It caps a threshold that no number of
+// followers reaches, because four times it must not overflow.
 func below80Percent(followers, threshold int64) bool {
 	return 5*followers < 4*min(threshold, 1<<60)
 }
 
-// listFollowers turns the follows round.
+// listFollowers sets each user's followers from what the users follow.
 func (f *fold) listFollowers() {
 	for _, u := range f.order {
 		u.followers = u.followers[:0]

@@ -11,8 +11,8 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// list is a list of one user, as it must be and as the views have it, both in
-// the order of their positions.
+// list is one of a user's lists, as it must be and as the views have it, both in the
+// order of positions.
 type list[W, G any] struct {
 	of     *user
 	what   string // what a row is, for the reports
@@ -20,17 +20,16 @@ type list[W, G any] struct {
 	wantAt func(W) domain.Position
 	gotAt  func(G) domain.Position
 	read   func(readmodel.Window) ([]G, error)
-	// same says whether a row is as it must be; show and full describe the row
-	// and what it must be. nil stands for rows of which only the position
-	// counts.
+	// same reports whether a row is as it must be; show describes the row, and
+	// full what it must be. They are nil if only the position of a row matters.
 	same func(W, G) bool
 	show func(G) string
 	full func(W) (string, error)
 	seen int64 // rows read
 }
 
-// compare reads the whole list and reports each row that is missing, too many
-// or otherwise.
+// compare reads the whole list and reports each row that is missing, surplus or
+// different.
 func (l *list[W, G]) compare(c *comparison) error {
 	want := l.want
 	window := readmodel.Window{Limit: rowsPerRead, Ascending: true}
@@ -93,7 +92,7 @@ func (l *list[W, G]) describe(row G) string {
 	return l.show(row)
 }
 
-// following compares whom a user follows, and followers who follows a user.
+// following compares the users that a user follows.
 func (c *comparison) following(ctx context.Context, u *user) error {
 	want := make([]edge, 0, len(u.following))
 	for followee, since := range u.following {
@@ -103,6 +102,7 @@ func (c *comparison) following(ctx context.Context, u *user) error {
 		func(w readmodel.Window) ([]readmodel.Follow, error) { return c.snapshot.Following(ctx, u.Key, w) })
 }
 
+// followers compares a user's followers.
 func (c *comparison) followers(ctx context.Context, u *user) error {
 	return c.follows("follower", u, u.followers, func(e edge) readmodel.Follow { return c.follow(e.user, u, e.since) },
 		func(w readmodel.Window) ([]readmodel.Follow, error) { return c.snapshot.Followers(ctx, u.Key, w) })
@@ -122,7 +122,7 @@ func (c *comparison) follows(what string, of *user, want []edge, row func(edge) 
 	return l.compare(c)
 }
 
-// follow is the row that the views must have.
+// follow returns the row that the views must have.
 func (c *comparison) follow(follower, followee *user, since domain.Position) readmodel.Follow {
 	return readmodel.Follow{
 		Follower: follower.Key, Followee: followee.Key, Since: since,
@@ -159,9 +159,10 @@ func (c *comparison) timeline(ctx context.Context, u *user) error {
 	return err
 }
 
-// deliver adds an author's pushed chirps to a timeline. Where an event about
-// both was applied in part, only those that it has worked through are otherwise
-// than before it.
+// deliver adds to a timeline the author's pushed chirps that must be in it. follows
+// says whether the owner follows the author at the checkpoint. If the next event is a
+// follow or an unfollow between the two and was applied in part, the opposite holds
+// for the chirps up to the position that it was applied through.
 func (c *comparison) deliver(timeline []domain.Position, owner, author *user, follows bool) []domain.Position {
 	changed := domain.Position(0)
 	if c.partial.owner == owner && c.partial.author == author {
@@ -175,19 +176,20 @@ func (c *comparison) deliver(timeline []domain.Position, owner, author *user, fo
 	return timeline
 }
 
-// partial is what an event that was applied in part has done so far.
+// partial is what an event that was applied in part has changed so far.
 type partial struct {
 	through domain.Position
-	// marks is the user whose follows up to through are marked already.
+	// marks is the author who just became a pull source, and whose followers'
+	// follows are marked up to through.
 	marks *user
-	// owner is the user to, or from, whose timeline the pushed chirps of
-	// author up to through were added, or taken.
+	// owner is the user to whose timeline the pushed chirps of author up to
+	// through were added, or from which they were removed.
 	owner, author *user
 }
 
-// allowForPartial finds out what the event after the checkpoint has done, if
-// it was begun. A fan-out in part needs no allowance, for the chirp is not there
-// before its end and its entries are passed over.
+// allowForPartial finds out what the event after the checkpoint has changed, if it
+// was applied in part. A fan-out that was applied in part needs no allowance: its
+// chirp is inserted with the last part, and until then Timeline omits the entries.
 func (c *comparison) allowForPartial(ctx context.Context) error {
 	at := c.snapshot.Generation().Checkpoint
 	c.sum.Partial = ""
@@ -199,12 +201,12 @@ func (c *comparison) allowForPartial(ctx context.Context) error {
 		return err
 	}
 	if len(events) == 0 || events[0].Position != at.Position+1 {
-		return errors.New("the views are in the midst of an event that is not in the log")
+		return errors.New("the views have applied part of an event that is not in the log")
 	}
 	e := events[0]
 	fact, err := domain.DecodeEvent(e.Type, e.Data)
 	if err != nil {
-		return fmt.Errorf("the views are in the midst of event %d: %w", e.Position, err)
+		return fmt.Errorf("the views have applied part of event %d: %w", e.Position, err)
 	}
 	c.sum.Partial = fmt.Sprintf("%d (%s)", e.Position, e.Type)
 	c.partial.through = at.Partial

@@ -7,17 +7,16 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// What a difference may be about, other than a user.
+// Values of Difference.Whose other than a user.
 const (
 	theLog   = "the log"
 	theStore = "the store"
 )
 
-// addAll folds the events up to a position, checks them, and says how many
-// they were.
+// addAll checks and folds the events up to a position, and returns their number.
 func (f *fold) addAll(events []eventstore.Event, to domain.Position) (n int64) {
 	for _, e := range events {
-		if e.Position > to { // those before it are missing
+		if e.Position > to { // the log lacks an event before it
 			if f.at < to {
 				f.skip(to, fmt.Sprintf("the event at position %d next", e.Position))
 			}
@@ -29,8 +28,8 @@ func (f *fold) addAll(events []eventstore.Event, to domain.Position) (n int64) {
 	return n
 }
 
-// skip reports that the events up to a position cannot be had, and goes on
-// after it.
+// skip reports that the events up to a position are missing or unreadable, and
+// continues after it. got says what there is in their place.
 func (f *fold) skip(to domain.Position, got string) {
 	what := fmt.Sprintf("event %d", to)
 	if f.at+1 < to {
@@ -76,8 +75,9 @@ func (f *fold) checkVersion(e eventstore.Event, what string) {
 	f.versions[stream] = e.Version
 }
 
-// checkCommand sees that no two appends have one command key. The events of
-// one append follow each other.
+// checkCommand checks that no two appends share a command key. The events of one
+// append share theirs and are consecutive, so a key may repeat only directly after
+// itself.
 func (f *fold) checkCommand(e eventstore.Event, what string) {
 	key := f.hash(e.Actor, e.CommandID)
 	if key == f.command {
@@ -90,8 +90,8 @@ func (f *fold) checkCommand(e eventstore.Event, what string) {
 	f.command = key
 }
 
-// checkFirst reports an event that is not the first of its stream, though its
-// kind begins one.
+// checkFirst reports an event that is not the first of its stream, although events
+// of its type start a stream.
 func (f *fold) checkFirst(e eventstore.Event, fact domain.Event) {
 	if stream := fact.Stream(); stream == e.Stream && e.Version > 1 {
 		f.reportStream(e, stream)
@@ -102,8 +102,8 @@ func (f *fold) reportStream(e eventstore.Event, want domain.StreamID) {
 	f.report(Difference{describe(e), theLog, "stream " + string(want), fmt.Sprintf("version %d of stream %s", e.Version, e.Stream)})
 }
 
-// finish checks, at the end of the log, that accounts and the reservations of
-// names and of external identities belong together.
+// finish checks, at the end of the log, that the registrations match the reservations
+// of names and of external identities.
 func (f *fold) finish() {
 	for _, u := range f.order {
 		if owner := f.reserved[u.Username.Folded()]; owner != u.ID {

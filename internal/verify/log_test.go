@@ -13,11 +13,11 @@ import (
 	"chirp/internal/verify"
 )
 
-// brokenLog gives other events than those it was given.
+// brokenLog is a log whose events a test has changed.
 type brokenLog struct {
-	eventstore.Log // only its Head
+	eventstore.Log // for Head only
 	events         []eventstore.Event
-	fails          domain.Position // reads that hold it fail
+	fails          domain.Position // a read of the event there fails with err
 	err            error
 }
 
@@ -34,7 +34,8 @@ func (l brokenLog) ReadAll(_ context.Context, after domain.Position, limit int) 
 	return page, nil
 }
 
-// logFaults are done to the log of the small history.
+// logFaults are changes to the log of the small history. want is what the report must
+// contain.
 var logFaults = []struct {
 	name   string
 	change func(*brokenLog)
@@ -55,7 +56,7 @@ var logFaults = []struct {
 		[]string{"event 18 (chirp.posted.v1) of the log: want a command key that was not used before, got actor"}},
 	{"an unknown type", func(l *brokenLog) { l.events[17].Type = "chirp.posted.v9" },
 		[]string{"event 18 (chirp.posted.v9) of the log: want an event that this program can read, got the error"}},
-	{"data that is none", func(l *brokenLog) { l.events[17].Data = []byte(`{"chirpId":7}`) },
+	{"data that is not valid", func(l *brokenLog) { l.events[17].Data = []byte(`{"chirpId":7}`) },
 		[]string{`event 18 (chirp.posted.v1) of the log: want an event that this program can read, got the error "decode chirp.posted.v1`}},
 	{"another stream", func(l *brokenLog) { l.events[17].Stream = "chirp:x" },
 		[]string{"event 18 (chirp.posted.v1) of the log: want stream chirp:chirp_"}},
@@ -63,19 +64,19 @@ var logFaults = []struct {
 		[]string{"want stream username:ann, got version 1 of stream username:cid", `the name "ANN"`, "reservation of the name of @cid (user 5): want user_"}},
 	{"a name registered twice", func(l *brokenLog) { replace(&l.events[4], "cid", "ANN") },
 		[]string{`event 5 (user.registered.v1) of the log: want an event that fits those before it, got the name "ANN" for user_`, "reservation of the name of @ANN (user 5)"}},
-	{"a reservation for nobody", func(l *brokenLog) { replace(&l.events[7], "user_", "user_x") },
+	{"a reservation for no user", func(l *brokenLog) { replace(&l.events[7], "user_", "user_x") },
 		[]string{"reservation of the name of @dan (user 7): want user_", `reservation of the name "dan" of the log: want a registration of user_x`}},
 	{"an identity reserved twice", func(l *brokenLog) { replace(&l.events[23], `"subject":"2"`, `"subject":"1"`) },
 		[]string{"event 24 (identity.reserved.v1) of the log: want stream identity:", "got an identity for user_", "though it is that of user_"}},
-	{"an identity for nobody", func(l *brokenLog) { replace(&l.events[23], "user_", "user_x") },
+	{"an identity for no user", func(l *brokenLog) { replace(&l.events[23], "user_", "user_x") },
 		[]string{"reservation in stream identity:", "want a registration of user_x"}},
 	{"a second version of an identity", func(l *brokenLog) { l.events[23].Version = 2 },
 		[]string{"event 24 (identity.reserved.v1) of the log: want version 1 of stream identity:"}},
-	{"a follow of whom one follows", func(l *brokenLog) { l.events[16].Type = "user.followed.v1" },
+	{"a second follow", func(l *brokenLog) { l.events[16].Type = "user.followed.v1" },
 		[]string{"got a follow of @ann (user 1) by @dan (user 7), who has followed them since position 12"}},
-	{"an unfollow of whom one does not follow", func(l *brokenLog) { l.events[14].Type = "user.unfollowed.v1" },
+	{"an unfollow without a follow", func(l *brokenLog) { l.events[14].Type = "user.unfollowed.v1" },
 		[]string{"got an unfollow of @bob (user 3) by @cid (user 5), who does not follow them"}},
-	{"a chirp by nobody", func(l *brokenLog) { replace(&l.events[17], "user_", "user_x") },
+	{"a chirp by no user", func(l *brokenLog) { replace(&l.events[17], "user_", "user_x") },
 		[]string{"got a chirp by user_x"}},
 	{"a registration twice", func(l *brokenLog) { l.events[6].Data = l.events[4].Data },
 		[]string{"event 7 (user.registered.v1) of the log: want stream user:user_", "got a second registration of user_"}},
@@ -95,7 +96,7 @@ func TestFaultsOfTheLogAreReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	views := readmodeltest.NewMemory() // at position 0: only the log has anything to tell
+	views := readmodeltest.NewMemory() // at position 0, so that only the log can have differences
 	if _, err := views.Serving(t.Context(), head.Epoch, threshold); err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +118,12 @@ func TestFaultsOfTheLogAreReported(t *testing.T) {
 	}
 }
 
-// replace changes a text in an event's data.
+// replace replaces a text in an event's data.
 func replace(e *eventstore.Event, old, other string) {
 	e.Data = []byte(strings.ReplaceAll(string(e.Data), old, other))
 }
 
-func TestAnOutageIsNoDifference(t *testing.T) {
+func TestAnOutageIsAnErrorAndNotADifference(t *testing.T) {
 	s, _ := kinds[0].open(t)
 	newWriter(s.Log()).small(t)
 	project(t, s.Log(), s.Views())

@@ -1,14 +1,13 @@
-// Package verify holds the views against the log. It folds the log once more,
-// event by event and in memory, in the plainest way that gives the rows, and
-// compares them with what the serving generation shows at its checkpoint. It
-// shares no code with the projector, or it would share its mistakes. On the way
-// it checks what must hold of the log itself.
+// Package verify compares the views with the log. It folds the log again, event by
+// event and in memory, in the plainest way that yields the rows, and compares them
+// with what the serving generation shows at its checkpoint. It shares no code with
+// the projector, because it would share its mistakes. While it reads the log, it
+// also checks what must hold of the log itself.
 //
-// It needs memory for the users, the follows and the chirps without their
-// texts, and reads beside servers that go on writing. A store may give up a
-// snapshot after a minute, so a long comparison takes turns: each compares some
-// users within one snapshot, and the next one folds the log on to where its own
-// snapshot stands.
+// It needs memory for the users, the follows and the chirps without their texts. It
+// may run while servers write. A store may end a snapshot after a minute, so a long
+// comparison uses several: it compares some users within one snapshot, then folds
+// the log on to the checkpoint of the next one and continues there.
 package verify
 
 import (
@@ -22,30 +21,30 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Config says what is verified, and who hears of it.
+// Config says what to verify and where to report. Log and Views are required.
 type Config struct {
 	Log   eventstore.Log
 	Views readmodel.Store
-	// Problems returns what the store itself finds wrong; each of them is a
-	// difference. It may be nil.
+	// Problems returns the problems that the store itself has found; each counts
+	// as a difference. It may be nil.
 	Problems func() []string
-	// Sample is the number of users, drawn by Seed, whose lists are compared:
-	// chirps, follows and timeline. 0 is all. Profiles and the log are checked
-	// in full all the same.
+	// Sample is the number of users whose lists are compared: chirps, follows
+	// and timeline. They are drawn at random with Seed; 0 means all users. The
+	// profiles and the log are always checked in full.
 	Sample int
 	Seed   uint64
-	// Turn is how long one snapshot is used. Default: 30 s.
-	Turn time.Duration
+	// SnapshotTime is how long one snapshot is used. Default: 30 s.
+	SnapshotTime time.Duration
 	// MaxReports is how many differences are reported; all are counted.
 	// Default: 1,000.
 	MaxReports int
-	// Report is told of differences as they are found.
+	// Report is called with each difference as it is found. It may be nil.
 	Report func(Difference)
-	// Progress is told now and then how far the work has come. It may be nil.
+	// Progress is called now and then. It may be nil.
 	Progress func(Progress)
 }
 
-// Difference is something that is not as it must be.
+// Difference is something in the views or the log that is not as it must be.
 type Difference struct {
 	What  string // such as "followers count"
 	Whose string // a user, or the log
@@ -53,12 +52,12 @@ type Difference struct {
 	Got   string
 }
 
-// String gives the difference as one line.
+// String returns the difference as one line.
 func (d Difference) String() string {
 	return fmt.Sprintf("%s of %s: want %s, got %s", d.What, d.Whose, d.Want, d.Got)
 }
 
-// Progress is how far one of the steps has come.
+// Progress reports how far one of the steps has come.
 type Progress struct {
 	Step        string // "events" while the log is read, "users" while views are compared
 	Done, Total int64
@@ -66,38 +65,38 @@ type Progress struct {
 
 // Summary is what was verified.
 type Summary struct {
-	// Generation describes the views as they were compared last.
+	// Generation describes the views as of the last snapshot.
 	Generation readmodel.Generation
 	// Head is where the log ended.
 	Head domain.Position
-	// Events, Users, Chirps and Follows count what the log holds up to Head.
+	// Events, Users, Chirps and Follows count what is in the log up to Head.
 	Events, Users, Chirps, Follows int64
-	// Lists counts the users whose lists were compared, and TimelineEntries
-	// the entries that were read for it.
+	// Lists counts the users whose lists were compared, and TimelineEntries the
+	// timeline entries that were read.
 	Lists, TimelineEntries int64
 	// Partial names an event that was applied in part when the views were
-	// compared, which was allowed for; empty if there was none.
+	// compared, which is no difference; empty if there was none.
 	Partial string
-	// Differences counts all, reported or not.
+	// Differences counts all differences, reported or not.
 	Differences int64
-	// Unsound counts those of them that are of the log or the store itself,
-	// which no rebuild of the views mends.
+	// Unsound counts the differences in the log or the store itself, which
+	// rebuilding the views does not repair.
 	Unsound int64
 }
 
 const (
-	defaultTurn       = 30 * time.Second
-	defaultMaxReports = 1000
-	eventsPerRead     = 1000
-	profilesPerRead   = 1000
-	rowsPerRead       = 5000
+	defaultSnapshotTime = 30 * time.Second
+	defaultMaxReports   = 1000
+	eventsPerRead       = 1000
+	profilesPerRead     = 1000
+	rowsPerRead         = 5000
 )
 
-// Run verifies, and says what it saw. Differences are no error; an error says
-// that the work could not be done to its end.
+// Run verifies, and returns a summary of what it found. Differences are not an
+// error; Run returns an error if it could not finish.
 func Run(ctx context.Context, cfg Config) (Summary, error) {
-	if cfg.Turn <= 0 {
-		cfg.Turn = defaultTurn
+	if cfg.SnapshotTime <= 0 {
+		cfg.SnapshotTime = defaultSnapshotTime
 	}
 	if cfg.MaxReports <= 0 {
 		cfg.MaxReports = defaultMaxReports
@@ -108,7 +107,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	}
 	for next := readmodel.UserKey(1); next != 0; {
 		var err error
-		if next, err = r.turn(ctx, next); err != nil {
+		if next, err = r.compareFrom(ctx, next); err != nil {
 			return r.sum, err
 		}
 	}
@@ -130,9 +129,9 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 type run struct {
 	cfg  Config
 	sum  Summary
-	head domain.Position // as last heard of, for the progress
+	head domain.Position // the highest position known, for the progress
 	fold *fold
-	// sample has the users whose lists are compared, nil for all.
+	// sample holds the users whose lists are compared, nil for all.
 	sample map[readmodel.UserKey]bool
 }
 
@@ -146,8 +145,8 @@ func (r *run) report(d Difference) {
 	}
 }
 
-// reportProblems reports what the store finds wrong, in the end, when it has
-// been read.
+// reportProblems reports the problems that the store has found. It is called last,
+// because the store finds them while it is read.
 func (r *run) reportProblems() {
 	if r.cfg.Problems == nil {
 		return
@@ -163,15 +162,15 @@ func (r *run) progress(step string, done, total int64) {
 	}
 }
 
-// begin folds the log up to where the views stand, or a little less, and draws
-// the sample.
+// begin folds the log up to the views' checkpoint and draws the sample. When it is
+// done, the views may have moved on a little.
 func (r *run) begin(ctx context.Context) error {
 	snapshot, err := r.cfg.Views.Snapshot(ctx)
 	if err != nil {
 		return err
 	}
 	r.sum.Generation = snapshot.Generation()
-	snapshot.Close() // the log may take longer than it lives
+	snapshot.Close() // folding the log may take longer than a snapshot lasts
 	head, err := r.cfg.Log.Head(ctx)
 	if err != nil {
 		return err
@@ -194,19 +193,19 @@ func (r *run) begin(ctx context.Context) error {
 	return nil
 }
 
-// turn compares the users from a key on within one snapshot, until all are
-// done or the time for it is over, and gives the key to go on from, 0 if there
-// is none.
-func (r *run) turn(ctx context.Context, from readmodel.UserKey) (readmodel.UserKey, error) {
+// compareFrom compares the users from a key on within one snapshot, until all are
+// done or SnapshotTime is over. It returns the key to continue from, 0 if all are
+// done.
+func (r *run) compareFrom(ctx context.Context, from readmodel.UserKey) (readmodel.UserKey, error) {
 	snapshot, err := r.cfg.Views.Snapshot(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer snapshot.Close()
-	end := time.Now().Add(r.cfg.Turn)
+	end := time.Now().Add(r.cfg.SnapshotTime)
 	g := snapshot.Generation()
 	if g.Threshold != r.sum.Generation.Threshold || g.Epoch != r.sum.Generation.Epoch || g.Checkpoint.Position < r.fold.at {
-		return 0, domain.Errorf(domain.Unavailable, "the views were made anew while they were compared; run it again")
+		return 0, domain.Errorf(domain.Unavailable, "the views were rebuilt during the verification; run it again")
 	}
 	r.sum.Generation = g
 	if err := r.foldTo(ctx, g.Checkpoint.Position); err != nil {
@@ -218,14 +217,15 @@ func (r *run) turn(ctx context.Context, from readmodel.UserKey) (readmodel.UserK
 	}
 	r.fold.listFollowers()
 	next, err := c.users(ctx, from, end)
+	// The totals are comparable only if everything else is known to be right.
 	if next == 0 && err == nil && r.sample == nil && r.sum.Partial == "" && r.sum.Differences == 0 {
 		err = c.totals(ctx)
 	}
 	return next, err
 }
 
-// foldTo reads the log up to a position and folds it. What cannot be read is
-// reported and passed over.
+// foldTo reads the log up to a position and folds it. It reports what cannot be read
+// and skips it, except in an outage, when it returns the error.
 func (r *run) foldTo(ctx context.Context, to domain.Position) error {
 	f := r.fold
 	for limit := eventsPerRead; f.at < to; {
@@ -236,7 +236,7 @@ func (r *run) foldTo(ctx context.Context, to domain.Position) error {
 		case err != nil && (ctx.Err() != nil || domain.KindOf(err) == domain.Unavailable):
 			return err
 		case err != nil && limit > 1:
-			limit = 1 // to find the event that it is about
+			limit = 1 // to find the event that causes the error
 		case err != nil:
 			f.skip(f.at+1, fmt.Sprintf("the error %q", err))
 			limit = eventsPerRead

@@ -20,9 +20,9 @@ func TestCleanStoresVerifyClean(t *testing.T) {
 			for range 3 {
 				w.random(t, random, 40)
 				project(t, s.Log(), s.Views())
-				w.random(t, random, 10) // the views are behind these
-				for _, turn := range []time.Duration{0, time.Nanosecond} {
-					wantClean(t, verify.Config{Log: s.Log(), Views: s.Views(), Turn: turn})
+				w.random(t, random, 10)                                 // the views are behind these
+				for _, d := range []time.Duration{0, time.Nanosecond} { // one snapshot, and one a user
+					wantClean(t, verify.Config{Log: s.Log(), Views: s.Views(), SnapshotTime: d})
 				}
 			}
 			wantEveryEvent(t, s.Log())
@@ -30,7 +30,7 @@ func TestCleanStoresVerifyClean(t *testing.T) {
 	}
 }
 
-// wantEveryEvent checks that a log has each event that has a golden file.
+// wantEveryEvent checks that a log has an event of each type with a golden file.
 func wantEveryEvent(t *testing.T, log eventstore.Log) {
 	t.Helper()
 	files, err := filepath.Glob("../domain/testdata/*.v*.json")

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Main(m)) }
 
-// threshold is low, so that celebrities come and go.
+// threshold is low, so that users become celebrities and stop being so.
 const threshold = 3
 
 // store is what both adapters offer.
@@ -33,13 +33,14 @@ type store interface {
 	Close() error
 }
 
-// kind is a kind of store. open opens one and the place to damage it at.
+// kind is a kind of store. open opens a new store, and returns its place as well, so
+// that a test can damage it.
 type kind struct {
 	name string
 	open func(t testing.TB) (store, place)
 }
 
-// place is where a store keeps its data: the folder, or the URI and database.
+// place is where a store keeps its data: a folder, or a URI and a database.
 type place struct{ dir, uri, database string }
 
 var kinds = []kind{
@@ -70,7 +71,7 @@ func (p place) reopen(t testing.TB) store {
 	return s
 }
 
-// writer carries out commands.
+// writer writes histories by executing commands.
 type writer struct {
 	command.Handler
 	users   []command.User
@@ -95,7 +96,7 @@ func (w *writer) register(t testing.TB, names ...string) {
 	}
 }
 
-// identify makes an account of an external identity.
+// identify registers a user with an external identity.
 func (w *writer) identify(t testing.TB, name, subject string) {
 	t.Helper()
 	r, err := w.RegisterUser(t.Context(), command.RegisterUser{
@@ -130,11 +131,11 @@ func (w *writer) unfollow(t testing.TB, follower, followee int) {
 	}
 }
 
-// random writes a history: posts, follows, unfollows and, now and then, one
-// who is new.
-func (w *writer) random(t testing.TB, random *rand.Rand, acts int) {
+// random writes a history of posts, follows, unfollows and, now and then, a
+// registration.
+func (w *writer) random(t testing.TB, random *rand.Rand, commands int) {
 	t.Helper()
-	for i := range acts {
+	for i := range commands {
 		if len(w.users) < 3 || random.IntN(20) == 0 {
 			if name := fmt.Sprintf("u%d", len(w.users)); random.IntN(2) == 0 {
 				w.identify(t, name, name)
@@ -157,8 +158,8 @@ func (w *writer) random(t testing.TB, random *rand.Rand, acts int) {
 	}
 }
 
-// small are the histories that the tables know by position: users 1, 3, 5 and
-// 7, of whom the first was a celebrity between positions 12 and 17.
+// small writes the history whose positions the test tables use. It has the users 1,
+// 3, 5 and 7, of whom the first is a celebrity from position 12 to 17.
 func (w *writer) small(t testing.TB) {
 	t.Helper()
 	const ann, bob, cid, dan = 0, 1, 2, 3
@@ -181,7 +182,7 @@ func project(t testing.TB, log eventstore.Log, views readmodel.Store) {
 	projectIn(t, log, views, threshold, 7, 3)
 }
 
-// projectIn is project with the threshold and the batches given.
+// projectIn is project with a threshold and batch sizes.
 func projectIn(t testing.TB, log eventstore.Log, views readmodel.Store, threshold int64, maxEvents, maxDeliveries int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -203,7 +204,7 @@ func projectIn(t testing.TB, log eventstore.Log, views readmodel.Store, threshol
 	}
 }
 
-// found verifies and gives the differences as lines.
+// found verifies and returns the differences as lines.
 func found(t testing.TB, cfg verify.Config) (verify.Summary, []string) {
 	t.Helper()
 	var lines []string
