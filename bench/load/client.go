@@ -13,7 +13,7 @@ import (
 	"chirp/internal/outage"
 )
 
-// client speaks GraphQL over HTTP.
+// client calls a server's GraphQL endpoint over HTTP.
 type client struct {
 	url  string
 	http *http.Client
@@ -30,18 +30,18 @@ type request struct {
 	query     string
 	variables map[string]any
 	token     string
-	readAfter int64 // the position that the answer must show, 0 for none
+	readAfter int64 // the position that the response must show, 0 for none
 }
 
-// patience is how long a call may be put off by a server under full load, or
-// by one that is started again, before that counts as a failure.
+// patience is how long do repeats a call, to a server that is overloaded or
+// restarting, before the call has failed.
 const patience = 5 * time.Minute
 
-// errTryAgain says that the server put the call off.
+// errTryAgain is the error of a call that the server was not ready to answer.
 var errTryAgain = errors.New("try again")
 
-// do calls the server and reads data into out. It asks again while the server
-// puts it off: mutations carry a command id, so they may be repeated.
+// do calls the server and decodes data into out. It repeats a call that failed with
+// errTryAgain. That is safe for mutations too, because they carry a command id.
 func (c *client) do(ctx context.Context, r request, out any) error {
 	start := time.Now()
 	for tries := 1; ; tries++ {
@@ -76,17 +76,17 @@ func (c *client) once(ctx context.Context, r request, out any) error {
 		return err
 	}
 	defer resp.Body.Close()
-	var answer struct {
+	var response struct {
 		Data   json.RawMessage
 		Errors []struct {
 			Message    string
 			Extensions struct{ Code string }
 		}
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return fmt.Errorf("read an answer with status %s: %w", resp.Status, err)
+	if err := json.NewDecoder(resp.Body).Decode(&response); err != nil {
+		return fmt.Errorf("read a response with status %s: %w", resp.Status, err)
 	}
-	for _, e := range answer.Errors {
+	for _, e := range response.Errors {
 		err := fmt.Errorf("%s: %s", e.Extensions.Code, e.Message)
 		switch e.Extensions.Code {
 		case "NOT_YET_VISIBLE", "UNAVAILABLE":
@@ -95,5 +95,5 @@ func (c *client) once(ctx context.Context, r request, out any) error {
 			return err
 		}
 	}
-	return json.Unmarshal(answer.Data, out)
+	return json.Unmarshal(response.Data, out)
 }

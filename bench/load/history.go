@@ -15,8 +15,8 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// writeHistory writes the network as the archive of a log, for chirp import:
-// registrations first, then the follows and posts in a mix.
+// writeHistory writes the network as the archive of a log, for chirp import: first
+// the registrations, then the follows and posts in random order.
 func writeHistory(path string, o options, edges [][2]int, texts []string, r *rand.Rand) error {
 	f, err := os.Create(path)
 	if err != nil {
@@ -29,15 +29,14 @@ func writeHistory(path string, o options, edges [][2]int, texts []string, r *ran
 		id, name := userID(u), domain.Username(fmt.Sprintf("user_%d", u))
 		h.append(name.Folded(), domain.UserRegistered{UserID: id, Username: name}, domain.UsernameReserved{UserID: id, Username: name})
 	}
-	acts := r.Perm(len(edges) + o.posts)
-	for i, act := range acts {
-		if act < len(edges) {
-			a, b := userID(edges[act][0]), userID(edges[act][1])
+	for i, n := range r.Perm(len(edges) + o.posts) {
+		if n < len(edges) {
+			a, b := userID(edges[n][0]), userID(edges[n][1])
 			h.append(string(a), domain.UserFollowed{FollowerID: a, FolloweeID: b})
 			continue
 		}
 		author, chirp := userID(r.IntN(o.users)), domain.ChirpIDFrom(idOf(2, i))
-		content, err := domain.ParseContent(strings.TrimSpace(texts[act%len(texts)]))
+		content, err := domain.ParseContent(strings.TrimSpace(texts[n%len(texts)]))
 		if err != nil {
 			return errors.Join(err, f.Close())
 		}
@@ -48,7 +47,7 @@ func writeHistory(path string, o options, edges [][2]int, texts []string, r *ran
 
 func userID(n int) domain.UserID { return domain.UserIDFrom(idOf(1, n)) }
 
-// idOf makes the UUID (version 7) of the n-th thing of a kind.
+// idOf returns the UUID (version 7) of the n-th entity of a kind.
 func idOf(kind byte, n int) [16]byte {
 	id := [16]byte{6: 0x70, 8: 0x80, 9: kind}
 	binary.BigEndian.PutUint32(id[12:], uint32(n))

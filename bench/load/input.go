@@ -16,12 +16,12 @@ import (
 	"strings"
 )
 
-// readEdges gives the follows (follower, followee) among n users: both
-// directions of each line of the file, or a graph of its own. The users are
-// those with numbers below n or, if asked for, the n with the most lines.
+// readEdges returns the follows (follower, followee) among n users: both directions
+// of each line of the file, or a generated graph if path is empty. The users are
+// those with numbers below n or, if mostFollowed, the n with the most lines.
 func readEdges(path string, n int, mostFollowed bool, r *rand.Rand) ([][2]int, error) {
 	if path == "" {
-		return ownEdges(n, r), nil
+		return generateEdges(n, r), nil
 	}
 	lines, err := readLines(path)
 	if err != nil {
@@ -84,17 +84,18 @@ func readLines(path string) ([][2]int, error) {
 		a, errA := strconv.Atoi(row[0])
 		b, errB := strconv.Atoi(row[1])
 		if errA != nil || errB != nil || min(a, b) < 0 {
-			return nil, fmt.Errorf("%q are not two numbers", row)
+			return nil, fmt.Errorf("%q is not two numbers", row)
 		}
 		lines = append(lines, [2]int{a, b})
 	}
 }
 
-// ownEdges makes a heavy-tailed graph: each newcomer follows a few that many
-// follow already, some of whom follow back.
-func ownEdges(n int, r *rand.Rand) [][2]int {
+// generateEdges returns a heavy-tailed graph by preferential attachment: each new
+// user follows a few others, the more likely the more followers they have, and some
+// of those follow back.
+func generateEdges(n int, r *rand.Rand) [][2]int {
 	var edges [][2]int
-	popular := []int{0} // a user stands here once, and once more for each follower
+	popular := []int{0} // holds each user once, and once more for each follower
 	for u := 1; u < n; u++ {
 		chosen := map[int]bool{}
 		for range 1 + r.IntN(8) {
@@ -114,10 +115,11 @@ func ownEdges(n int, r *rand.Rand) [][2]int {
 	return edges
 }
 
-// readTexts gives the file's lines that are not empty, or texts of its own.
+// readTexts returns the lines of the file that are not blank, or generated texts if
+// path is empty.
 func readTexts(path string, r *rand.Rand) ([]string, error) {
 	if path == "" {
-		return ownTexts(r), nil
+		return generateTexts(r), nil
 	}
 	in, err := open(path)
 	if err != nil {
@@ -132,12 +134,13 @@ func readTexts(path string, r *rand.Rand) ([]string, error) {
 		}
 	}
 	if len(texts) == 0 && lines.Err() == nil {
-		return nil, fmt.Errorf("read %s: there is no text in it", path)
+		return nil, fmt.Errorf("read %s: it has no text", path)
 	}
 	return texts, lines.Err()
 }
 
-func ownTexts(r *rand.Rand) []string {
+// generateTexts returns texts of random words, with letters of several scripts.
+func generateTexts(r *rand.Rand) []string {
 	words := strings.Fields("morning coffee train über città gelato 今日 は 天気 が いい привет друзья rain kite river 🌧 🎈 quiet music letters naïve piñata")
 	texts := make([]string, 500)
 	for i := range texts {
@@ -150,7 +153,7 @@ func ownTexts(r *rand.Rand) []string {
 	return texts
 }
 
-// open opens a file, and unpacks it as it is read if its name ends in .gz.
+// open opens a file, and decompresses it if its name ends in .gz.
 func open(path string) (io.ReadCloser, error) {
 	f, err := os.Open(path)
 	if err != nil || !strings.HasSuffix(path, ".gz") {

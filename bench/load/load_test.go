@@ -12,9 +12,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(apitest.Main(m)) }
 
-// TestLoadFindsExactFeeds plays a small load against the real server program on
-// each store. It uses a real follow graph and real texts where the folder
-// shared/data stands beside the checkout, and the load's own otherwise.
+// TestLoadFindsExactFeeds plays a small load against the built server on each store.
+// It uses a real follow graph and real texts if the folder shared/data exists next to
+// the checkout, and generated ones otherwise.
 func TestLoadFindsExactFeeds(t *testing.T) {
 	o := options{users: 150, posts: 1000, check: 150, workers: 16, seed: 1}
 	follows, texts := "../../../shared/data/github-follows.csv.gz", "../../../shared/data/posts.txt"
@@ -22,11 +22,11 @@ func TestLoadFindsExactFeeds(t *testing.T) {
 		o.follows, o.texts, o.mostFollowed = follows, texts, true
 		t.Logf("with the follow graph and the texts of %s", filepath.Dir(follows))
 	} else {
-		t.Log("with a graph and texts of its own")
+		t.Log("with a generated graph and texts")
 	}
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		o := o
-		// A low threshold makes celebrities of the most followed.
+		// The threshold is low, so that some users become celebrities.
 		o.url = apitest.Start(t, p, "--celebrity-threshold", "40").URL + "/graphql"
 		var out strings.Builder
 		if err := run(t.Context(), o, &out); err != nil {
@@ -36,9 +36,9 @@ func TestLoadFindsExactFeeds(t *testing.T) {
 	})
 }
 
-// TestLoadFailsOnAnOtherFeed shows that the comparison can fail: a post that
-// the load does not know of makes a feed another one than it must be.
-func TestLoadFailsOnAnOtherFeed(t *testing.T) {
+// TestLoadFailsOnADifferentFeed shows that the comparison can fail: a chirp that the
+// load does not know about makes a feed differ.
+func TestLoadFailsOnADifferentFeed(t *testing.T) {
 	url := apitest.Start(t, apitest.Embedded(t.TempDir())).URL + "/graphql"
 	p := newPlayer(options{url: url, users: 2, posts: 1, check: 2, workers: 1}, io.Discard)
 	p.edges = [][2]int{{0, 1}, {1, 0}}
@@ -56,6 +56,6 @@ func TestLoadFailsOnAnOtherFeed(t *testing.T) {
 		errs = append(errs, check(t.Context(), i))
 	}
 	if errs[0] == nil && errs[1] == nil {
-		t.Error("both feeds pass, one of them has a chirp that the load knows nothing of")
+		t.Error("both feeds pass, although one has a chirp that the load does not know about")
 	}
 }

@@ -1,9 +1,9 @@
-// Command load plays a social network against a running Chirp server, through
-// its public GraphQL API only: it registers the users of a follow graph, follows
-// its edges, posts texts, prints the rates, and then compares feeds with what
-// they must be. It exits with 1 when a feed differs or a call fails.
+// Command load plays a social network against a running Chirp server, using only its
+// public GraphQL API. It registers the users of a follow graph, follows its edges,
+// posts texts, prints the rates, and then compares feeds with what they must be. It
+// exits with status 1 if a feed differs or a call fails.
 //
-// Start the server with --rate-limit 0, for one machine plays all the users.
+// Start the server with --rate-limit 0, because all calls come from one address.
 package main
 
 import (
@@ -29,7 +29,7 @@ type options struct {
 	follows string
 	texts   string
 	users   int
-	// mostFollowed takes the users with the most follows, not the first ones.
+	// mostFollowed selects the users with the most follows, not the first ones.
 	mostFollowed bool
 	posts        int
 	check        int
@@ -43,15 +43,15 @@ func main() {
 	defer stop()
 	var o options
 	flag.StringVar(&o.url, "url", "http://localhost:8080/graphql", "GraphQL endpoint")
-	flag.StringVar(&o.follows, "follows", "", "edge list of mutual follows, CSV or CSV.GZ with a header and two numbers a line (default: a graph of its own)")
-	flag.StringVar(&o.texts, "texts", "", "file with one text a line (default: texts of its own)")
-	flag.IntVar(&o.users, "users", 2000, "take the users with numbers below this, and the edges between them")
-	flag.BoolVar(&o.mostFollowed, "most-followed", false, "take the users with the most follows instead")
+	flag.StringVar(&o.follows, "follows", "", "edge list of mutual follows, CSV or CSV.GZ with a header and two numbers a line (default: a generated graph)")
+	flag.StringVar(&o.texts, "texts", "", "file with one text a line (default: generated texts)")
+	flag.IntVar(&o.users, "users", 2000, "use the users with numbers below this, and the edges between them")
+	flag.BoolVar(&o.mostFollowed, "most-followed", false, "use the users with the most follows instead")
 	flag.IntVar(&o.posts, "posts", 5000, "chirps to post")
 	flag.IntVar(&o.check, "check", 200, "feeds to compare at the end")
-	flag.StringVar(&o.history, "history", "", "write the network to this file, for chirp import, in place of playing it")
-	flag.IntVar(&o.workers, "workers", 32, "calls under way at once")
-	flag.Uint64Var(&o.seed, "seed", 1, "seed of all that is random")
+	flag.StringVar(&o.history, "history", "", "write the network to this file, for chirp import, instead of playing it")
+	flag.IntVar(&o.workers, "workers", 32, "concurrent calls")
+	flag.Uint64Var(&o.seed, "seed", 1, "seed of the random numbers")
 	flag.Parse()
 	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -59,7 +59,7 @@ func main() {
 	}
 }
 
-// user is one of the network's, with what is needed to play it.
+// user is a user of the network.
 type user struct {
 	id        string
 	token     string
@@ -82,7 +82,7 @@ type player struct {
 	users  []user
 	edges  [][2]int
 	posted []post
-	last   atomic.Int64 // the highest position that the server gave
+	last   atomic.Int64 // the highest position that the server returned
 }
 
 func run(ctx context.Context, o options, out io.Writer) error {
@@ -112,7 +112,7 @@ func (p *player) play(ctx context.Context, texts []string) error {
 	for _, e := range p.edges {
 		p.users[e[0]].followees = append(p.users[e[0]].followees, e[1])
 	}
-	// Another load on the same server must not meet the same names.
+	// Names must differ from those of an earlier load on the same server.
 	name := strconv.FormatInt(time.Now().UnixMilli()%2_000_000_000, 36)
 	check := min(p.options.check, p.options.users)
 	steps := []struct {
@@ -130,11 +130,11 @@ func (p *player) play(ctx context.Context, texts []string) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	fmt.Fprintf(p.out, "%d feeds equal what the acknowledged follows and posts say\n", check)
+	fmt.Fprintf(p.out, "%d feeds have exactly the chirps that the acknowledged follows and posts imply\n", check)
 	return nil
 }
 
-// step does n things, some at once, and prints how fast they went.
+// step calls do for 0 to n-1, concurrently, and prints the rate and the latencies.
 func (p *player) step(ctx context.Context, name string, n int, do func(ctx context.Context, i int) error) error {
 	var mu sync.Mutex
 	took := make([]time.Duration, 0, n)
@@ -194,7 +194,8 @@ func (p *player) follow(ctx context.Context, i int) error {
 	return p.saw(out.FollowUser.Position)
 }
 
-// poster posts by authors that it draws, and keeps what was acknowledged.
+// poster returns a func that posts by randomly drawn authors, and records what the
+// server acknowledged.
 func (p *player) poster(texts []string) func(ctx context.Context, i int) error {
 	var mu sync.Mutex
 	authors := make([]int, p.options.posts)
@@ -225,7 +226,7 @@ func (p *player) poster(texts []string) func(ctx context.Context, i int) error {
 	}
 }
 
-// saw remembers the highest position, which the reads at the end ask for.
+// saw records the highest position, which the reads at the end must show.
 func (p *player) saw(position string) error {
 	n, err := strconv.ParseInt(position, 10, 64)
 	if err != nil {
@@ -236,8 +237,8 @@ func (p *player) saw(position string) error {
 	return nil
 }
 
-// checker reads the feeds of users that it draws and compares them with the
-// pure pull: all chirps of all followees, the newest first.
+// checker returns a func that reads the feed of a randomly drawn user and compares it
+// with a pure pull: all chirps of all followees, newest first.
 func (p *player) checker() func(ctx context.Context, i int) error {
 	drawn := p.rand.Perm(p.options.users)
 	return func(ctx context.Context, i int) error {
@@ -247,7 +248,7 @@ func (p *player) checker() func(ctx context.Context, i int) error {
 			return err
 		}
 		if want := p.wantFeed(u); !slices.Equal(got, want) {
-			return fmt.Errorf("the feed of %s has %d chirps, it must have these %d:\ngot  %.300v\nwant %.300v", u.id, len(got), len(want), got, want)
+			return fmt.Errorf("the feed of %s has %d chirps, want %d:\ngot  %.300v\nwant %.300v", u.id, len(got), len(want), got, want)
 		}
 		return nil
 	}

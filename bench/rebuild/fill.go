@@ -11,12 +11,10 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// appendOf is how many events share an append: far more than a command has,
-// for the log is to be there soon.
-const appendOf = 500
+// eventsPerAppend is far more than a command has, so that filling is fast.
+const eventsPerAppend = 500
 
-// filler writes a log. Everything in it follows from the numbers of the
-// options: the same ones give the same log, but for the time.
+// filler writes a log. The same options produce the same log, except for the time.
 type filler struct {
 	log    eventstore.Log
 	random *rand.Rand
@@ -24,8 +22,8 @@ type filler struct {
 	writes int
 }
 
-// fill writes the registrations, and then follows and chirps in a mix. Whom a
-// user follows is drawn so that few users have many followers.
+// fill writes the registrations, and then follows and chirps in random order. It
+// draws the followees so that few users have many followers.
 func fill(ctx context.Context, log eventstore.Log, o options) error {
 	f := &filler{log: log, random: rand.New(rand.NewPCG(1, 2))}
 	head, err := log.Head(ctx)
@@ -33,7 +31,7 @@ func fill(ctx context.Context, log eventstore.Log, o options) error {
 		return err
 	}
 	if head.Position != 0 {
-		return fmt.Errorf("the log is at position %d already", head.Position)
+		return fmt.Errorf("the log is not empty: it is at position %d", head.Position)
 	}
 	began := time.Now()
 	for n := range o.users {
@@ -70,7 +68,7 @@ func (f *filler) mix(ctx context.Context, o options) error {
 			}
 			continue
 		}
-		// The cube of a number below 1 is small most of the time.
+		// The cube of a random number below 1 is mostly small.
 		x := f.random.Float64()
 		pair := [2]int{f.random.IntN(o.users), int(x * x * x * float64(o.users))}
 		if pair[0] == pair[1] || followed[pair] {
@@ -92,7 +90,7 @@ func (f *filler) add(ctx context.Context, fact domain.Event) error {
 		return err
 	}
 	f.next.Events = append(f.next.Events, event)
-	if len(f.next.Events) < appendOf {
+	if len(f.next.Events) < eventsPerAppend {
 		return nil
 	}
 	return f.write(ctx)
@@ -114,7 +112,7 @@ func (f *filler) write(ctx context.Context) error {
 
 func user(n int) domain.UserID { return domain.UserIDFrom(uuid(1, n)) }
 
-// uuid gives ids that sort by the time they were made, as real ones do.
+// uuid returns ids that sort by the order they are made in, as real ones do.
 func uuid(kind byte, n int) (id [16]byte) {
 	binary.BigEndian.PutUint64(id[:8], uint64(n)<<16)
 	id[6], id[8], id[15] = 0x70, 0x80, kind

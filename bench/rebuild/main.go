@@ -1,6 +1,6 @@
-// Command rebuild measures how fast the views are made anew from a log. With
-// -fill it first writes a log of registrations, follows and chirps; measure in
-// a second call, so that the memory is that of the rebuild alone.
+// Command rebuild measures how fast the views are rebuilt from a log. With -fill it
+// only writes a log of registrations, follows and chirps. Measuring is a separate
+// call, so that the memory it reports is that of the rebuild alone.
 package main
 
 import (
@@ -41,16 +41,16 @@ type storage interface {
 func main() {
 	var o options
 	flag.StringVar(&o.data, "data", "rebuild-data", "folder of the embedded store")
-	flag.StringVar(&o.uri, "mongodb-uri", "", "use this MongoDB in place of it")
-	flag.StringVar(&o.database, "mongodb-database", "rebuild", "its database")
-	flag.BoolVar(&o.fill, "fill", false, "write the log, and stop")
+	flag.StringVar(&o.uri, "mongodb-uri", "", "use this MongoDB instead")
+	flag.StringVar(&o.database, "mongodb-database", "rebuild", "database in MongoDB")
+	flag.BoolVar(&o.fill, "fill", false, "write the log and exit")
 	flag.IntVar(&o.users, "users", 37_700, "registrations to write")
 	flag.IntVar(&o.follows, "follows", 578_006, "follows to write")
 	flag.IntVar(&o.chirps, "chirps", 200_000, "chirps to write")
 	flag.Int64Var(&o.threshold, "threshold", 10_000, "followers from which a user is a celebrity")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this file")
-	flag.IntVar(&o.batch, "events", 0, "most events in a batch (0: as a projector has it)")
-	flag.IntVar(&o.deliveries, "deliveries", 0, "most deliveries in a batch (0: as a projector has it)")
+	flag.IntVar(&o.batch, "events", 0, "maximum number of events in a batch (0: the projector's default)")
+	flag.IntVar(&o.deliveries, "deliveries", 0, "maximum number of deliveries in a batch (0: the projector's default)")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "rebuild:", err)
@@ -82,7 +82,7 @@ func open(ctx context.Context, o options) (storage, error) {
 	return sqlite.Open(ctx, o.data, sqlite.Options{Log: log})
 }
 
-// measure rebuilds the views and says what it took.
+// measure rebuilds the views and prints the time and memory that it took.
 func measure(ctx context.Context, store storage, o options) error {
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
@@ -127,8 +127,8 @@ func measure(ctx context.Context, store storage, o options) error {
 	return nil
 }
 
-// countDeliveries adds up what must be in the timelines: each author's pushed
-// chirps, for each follower.
+// countDeliveries returns the number of entries that the timelines must have: each
+// author's pushed chirps, times its followers.
 func countDeliveries(ctx context.Context, views readmodel.Store, head domain.Position) (int64, error) {
 	s, err := views.Snapshot(ctx)
 	if err != nil {
