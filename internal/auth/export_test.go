@@ -1,6 +1,10 @@
 package auth
 
-import "context"
+import (
+	"context"
+
+	"chirp/internal/domain"
+)
 
 // Occupy takes the place of one hash until it is released.
 func Occupy(p *Passwords) (release func()) {
@@ -9,4 +13,10 @@ func Occupy(p *Passwords) (release func()) {
 		panic(err)
 	}
 	return release
+}
+
+// Verify returns the user of a token issued here.
+func (t *Tokens) Verify(token string) (domain.UserID, error) {
+	bearer, err := t.readOwn(token)
+	return bearer.User, err
 }

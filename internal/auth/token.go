@@ -91,13 +91,6 @@ func (t *Tokens) Issue(user domain.UserID) (string, error) {
 	return signed, nil
 }
 
-// Verify returns the user of a token issued here, or an error of kind
-// Unauthenticated. The user may not exist in this log.
-func (t *Tokens) Verify(token string) (domain.UserID, error) {
-	bearer, err := t.readOwn(token)
-	return bearer.User, err
-}
-
 // Read verifies a token issued here or by the external issuer, and returns what it
 // says. The error is of kind Unauthenticated if the token is not valid, and
 // Unavailable if that cannot be determined now.

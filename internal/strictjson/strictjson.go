@@ -43,12 +43,6 @@ func UnmarshalKnown(text []byte, into any) error {
 	return decode(text, into, numbers(), json.RejectUnknownMembers(true))
 }
 
-// Check returns an error if a text is malformed.
-func Check(text []byte) error {
-	var value jsontext.Value
-	return decode(text, &value)
-}
-
 func decode(text []byte, into any, options ...json.Options) error {
 	err := json.Unmarshal(text, into, options...)
 	if err == nil {

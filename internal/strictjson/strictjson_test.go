@@ -56,7 +56,7 @@ func TestUnmarshalTakesOneReadingOnly(t *testing.T) {
 			case bad == nil && (err != nil || r.Query == nil || *r.Query != c.want):
 				t.Errorf("got %v, %v, want the query %s", r.Query, err, c.want)
 			}
-			if checked := strictjson.Check([]byte(c.text)); (checked != nil) != c.malformed {
+			if checked := strictjson.Unmarshal([]byte(c.text), new(any)); (checked != nil) != c.malformed {
 				t.Errorf("Check: got %v, want an error: %t", checked, c.malformed)
 			}
 		})
@@ -108,7 +108,7 @@ func FuzzUnmarshal(f *testing.F) {
 			t.Errorf("got %#v, encoding/json reads %#v", got, want)
 		}
 		again, err := json.Marshal(got)
-		if err != nil || strictjson.Check(again) != nil {
+		if err != nil || strictjson.Unmarshal(again, new(any)) != nil {
 			t.Errorf("written again it is %q, %v, and refused", again, err)
 		}
 	})
