@@ -31,7 +31,8 @@ var rooms = []room{
 	{"internal/domain", nil},
 	{"internal/domain/aggregate", []string{"internal/domain"}},
 	{"internal/outage", nil},
-	{"internal/eventstore", []string{"internal/domain"}},
+	{"internal/eventstore", []string{"internal/domain", "internal/outage"}},
+	{"internal/eventstore/groupcommit", []string{"internal/eventstore"}},
 	{"internal/readmodel", []string{"internal/domain"}},
 	{"internal/auth", []string{"internal/domain", "internal/gate", "internal/strictjson", "internal/outage"}},
 	{"internal/gate", []string{"internal/domain"}},
@@ -46,7 +47,7 @@ var rooms = []room{
 		"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage", "internal/storage/sqlite/...",
 	}},
 	{"internal/storage/sqlite/dbfile", []string{"internal/domain"}},
-	{"internal/storage/sqlite/eventlog", []string{"internal/domain", "internal/eventstore", "internal/gate", "internal/outage", "internal/storage/sqlite/dbfile"}},
+	{"internal/storage/sqlite/eventlog", []string{"internal/domain", "internal/eventstore", "internal/eventstore/groupcommit", "internal/gate", "internal/outage", "internal/storage/sqlite/dbfile"}},
 	{"internal/storage/sqlite/views", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/gate", "internal/storage/sqlite/dbfile"}},
 	{"internal/storage/sqlite/credentials", []string{"internal/domain", "internal/auth", "internal/storage/sqlite/eventlog"}},
 	{"internal/storage/mongodb", []string{
@@ -58,7 +59,7 @@ var rooms = []room{
 		"internal/domain", "internal/outage", "internal/storage/mongodb/conn", "internal/storage/mongodb/format",
 	}},
 	{"internal/storage/mongodb/eventlog", []string{
-		"internal/domain", "internal/eventstore", "internal/gate", "internal/outage",
+		"internal/domain", "internal/eventstore", "internal/eventstore/groupcommit", "internal/gate", "internal/outage",
 		"internal/storage/mongodb/conn", "internal/storage/mongodb/format", "internal/storage/mongodb/integrity",
 	}},
 	{"internal/storage/mongodb/views", []string{

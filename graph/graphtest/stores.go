@@ -3,8 +3,6 @@ package graphtest
 import (
 	"context"
 	"fmt"
-	"iter"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,116 +10,50 @@ import (
 	"chirp/internal/auth"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/eventstoretest"
 	"chirp/internal/readmodel"
 )
 
-// memoryLog is a log in memory.
+// memoryLog is a log in memory that commands can be kept from.
 type memoryLog struct {
-	eventstore.Log // nil, for the methods that are not called
+	*eventstoretest.Memory
 
-	tail   eventstore.Tail
 	Mu     sync.Mutex
-	events []eventstore.Event
-	prints map[eventstore.CommandKey]string
-	Outage error
+	Outage error // of all that commands call
 }
 
-func (l *memoryLog) Append(_ context.Context, a eventstore.Append) (eventstore.Commit, error) {
-	if err := a.Check(); err != nil {
+func (l *memoryLog) outage() error {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	return l.Outage
+}
+
+func (l *memoryLog) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	if err := l.outage(); err != nil {
 		return eventstore.Commit{}, err
 	}
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	if l.Outage != nil {
-		return eventstore.Commit{}, l.Outage
+	return l.Memory.Append(ctx, a)
+}
+
+func (l *memoryLog) Committed(ctx context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
+	if err := l.outage(); err != nil {
+		return eventstore.Commit{}, false, err
 	}
-	if print, used := l.prints[a.Command.CommandKey]; used {
-		if print != a.Command.Fingerprint {
-			return eventstore.Commit{}, eventstore.ErrCommandReused
-		}
-		return l.committed(a.Command.CommandKey), nil
+	return l.Memory.Committed(ctx, key)
+}
+
+func (l *memoryLog) Load(ctx context.Context, id domain.StreamID) ([]eventstore.Event, error) {
+	if err := l.outage(); err != nil {
+		return nil, err
 	}
-	for stream, expected := range a.Streams() {
-		if actual := int64(len(l.stream(stream))); actual != expected {
-			return eventstore.Commit{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
-		}
-	}
-	events := a.At(domain.Position(len(l.events)))
-	l.events = append(l.events, events...)
-	if l.prints == nil {
-		l.prints = map[eventstore.CommandKey]string{}
-	}
-	l.prints[a.Command.CommandKey] = a.Command.Fingerprint
-	l.tail.Publish(events)
-	return eventstore.Commit{Events: events, Fingerprint: a.Command.Fingerprint}, nil
-}
-
-func (l *memoryLog) stream(id domain.StreamID) (events []eventstore.Event) {
-	for _, e := range l.events {
-		if e.Stream == id {
-			events = append(events, e)
-		}
-	}
-	return events
-}
-
-func (l *memoryLog) committed(key eventstore.CommandKey) eventstore.Commit {
-	c := eventstore.Commit{Fingerprint: l.prints[key], Repeated: true}
-	for _, e := range l.events {
-		if e.Actor == key.Actor && e.CommandID == key.ID {
-			c.Events = append(c.Events, e)
-		}
-	}
-	return c
-}
-
-func (l *memoryLog) Committed(_ context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	_, found := l.prints[key]
-	return l.committed(key), found, l.Outage
-}
-
-func (l *memoryLog) Load(_ context.Context, id domain.StreamID) ([]eventstore.Event, error) {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	return l.stream(id), l.Outage
-}
-
-func (l *memoryLog) ReadAll(_ context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	rest := l.events[min(int(after), len(l.events)):]
-	return slices.Clone(rest[:min(limit, len(rest))]), nil
-}
-
-func (l *memoryLog) Hashes(_ context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error) {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	hashes := make(map[domain.Position]domain.EventHash)
-	for _, at := range positions {
-		if at > 0 && int(at) <= len(l.events) {
-			hashes[at] = l.events[at-1].Hash()
-		}
-	}
-	return hashes, nil
-}
-
-func (l *memoryLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
-	return l.tail.Follow(ctx, after, l.ReadAll)
-}
-
-func (l *memoryLog) Head(context.Context) (eventstore.Head, error) {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	return eventstore.Head{Epoch: "an-epoch", Position: domain.Position(len(l.events))}, nil
+	return l.Memory.Load(ctx, id)
 }
 
 // Last returns the last event.
 func (l *memoryLog) Last() eventstore.Event {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	return l.events[len(l.events)-1]
+	head, _ := l.Head(context.Background())
+	last, _ := l.ReadAll(context.Background(), head.Position-1, 1)
+	return last[0]
 }
 
 // memoryCredentials stores hashes in memory.

@@ -22,6 +22,7 @@ import (
 	"chirp/internal/auth"
 	"chirp/internal/command"
 	"chirp/internal/domain"
+	"chirp/internal/eventstore/eventstoretest"
 	"chirp/internal/projector"
 	"chirp/internal/query"
 	"chirp/internal/readmodel/readmodeltest"
@@ -92,7 +93,7 @@ func NewWith(t testing.TB, build func(api.Config) *transport.Handler, change ...
 // newWorld returns a world without a server.
 func newWorld(t testing.TB, build func(api.Config) *transport.Handler, change ...func(*api.Config)) *World {
 	t.Helper()
-	w := &World{T: t, Log: &memoryLog{}, Views: &spyViews{Store: readmodeltest.NewMemory()}, Logged: &buffer{}}
+	w := &World{T: t, Log: &memoryLog{Memory: eventstoretest.NewMemory()}, Views: &spyViews{Store: readmodeltest.NewMemory()}, Logged: &buffer{}}
 	now := func() time.Time {
 		if w.ClockPanics.Load() {
 			panic(Secret)

@@ -23,6 +23,7 @@ func from(address string) http.Header { return http.Header{"X-Address": {address
 func TestConnectionsAreLimitedByUser(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.SocketsPerUser = 3 })
 	ada, bob := w.Person("ada"), w.Person("bob")
+	w.Must(ada.Token, `{ viewer { username } }`, nil) // so that her account is visible
 	first := w.Socket(t, ada.Token)
 	w.Socket(t, ada.Token)
 	e := w.Events(t, ada.Token, graphtest.FeedAdded)

@@ -20,7 +20,7 @@ func TestStreamsOfANewerVersionAreLeftAlone(t *testing.T) {
 	if _, err := w.FollowUser(ctx, follow); err != nil {
 		t.Fatal(err)
 	}
-	w.log.events[w.head()-1].Type = "user.followed.v2"
+	w.log.Tamper(w.head(), func(e *eventstore.Event) { e.Type = "user.followed.v2" })
 	before := w.head()
 	_, err := w.FollowUser(ctx, follow)
 	wantKind(t, "FollowUser", err, domain.Unavailable)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,16 +14,15 @@ import (
 	"chirp/internal/command"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/eventstoretest"
 )
 
 // memory is a log in memory that implements what commands use. Its hooks cause
 // what a real store does only occasionally.
 type memory struct {
-	eventstore.Log // nil: commands call none of the other methods
+	*eventstoretest.Memory
 
 	mu      sync.Mutex
-	events  []eventstore.Event
-	commits map[eventstore.CommandKey]eventstore.Commit
 	appends int
 	lookUps int
 	loads   int
@@ -36,10 +36,7 @@ type memory struct {
 	loading func(stream domain.StreamID) error
 }
 
-func (m *memory) Append(_ context.Context, a eventstore.Append) (eventstore.Commit, error) {
-	if err := a.Check(); err != nil {
-		return eventstore.Commit{}, err
-	}
+func (m *memory) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
 	m.mu.Lock()
 	m.appends++
 	n := m.appends
@@ -49,7 +46,7 @@ func (m *memory) Append(_ context.Context, a eventstore.Append) (eventstore.Comm
 			return eventstore.Commit{}, err
 		}
 	}
-	commit, err := m.write(a)
+	commit, err := m.Memory.Append(ctx, a)
 	if err == nil && m.after != nil {
 		if err := m.after(n); err != nil {
 			return eventstore.Commit{}, err
@@ -58,45 +55,11 @@ func (m *memory) Append(_ context.Context, a eventstore.Append) (eventstore.Comm
 	return commit, err
 }
 
-func (m *memory) write(a eventstore.Append) (eventstore.Commit, error) {
+func (m *memory) Committed(ctx context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if first, ok := m.commits[a.Command.CommandKey]; ok {
-		if first.Fingerprint != a.Command.Fingerprint {
-			return eventstore.Commit{}, eventstore.ErrCommandReused
-		}
-		first.Repeated = true
-		return first, nil
-	}
-	for stream, expected := range a.Streams() {
-		if actual := m.version(stream); actual != expected {
-			return eventstore.Commit{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
-		}
-	}
-	commit := eventstore.Commit{Events: a.At(domain.Position(len(m.events))), Fingerprint: a.Command.Fingerprint}
-	m.events = append(m.events, commit.Events...)
-	if m.commits == nil {
-		m.commits = make(map[eventstore.CommandKey]eventstore.Commit)
-	}
-	m.commits[a.Command.CommandKey] = commit
-	return commit, nil
-}
-
-func (m *memory) version(stream domain.StreamID) (version int64) {
-	for _, e := range m.events {
-		if e.Stream == stream {
-			version = e.Version
-		}
-	}
-	return version
-}
-
-func (m *memory) Committed(_ context.Context, key eventstore.CommandKey) (eventstore.Commit, bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.lookUps++
-	commit, ok := m.commits[key]
-	return commit, ok, nil
+	m.mu.Unlock()
+	return m.Memory.Committed(ctx, key)
 }
 
 func (m *memory) Load(ctx context.Context, stream domain.StreamID) ([]eventstore.Event, error) {
@@ -106,22 +69,15 @@ func (m *memory) Load(ctx context.Context, stream domain.StreamID) ([]eventstore
 		}
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.loads++
-	var events []eventstore.Event
-	for _, e := range m.events {
-		if e.Stream == stream {
-			events = append(events, e)
-		}
-	}
-	return events, ctx.Err()
+	m.mu.Unlock()
+	return m.Memory.Load(ctx, stream)
 }
 
 // all returns all events of the log.
 func (m *memory) all() []eventstore.Event {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.events)
+	events, _ := m.ReadAll(context.Background(), 0, math.MaxInt)
+	return events
 }
 
 // types returns the wire names of the events after a position.
@@ -148,7 +104,7 @@ const secret = "correct horse battery"
 var noon = time.Date(2025, 3, 1, 12, 0, 0, 123_456_789, time.FixedZone("east", 3600))
 
 func newWorld() *world {
-	w := &world{log: &memory{}, saved: make(map[domain.UserID]string)}
+	w := &world{log: &memory{Memory: eventstoretest.NewMemory()}, saved: make(map[domain.UserID]string)}
 	w.Handler = w.newHandler(1)
 	return w
 }

@@ -52,7 +52,8 @@ type Log interface {
 	// in the log and then new ones as they are appended: each once, in order, in
 	// batches of at least one. It retries through disconnects and elections, and
 	// ends with ctx's error when ctx ends. Each iteration starts again at after.
-	// For a position beyond the head, the error is of kind CursorInvalid.
+	// For a position beyond the head, or a negative one, the error is of kind
+	// CursorInvalid.
 	Follow(ctx context.Context, after domain.Position) iter.Seq2[[]Event, error]
 
 	// Hashes returns the hashes of the events at some positions, leaving out

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 )
 
 // checkEvery is how often an idle FollowHistory checks that the log still has the
@@ -85,14 +86,7 @@ func (h *history) check(ctx context.Context) error {
 // watch checks periodically until ctx ends, and calls end if the log was
 // restored. It ignores errors, which say nothing about the history.
 func (h *history) watch(ctx context.Context, end context.CancelCauseFunc) {
-	tick := time.NewTicker(checkEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for outage.Pause(ctx, checkEvery) {
 		if err := h.check(ctx); errors.Is(err, errUndone) {
 			end(err)
 			return

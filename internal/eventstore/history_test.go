@@ -53,7 +53,13 @@ func (r *restorable) Hashes(_ context.Context, positions []domain.Position) (map
 	return hashes, r.away
 }
 
-func (r *restorable) read(_ context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+func (r *restorable) Head(context.Context) (eventstore.Head, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return eventstore.Head{Position: domain.Position(len(r.events))}, nil
+}
+
+func (r *restorable) ReadAll(_ context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	later := r.events[min(int(after), len(r.events)):]
@@ -61,7 +67,7 @@ func (r *restorable) read(_ context.Context, after domain.Position, limit int) (
 }
 
 func (r *restorable) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
-	return r.tail.Follow(ctx, after, r.read)
+	return r.tail.Follow(ctx, r, after)
 }
 
 // followed is what an iterator yielded, and how it ended.

@@ -3,10 +3,13 @@ package eventstore
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 )
 
 // Tail is the live end of a log within one process: it keeps the newest events
@@ -15,14 +18,21 @@ import (
 // so a spurious or missing wake-up can delay an event but never drop, repeat or
 // reorder one. The zero Tail is ready to use.
 type Tail struct {
+	// Logger receives the followers' outages. It may be nil.
+	Logger *slog.Logger
+
 	mu     sync.Mutex
 	recent []Event       // at consecutive positions, newest last
 	wake   chan struct{} // closed at the next change, created on demand
+	life   context.Context
+	end    context.CancelCauseFunc // ends life; both are created on demand
 }
 
 const (
 	tailEvents = 4096 // events kept for followers that are nearly live
 	readEvents = 1000 // events read from the store at a time
+	// firstPause is the pause after a follower's first failure to read.
+	firstPause = 50 * time.Millisecond
 )
 
 // Publish adds committed events, in position order. It skips events that it
@@ -82,33 +92,105 @@ func (t *Tail) next(after domain.Position) ([]Event, <-chan struct{}) {
 	return batch[:min(len(batch), readEvents):min(len(batch), readEvents)], t.wake
 }
 
-// Follow implements Log.Follow for a store that publishes to the tail. read
-// returns the events after a position, or none. It may block to retry through an
-// outage; an error from it ends the iteration.
-func (t *Tail) Follow(ctx context.Context, after domain.Position, read func(ctx context.Context, after domain.Position, limit int) ([]Event, error)) iter.Seq2[[]Event, error] {
+// Close ends every follower, now and later, with err.
+func (t *Tail) Close(err error) {
+	_, end := t.lifetime()
+	end(err)
+}
+
+func (t *Tail) lifetime() (context.Context, context.CancelCauseFunc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.life == nil {
+		t.life, t.end = context.WithCancelCause(context.Background())
+	}
+	return t.life, t.end
+}
+
+// Follow implements Log.Follow for a log that publishes to the tail.
+func (t *Tail) Follow(ctx context.Context, log Log, after domain.Position) iter.Seq2[[]Event, error] {
 	return func(yield func([]Event, error) bool) {
-		at := after
-		for ctx.Err() == nil {
-			batch, wake := t.next(at)
-			if len(batch) == 0 {
-				var err error
-				if batch, err = read(ctx, at, readEvents); err != nil {
-					yield(nil, err)
-					return
-				}
-			}
-			if len(batch) == 0 {
-				select {
-				case <-ctx.Done():
-				case <-wake:
-				}
-				continue
-			}
-			at = batch[len(batch)-1].Position
-			if !yield(batch, nil) {
-				return
+		life, _ := t.lifetime()
+		within, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })()
+		err := t.follow(within, log, after, func(batch []Event) bool { return yield(batch, nil) })
+		switch {
+		case err == nil: // the consumer broke off
+			return
+		case ctx.Err() != nil:
+			err = ctx.Err()
+		case within.Err() != nil:
+			err = context.Cause(within)
+		}
+		yield(nil, err)
+	}
+}
+
+// follow calls yield with batch after batch until it returns false, which is no
+// error.
+func (t *Tail) follow(ctx context.Context, log Log, after domain.Position, yield func([]Event) bool) error {
+	if err := t.check(ctx, log, after); err != nil {
+		return err
+	}
+	for at := after; ctx.Err() == nil; {
+		batch, wake := t.next(at)
+		if len(batch) == 0 {
+			err := t.retry(ctx, func() (err error) {
+				batch, err = log.ReadAll(ctx, at, readEvents)
+				return err
+			})
+			if err != nil {
+				return err
 			}
 		}
-		yield(nil, ctx.Err())
+		if len(batch) == 0 {
+			select {
+			case <-ctx.Done():
+			case <-wake:
+			}
+			continue
+		}
+		at = batch[len(batch)-1].Position
+		if !yield(batch) {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// check refuses a position that is not between the log's start and its head.
+func (t *Tail) check(ctx context.Context, log Log, after domain.Position) error {
+	if after == 0 {
+		return nil
+	}
+	if after < 0 {
+		return domain.Errorf(domain.CursorInvalid, "position %d is before the start of the log; start over", after)
+	}
+	var head Head
+	err := t.retry(ctx, func() (err error) {
+		head, err = log.Head(ctx)
+		return err
+	})
+	if err == nil && after > head.Position {
+		err = domain.Errorf(domain.CursorInvalid, "position %d is beyond the end of the log at %d; start over", after, head.Position)
+	}
+	return err
+}
+
+// retry calls until the error is not of kind Unavailable, or ctx ends.
+func (t *Tail) retry(ctx context.Context, call func() error) error {
+	logger := t.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	for away := new(outage.Outage); ; {
+		err := call()
+		if err == nil || domain.KindOf(err) != domain.Unavailable || ctx.Err() != nil {
+			away.Ended(logger, "a follower of the log can read it again")
+			return err
+		}
+		tries := away.Failed(logger, "a follower of the log cannot read it, trying again", err)
+		outage.Pause(ctx, outage.Delay(firstPause, tries))
 	}
 }

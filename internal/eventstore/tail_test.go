@@ -1,12 +1,16 @@
 package eventstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +21,7 @@ import (
 
 // source is a store of numbered events that records where it is read from.
 type source struct {
+	eventstore.Log
 	mu     sync.Mutex
 	events []eventstore.Event
 	reads  []domain.Position
@@ -38,12 +43,25 @@ func (s *source) grow(n int) []eventstore.Event {
 	return slices.Clone(s.events[first:])
 }
 
-func (s *source) read(_ context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+func (s *source) ReadAll(_ context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reads = append(s.reads, after)
 	from := min(int(after), len(s.events))
 	return slices.Clone(s.events[from:min(from+limit, len(s.events))]), s.err
+}
+
+func (s *source) Head(context.Context) (eventstore.Head, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return eventstore.Head{Position: domain.Position(len(s.events))}, s.err
+}
+
+// fail makes all reads fail, until it is called with nil.
+func (s *source) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
 }
 
 // publish appends n events and publishes them before they can be read.
@@ -70,7 +88,7 @@ func follow(ctx context.Context, tail *eventstore.Tail, s *source, after domain.
 	f := follower{got: make(chan domain.Position, 10_000), end: make(chan error, 1)}
 	go func() {
 		at := after
-		for batch, err := range tail.Follow(ctx, after, s.read) {
+		for batch, err := range tail.Follow(ctx, s, after) {
 			if err != nil {
 				f.end <- err
 				return
@@ -227,12 +245,76 @@ func TestTailEndsWhenItsUserStops(t *testing.T) {
 	var tail eventstore.Tail
 	s := &source{}
 	s.add(5)
-	for batch, err := range tail.Follow(t.Context(), 2, s.read) {
+	for batch, err := range tail.Follow(t.Context(), s, 2) {
 		if err != nil || len(batch) != 3 || batch[0].Position != 3 {
 			t.Errorf("Follow: got %d events, error %v; want those from position 3", len(batch), err)
 		}
 		break
 	}
+}
+
+func TestTailRefusesPositionsOutsideTheLog(t *testing.T) {
+	var tail eventstore.Tail
+	s := &source{}
+	s.add(3)
+	for _, after := range []domain.Position{-1, 4, 1000} {
+		if err := <-follow(t.Context(), &tail, s, after).end; domain.KindOf(err) != domain.CursorInvalid {
+			t.Errorf("Follow after %d: ended with %v, want an error of kind CursorInvalid", after, err)
+		}
+	}
+}
+
+func TestTailRetriesThroughOutages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		tail := eventstore.Tail{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		s := &source{}
+		s.add(3)
+		f := follow(t.Context(), &tail, s, 0)
+		f.reach(t, 3)
+		s.fail(domain.Errorf(domain.Unavailable, "the store is away"))
+		tail.Reset()
+		late := follow(t.Context(), &tail, s, 2) // has to ask where the log ends
+		time.Sleep(10 * time.Minute)
+		select {
+		case err := <-f.end:
+			t.Fatalf("Follow ended in an outage: %v", err)
+		case err := <-late.end:
+			t.Fatalf("Follow that started in an outage ended: %v", err)
+		default:
+		}
+		s.fail(nil)
+		s.add(1)
+		time.Sleep(2 * time.Second) // the longest pause
+		f.reach(t, 4)
+		late.reach(t, 4)
+		if n := strings.Count(log.String(), "cannot read"); n != 20 {
+			t.Errorf("an outage of ten minutes of two followers is logged %d times, want once a minute each", n)
+		}
+		if n := strings.Count(log.String(), "can read it again"); n != 2 {
+			t.Errorf("the outage's end is logged %d times, want once for each follower", n)
+		}
+	})
+}
+
+func TestTailCloseEndsItsFollowers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tail eventstore.Tail
+		s := &source{}
+		s.add(3)
+		waiting := follow(t.Context(), &tail, s, 3)
+		away := &source{err: domain.Errorf(domain.Unavailable, "the store is away")}
+		retrying := follow(t.Context(), &tail, away, 0)
+		time.Sleep(time.Minute)
+		closed := errors.New("closed")
+		tail.Close(closed)
+		late := follow(t.Context(), &tail, s, 0)
+		for name, f := range map[string]follower{"one that waits": waiting, "one that retries": retrying, "one after Close": late} {
+			if err := <-f.end; !errors.Is(err, closed) {
+				t.Errorf("%s ended with %v, want %v", name, err, closed)
+			}
+		}
+	})
 }
 
 // Whatever is published, dropped, repeated or reset, each follower gets every
@@ -241,6 +323,7 @@ func TestTailHintsDecideNothing(t *testing.T) {
 	var tail eventstore.Tail
 	s := &source{}
 	const last = 5000
+	s.add(8)
 	g, ctx := errgroup.WithContext(t.Context())
 	for after := range domain.Position(8) {
 		f := follow(ctx, &tail, s, after)
@@ -259,7 +342,7 @@ func TestTailHintsDecideNothing(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	var older []eventstore.Event
-	for n := 0; n < last; {
+	for n := 8; n < last; {
 		add := min(1+random.IntN(20), last-n)
 		events := s.add(add)
 		n += add

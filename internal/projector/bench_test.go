@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/eventstore/eventstoretest"
 	"chirp/internal/projector"
 	"chirp/internal/readmodel"
 )
@@ -96,7 +97,7 @@ func BenchmarkReplay(b *testing.B) {
 	}
 }
 
-func replay(b *testing.B, k kind, w *world, log *memoryLog) {
+func replay(b *testing.B, k kind, w *world, log *eventstoretest.Memory) {
 	events := 0
 	for b.Loop() {
 		b.StopTimer()

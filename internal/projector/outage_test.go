@@ -16,6 +16,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/eventstoretest"
 	"chirp/internal/logtest"
 	"chirp/internal/projector"
 	"chirp/internal/readmodel"
@@ -155,9 +156,9 @@ func spoil(t testing.TB, stores pair, w *world) (at domain.Position, repair func
 	w.post(0, 2)
 	w.write()
 	at = w.head() - 1
-	log := stores.log.(*memoryLog)
-	log.tamper(at, func(e *eventstore.Event) { e.Type = "chirp.posted.v2" })
-	return at, func() { log.tamper(at, func(e *eventstore.Event) { e.Type = "chirp.posted.v1" }) }
+	log := stores.log.(*eventstoretest.Memory)
+	log.Tamper(at, func(e *eventstore.Event) { e.Type = "chirp.posted.v2" })
+	return at, func() { log.Tamper(at, func(e *eventstore.Event) { e.Type = "chirp.posted.v1" }) }
 }
 
 func TestHaltedProjectorRetriesTheEvent(t *testing.T) {

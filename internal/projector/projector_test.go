@@ -14,6 +14,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/eventstoretest"
 	"chirp/internal/projector"
 	"chirp/internal/readmodel"
 )
@@ -194,7 +195,7 @@ func halts(t *testing.T, change func(*eventstore.Event), want string) {
 	w.post(0, 3)
 	w.write()
 	bad := w.head() - 1
-	stores.log.(*memoryLog).tamper(bad, change)
+	stores.log.(*eventstoretest.Memory).Tamper(bad, change)
 
 	var log bytes.Buffer
 	p := start(t, projector.Config{
@@ -250,9 +251,9 @@ func TestProjectorRefusesViewsOfAnotherLog(t *testing.T) {
 	shorter, other := memory.open(t), memory.open(t)
 	newWorld(t, shorter.log).register(1)
 	small(t, other)
-	other.log.(*memoryLog).epoch = "epoch-2"
+	other.log.(*eventstoretest.Memory).SetEpoch("epoch-2")
 	undone := memory.open(t)
-	small(t, undone).log.(*memoryLog).tamper(small(t, memory.open(t)).head(), func(e *eventstore.Event) { e.RecordedAt = e.RecordedAt.Add(time.Hour) })
+	small(t, undone).log.(*eventstoretest.Memory).Tamper(small(t, memory.open(t)).head(), func(e *eventstore.Event) { e.RecordedAt = e.RecordedAt.Add(time.Hour) })
 	for name, log := range map[string]eventstore.Log{"another epoch": other.log, "a shorter log": shorter.log, "another history": undone.log} {
 		t.Run(name, func(t *testing.T) {
 			stores := memory.open(t)

@@ -308,7 +308,7 @@ func TestRebuildNamesTheEventThatStopsIt(t *testing.T) {
 	w.register(3)
 	w.post(0, 20)
 	w.write()
-	log.tamper(17, func(e *eventstore.Event) { e.Type = "chirp.unheard-of.v1" })
+	log.Tamper(17, func(e *eventstore.Event) { e.Type = "chirp.unheard-of.v1" })
 	err := projector.Rebuild(t.Context(), projector.Config{Log: log, Views: stores.views, Threshold: 3, RetryDelay: time.Millisecond}, projector.RebuildConfig{})
 	var failed *projector.Failure
 	if !errors.As(err, &failed) || failed.Position != 17 || !strings.Contains(err.Error(), "unheard-of") {

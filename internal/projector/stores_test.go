@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/eventstoretest"
 	"chirp/internal/readmodel"
 	"chirp/internal/readmodel/readmodeltest"
 	"chirp/internal/storage/mongodb"
@@ -60,4 +61,11 @@ func onEach(t *testing.T, test func(t *testing.T, stores pair)) {
 	for _, k := range []kind{memory, onSQLite, onMongoDB} {
 		t.Run(k.name, func(t *testing.T) { test(t, k.open(t)) })
 	}
+}
+
+// newMemoryLog returns an empty log, whose epoch is that of all others.
+func newMemoryLog() *eventstoretest.Memory {
+	log := eventstoretest.NewMemory()
+	log.SetEpoch("epoch-1")
+	return log
 }

@@ -210,6 +210,7 @@ type (
 	endsQuietly      struct{ eventstore.Log }
 	endsOtherwise    struct{ eventstore.Log }
 	followsBeyond    struct{ eventstore.Log }
+	followsBefore    struct{ eventstore.Log }
 	followsOneByOne  struct {
 		eventstore.Log
 		turn chan struct{}
@@ -234,7 +235,7 @@ func (l followsPast) Follow(ctx context.Context, after domain.Position) followed
 }
 
 func (l followsAsleep) Follow(ctx context.Context, after domain.Position) followed {
-	return new(eventstore.Tail).Follow(ctx, after, l.ReadAll)
+	return new(eventstore.Tail).Follow(ctx, l, after)
 }
 
 func (l followsEmptily) Follow(ctx context.Context, after domain.Position) followed {
@@ -303,6 +304,10 @@ func (l followsBeyond) Follow(ctx context.Context, after domain.Position) follow
 		head, _ := l.Head(ctx)
 		l.Log.Follow(ctx, min(after, head.Position))(yield)
 	}
+}
+
+func (l followsBefore) Follow(ctx context.Context, after domain.Position) followed {
+	return l.Log.Follow(ctx, max(after, 0))
 }
 
 func (l followsOneByOne) Follow(ctx context.Context, after domain.Position) followed {

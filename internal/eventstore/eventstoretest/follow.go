@@ -21,7 +21,7 @@ func followCases() []Case {
 		{"follow starts at any position", followsFromTheMiddle},
 		{"each iteration of follow starts again", followsAgain},
 		{"follow ends with its context", followEnds},
-		{"follow from beyond the head is refused", followRefusesBeyond},
+		{"follow from a position outside the log is refused", followRefusesOutside},
 		{"a slow follower delays no other", followersRest},
 	}
 }
@@ -138,6 +138,12 @@ func followsAgain(t testing.TB, open Open) {
 func followEnds(t testing.TB, open Open) {
 	log := open(t)
 	fill(t, log, "s", 3)
+	followEndsWith(t, log, 0)
+}
+
+// followEndsWith checks that Follow ends with its context's error.
+func followEndsWith(t testing.TB, log eventstore.Log, after domain.Position) {
+	t.Helper()
 	for name, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
 		"cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
@@ -156,7 +162,7 @@ func followEnds(t testing.TB, open Open) {
 		outer := guarded(t)
 		ctx, cancel := end(outer)
 		var last error
-		for _, err := range log.Follow(ctx, 0) {
+		for _, err := range log.Follow(ctx, after) {
 			last = err
 		}
 		if ctx.Err() == nil || !errors.Is(last, ctx.Err()) || outer.Err() != nil {
@@ -166,7 +172,7 @@ func followEnds(t testing.TB, open Open) {
 	}
 }
 
-func followRefusesBeyond(t testing.TB, open Open) {
+func followRefusesOutside(t testing.TB, open Open) {
 	log := open(t)
 	refused := func(after domain.Position) {
 		t.Helper()
@@ -182,8 +188,10 @@ func followRefusesBeyond(t testing.TB, open Open) {
 		}
 	}
 	refused(1)
+	refused(-1)
 	fill(t, log, "s", 3)
 	refused(4)
+	refused(-1)
 	refused(1_000_000)
 	g, ctx := errgroup.WithContext(guarded(t))
 	g.Go(func() error { _, err := follow(ctx, log, 3, 4); return err })

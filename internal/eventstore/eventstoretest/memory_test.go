@@ -229,13 +229,7 @@ func (m *memory) Hashes(_ context.Context, positions []domain.Position) (map[dom
 }
 
 func (m *memory) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
-	return func(yield func([]eventstore.Event, error) bool) {
-		if head, _ := m.Head(ctx); after > head.Position {
-			yield(nil, domain.Errorf(domain.CursorInvalid, "position %d is beyond the log's head %d", after, head.Position))
-			return
-		}
-		m.tail.Follow(ctx, after, m.ReadAll)(yield)
-	}
+	return m.tail.Follow(ctx, m, after)
 }
 
 func (m *memory) Head(context.Context) (eventstore.Head, error) {

@@ -12,6 +12,10 @@ func TestLogThatWorksPasses(t *testing.T) {
 	eventstoretest.Run(t, func(testing.TB) eventstore.Log { return newMemory(none) })
 }
 
+func TestMemoryPasses(t *testing.T) {
+	eventstoretest.Run(t, func(testing.TB) eventstore.Log { return eventstoretest.NewMemory() })
+}
+
 func TestLogThatRewritesJSONPasses(t *testing.T) {
 	eventstoretest.Run(t, func(testing.TB) eventstore.Log { return rewritesJSON{newMemory(none)} })
 }
@@ -125,7 +129,8 @@ func brokenFollows() []broken {
 		{"goes on where an iteration stopped", func() eventstore.Log { return followsOn{sound()} }, "each iteration of follow starts again"},
 		{"ends without an error", func() eventstore.Log { return endsQuietly{sound()} }, "follow ends with its context"},
 		{"ends with another error", func() eventstore.Log { return endsOtherwise{sound()} }, "follow ends with its context"},
-		{"follows from beyond the head", func() eventstore.Log { return followsBeyond{sound()} }, "follow from beyond the head is refused"},
+		{"follows from before the start", func() eventstore.Log { return followsBefore{sound()} }, "follow from a position outside the log is refused"},
+		{"follows from beyond the head", func() eventstore.Log { return followsBeyond{sound()} }, "follow from a position outside the log is refused"},
 		{"lets one follower hold up the others", func() eventstore.Log { return followsOneByOne{sound(), make(chan struct{}, 1)} }, "a slow follower delays no other"},
 	}
 }

@@ -42,15 +42,8 @@ func NewReaper(c *Conn, app string, logger *slog.Logger) *Reaper {
 
 // Watch reaps every now and then until ctx ends.
 func (r *Reaper) Watch(ctx context.Context) {
-	tick := time.NewTicker(reapEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			r.Reap(ctx)
-		}
+	for outage.Pause(ctx, reapEvery) {
+		r.Reap(ctx)
 	}
 }
 

@@ -2,11 +2,11 @@ package eventlog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/groupcommit"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
 )
@@ -18,15 +18,15 @@ type pending struct {
 	bytes  int
 	// inDoubt is set while the outcome of an attempted commit is not known.
 	inDoubt bool
-	// done receives the outcome, once.
-	done chan outcome
+	// commit is set before the job is finished without an error.
+	commit eventstore.Commit
 }
 
-// outcome is what a caller of Append gets.
-type outcome struct {
-	commit eventstore.Commit
-	err    error
-}
+// job is a pending append in the queue.
+type job = groupcommit.Job[*pending]
+
+// queuedAppends is the most appends in the queue.
+const queuedAppends = 4096
 
 // newPending encodes an append.
 func newPending(a eventstore.Append) (*pending, error) {
@@ -34,7 +34,7 @@ func newPending(a eventstore.Append) (*pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pending{append: a, docs: docs, done: make(chan outcome, 1)}
+	p := &pending{append: a, docs: docs}
 	for _, d := range docs {
 		p.bytes += len(d)
 	}
@@ -60,34 +60,25 @@ func (l *Log) Append(ctx context.Context, a eventstore.Append) (eventstore.Commi
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, conn.AnswerTimeout, errNoAnswer)
 	defer cancel()
-	if refused, o := l.checkExpected(waiting, p); refused {
-		return answer(ctx, op, o)
+	if refused, commit, err := l.checkExpected(waiting, p); refused {
+		return commit, answer(ctx, op, err)
 	}
-	if !l.queue.add(p) {
-		return eventstore.Commit{}, eventstore.NotAppended(conn.Unavailable(op, errClosed))
+	if err := l.queue.Do(waiting, p); err != nil {
+		return eventstore.Commit{}, answer(ctx, op, err)
 	}
-	select {
-	case o := <-p.done:
-		return answer(ctx, op, o)
-	case <-waiting.Done():
-		o := outcome{err: context.Cause(waiting)}
-		if l.queue.remove(p) {
-			o.err = eventstore.NotAppended(o.err)
-		}
-		return answer(ctx, op, o)
-	}
+	return p.commit, nil
 }
 
 var (
-	errClosed   = errors.New("the store is closed")
+	errClosed   = fmt.Errorf("%w: the store is closed", &domain.Error{Kind: domain.Unavailable, Msg: "the database cannot answer now; try again"})
 	errNoAnswer = fmt.Errorf("no answer within %s: %w", conn.AnswerTimeout, context.DeadlineExceeded)
 )
 
 // checkExpected refuses an append that expects events which are not there, and
-// returns its outcome. The unique index cannot catch such an append, which would
+// returns what Append returns for it. The unique index cannot catch such an append, which would
 // leave a gap in the versions. Because no event is ever removed, the check need not
 // be part of the transaction.
-func (l *Log) checkExpected(ctx context.Context, p *pending) (refused bool, o outcome) {
+func (l *Log) checkExpected(ctx context.Context, p *pending) (refused bool, _ eventstore.Commit, _ error) {
 	for stream, expected := range p.append.Streams() {
 		if expected == 0 {
 			continue
@@ -98,27 +89,28 @@ func (l *Log) checkExpected(ctx context.Context, p *pending) (refused bool, o ou
 			return err
 		})
 		if err != nil {
-			return true, outcome{err: eventstore.NotAppended(err)}
+			return true, eventstore.Commit{}, eventstore.NotAppended(err)
 		}
 		if actual < expected {
-			return true, l.findRepeat(ctx, p, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual})
+			commit, err := l.findRepeat(ctx, p, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual})
+			return true, commit, err
 		}
 	}
-	return false, outcome{}
+	return false, eventstore.Commit{}, nil
 }
 
-// findRepeat returns the outcome of an append whose command was committed before, or
+// findRepeat returns the commit of an append whose command was committed before, or
 // an error if it was not.
-func (l *Log) findRepeat(ctx context.Context, p *pending, otherwise error) outcome {
+func (l *Log) findRepeat(ctx context.Context, p *pending, otherwise error) (eventstore.Commit, error) {
 	c, found, err := l.committed(ctx, p.append.Command.CommandKey)
 	switch {
 	case err != nil:
-		return outcome{err: err}
+		return eventstore.Commit{}, err
 	case !found:
-		return outcome{err: otherwise}
+		return eventstore.Commit{}, otherwise
 	case c.Fingerprint != p.append.Command.Fingerprint:
-		return outcome{err: eventstore.ErrCommandReused}
+		return eventstore.Commit{}, eventstore.ErrCommandReused
 	}
 	c.Repeated = true
-	return outcome{commit: c}
+	return c, nil
 }

@@ -65,7 +65,7 @@ type changes struct {
 }
 
 func newChanges(db *mongo.Database, m *integrity.Monitor, logger *slog.Logger) *changes {
-	return &changes{db: db, monitor: m, logger: logger, waiting: map[chan struct{}]bool{}}
+	return &changes{db: db, monitor: m, logger: logger, tail: eventstore.Tail{Logger: logger}, waiting: map[chan struct{}]bool{}}
 }
 
 // start opens the stream, and publishes from then on what other servers append.
@@ -79,11 +79,11 @@ func (c *changes) start(log *Log) {
 
 // close closes the stream.
 func (c *changes) close() {
-	if c.stop == nil { // it was not started
-		return
+	if c.stop != nil { // it was started
+		c.stop()
+		c.done.Wait()
 	}
-	c.stop()
-	c.done.Wait()
+	c.tail.Close(errClosed)
 }
 
 // subscribe implements Log.CheckpointMoves.
@@ -167,16 +167,9 @@ func (c *changes) catchUp(ctx context.Context, to domain.Position) error {
 
 // poll wakes all readers every now and then.
 func (c *changes) poll(ctx context.Context) {
-	tick := time.NewTicker(safetyPoll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			c.tail.Publish(nil)
-			c.checkpointMoved()
-		}
+	for outage.Pause(ctx, safetyPoll) {
+		c.tail.Publish(nil)
+		c.checkpointMoved()
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"chirp/internal/domain"
+	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/groupcommit"
 	"chirp/internal/gate"
 	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
@@ -22,7 +25,7 @@ const (
 // the only goroutine that writes to the log.
 func (l *Log) work() {
 	defer close(l.done)
-	for l.queue.wait() {
+	for l.queue.Wait() {
 		ctx, cancel := context.WithTimeout(gate.Own(context.Background()), conn.AnswerTimeout)
 		l.commitNext(ctx)
 		cancel()
@@ -33,12 +36,12 @@ func (l *Log) work() {
 // commits the appends that are in the queue by then.
 func (l *Log) commitNext(ctx context.Context) {
 	if refused := l.monitor.Refusal(); refused != nil {
-		finish(l.queue.take(), outcome{err: refused})
+		finish(l.nextGroup(), refused)
 		return
 	}
 	t, err := l.lockAndBegin(ctx, false)
 	if refused := l.monitor.Explain(ctx, err); refused != nil {
-		finish(l.queue.take(), outcome{err: refused})
+		finish(l.nextGroup(), refused)
 		return
 	}
 	if err != nil {
@@ -47,7 +50,7 @@ func (l *Log) commitNext(ctx context.Context) {
 		return
 	}
 	l.waits.Ended(l.logger, "appends continue")
-	l.commit(ctx, t, l.queue.take())
+	l.commit(ctx, t, l.nextGroup())
 }
 
 // commit answers every append of a group. It uses the transaction t and, if that
@@ -56,7 +59,7 @@ func (l *Log) commitNext(ctx context.Context) {
 // whole group. After that, and when the outcome of an attempt is not known, the
 // attempts are careful: they read first, answer the appends that cannot be written,
 // and write the others.
-func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
+func (l *Log) commit(ctx context.Context, t *transaction, group []*job) {
 	began := time.Now()
 	for careful := false; ; {
 		rest, err := l.attempt(ctx, t, group, careful)
@@ -65,7 +68,7 @@ func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 		}
 		if refused := l.monitor.Explain(ctx, err); refused != nil {
 			l.lock.release(ctx)
-			finish(group, outcome{err: refused})
+			finish(group, refused)
 			return
 		}
 		switch {
@@ -87,10 +90,10 @@ func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 		}
 		if t, err = l.lockAndBegin(ctx, careful); err != nil {
 			if refused := l.monitor.Explain(ctx, err); refused != nil {
-				finish(group, outcome{err: refused})
+				finish(group, refused)
 				return
 			}
-			finish(group, outcome{err: fmt.Errorf("%w: %w", errNoAnswer, err)})
+			finish(group, fmt.Errorf("%w: %w", errNoAnswer, err))
 			return
 		}
 	}
@@ -98,7 +101,7 @@ func (l *Log) commit(ctx context.Context, t *transaction, group []*pending) {
 
 // attempt tries once to commit a group. It returns the appends that are not answered
 // yet, with the error that prevented that.
-func (l *Log) attempt(ctx context.Context, t *transaction, group []*pending, careful bool) ([]*pending, error) {
+func (l *Log) attempt(ctx context.Context, t *transaction, group []*job, careful bool) ([]*job, error) {
 	defer t.abort()
 	if careful {
 		writable, err := l.answerUnwritable(t.inside, group)
@@ -108,7 +111,7 @@ func (l *Log) attempt(ctx context.Context, t *transaction, group []*pending, car
 		group = writable
 	}
 	if len(group) == 0 {
-		if l.queue.empty() { // otherwise the next group can use the ticket
+		if l.queue.Len() == 0 { // otherwise the next group can use the ticket
 			l.lock.release(ctx)
 		}
 		return nil, nil
@@ -123,10 +126,10 @@ func (l *Log) attempt(ctx context.Context, t *transaction, group []*pending, car
 
 // fail handles an error that is not transient. It commits each append of the group
 // alone, so that one that causes the error does not fail the others.
-func (l *Log) fail(ctx context.Context, group []*pending, err error) {
+func (l *Log) fail(ctx context.Context, group []*job, err error) {
 	if len(group) == 1 {
 		l.lock.release(ctx)
-		finish(group, outcome{err: err})
+		finish(group, err)
 		return
 	}
 	l.logger.Error("a group of appends was refused; each is tried alone", "appends", len(group), "error", err)
@@ -136,9 +139,41 @@ func (l *Log) fail(ctx context.Context, group []*pending, err error) {
 			if refused := l.monitor.Explain(ctx, err); refused != nil {
 				err = refused
 			}
-			finish(group[i:], outcome{err: err})
+			finish(group[i:], err)
 			return
 		}
 		l.commit(ctx, t, group[i:i+1])
 	}
+}
+
+// The most that one transaction writes, unless a single append is larger. The bytes
+// stay well below the 16 MB of an oplog entry.
+const (
+	groupEvents = 2000
+	groupBytes  = 4 << 20
+)
+
+// nextGroup takes a group from the queue: the oldest appends, as many as fit, no two
+// of which share a stream or a command. An append that must wait for that reason
+// holds back the later ones that share with it, so that none is overtaken again and
+// again.
+func (l *Log) nextGroup() []*job {
+	streams, keys := map[domain.StreamID]bool{}, map[eventstore.CommandKey]bool{}
+	jobs, events, bytes := 0, 0, 0
+	return l.queue.Take(func(p *pending) groupcommit.Choice {
+		if jobs > 0 && (events+len(p.docs) > groupEvents || bytes+p.bytes > groupBytes) {
+			return groupcommit.Stop
+		}
+		shared := keys[p.append.Command.CommandKey]
+		keys[p.append.Command.CommandKey] = true
+		for stream := range p.append.Streams() {
+			shared = shared || streams[stream]
+			streams[stream] = true
+		}
+		if shared {
+			return groupcommit.Leave
+		}
+		jobs, events, bytes = jobs+1, events+len(p.docs), bytes+p.bytes
+		return groupcommit.Take
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/groupcommit"
 	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
@@ -50,7 +52,7 @@ type Log struct {
 	epoch   atomic.Pointer[string] // an import changes it
 	events  *mongo.Collection
 	changes *changes
-	queue   queue
+	queue   *groupcommit.Queue[*pending]
 	lock    ticketLock
 	// end is where the log ends if this process wrote it last and a majority
 	// has it, otherwise -1. Only the worker uses it.
@@ -71,10 +73,10 @@ func New(c Config) *Log {
 		changes: newChanges(c.Conn.DB(), c.Monitor, c.Logger),
 		lock:    newTicketLock(c.Conn, c.Reaper),
 		end:     -1,
+		queue:   groupcommit.New[*pending](queuedAppends, errClosed),
 		done:    make(chan struct{}),
 	}
 	l.epoch.Store(&c.Epoch)
-	l.queue.changed = make(chan struct{}, 1)
 	go l.work()
 	if !c.ReadOnly {
 		l.changes.start(l)
@@ -85,7 +87,7 @@ func New(c Config) *Log {
 // Close refuses further appends, waits for those that were accepted, and stops
 // following changes.
 func (l *Log) Close() {
-	l.queue.close()
+	l.queue.Close()
 	<-l.done
 	if l.session != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
@@ -102,6 +104,11 @@ func (l *Log) Close() {
 // the subscription.
 func (l *Log) CheckpointMoves() (moved <-chan struct{}, stop func()) {
 	return l.changes.subscribe()
+}
+
+// Follow implements eventstore.Log.
+func (l *Log) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
+	return l.changes.tail.Follow(ctx, l, after)
 }
 
 // Head implements eventstore.Log. It returns an error of kind Unavailable for a

@@ -13,6 +13,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/eventstoretest"
 	"chirp/internal/storage/mongodb/mongotest"
 	"chirp/internal/storage/mongodb/storetest"
 )
@@ -130,6 +131,25 @@ func TestOutageIsUnavailableAndLosesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFollowersRetryThroughOutages(t *testing.T) {
+	t.Parallel()
+	set := storetest.StartOwn(t)
+	n := 0
+	eventstoretest.RunOutage(t, func(t testing.TB) eventstoretest.Failing {
+		n++
+		database := fmt.Sprint("away", n)
+		store, closeStore := storetest.OpenAt(t, set.URI(), database)
+		t.Cleanup(closeStore)
+		return eventstoretest.Failing{
+			Log: store.Log(),
+			Fail: func() {
+				storetest.FailNext(t, set, database, storetest.Many, bson.D{storetest.Commands("find", "aggregate", "getMore"), {Key: "closeConnection", Value: true}})
+			},
+			Mend: func() { storetest.StopFailing(t, set) },
+		}
+	})
 }
 
 func TestFollowersOutliveTheChangeStream(t *testing.T) {

@@ -12,11 +12,11 @@ import (
 
 // commitGroup commits a group's transaction. If that fails, the group's appends are
 // in doubt unless the server answered that it did not commit.
-func commitGroup(t *transaction, group []*pending) error {
+func commitGroup(t *transaction, group []*job) error {
 	certain, err := commitTransaction(t)
 	if err != nil && !certain {
-		for _, p := range group {
-			p.inDoubt = true
+		for _, j := range group {
+			j.Work.inDoubt = true
 		}
 	}
 	return err
@@ -25,11 +25,11 @@ func commitGroup(t *transaction, group []*pending) error {
 // awaitIndexes waits for the result of the check of the indexes. Without the indexes
 // the appends of the group are in doubt, because the operator may have to remove
 // their events.
-func awaitIndexes(group []*pending, confirmed <-chan error) error {
+func awaitIndexes(group []*job, confirmed <-chan error) error {
 	err := <-confirmed
 	if err != nil {
-		for _, p := range group {
-			p.inDoubt = true
+		for _, j := range group {
+			j.Work.inDoubt = true
 		}
 	}
 	return err
@@ -46,21 +46,21 @@ func rejected(err error) bool {
 
 // finish answers the appends of a group that was not written. Those that are in doubt
 // are not marked as eventstore.ErrNotAppended.
-func finish(group []*pending, o outcome) {
-	for _, p := range group {
-		answer := o
-		if !p.inDoubt {
-			answer.err = eventstore.NotAppended(o.err)
+func finish(group []*job, err error) {
+	for _, j := range group {
+		if j.Work.inDoubt {
+			j.Finish(err)
+		} else {
+			j.Finish(eventstore.NotAppended(err))
 		}
-		p.done <- answer
 	}
 }
 
-// answer returns what Append returns for an outcome.
-func answer(ctx context.Context, op string, o outcome) (eventstore.Commit, error) {
-	err := conn.Translate(ctx, op, o.err)
-	if errors.Is(o.err, eventstore.ErrNotAppended) {
-		err = eventstore.NotAppended(err)
+// answer returns the error that Append returns for the one of a job.
+func answer(ctx context.Context, op string, err error) error {
+	translated := conn.Translate(ctx, op, err)
+	if errors.Is(err, eventstore.ErrNotAppended) {
+		translated = eventstore.NotAppended(translated)
 	}
-	return o.commit, err
+	return translated
 }

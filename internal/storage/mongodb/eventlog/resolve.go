@@ -22,7 +22,7 @@ const branches = 100
 // answerUnwritable answers the appends of a group whose command was committed before
 // or whose streams have moved on, and returns the others. What it reads is exact if
 // the transaction commits, because the transaction has read the end of the log.
-func (l *Log) answerUnwritable(inside context.Context, group []*pending) ([]*pending, error) {
+func (l *Log) answerUnwritable(inside context.Context, group []*job) ([]*job, error) {
 	repeated, err := l.repeated(inside, group)
 	if err != nil {
 		return group, fmt.Errorf("look for repeated commands: %w", err)
@@ -31,27 +31,28 @@ func (l *Log) answerUnwritable(inside context.Context, group []*pending) ([]*pen
 	if err != nil {
 		return group, fmt.Errorf("look for streams that moved on: %w", err)
 	}
-	var writable []*pending
-	for _, p := range group {
+	var writable []*job
+	for _, j := range group {
+		p := j.Work
 		conflict := p.conflict(moved)
 		switch {
 		case repeated[p.append.Command.CommandKey]:
-			l.background.Go(func() { l.answerRepeat(p) })
+			l.background.Go(func() { l.answerRepeat(j) })
 		case conflict != nil:
-			p.done <- outcome{err: conflict}
+			j.Finish(conflict)
 		default:
 			p.inDoubt = false // the attempt that was in doubt was not committed
-			writable = append(writable, p)
+			writable = append(writable, j)
 		}
 	}
 	return writable, nil
 }
 
 // repeated returns which of a group's commands are in the log.
-func (l *Log) repeated(inside context.Context, group []*pending) (map[eventstore.CommandKey]bool, error) {
+func (l *Log) repeated(inside context.Context, group []*job) (map[eventstore.CommandKey]bool, error) {
 	var keys []bson.D
-	for _, p := range group {
-		keys = append(keys, keyFilter(p.append.Command.CommandKey))
+	for _, j := range group {
+		keys = append(keys, keyFilter(j.Work.append.Command.CommandKey))
 	}
 	found := map[eventstore.CommandKey]bool{}
 	fields := bson.D{{Key: "actor", Value: 1}, {Key: "commandId", Value: 1}}
@@ -63,10 +64,10 @@ func (l *Log) repeated(inside context.Context, group []*pending) (map[eventstore
 
 // moved returns the versions of those of a group's streams that have moved on beyond
 // the expected version.
-func (l *Log) moved(inside context.Context, group []*pending) (map[domain.StreamID]int64, error) {
+func (l *Log) moved(inside context.Context, group []*job) (map[domain.StreamID]int64, error) {
 	var next []bson.D
-	for _, p := range group {
-		for stream, expected := range p.append.Streams() {
+	for _, j := range group {
+		for stream, expected := range j.Work.append.Streams() {
 			next = append(next, bson.D{{Key: "stream", Value: string(stream)}, {Key: "version", Value: expected + 1}})
 		}
 	}
@@ -126,19 +127,20 @@ func (p *pending) conflict(moved map[domain.StreamID]int64) error {
 // answerRepeat answers an append with the earlier commit of its command. That was
 // seen inside a transaction, so a rollback may still undo it: answerRepeat waits until
 // a majority has it.
-func (l *Log) answerRepeat(p *pending) {
+func (l *Log) answerRepeat(j *job) {
 	ctx, cancel := context.WithTimeout(gate.Own(context.Background()), conn.AnswerTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
-		o := l.findRepeat(ctx, p, errNoAnswer)
-		if o.err == nil { // the earlier commit may be our own, not confirmed yet
-			o.err = <-l.monitor.ConfirmIndexes(ctx)
+		commit, err := l.findRepeat(ctx, j.Work, errNoAnswer)
+		if err == nil { // the earlier commit may be our own, not confirmed yet
+			err = <-l.monitor.ConfirmIndexes(ctx)
 		}
-		if !errors.Is(o.err, errNoAnswer) {
-			p.done <- o
+		if !errors.Is(err, errNoAnswer) {
+			j.Work.commit = commit
+			j.Finish(err)
 			return
 		}
 		outage.Pause(ctx, retryPause)
 	}
-	p.done <- outcome{err: errNoAnswer}
+	j.Finish(errNoAnswer)
 }

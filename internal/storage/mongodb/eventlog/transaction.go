@@ -80,7 +80,7 @@ func (t *transaction) abort() {
 
 // write inserts a group's events and commits them. It returns errPositionTaken if
 // another server has taken a position.
-func (l *Log) write(t *transaction, ticket int64, group []*pending) error {
+func (l *Log) write(t *transaction, ticket int64, group []*job) error {
 	docs := documents(group)
 	for i, d := range docs {
 		d.SetPosition(t.after + 1 + domain.Position(i))
@@ -153,13 +153,15 @@ func commitTransaction(t *transaction) (certain bool, err error) {
 
 // deliver answers the appends of a group that was committed, and publishes its events
 // to the followers.
-func (l *Log) deliver(after domain.Position, group []*pending) {
+func (l *Log) deliver(after domain.Position, group []*job) {
 	var all []eventstore.Event
-	for _, p := range group {
+	for _, j := range group {
+		p := j.Work
 		events := p.append.At(after)
 		after += domain.Position(len(events))
 		all = append(all, events...)
-		p.done <- outcome{commit: eventstore.Commit{Events: events, Fingerprint: p.append.Command.Fingerprint}}
+		p.commit = eventstore.Commit{Events: events, Fingerprint: p.append.Command.Fingerprint}
+		j.Finish(nil)
 	}
 	l.end = after
 	l.monitor.Reached(after)
@@ -167,10 +169,10 @@ func (l *Log) deliver(after domain.Position, group []*pending) {
 }
 
 // documents returns the documents of a group, in order.
-func documents(group []*pending) []format.Document {
+func documents(group []*job) []format.Document {
 	var docs []format.Document
-	for _, p := range group {
-		docs = append(docs, p.docs...)
+	for _, j := range group {
+		docs = append(docs, j.Work.docs...)
 	}
 	return docs
 }

@@ -64,7 +64,7 @@ func (l *Log) write(ctx context.Context, op string, events int, run func(*group)
 	if l.writer == nil {
 		return domain.Errorf(domain.Invalid, "%s: the data folder is opened for reading only", op)
 	}
-	err := l.writer.submit(ctx, events, run)
+	err := l.writer.queue.Do(ctx, job{ctx, events, run})
 	switch {
 	case isRefusal(err):
 		return err

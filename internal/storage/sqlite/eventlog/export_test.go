@@ -46,7 +46,7 @@ func (l *Log) Hold(t testing.TB) (release func()) {
 }
 
 // Queued returns how many jobs wait for the writer.
-func (l *Log) Queued() int { return len(l.writer.queue) }
+func (l *Log) Queued() int { return l.writer.queue.Len() }
 
 // Setting returns a PRAGMA of the writer's connection.
 func (l *Log) Setting(ctx context.Context, pragma string) (value string, err error) {
@@ -58,3 +58,7 @@ func (l *Log) Setting(ctx context.Context, pragma string) (value string, err err
 
 // Published returns the position up to which followers need not read the file.
 func (l *Log) Published() domain.Position { return domain.Position(l.published.Load()) }
+
+// CheckAll checks the log's files as the guard does, and returns what reads then
+// return.
+func (l *Log) CheckAll() error { return l.guard.checkAll() }

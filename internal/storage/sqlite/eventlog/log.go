@@ -69,6 +69,7 @@ func Open(ctx context.Context, dir string, o Options) (*Log, error) {
 	}
 	l := &Log{logger: o.Log, path: path, readers: gate.New("log", clientReaders, ownReaders), closing: make(chan struct{})}
 	l.epoch.Store(&epoch)
+	l.tail.Logger = o.Log
 	if err := l.openReaders(ctx); err != nil {
 		return nil, dbfile.OpenError(ctx, path, err)
 	}
@@ -132,7 +133,7 @@ func (l *Log) close() error {
 	if l.writer != nil {
 		err = l.writer.close()
 	}
-	l.tail.Reset() // wakes the followers, whose next read fails
+	l.tail.Close(dbfile.ErrClosed)
 	return errors.Join(err, l.closeReaders())
 }
 

@@ -43,6 +43,25 @@ func TestLogPassesTheSuite(t *testing.T) {
 	eventstoretest.Run(t, func(t testing.TB) eventstore.Log { return openLog(t, t.TempDir()) })
 }
 
+// The log is out of reach while its file is away.
+func TestLogSurvivesOutages(t *testing.T) {
+	eventstoretest.RunOutage(t, func(t testing.TB) eventstoretest.Failing {
+		dir := t.TempDir()
+		log := openLog(t, dir)
+		move := func(from, to string) {
+			if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+				t.Error(err)
+			}
+			_ = log.CheckAll() // what it finds is what reads return
+		}
+		return eventstoretest.Failing{
+			Log:  log,
+			Fail: func() { move("log.db", "away.db") },
+			Mend: func() { move("away.db", "log.db") },
+		}
+	})
+}
+
 func TestLogIsDurable(t *testing.T) {
 	base := t.TempDir()
 	eventstoretest.RunDurable(t, func(t testing.TB, instance string) (eventstore.Log, func()) {

@@ -4,14 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
-	"time"
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
-	"chirp/internal/outage"
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
@@ -98,39 +95,5 @@ func (l *Log) Hashes(ctx context.Context, positions []domain.Position) (map[doma
 
 // Follow implements eventstore.Log.
 func (l *Log) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
-	return func(yield func([]eventstore.Event, error) bool) {
-		head, err := l.Head(ctx)
-		if err == nil && after > head.Position {
-			err = domain.Errorf(domain.CursorInvalid, "position %d is beyond the end of the log at %d; start over", after, head.Position)
-		}
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		l.tail.Follow(ctx, after, l.readRetrying)(yield)
-	}
-}
-
-// firstRetry is the first pause of a follower that cannot read the log.
-const firstRetry = 10 * time.Millisecond
-
-// readRetrying is ReadAll for followers: it retries while the file cannot be
-// read.
-func (l *Log) readRetrying(ctx context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
-	var unreadable outage.Outage
-	for {
-		events, err := l.ReadAll(ctx, after, limit)
-		if domain.KindOf(err) != domain.Unavailable || errors.Is(err, dbfile.ErrClosed) {
-			unreadable.Ended(l.logger, "the log can be read again")
-			return events, err
-		}
-		tries := unreadable.Failed(l.logger, "the log cannot be read, trying again", err)
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-l.closing:
-			return nil, dbfile.ErrClosed
-		case <-time.After(outage.Delay(firstRetry, tries)):
-		}
-	}
+	return l.tail.Follow(ctx, l, after)
 }

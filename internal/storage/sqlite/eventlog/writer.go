@@ -9,6 +9,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/groupcommit"
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
@@ -22,7 +23,7 @@ func writerPragmas() []string {
 
 const (
 	groupJobs   = 512  // most jobs in one transaction
-	queuedJobs  = 1024 // most jobs in the queue; further callers wait for room
+	queuedJobs  = 1024 // most jobs in the queue
 	groupEvents = 4096 // a group with this many events takes no more jobs
 )
 
@@ -33,8 +34,7 @@ type writer struct {
 	db        *sql.DB
 	conn      *sql.Conn
 	stmts     writeStmts
-	queue     chan *job
-	stop      chan struct{} // closed to stop the writer
+	queue     *groupcommit.Queue[job]
 	stopped   chan struct{} // closed when the writer has stopped
 	committed func([]eventstore.Event)
 	guard     *guard
@@ -46,8 +46,7 @@ type job struct {
 	events int // how many it appends
 	// run writes everything or, if it refuses, nothing. An error that is not a
 	// refusal rolls the transaction back.
-	run  func(*group) error
-	done chan error // receives the outcome; has room for it
+	run func(*group) error
 }
 
 // group is the transaction of several jobs.
@@ -62,7 +61,7 @@ type group struct {
 // each group, before their jobs are answered.
 func openWriter(ctx context.Context, path string, committed func([]eventstore.Event), guard *guard) (_ *writer, err error) {
 	w := &writer{
-		queue: make(chan *job, queuedJobs), stop: make(chan struct{}), stopped: make(chan struct{}),
+		queue: groupcommit.New[job](queuedJobs, dbfile.ErrClosed), stopped: make(chan struct{}),
 		committed: committed, guard: guard,
 	}
 	if w.db, err = dbfile.Open(path, writerPragmas()...); err != nil {
@@ -78,76 +77,34 @@ func openWriter(ctx context.Context, path string, committed func([]eventstore.Ev
 	return w, nil
 }
 
-// submit queues a job and waits for its outcome. If ctx ends it returns at once;
-// a job that is in the queue may then have run, or may still run. An error of a
-// job that wrote nothing, and never will, is eventstore.ErrNotAppended.
-func (w *writer) submit(ctx context.Context, events int, run func(*group) error) error {
-	if err := ctx.Err(); err != nil {
-		return eventstore.NotAppended(err)
-	}
-	j := &job{ctx: ctx, events: events, run: run, done: make(chan error, 1)}
-	select {
-	case w.queue <- j:
-	case <-w.stop:
-		return eventstore.NotAppended(dbfile.ErrClosed)
-	case <-ctx.Done():
-		return eventstore.NotAppended(ctx.Err())
-	}
-	select {
-	case err := <-j.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-w.stopped:
-		select {
-		case err := <-j.done:
-			return err
-		default: // the job got into the queue after the writer had emptied it
-			return eventstore.NotAppended(dbfile.ErrClosed)
-		}
-	}
-}
-
 func (w *writer) loop() {
 	defer close(w.stopped)
-	for {
-		select {
-		case j := <-w.queue:
-			w.commit(w.gather(j))
-		case <-w.stop:
-			for {
-				select {
-				case j := <-w.queue:
-					w.commit(w.gather(j))
-				default:
-					return
-				}
-			}
+	for w.queue.Wait() {
+		if jobs := w.gather(); len(jobs) > 0 { // none if their callers have given up
+			w.commit(jobs)
 		}
 	}
 }
 
-// gather returns the first job and those that are in the queue. It does not wait
-// for more, but first yields to the callers that were just answered, so that
-// their next jobs are in this group rather than the one after it.
-func (w *writer) gather(first *job) []*job {
+// gather takes a group from the queue. It does not wait for more jobs, but first
+// yields to the callers that were just answered, so that their next jobs are in
+// this group rather than the one after it.
+func (w *writer) gather() []*groupcommit.Job[job] {
 	runtime.Gosched()
-	jobs, events := []*job{first}, first.events
-	for len(jobs) < groupJobs && events < groupEvents {
-		select {
-		case j := <-w.queue:
-			jobs, events = append(jobs, j), events+j.events
-		default:
-			return jobs
+	jobs, events := 0, 0
+	return w.queue.Take(func(j job) groupcommit.Choice {
+		if jobs == groupJobs || events >= groupEvents {
+			return groupcommit.Stop
 		}
-	}
-	return jobs
+		jobs, events = jobs+1, events+j.events
+		return groupcommit.Take
+	})
 }
 
 // commit runs jobs in one transaction and answers them. If one of them makes the
 // transaction fail, for a reason that has nothing to do with the disk, commit
 // runs each job in a transaction of its own, so that only that one fails.
-func (w *writer) commit(jobs []*job) {
+func (w *writer) commit(jobs []*groupcommit.Job[job]) {
 	g := &group{writeStmts: &w.stmts, conn: w.conn}
 	outcomes := make([]error, len(jobs))
 	err := w.guard.write(func() (last *lastEvent, err error) {
@@ -164,21 +121,21 @@ func (w *writer) commit(jobs []*job) {
 		w.committed(g.events)
 	}
 	for i, j := range jobs {
-		j.done <- cmp.Or(err, outcomes[i])
+		j.Finish(cmp.Or(err, outcomes[i]))
 	}
 }
 
 // run runs jobs in the group's transaction. It sets the outcome of each, and
 // returns the first error that is not a refusal.
-func (g *group) run(jobs []*job, outcomes []error) error {
+func (g *group) run(jobs []*groupcommit.Job[job], outcomes []error) error {
 	if err := g.readHead.QueryRow().Scan(&g.head); err != nil {
 		return err
 	}
 	for i, j := range jobs {
-		if outcomes[i] = j.ctx.Err(); outcomes[i] != nil {
+		if outcomes[i] = j.Work.ctx.Err(); outcomes[i] != nil { // the caller has given up
 			continue
 		}
-		if outcomes[i] = j.run(g); outcomes[i] != nil && !isRefusal(outcomes[i]) {
+		if outcomes[i] = j.Work.run(g); outcomes[i] != nil && !isRefusal(outcomes[i]) {
 			return outcomes[i]
 		}
 	}
@@ -229,7 +186,7 @@ func (w *writer) rollback() { _, _ = w.stmts.rollback.Exec() }
 // close stops the writer when it has run what is queued, and closes its
 // connection.
 func (w *writer) close() error {
-	close(w.stop)
+	w.queue.Close()
 	<-w.stopped
 	return errors.Join(closeAll(w.stmts.all), w.conn.Close(), w.db.Close())
 }

@@ -1,13 +1,16 @@
 package eventlog
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/eventstore/groupcommit"
 	"chirp/internal/storage/mongodb/format"
 )
 
@@ -38,48 +41,50 @@ func TestGroupsOfAQueue(t *testing.T) {
 		{"one that is larger than a group goes alone", []string{"1 a", "2 b"}, 2 * groupBytes, []string{"1", "2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			q := queue{changed: make(chan struct{}, 1)}
-			for _, text := range c.queue {
-				q.add(waiting(text, c.bytes))
-			}
-			var got []string
-			for !q.empty() {
-				var commands []string
-				for _, p := range q.take() {
-					commands = append(commands, p.append.Command.ID)
+			synctest.Test(t, func(t *testing.T) {
+				l := &Log{queue: groupcommit.New[*pending](10, nil)}
+				for _, text := range c.queue {
+					enqueue(l, waiting(text, c.bytes))
+					synctest.Wait() // so that they are in this order
 				}
-				got = append(got, strings.Join(commands, " "))
-			}
-			if !slices.Equal(got, c.want) {
-				t.Errorf("got groups %q, want %q", got, c.want)
-			}
+				var got []string
+				for l.queue.Len() > 0 {
+					var commands []string
+					for _, j := range l.nextGroup() {
+						commands = append(commands, j.Work.append.Command.ID)
+						j.Finish(nil)
+					}
+					got = append(got, strings.Join(commands, " "))
+				}
+				if !slices.Equal(got, c.want) {
+					t.Errorf("got groups %q, want %q", got, c.want)
+				}
+			})
 		})
 	}
 }
 
-func TestAGroupIsBounded(t *testing.T) {
-	q := queue{changed: make(chan struct{}, 1)}
-	const appends = groupEvents + 10
-	for i := range appends {
-		q.add(waiting(fmt.Sprintf("c%d s%d", i, i), 1))
-	}
-	if first, second := len(q.take()), len(q.take()); first != groupEvents || second != appends-groupEvents {
-		t.Errorf("got groups of %d and %d, want %d and %d", first, second, groupEvents, appends-groupEvents)
-	}
+// enqueue appends in a goroutine, which ends when the append is finished.
+func enqueue(l *Log, p *pending) {
+	go func() { _ = l.queue.Do(context.Background(), p) }()
 }
 
-func TestAnAppendWhoseCallerGaveUpLeavesTheQueue(t *testing.T) {
-	q := queue{changed: make(chan struct{}, 1)}
-	one, other := waiting("1 a", 1), waiting("2 b", 1)
-	q.add(one)
-	q.add(other)
-	q.remove(one)
-	if got := q.take(); len(got) != 1 || got[0] != other {
-		t.Errorf("got a group of %d, want the other one alone", len(got))
-	}
-	q.remove(other) // is no error
-	q.close()
-	if q.add(one) || q.wait() {
-		t.Error("a closed queue takes an append or has one")
-	}
+func TestAGroupIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const appends = groupEvents + 10
+		l := &Log{queue: groupcommit.New[*pending](appends, nil)}
+		for i := range appends {
+			enqueue(l, waiting(fmt.Sprintf("c%d s%d", i, i), 1))
+		}
+		synctest.Wait()
+		for i, want := range []int{groupEvents, appends - groupEvents} {
+			group := l.nextGroup()
+			if len(group) != want {
+				t.Errorf("group %d: got %d appends, want %d", i, len(group), want)
+			}
+			for _, j := range group {
+				j.Finish(nil)
+			}
+		}
+	})
 }
