@@ -19,9 +19,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Main(m)) }
 
-// TestStory starts the server as main does, on a new store of either kind, and
-// tells what its users and operators do with it, each part with users of its
-// own.
+// TestStory starts the server as main does, on a new store of either kind, and does
+// what its users and operators do, each part with users of its own.
 func TestStory(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Serve(t, func(ctx context.Context, log io.Writer) error {

@@ -124,8 +124,8 @@ type AnswerError struct {
 	Extensions struct{ Code string }
 }
 
-// leads reports whether a path leads through data, to something or to the null
-// that stands for it.
+// leads reports whether a path leads through data, to a value or to a null on the
+// way to it.
 func leads(data json.RawMessage, path []any) bool {
 	if len(path) == 0 || string(data) == "null" {
 		return len(data) > 0

@@ -51,7 +51,7 @@ func TestReadinessKnowsTheLiveHub(t *testing.T) {
 		want("after the lag bound", "a page is damaged")
 		broken.Store(false)
 		pass(10 * time.Second)
-		want("once it is mended", "")
+		want("once it is repaired", "")
 		a.hub.Close()
 		time.Sleep(time.Second) // for goroutines that sleep
 	})

@@ -171,7 +171,7 @@ func TestAuthenticatorChecksWhatItSaved(t *testing.T) {
 		{"another password", password + "!", ann, false},
 		{"no password", "", ann, false},
 		{"a user without a credential", password, bob, false},
-		{"nobody", password, "", false},
+		{"unknown", password, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got, err := a.CheckPassword(ctx, c.user, c.password); err != nil || got != c.want {
@@ -186,7 +186,7 @@ func TestAuthenticatorChecksWhatItSaved(t *testing.T) {
 			}
 			wantKind(t, "LogIn", err, domain.Unauthenticated)
 			if err != nil && err.Error() != "the username or the password is wrong" {
-				t.Errorf("LogIn: got message %q, which tells cases apart", err)
+				t.Errorf("LogIn: got message %q, which reveals why it was refused", err)
 			}
 		})
 	}
@@ -294,7 +294,7 @@ func TestEveryRefusalCostsALookUpAndAHash(t *testing.T) {
 	if err := a.Save(t.Context(), ann, password); err != nil {
 		t.Fatal(err)
 	}
-	for name, user := range map[string]domain.UserID{"a wrong password": ann, "a user without a credential": bob, "nobody": ""} {
+	for name, user := range map[string]domain.UserID{"a wrong password": ann, "a user without a credential": bob, "no user": ""} {
 		t.Run(name, func(t *testing.T) {
 			looked := m.lookUps
 			var before, after runtime.MemStats

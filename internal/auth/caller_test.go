@@ -37,7 +37,7 @@ func TestAuthenticateDistinguishesCallers(t *testing.T) {
 		subject      string
 		kind         domain.Kind // of the error, 0 for none
 	}{
-		{"nobody", "", tokens, "", "", 0},
+		{"no token", "", tokens, "", "", 0},
 		{"a user by a token issued here", "Bearer " + issue(t, own, bob), tokens, bob, "", 0},
 		{"a user with an external token", external("ann@issuer"), tokens, ann, "ann@issuer", 0},
 		{"an external identity without an account", external("bob@issuer"), tokens, "", "bob@issuer", 0},

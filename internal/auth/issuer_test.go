@@ -74,11 +74,11 @@ func TestExternalTokensThatAreNotValid(t *testing.T) {
 		{"issued in the future", key.Sign(t, good, change{"iat": noon.Add(time.Hour).Unix()}), "not valid"},
 		{"for another audience", key.Sign(t, good, change{"aud": "another-api"}), "not valid"},
 		{"for an audience that begins as ours", key.Sign(t, good, change{"aud": audience + "2"}), "not valid"},
-		{"for nobody", key.Sign(t, good, change{"aud": nil}), "not valid"},
+		{"without an audience", key.Sign(t, good, change{"aud": nil}), "not valid"},
 		{"of another issuer", key.Sign(t, good, change{"iss": "https://other.example"}), "not valid"},
 		{"of an issuer with a slash more", key.Sign(t, good, change{"iss": i.URL + "/"}), "not valid"},
 		{"of no issuer", key.Sign(t, good, change{"iss": nil}), "not valid"},
-		{"about nobody", key.Sign(t, good, change{"sub": nil}), "not valid"},
+		{"without a subject", key.Sign(t, good, change{"sub": nil}), "not valid"},
 		{"about a subject of 256 bytes", key.Sign(t, good, change{"sub": strings.Repeat("x", 256)}), "not valid"},
 		{"about a subject with a NUL", key.Sign(t, good, change{"sub": "a\x00"}), "not valid"},
 		{"about a subject with half a character", key.Sign(t, good, change{"sub": json.RawMessage(`"ada\ud83d"`)}), "not valid"},
@@ -102,7 +102,7 @@ func TestExternalTokensThatAreNotValid(t *testing.T) {
 			who, _, err := issuer.Verify(t.Context(), c.token)
 			wantKind(t, "Verify", err, domain.Unauthenticated)
 			if who != (domain.Identity{}) || err != nil && !strings.Contains(err.Error(), c.says) {
-				t.Errorf("Verify: got %+v, error %v; want nobody, and %q", who, err, c.says)
+				t.Errorf("Verify: got %+v, error %v; want no one, and %q", who, err, c.says)
 			}
 		})
 	}

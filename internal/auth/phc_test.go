@@ -13,7 +13,7 @@ func FuzzParseHash(f *testing.F) {
 			return
 		}
 		if h.String() != s {
-			t.Fatalf("parseHash %q: gives %q back", s, h)
+			t.Fatalf("parseHash %q: formats as %q", s, h)
 		}
 		if h.memory < 8*uint32(h.lanes) || h.memory > maxMemory || h.passes < 1 || h.passes > maxPasses || h.lanes < 1 || h.lanes > maxLanes {
 			t.Fatalf("parseHash %q: got %+v beyond the bounds", s, h.params)

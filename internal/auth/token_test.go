@@ -94,7 +94,7 @@ func TestATokenIsValidForItsLifetime(t *testing.T) {
 	}
 }
 
-// claims returns the claims of a valid token, for a test to spoil.
+// claims returns the claims of a valid token, which tests then make invalid.
 func claims() jwt.MapClaims {
 	return jwt.MapClaims{
 		"iss": "chirp", "aud": []string{"chirp"}, "sub": string(ann),
@@ -205,11 +205,11 @@ func TestAnAmbiguousTokenIsNotValid(t *testing.T) {
 	good := `{"iss":"chirp","aud":["chirp"],"sub":"` + string(ann) + `","iat":1740830400,"exp":1740834000}`
 	for _, c := range []struct{ name, header, claims string }{
 		{"two subjects", header, strings.Replace(good, `"sub"`, `"sub":"`+string(bob)+`","sub"`, 1)},
-		{"a Sub besides", header, strings.Replace(good, `"sub"`, `"Sub":"`+string(bob)+`","sub"`, 1)},
+		{"a Sub as well", header, strings.Replace(good, `"sub"`, `"Sub":"`+string(bob)+`","sub"`, 1)},
 		{"a Sub in its place", header, strings.Replace(good, `"sub"`, `"Sub"`, 1)},
-		{"a ſub besides", header, strings.Replace(good, `"sub"`, `"ſub":"`+string(bob)+`","sub"`, 1)},
+		{"a ſub as well", header, strings.Replace(good, `"sub"`, `"ſub":"`+string(bob)+`","sub"`, 1)},
 		{"two times to expire", header, strings.Replace(good, `"exp"`, `"exp":1,"exp"`, 1)},
-		{"an EXP besides", header, strings.Replace(good, `"exp"`, `"EXP":1840834000,"exp"`, 1)},
+		{"an EXP as well", header, strings.Replace(good, `"exp"`, `"EXP":1840834000,"exp"`, 1)},
 		{"two methods", `{"alg":"none","alg":"HS256"}`, good},
 		{"something after the claims", header, good + "}"},
 	} {
@@ -281,10 +281,10 @@ func TestAuthenticateReadsTheHeader(t *testing.T) {
 func TestCaller(t *testing.T) {
 	ctx := t.Context()
 	if got, ok := auth.Caller(ctx); ok || got != "" {
-		t.Errorf("Caller of a bare context: got %q, %t; want nobody", got, ok)
+		t.Errorf("Caller of a context without one: got %q, %t; want none", got, ok)
 	}
 	if got, ok := auth.Caller(auth.WithCaller(ctx, "")); ok || got != "" {
-		t.Errorf("Caller of nobody: got %q, %t; want nobody", got, ok)
+		t.Errorf("Caller of a context with an empty one: got %q, %t; want none", got, ok)
 	}
 	ctx = auth.WithCaller(ctx, ann)
 	if got, ok := auth.Caller(ctx); !ok || got != ann {

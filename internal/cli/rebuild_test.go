@@ -40,7 +40,7 @@ func TestInterruptedRebuildContinues(t *testing.T) {
 		interrupting := &progressBar{out: writerFunc(func() { interrupt() }), terminal: true}
 		err = rebuild(ctx, cfg, io.Discard, interrupting, quiet)
 		if !errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), "interrupted at event 2 of 7") {
-			t.Errorf("a rebuild that was interrupted gave %v, want that it can continue from event 2 of 7", err)
+			t.Errorf("rebuild, interrupted: got %v, want ErrInterrupted at event 2 of 7", err)
 		}
 		var out strings.Builder
 		if err := rebuild(t.Context(), cfg, &out, bar, quiet); err != nil {
@@ -90,10 +90,10 @@ func TestRebuildSaysWhatIsWrong(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a folder that is not there":  {[]string{"--data", filepath.Join(dir, "none")}, "does not exist"},
-		"a folder without a store":    {[]string{"--data", dir}, "holds no log"},
-		"a file in place of a folder": {[]string{"--data", os.Args[0]}, "is a file"},
-		"a threshold that cannot be":  {[]string{"--data", dir, "--celebrity-threshold", "0"}, "less than 1"},
+		"a folder that is not there": {[]string{"--data", filepath.Join(dir, "none")}, "does not exist"},
+		"a folder without a store":   {[]string{"--data", dir}, "holds no log"},
+		"a file instead of a folder": {[]string{"--data", os.Args[0]}, "is a file"},
+		"a threshold that cannot be": {[]string{"--data", dir, "--celebrity-threshold", "0"}, "less than 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, err := Parse(slices.Concat([]string{"rebuild"}, c.args), io.Discard)
@@ -101,7 +101,7 @@ func TestRebuildSaysWhatIsWrong(t *testing.T) {
 				err = rebuild(t.Context(), cfg, io.Discard, newProgressBar(io.Discard), slog.New(slog.DiscardHandler))
 			}
 			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("rebuild gave %v, want an error that says %q", err, c.want)
+				t.Errorf("rebuild: got %v, want an error with %q", err, c.want)
 			}
 		})
 	}

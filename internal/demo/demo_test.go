@@ -66,7 +66,7 @@ func (w *world) events() []eventstore.Event {
 	return events
 }
 
-// told returns what an event says, and when.
+// told returns the time and the contents of an event.
 func told(e eventstore.Event) string {
 	return fmt.Sprint(e.RecordedAt, e.Type, e.Stream, string(e.Data), e.Actor)
 }
@@ -91,10 +91,10 @@ func TestFillIsTheSameEachTime(t *testing.T) {
 
 func TestFillRefusesAStoreWithOtherEvents(t *testing.T) {
 	for name, before := range map[string][]command.RegisterUser{
-		"of another":                       {{Username: "Ann", Password: "a password"}},
-		"of one with a name of the demo's": {{Username: "HarbourBell", Password: "a password"}, {Username: "Ann", Password: "a password"}},
-		"of one who knows its command ids": {{Meta: command.Meta{CommandID: "demo/register"}, Username: "Ann", Password: "a password"}},
-		"where the second name is taken":   {{Meta: command.Meta{CommandID: "demo/register"}, Username: "HarbourBell", Password: "a password"}, {Username: "Maren_K", Password: "a password"}},
+		"of another":                         {{Username: "Ann", Password: "a password"}},
+		"of one with a name of the demo's":   {{Username: "HarbourBell", Password: "a password"}, {Username: "Ann", Password: "a password"}},
+		"of a user who used its command ids": {{Meta: command.Meta{CommandID: "demo/register"}, Username: "Ann", Password: "a password"}},
+		"where the second name is taken":     {{Meta: command.Meta{CommandID: "demo/register"}, Username: "HarbourBell", Password: "a password"}, {Username: "Maren_K", Password: "a password"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -46,7 +46,7 @@ func TestLinesBecomeTextsWithAnAuthor(t *testing.T) {
 			}
 		}
 		if cared == 0 {
-			t.Errorf("nobody cares for %s", l.topic)
+			t.Errorf("no one cares for %s", l.topic)
 		}
 		for range 50 {
 			text := l.text(r)

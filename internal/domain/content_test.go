@@ -16,8 +16,8 @@ import (
 	"chirp/internal/domain"
 )
 
-// vector is a text with what ParseContent makes of it, or why it refuses it. The
-// web client's tests read the same file.
+// vector is a text and what ParseContent must return for it. The web client's tests
+// read the same file.
 type vector struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
@@ -165,7 +165,7 @@ func TestNormalFormCAddsNothing(t *testing.T) {
 		row := strings.Repeat(string(r), 31)
 		for _, text := range []string{"a" + row, string(r) + marks, "\u1100" + row + marks, "\uac00" + row} {
 			if kept, err := domain.ParseContent(text); err == nil && strings.ContainsRune(string(kept), '\u034f') {
-				t.Errorf("%U: got %+q of %+q, with a U+034F that nobody wrote", r, kept, text)
+				t.Errorf("%U: got %+q of %+q, with a U+034F that is not in the text", r, kept, text)
 			}
 		}
 	}

@@ -28,7 +28,7 @@ func TestHashEvent(t *testing.T) {
 			t.Errorf("%s: got %d, want another hash", name, other)
 		}
 	}
-	// Stored beside checkpoints and given out in cursors: it must not change.
+	// Checkpoints and cursors contain the hash, so it must not change.
 	if want := domain.EventHash(8279605401705075947); h != want {
 		t.Errorf("got %d, want %d as ever", h, want)
 	}

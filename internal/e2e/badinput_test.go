@@ -104,7 +104,7 @@ func badAccounts(url string) []refusal {
 		{"a short password", nobody, apitest.RegisterDocument, account("Cid", "short"), "BAD_USER_INPUT", "8 to 1024"},
 		{"a long password", nobody, apitest.RegisterDocument, account("Cid", strings.Repeat("x", 1025)), "BAD_USER_INPUT", "8 to 1024"},
 		{"a wrong password", nobody, logIn, account("Ann", "wrong horse"), "UNAUTHENTICATED", ""},
-		{"a log-in under a name that nobody has", nobody, logIn, account("Nobody", apitest.Password), "UNAUTHENTICATED", ""},
+		{"a log-in with an unknown name", nobody, logIn, account("Nobody", apitest.Password), "UNAUTHENTICATED", ""},
 	}
 }
 
@@ -114,16 +114,16 @@ func badTargets(ann apitest.API, users []apitest.User, chirp string) []refusal {
 	return []refusal{
 		{"a follow of oneself", ann, apitest.FollowDocument, id(users[0].ID), "BAD_USER_INPUT", "yourself"},
 		{"a second follow", ann, apitest.FollowDocument, id(users[1].ID), "ALREADY_FOLLOWING", ""},
-		{"a follow of nobody", ann, apitest.FollowDocument, id(unknownUser), "NOT_FOUND", unknownUser},
+		{"a follow of no user", ann, apitest.FollowDocument, id(unknownUser), "NOT_FOUND", unknownUser},
 		{"a follow of a chirp", ann, apitest.FollowDocument, id(chirp), "BAD_USER_INPUT", "not a user id"},
 		{"a follow of a name", ann, apitest.FollowDocument, id("Bob"), "BAD_USER_INPUT", "not a user id"},
-		{"an unfollow of nobody", ann, apitest.UnfollowDocument, id(unknownUser), "NOT_FOUND", unknownUser},
+		{"an unfollow of no user", ann, apitest.UnfollowDocument, id(unknownUser), "NOT_FOUND", unknownUser},
 		{"an unfollow of a user who is not followed", users[1].At(ann.URL), apitest.UnfollowDocument, id(users[0].ID), "NOT_FOLLOWING", ""},
 		{"a node of an unknown kind", ann, node, apitest.Vars{"id": "thing_01h455vb4pex5vsknk084sn02q"}, "BAD_USER_INPUT", "is not an id"},
 		{"a user as a chirp", ann, chirpByID, apitest.Vars{"id": users[0].ID}, "BAD_USER_INPUT", "not a chirp id"},
 		{"a user by id and name", ann, `query($id: ID!) { user(id: $id, username: "Ann") { id } }`, apitest.Vars{"id": users[0].ID}, "BAD_USER_INPUT", ""},
-		{"a chirp posted by nobody", apitest.API{URL: ann.URL}, apitest.PostDocument, apitest.Vars{"content": "a"}, "UNAUTHENTICATED", "token"},
-		{"the feed of nobody", apitest.API{URL: ann.URL}, apitest.FeedDocument, nil, "UNAUTHENTICATED", "token"},
+		{"a chirp without a token", apitest.API{URL: ann.URL}, apitest.PostDocument, apitest.Vars{"content": "a"}, "UNAUTHENTICATED", "token"},
+		{"the feed without a token", apitest.API{URL: ann.URL}, apitest.FeedDocument, nil, "UNAUTHENTICATED", "token"},
 	}
 }
 
@@ -175,7 +175,7 @@ func badTokens(t testing.TB, p apitest.Place, ann apitest.User, url string) []re
 		{"an expired token", token(old, ann.ID), apitest.PostDocument, post, "UNAUTHENTICATED", "expired"},
 		{"a token of another server", token(foreign, ann.ID), apitest.PostDocument, post, "UNAUTHENTICATED", ""},
 		{"a token that is none", apitest.API{URL: url, Token: "x.y.z"}, apitest.PostDocument, post, "UNAUTHENTICATED", ""},
-		{"a token of nobody", token(good, unknownUser), apitest.PostDocument, post, "UNAUTHENTICATED", unknownUser},
+		{"a token of no user", token(good, unknownUser), apitest.PostDocument, post, "UNAUTHENTICATED", unknownUser},
 	}
 }
 

@@ -40,7 +40,7 @@ func TestNothingIsLostOrDoneTwiceThroughKills(t *testing.T) {
 				server = killAndRestart(t, random, server, start, l)
 			}
 			enough := l.acknowledged() + 50
-			apitest.Eventually(t, "the load goes on after the last kill", func() bool { return l.acknowledged() >= enough || t.Failed() })
+			apitest.Eventually(t, "the load continues after the last kill", func() bool { return l.acknowledged() >= enough || t.Failed() })
 		})
 		server.Terminate(t)
 		feed := checkEnd(t, p, l, watch, setUp, start)
@@ -118,7 +118,7 @@ func killAndRestart(t testing.TB, random *rand.Rand, server *apitest.Process, st
 	t.Helper()
 	if random.IntN(4) > 0 {
 		enough := l.acknowledged() + 1 + random.IntN(100)
-		apitest.Eventually(t, "the load goes on", func() bool { return l.acknowledged() >= enough || t.Failed() })
+		apitest.Eventually(t, "the load continues", func() bool { return l.acknowledged() >= enough || t.Failed() })
 	}
 	time.Sleep(time.Duration(random.IntN(100_000)) * time.Microsecond)
 	server.Kill()

@@ -22,7 +22,7 @@ const lostCredentials = "has lost credentials"
 // marked waits until the log's document records that there are credentials.
 func marked(t testing.TB, db *mongo.Database) {
 	t.Helper()
-	apitest.Eventually(t, "the log's document keeps that there are credentials", func() bool {
+	apitest.Eventually(t, "the log's document records that there are credentials", func() bool {
 		there := bson.D{{Key: "$exists", Value: true}}
 		return db.Collection("log").FindOne(t.Context(), bson.D{{Key: "passwords.user", Value: there}, {Key: "secret", Value: true}}).Err() == nil
 	})
@@ -59,7 +59,7 @@ func wantLost(t *testing.T, p apitest.Place, db *mongo.Database) string {
 func wantUnavailable(t testing.TB, what string, err error) {
 	t.Helper()
 	if apitest.Code(err) != "UNAVAILABLE" || !strings.Contains(err.Error(), "the operator") {
-		t.Errorf("%s: got %v, want UNAVAILABLE and that the operator must mend it", what, err)
+		t.Errorf("%s: got %v, want UNAVAILABLE and a mention of the operator", what, err)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestLostCredentialsAreNotMistakenForNone(t *testing.T) {
 			wantUnavailable(t, "log-in", err)
 			_, err = (apitest.API{URL: s.URL}).Register(t.Context(), "cid")
 			wantUnavailable(t, "registration", err)
-			apitest.Must(ann.At(s.URL).Post(t.Context(), "posts go on", ""))(t)
+			apitest.Must(ann.At(s.URL).Post(t.Context(), "posts still work", ""))(t)
 			wantLost(t, p, db)
 
 			if c.renamed { // the restoration, as it was advised
@@ -163,7 +163,7 @@ func TestServerContinuesWithoutCredentialsWhenTold(t *testing.T) {
 	said := wantLost(t, p, db)
 	advice := regexp.MustCompile(`db\.log\.updateOne\(\{_id: "log"\}, \{\$unset: \{(\w+): ""\}\}\)`).FindAllStringSubmatch(strings.ReplaceAll(said, `\"`, `"`), -1)
 	if len(advice) != 2 {
-		t.Fatalf("the start says %q, want how to go on without the credentials and without the secret", said)
+		t.Fatalf("the start says %q, want how to continue without the credentials and without the secret", said)
 	}
 	s.Terminate(t)
 	for _, a := range advice {

@@ -82,7 +82,7 @@ func overSocket(ctx context.Context, a apitest.API, document string) error {
 	return s.Next("1", nil)
 }
 
-// TestMetricsShowWhoWaits looks for the numbers from which an operator sees that
+// TestMetricsShowWhoWaits looks for the numbers that show an operator that
 // clients crowd the store.
 func TestMetricsShowWhoWaits(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {

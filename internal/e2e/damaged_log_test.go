@@ -366,7 +366,7 @@ func TestGracefulStopsUnderLoadLeaveNoTransactionOpen(t *testing.T) {
 	l.run(t, 8, 1, func() {
 		for range 4 {
 			enough := l.acknowledged() + 40
-			apitest.Eventually(t, "the load goes on", func() bool { return l.acknowledged() >= enough || t.Failed() })
+			apitest.Eventually(t, "the load continues", func() bool { return l.acknowledged() >= enough || t.Failed() })
 			s.Terminate(t)
 			var status struct {
 				Transactions struct {

@@ -44,16 +44,16 @@ func newBackedUp(t *testing.T, p apitest.Place) *backedUp {
 	return h
 }
 
-// goOn runs a server for some more chirps.
-func (h *backedUp) goOn(t *testing.T, chirps int) {
+// postMore runs a server and posts some more chirps.
+func (h *backedUp) postMore(t *testing.T, chirps int) {
 	t.Helper()
 	s := apitest.Start(t, h.Place)
 	posted(t, h.bob.At(s.URL), "other", chirps)
 	s.Terminate(t)
 }
 
-// wantServed checks that a server on the store shows what is in the log, and
-// takes more.
+// wantServed checks that a server on the store shows what is in the log, and accepts
+// more.
 func (h *backedUp) wantServed(t *testing.T) {
 	t.Helper()
 	s := apitest.Start(t, h.Place)
@@ -86,7 +86,7 @@ type harm struct {
 // restores is the harm that restoring a backup does, on both stores.
 var restores = []harm{
 	{"the log is older", func(t *testing.T, h *backedUp) { h.log() }, "at position 12", false},
-	{"the log is older and went on", func(t *testing.T, h *backedUp) { h.log(); h.goOn(t, 9); h.late() }, "another event", false},
+	{"the log is older and went on", func(t *testing.T, h *backedUp) { h.log(); h.postMore(t, 9); h.late() }, "another event", false},
 	{"the views are older", func(t *testing.T, h *backedUp) { h.views() }, "", false},
 }
 
@@ -138,7 +138,7 @@ func (c harm) test(t *testing.T, p apitest.Place) {
 	if c.rows {
 		return
 	}
-	h.goOn(t, 2) // the numbers of the generations are others now
+	h.postMore(t, 2) // the numbers of the generations are others now
 	h.late = backUp(t, p, ofTheViews)
 	c.do(t, h)
 	h.wantServed(t)

@@ -53,10 +53,10 @@ func TestDemoFillsAnEmptyStore(t *testing.T) {
 			t.Errorf("got %d users and %d chirps on a page of 100, want 25 and 100", users, chirps)
 		}
 		if first := got.RecentUsers.Edges[24].Node; first.FollowerCount != 24 || !first.IsCelebrity {
-			t.Errorf("the first of the people is %+v, want a celebrity whom all others follow", first)
+			t.Errorf("the first user is %+v, want a celebrity whom all others follow", first)
 		}
 		if !strings.Contains(s.Log.String(), "password="+demo.Password) {
-			t.Errorf("the log does not tell the password:\n%s", s.Log.String())
+			t.Errorf("the log does not show the password:\n%s", s.Log.String())
 		}
 		var in struct{ LogIn struct{ Token string } }
 		err := seen.Do(t.Context(), `mutation($name: String!, $password: String!) { logIn(input: {username: $name, password: $password}) { token } }`,
@@ -111,7 +111,7 @@ func TestDemoContinuesInItsStore(t *testing.T) {
 		s.Terminate(t)
 		s = apitest.Start(t, p, "--demo")
 		if !strings.Contains(s.Log.String(), "password="+demo.Password) {
-			t.Errorf("the log does not tell the password again:\n%s", s.Log.String())
+			t.Errorf("the log does not show the password again:\n%s", s.Log.String())
 		}
 		c := apitest.API{URL: s.URL}
 		var in struct{ LogIn struct{ Token string } }
@@ -119,7 +119,7 @@ func TestDemoContinuesInItsStore(t *testing.T) {
 			t.Errorf("log in: %v", err)
 		}
 		log := p.EventLog(t)
-		apitest.Eventually(t, "the demo goes on posting", func() bool {
+		apitest.Eventually(t, "the demo keeps posting", func() bool {
 			more, err := log.ReadAll(t.Context(), domain.Position(filled), 100)
 			return err == nil && slices.ContainsFunc(more, func(e eventstore.Event) bool { return time.Since(e.RecordedAt) < time.Minute })
 		})
@@ -139,7 +139,7 @@ func TestKilledDemoContinues(t *testing.T) {
 	})
 }
 
-// checkDemo checks that all of the demo's past is there, once.
+// checkDemo checks that all of the demo's history is there, once.
 func checkDemo(t *testing.T, p apitest.Place) {
 	t.Helper()
 	types, commands := map[string]int{}, map[string]bool{}

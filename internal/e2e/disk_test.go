@@ -60,7 +60,7 @@ func TestStoreThatRefusesWritesIsNoticed(t *testing.T) {
 				t.Errorf("/metrics counts %d appends that failed, want every one", n)
 			}
 			s.free(t, server)
-			apitest.Ready(t, server.URL) // though nobody writes
+			apitest.Ready(t, server.URL) // although no client writes
 			if n := metric(t, server.URL, "chirp_store_writable"); n != 1 || !strings.Contains(server.Log.String(), "the store can be written again") {
 				t.Errorf("got chirp_store_writable %d and the log\n%s\nwant 1 and that it can be written again", n, server.Log.String())
 			}

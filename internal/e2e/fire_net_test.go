@@ -49,7 +49,7 @@ func TestLostHistoryIsCaughtUpByPosition(t *testing.T) {
 			t.Error(err)
 		}
 		enough := watch.count() + 50
-		apitest.Eventually(t, "the live feed goes on", func() bool { return watch.count() >= enough || t.Failed() })
+		apitest.Eventually(t, "the live feed continues", func() bool { return watch.count() >= enough || t.Failed() })
 	})
 	apitest.Ready(t, suspended.URL)
 	suspended.Terminate(t)
@@ -83,7 +83,7 @@ func TestNothingIsLostOrDoneTwiceOnABadNetwork(t *testing.T) {
 			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
 			[]func(){bad.cut, bad.halfClose, func() { bad.stall(time.Duration(random.IntN(8000)) * time.Millisecond) }}[i%3]()
 			enough := l.acknowledged() + 20
-			apitest.Eventually(t, "the load goes on", func() bool { return l.acknowledged() >= enough || t.Failed() })
+			apitest.Eventually(t, "the load continues", func() bool { return l.acknowledged() >= enough || t.Failed() })
 		}
 	})
 	server.Terminate(t)
@@ -92,7 +92,7 @@ func TestNothingIsLostOrDoneTwiceOnABadNetwork(t *testing.T) {
 		rounds, len(l.facts), l.repeats.Load(), len(feed), watch.connections.Load())
 }
 
-// proxy forwards connections to an address, as badly as it is told to.
+// proxy forwards connections to an address, with the faults that a test sets.
 type proxy struct {
 	addr  string
 	to    string

@@ -45,7 +45,7 @@ func TestNothingIsLostOrDoneTwiceUnderFire(t *testing.T) {
 			began := time.Now()
 			misfortune.strike(t)
 			enough := l.acknowledged() + 20
-			apitest.Eventually(t, "the load goes on after: "+misfortune.name, func() bool { return l.acknowledged() >= enough || t.Failed() })
+			apitest.Eventually(t, "the load continues after: "+misfortune.name, func() bool { return l.acknowledged() >= enough || t.Failed() })
 			t.Logf("%s: %d mutations acknowledged, %d sends repeated; the load went on %s after the beginning",
 				misfortune.name, l.acknowledged(), l.repeats.Load(), time.Since(began).Round(time.Millisecond))
 		}

@@ -18,8 +18,8 @@ import (
 // TestRebuildOfAnImportedHistory loads the log of a network with chirp import
 // and rebuilds its views twice: first alone, then beside a server under load,
 // which must answer every read. CHIRP_TEST_HISTORY_USERS is the number of users.
-// The network is that of shared/data if that lies beside the checkout, and
-// otherwise generated.
+// The network is that of the folder shared/data next to the checkout if there is
+// one, and generated otherwise.
 func TestRebuildOfAnImportedHistory(t *testing.T) {
 	file := history(t, fromEnv(t, "CHIRP_TEST_HISTORY_USERS", 200))
 	// One after the other, because times are measured.
@@ -73,7 +73,7 @@ func rebuildImported(t *testing.T, p apitest.Place, file string) {
 		var readers sync.WaitGroup
 		readers.Go(func() { readAndReconnect(t, users, url, stop) })
 		enough := l.acknowledged() + 50
-		apitest.Eventually(t, "the load goes on", func() bool { return l.acknowledged() >= enough || t.Failed() })
+		apitest.Eventually(t, "the load continues", func() bool { return l.acknowledged() >= enough || t.Failed() })
 		before := l.acknowledged()
 		e := carryOut("rebuild", "--celebrity-threshold", "500")
 		if !strings.Contains(e.Out, "Generation 3 of the views serves") {

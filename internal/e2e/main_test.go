@@ -1,6 +1,6 @@
-// Package e2e tests the program as its users and operators meet it: it starts
-// servers and commands as processes, ends them in every way, and takes away
-// what they rest on.
+// Package e2e tests the program as its users and operators use it: it starts servers
+// and commands as processes, stops and kills them, and makes the stores, files and
+// networks that they depend on fail.
 package e2e
 
 import (

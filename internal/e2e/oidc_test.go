@@ -48,7 +48,7 @@ func registerOutside(t *testing.T, a apitest.API, username string) (apitest.User
 	}
 	err := a.Do(t.Context(), registerOutsideDocument, apitest.Vars{"username": username}, &got)
 	if got.RegisterUser.Token != "" {
-		t.Errorf("registering %s gave a token, want none: the issuer's goes on being good", username)
+		t.Errorf("register %s: got a token, want none, because the issuer's stays valid", username)
 	}
 	return apitest.User{ID: got.RegisterUser.User.ID, Username: username, Position: got.RegisterUser.Position}, err
 }
@@ -60,7 +60,7 @@ func viewerID(t *testing.T, a apitest.API) (id string, err error) {
 	return got.Viewer.ID, err
 }
 
-// subjects are such as an attacker could choose at a careless issuer.
+// subjects are names that an attacker could choose at a careless issuer.
 var subjects = []string{"ada", "ADA", "ada ", `{"$gt":""}`, `{"$ne":null}`, "' OR 1=1 --", strings.Repeat("x", 255), "é"}
 
 func TestOutsideIdentitiesHaveAccounts(t *testing.T) {
@@ -72,7 +72,7 @@ func TestOutsideIdentitiesHaveAccounts(t *testing.T) {
 		for i, subject := range subjects {
 			a := o.at(server.URL, subject)
 			if id, err := viewerID(t, a); err != nil || id != "" {
-				t.Fatalf("%q before it registers: got viewer %q, error %v; want nobody", subject, id, err)
+				t.Fatalf("%q before it registers: got viewer %q, error %v; want none", subject, id, err)
 			}
 			u := apitest.Must(registerOutside(t, a, fmt.Sprint("user", i)))(t)
 			ids[subject] = u.ID

@@ -21,9 +21,9 @@ const (
 	otherUID   = 1
 )
 
-// household is a data folder that belongs to the user of a service, and the
-// program where every user can run it. Unless the test runs as root, there is
-// only one user, its own, and what takes two is not tested.
+// household is a data folder that belongs to the user of a service, and the program
+// in a place where every user can run it. Unless the test runs as root, its own user
+// is the only one, and what needs two users is not tested.
 type household struct{ program, dir string }
 
 func newHousehold(t *testing.T) household {
@@ -230,7 +230,7 @@ func TestModeThatExcludesTheOwnerIsReportedWithAdvice(t *testing.T) {
 		}
 		advice := regexp.MustCompile(`(chmod -R \S+) ` + regexp.QuoteMeta(h.dir)).FindStringSubmatch(said[0])
 		if advice == nil {
-			t.Fatalf("got %q, want a command that mends it", said)
+			t.Fatalf("got %q, want a command that repairs it", said)
 		}
 		if out, err := exec.CommandContext(t.Context(), "sh", "-c", advice[0]).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v, %s", advice[0], err, out)
@@ -239,12 +239,12 @@ func TestModeThatExcludesTheOwnerIsReportedWithAdvice(t *testing.T) {
 	}
 }
 
-// giveBack follows the advice to give the folder's files back to their owner.
+// giveBack follows the advice to return the folder's files to their owner.
 func (h household) giveBack(t *testing.T, said string) {
 	t.Helper()
 	follow := regexp.MustCompile(`as root, give the folder's files back: (chown -R \S+ ` + regexp.QuoteMeta(h.dir) + `)`).FindStringSubmatch(said)
 	if follow == nil {
-		t.Fatalf("got %q, want a command that mends it", said)
+		t.Fatalf("got %q, want a command that repairs it", said)
 	}
 	if out, err := exec.CommandContext(t.Context(), "sh", "-c", follow[1]).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v, %s", follow[1], err, out)

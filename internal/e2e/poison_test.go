@@ -42,14 +42,16 @@ func poison(t testing.TB, store app.Storage, author, text string) eventstore.Eve
 	return commit.Events[0]
 }
 
-// mended is a store as a program sees it that can read the newer type.
-type mended struct{ app.Storage }
+// upgraded is a store as a newer program sees it, one that can read the newer type.
+type upgraded struct{ app.Storage }
 
-func (s mended) Log() eventstore.Log { return mendedLog{s.Storage.Log()} }
+func (s upgraded) Log() eventstore.Log { return upgradedLog{s.Storage.Log()} }
 
-type mendedLog struct{ eventstore.Log }
+type upgradedLog struct{ eventstore.Log }
 
-func mend(events []eventstore.Event) []eventstore.Event {
+// readable returns the events with the newer type replaced by one that this program
+// can read.
+func readable(events []eventstore.Event) []eventstore.Event {
 	events = slices.Clone(events)
 	for i := range events {
 		if events[i].Type == newerType {
@@ -59,15 +61,15 @@ func mend(events []eventstore.Event) []eventstore.Event {
 	return events
 }
 
-func (l mendedLog) ReadAll(ctx context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
+func (l upgradedLog) ReadAll(ctx context.Context, after domain.Position, limit int) ([]eventstore.Event, error) {
 	events, err := l.Log.ReadAll(ctx, after, limit)
-	return mend(events), err
+	return readable(events), err
 }
 
-func (l mendedLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
+func (l upgradedLog) Follow(ctx context.Context, after domain.Position) iter.Seq2[[]eventstore.Event, error] {
 	return func(yield func([]eventstore.Event, error) bool) {
 		for events, err := range l.Log.Follow(ctx, after) {
-			if !yield(mend(events), err) {
+			if !yield(readable(events), err) {
 				return
 			}
 		}
@@ -89,7 +91,7 @@ func TestUnreadableEventHaltsTheViewsAndNothingElse(t *testing.T) {
 		apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, reason)
 		wantHalted(t, s, p, at)
 
-		apitest.RegisterAll(t, s.URL, "Cid") // commands and queries go on
+		apitest.RegisterAll(t, s.URL, "Cid") // commands and queries still work
 		if got := apitest.Contents(apitest.Must(ann.Feed(t.Context(), 10))(t)); !slices.Equal(got, []string{"before"}) {
 			t.Errorf("feed while halted: got %q, want only what was before", got)
 		}
@@ -135,7 +137,7 @@ func serveMended(t *testing.T, p apitest.Place) (url string) {
 	var store app.Storage
 	s := apitest.ServeApp(t, func(ctx context.Context) (app.Storage, error) {
 		opened, err := p.OpenToServe(ctx)
-		store = mended{opened}
+		store = upgraded{opened}
 		return store, err
 	}, nil)
 	apitest.Ready(t, s.URL)

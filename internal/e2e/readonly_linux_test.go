@@ -62,9 +62,9 @@ func TestReadOnlyFileSystemIsReported(t *testing.T) {
 	}
 }
 
-// TestReadOnlyFolderIsReported runs commands that only read in a folder that they
-// may not write to but whose files they can read, and follows the advice. What
-// takes two users is tested only as root.
+// TestReadOnlyFolderIsReported runs commands that only read, in a folder that they may
+// read but not write to, and follows the advice. What needs two users is tested only
+// as root.
 func TestReadOnlyFolderIsReported(t *testing.T) {
 	t.Parallel()
 	h := newHousehold(t)

@@ -26,7 +26,7 @@ func TestRebuildBesideAServerUnderLoad(t *testing.T) {
 		l.run(t, 4, rand.Uint64(), func() {
 			for i, threshold := range []string{"2", "100"} {
 				enough := l.acknowledged() + 50
-				apitest.Eventually(t, "the load goes on", func() bool { return l.acknowledged() >= enough || t.Failed() })
+				apitest.Eventually(t, "the load continues", func() bool { return l.acknowledged() >= enough || t.Failed() })
 				out := rebuildBeside(t, p, threshold)
 				if want := regexp.MustCompile(`Generation (\d+) of the views serves: \d+ events in .* celebrities from ` + threshold + ` followers`).FindStringSubmatch(out); want == nil || want[1] != []string{"2", "3"}[i] {
 					t.Errorf("rebuild said %q", out)
@@ -34,7 +34,7 @@ func TestRebuildBesideAServerUnderLoad(t *testing.T) {
 				wantServing(t, p, i+2, threshold)
 			}
 		})
-		apitest.Eventually(t, "the server's projector goes on with the new views", func() bool {
+		apitest.Eventually(t, "the server's projector continues with the new views", func() bool {
 			return strings.Contains(server.Log.String(), "continues with another generation") && strings.Contains(server.Log.String(), "generation=3")
 		})
 		post := apitest.Must(users[0].At(url()).Post(t.Context(), "after the rebuilds", ""))(t)

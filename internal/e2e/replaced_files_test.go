@@ -112,10 +112,10 @@ func TestNoPostIsAcknowledgedIntoALostFile(t *testing.T) {
 		// harm is done while the server runs.
 		harm func(t *testing.T, f *folder)
 		says string
-		// restart reports whether the server must be stopped before mend follows
+		// restart reports whether the server must be stopped before repair follows
 		// the advice, and started again after it.
 		restart bool
-		mend    func(t *testing.T, f *folder)
+		repair  func(t *testing.T, f *folder)
 		// lost reports whether only the copy is left.
 		lost bool
 	}{
@@ -201,8 +201,8 @@ func TestNoPostIsAcknowledgedIntoALostFile(t *testing.T) {
 			if c.restart {
 				f.server.Terminate(t)
 			}
-			if c.mend != nil {
-				c.mend(t, f)
+			if c.repair != nil {
+				c.repair(t, f)
 			}
 			if c.restart {
 				f.start(t)

@@ -8,10 +8,10 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// Nobody should restore a database under a running server. If it happens, open
-// subscriptions must not continue in the other history, and the server must
-// refuse cursors of the undone one.
-func TestDatabaseRestoredUnderAServerMisleadsNobody(t *testing.T) {
+// A database should not be restored under a running server. If it happens, open
+// subscriptions must not continue in the other history, and the server must refuse
+// cursors of the undone one.
+func TestDatabaseRestoredUnderAServerMisleadsNoClient(t *testing.T) {
 	t.Parallel()
 	p := apitest.OnMongoDB(mongotest.URI(t), mongotest.Database(t))
 	s := apitest.Start(t, p)
@@ -35,7 +35,7 @@ func TestDatabaseRestoredUnderAServerMisleadsNobody(t *testing.T) {
 	if e, err := live.NextEdge("f"); apitest.Code(err) != "UNAVAILABLE" {
 		t.Errorf("a subscription over the restore: got %+v and %v, want that it ends with UNAVAILABLE", e, err)
 	}
-	s.Terminate(t) // its log may be refused for good; that is not what is tried here
+	s.Terminate(t) // it may refuse its log from now on, which another test covers
 
 	again := apitest.Start(t, p)
 	ann.URL, bob.URL, ann.ReadAfter = again.URL, again.URL, ""

@@ -13,9 +13,9 @@ import (
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
-// TestSoak sends a mixed load through two servers and checks that what they hold
-// stays flat: goroutines, memory, open files. It takes CHIRP_TEST_SOAK_MINUTES, or
-// twenty seconds.
+// TestSoak sends a mixed load through two servers and checks that their numbers of
+// goroutines and open files and their memory don't grow. It runs for
+// CHIRP_TEST_SOAK_MINUTES, or twenty seconds.
 func TestSoak(t *testing.T) {
 	lasts := time.Duration(fromEnv(t, "CHIRP_TEST_SOAK_MINUTES", 0)) * time.Minute
 	if lasts == 0 {

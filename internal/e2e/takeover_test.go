@@ -47,7 +47,7 @@ func anotherServerTakesOver(t *testing.T, end func(*apitest.Process, testing.TB)
 		apitest.Eventually(t, "the server that is left keeps the views", func() bool { return projects(t, standby.URL) })
 		t.Logf("taken over within %s", time.Since(ended).Round(10*time.Millisecond))
 		enough := l.acknowledged() + 50
-		apitest.Eventually(t, "the load goes on", func() bool { return l.acknowledged() >= enough || t.Failed() })
+		apitest.Eventually(t, "the load continues", func() bool { return l.acknowledged() >= enough || t.Failed() })
 	})
 	events := p.Events(t)
 	feeds := checkFeeds(t, standby.URL, users, events)

@@ -50,7 +50,7 @@ func TestVerifyBesideARunningServer(t *testing.T) {
 		apitest.Must(ann.Follow(t.Context(), users[1].ID, ""))(t)
 		lost := apitest.Must(bob.Post(t.Context(), "one", ""))(t).Position
 		busy, stop := make(chan error, 1), make(chan struct{})
-		go func() { // the server goes on writing
+		go func() { // the server keeps writing
 			for {
 				select {
 				case <-stop:

@@ -19,7 +19,7 @@ import (
 	"chirp/internal/storage/mongodb/storetest"
 )
 
-// TestDocDescribesTheDatabase holds the package's documentation against a
+// TestDocDescribesTheDatabase compares the package's documentation with a
 // database: it has every collection, every field with its type, and every index.
 func TestDocDescribesTheDatabase(t *testing.T) {
 	parsed, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)

@@ -13,7 +13,7 @@ import (
 	"chirp/internal/storage/sqlite"
 )
 
-// TestDocDescribesTheFiles holds the package's documentation against the files:
+// TestDocDescribesTheFiles compares the package's documentation with the files:
 // it has each table, column and index under the name that it has on disk, and
 // the numbers that mark the formats.
 func TestDocDescribesTheFiles(t *testing.T) {

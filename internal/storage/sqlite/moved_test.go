@@ -13,9 +13,9 @@ import (
 	"chirp/internal/storage/sqlite"
 )
 
-// TestAcknowledgedAppendsAreInTheFolderThatMoves moves the folder away and back
-// while appends go on: each that was acknowledged is in it, and none that was
-// refused for certain.
+// TestAcknowledgedAppendsAreInTheFolderThatMoves moves the folder away and back while
+// appends continue. It must hold each that was acknowledged, and none that returned
+// ErrNotAppended.
 func TestAcknowledgedAppendsAreInTheFolderThatMoves(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	store := openStore(t, dir, sqlite.Options{Exclusive: true})

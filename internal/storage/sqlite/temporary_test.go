@@ -13,8 +13,8 @@ import (
 	"chirp/internal/storage/sqlite/dbfile"
 )
 
-// sortMuch is a statement that makes SQLite sort more than the memory that it
-// may use for it, in a file.
+// sortMuch makes SQLite sort more than fits into the memory that it may use, so that
+// it sorts in a file.
 const sortMuch = `PRAGMA cache_size = -1000;
 	CREATE TABLE much AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i, hex(randomblob(32)) AS t FROM n;
 	CREATE INDEX much_by_t ON much (t); DROP TABLE much`
@@ -71,9 +71,9 @@ func wantNil(t *testing.T, err error) {
 	}
 }
 
-// openTemporaries returns the paths of the temporary files of SQLite's that
-// this process has open. They have no name any more, or never had one, and then
-// the system shows a number in its place.
+// openTemporaries returns the paths of SQLite's temporary files that this process has
+// open. Such a file was deleted, or never had a name; then the system shows a number
+// instead.
 func openTemporaries(t *testing.T) (paths []string) {
 	t.Helper()
 	descriptors, _ := filepath.Glob("/proc/self/fd/*")

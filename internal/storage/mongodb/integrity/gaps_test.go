@@ -73,7 +73,7 @@ func TestAGapInTheMiddleIsNoticed(t *testing.T) {
 	defer store.Close()
 	storetest.Eventually(t, "the gap is named after a start", hasProblem(store, missing(8)))
 	putBack(t, db, docs[1:]...)
-	storetest.Eventually(t, "nothing is wrong once everything is put back", soundAgain(store))
+	storetest.Eventually(t, "the log is sound once everything is restored", soundAgain(store))
 	storetest.MustAppend(t, store.Log(), storetest.To("afterwards", 0, "afterwards"))
 	wantGap(t, db, 41, 0)
 }

@@ -14,7 +14,7 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// Hang bounds what must happen in the end. Nothing is judged by it but a hang.
+// Hang bounds waits. It is far longer than anything takes, so that only a hang fails.
 const Hang = time.Minute
 
 // Bounded returns a context that ends with the test, or after Hang.

@@ -23,7 +23,7 @@ func Apart(s readmodel.Store) readmodel.Store {
 	return s
 }
 
-// Learn tells the views that a majority has a checkpoint.
+// Learn makes the views record that a majority has a checkpoint.
 func Learn(s readmodel.Store, generation int, at domain.Position) {
 	s.(*Store).progress.Saw(readmodel.Generation{Number: generation, Checkpoint: readmodel.Checkpoint{Position: at}})
 }

@@ -45,13 +45,13 @@ func TestAppendReturnsWhenItsContextEnds(t *testing.T) {
 	}
 	select {
 	case err := <-witness:
-		t.Errorf("the appends returned no sooner than one whose context goes on, which got error %v", err)
+		t.Errorf("the appends returned no sooner than one whose context did not end, which got error %v", err)
 		witness <- err
 	default:
 	}
 	release()
 	if err := <-witness; err != nil {
-		t.Errorf("Append with a context that goes on: %v", err)
+		t.Errorf("Append with a context that did not end: %v", err)
 	}
 	for i := range callers {
 		if _, err := log.Append(t.Context(), numbered(fmt.Sprint(i), 0)); err != nil {

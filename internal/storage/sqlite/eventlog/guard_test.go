@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// What other programs may do to the log beside a server is no cause for alarm.
-func TestLogIsTakenCareOfBesideAServer(t *testing.T) {
+// Other programs may maintain the log beside a server without it reporting damage.
+func TestLogMaintainedBesideAServerIsSound(t *testing.T) {
 	dir := t.TempDir()
 	log := openLog(t, dir)
 	for i := range 100 {

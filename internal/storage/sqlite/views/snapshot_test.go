@@ -137,7 +137,7 @@ func TestClosedViews(t *testing.T) {
 func TestWriteAheadLogStaysSmall(t *testing.T) {
 	limits := defaultLimits()
 	limits.wal = 256 << 10
-	limits.holdOff = time.Minute // a reader that the machine holds up is waited for
+	limits.holdOff = time.Minute // so that a slow machine does not make the test fail
 	v := openTestStoreWith(t, t.TempDir(), Options{Exclusive: true}, limits)
 	w := serveViews(t, v)
 	fillViews(t, w, 1)
@@ -182,9 +182,9 @@ func TestWriteAheadLogStaysSmall(t *testing.T) {
 	t.Logf("the write-ahead log grew to %d KB", largest>>10)
 }
 
-// TestNoStatementScansATable runs all that there is and asks SQLite how each
-// statement is carried out: what grows with the whole network is only ever
-// searched by an index, and only what is bounded is sorted.
+// TestNoStatementScansATable runs every statement and checks SQLite's query plan: a
+// table that grows with the network is searched only by an index, and only a bounded
+// number of rows is sorted.
 func TestNoStatementScansATable(t *testing.T) {
 	v := openTestStore(t, t.TempDir(), Options{Exclusive: true})
 	w := serveViews(t, v)
