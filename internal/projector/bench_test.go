@@ -92,7 +92,7 @@ func BenchmarkReplay(b *testing.B) {
 		}
 	}
 	w.write()
-	for _, k := range []kind{{"nowhere", func(testing.TB) pair { return pair{views: &nowhere{}} }}, onSQLite, onMongoDB} {
+	for _, k := range []kind{{"nowhere", func(testing.TB) storePair { return storePair{views: &nowhere{}} }}, onSQLite, onMongoDB} {
 		b.Run(k.name, func(b *testing.B) { replay(b, k, w, log) })
 	}
 }

@@ -44,7 +44,7 @@ func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Or
 	return nil
 }
 
-// whole is a size for comparison everything at once.
+// whole is a size for reading everything at once.
 func whole() int { return 10_000 }
 
 func (r *comparison) users(ctx context.Context, next projectortest.Oracle, partial bool) error {

@@ -34,7 +34,7 @@ func allEvents(t testing.TB, log eventstore.Log) []eventstore.Event {
 }
 
 // wantExact waits until the views are at the log's head and compares them.
-func wantExact(t testing.TB, stores pair, threshold int64) {
+func wantExact(t testing.TB, stores storePair, threshold int64) {
 	t.Helper()
 	events := allEvents(t, stores.log)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -74,7 +74,7 @@ func race(t testing.TB, w *world, acts int) {
 }
 
 func TestFeedsAreExactAfterFollowsThatRaceAFanOut(t *testing.T) {
-	onEach(t, func(t *testing.T, stores pair) {
+	onEach(t, func(t *testing.T, stores storePair) {
 		w := newWorld(t, stores.log)
 		w.register(7)
 		w.write()
@@ -87,7 +87,7 @@ func TestFeedsAreExactAfterFollowsThatRaceAFanOut(t *testing.T) {
 }
 
 func TestTwoProjectorsAtOnceKeepFeedsExact(t *testing.T) {
-	onEach(t, func(t *testing.T, stores pair) {
+	onEach(t, func(t *testing.T, stores storePair) {
 		w := newWorld(t, stores.log)
 		w.register(7)
 		w.write()
@@ -131,7 +131,7 @@ func TestStandbyTakesOverFromADeadProjector(t *testing.T) {
 }
 
 func TestFeedsAreExactWhenAUserBecomesACelebrityAndBack(t *testing.T) {
-	onEach(t, func(t *testing.T, stores pair) {
+	onEach(t, func(t *testing.T, stores storePair) {
 		w := newWorld(t, stores.log)
 		w.register(6)
 		w.follow(0, 5) // throughout
@@ -158,7 +158,7 @@ func TestNothingTakesEffectTwiceAfterACrash(t *testing.T) {
 		fault fault
 	}{{"before a call", crashedBefore}, {"after a call", crashedAfter}, {"after a commit without an answer", committed}} {
 		t.Run(c.name, func(t *testing.T) {
-			onEach(t, func(t *testing.T, stores pair) {
+			onEach(t, func(t *testing.T, stores storePair) {
 				first, step := 0, 1
 				if stores.stride > 4 { // slow: different calls for each fault
 					first, step = i, 3
@@ -173,7 +173,7 @@ func TestNothingTakesEffectTwiceAfterACrash(t *testing.T) {
 
 // crashes projects a world in which every kind of batch occurs, with a fault in one
 // call, and reports whether there was such a call.
-func crashes(t *testing.T, stores pair, call int, f fault) bool {
+func crashes(t *testing.T, stores storePair, call int, f fault) bool {
 	w := newWorld(t, stores.log)
 	w.register(5)
 	w.post(4, 3)
@@ -204,7 +204,7 @@ func crashes(t *testing.T, stores pair, call int, f fault) bool {
 }
 
 func TestRestartWithAnotherThresholdChangesNothing(t *testing.T) {
-	onEach(t, func(t *testing.T, stores pair) {
+	onEach(t, func(t *testing.T, stores storePair) {
 		w := newWorld(t, stores.log)
 		w.register(6)
 		crowd(w, 5, 0, 2)

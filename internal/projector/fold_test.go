@@ -65,7 +65,7 @@ func (c foldCase) run(t *testing.T) {
 	w.write()
 	r := &recorder{Store: stores.views}
 	c.limits.Threshold = c.threshold
-	project(t, pair{log: stores.log, views: r}, w, c.limits)
+	project(t, storePair{log: stores.log, views: r}, w, c.limits)
 
 	ignored := cmpopts.IgnoreFields(readmodel.Batch{}, "Profiles", "Chirps")
 	place := cmpopts.IgnoreFields(readmodel.Checkpoint{}, "Event")
@@ -85,7 +85,7 @@ func (c foldCase) run(t *testing.T) {
 }
 
 // project runs a projector until the views are at the world's last event.
-func project(t testing.TB, stores pair, w *world, cfg projector.Config) {
+func project(t testing.TB, stores storePair, w *world, cfg projector.Config) {
 	t.Helper()
 	cfg.Log, cfg.Views, cfg.Holder = stores.log, stores.views, "test"
 	if err := projectTo(cfg, w.head(), nil); err != nil {

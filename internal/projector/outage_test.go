@@ -69,7 +69,7 @@ func (w failingWriter) Apply(ctx context.Context, b readmodel.Batch) error {
 }
 
 // quickly returns settings with short pauses.
-func quickly(stores pair, holder string) projector.Config {
+func quickly(stores storePair, holder string) projector.Config {
 	return projector.Config{
 		Log: stores.log, Views: stores.views, Threshold: 3, Holder: holder,
 		LeaseTTL: 20 * time.Millisecond, RetryDelay: time.Microsecond, HaltedRetryDelay: time.Millisecond,
@@ -152,7 +152,7 @@ func TestBriefErrorsOfIdleProjectorsDoNotAddUp(t *testing.T) {
 
 // spoil makes a world's last event but one unreadable for this program, and returns
 // its position and a func that repairs it.
-func spoil(t testing.TB, stores pair, w *world) (at domain.Position, repair func()) {
+func spoil(t testing.TB, stores storePair, w *world) (at domain.Position, repair func()) {
 	w.post(0, 2)
 	w.write()
 	at = w.head() - 1

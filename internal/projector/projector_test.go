@@ -53,7 +53,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-func checkpoint(t testing.TB, stores pair) readmodel.Checkpoint {
+func checkpoint(t testing.TB, stores storePair) readmodel.Checkpoint {
 	t.Helper()
 	snapshot, err := stores.views.Snapshot(context.Background())
 	if err != nil {
@@ -66,7 +66,7 @@ func checkpoint(t testing.TB, stores pair) readmodel.Checkpoint {
 }
 
 // small returns a world whose users have posted and followed a little.
-func small(t testing.TB, stores pair) *world {
+func small(t testing.TB, stores storePair) *world {
 	w := newWorld(t, stores.log)
 	w.register(4)
 	w.post(1, 2)

@@ -67,10 +67,10 @@ type pool struct {
 	t      *testing.T
 	kind   kind
 	keep   bool
-	opened map[int64]pair // by threshold
+	opened map[int64]storePair // by threshold
 }
 
-func (p *pool) get(threshold int64) pair {
+func (p *pool) get(threshold int64) storePair {
 	if s, open := p.opened[threshold]; open {
 		return s
 	}
@@ -84,7 +84,7 @@ func (p *pool) get(threshold int64) pair {
 	}
 	if p.keep {
 		if p.opened == nil {
-			p.opened = make(map[int64]pair)
+			p.opened = make(map[int64]storePair)
 		}
 		p.opened[threshold] = s
 	}
@@ -96,7 +96,7 @@ func (p *pool) get(threshold int64) pair {
 // the end, the views must be what the oracle says.
 func feedsAreExact(t *rapid.T, p *pool) {
 	r := run{t: t, threshold: rapid.SampledFrom(thresholds).Draw(t, "threshold")}
-	r.pair = p.get(r.threshold)
+	r.storePair = p.get(r.threshold)
 	delete(p.opened, r.threshold) // until the run has succeeded
 	r.world = newWorld(t, r.log)
 	r.world.register(rapid.IntRange(2, 8).Draw(t, "users"))
@@ -114,14 +114,14 @@ func feedsAreExact(t *rapid.T, p *pool) {
 		r.project()
 	}
 	if p.keep {
-		p.opened[r.threshold] = r.pair
+		p.opened[r.threshold] = r.storePair
 	}
 }
 
 // run is one run of the property.
 type run struct {
 	t *rapid.T
-	pair
+	storePair
 	threshold int64
 	world     *world
 }

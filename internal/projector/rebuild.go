@@ -51,7 +51,7 @@ const (
 )
 
 // ErrOtherRebuild means that another rebuild is at work on the same views.
-var ErrOtherRebuild = errors.New("another rebuild of these views is at work; let it end, or stop it and start this one again")
+var ErrOtherRebuild = errors.New("another rebuild of these views is at work; wait until it ends, or stop it and start this one again")
 
 // Rebuild builds a new generation of the views from the log, with the threshold of
 // cfg, while the old generation serves. Then it makes the new one serve. It needs

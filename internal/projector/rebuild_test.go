@@ -44,7 +44,7 @@ func rebuildsAreExactOn(t *testing.T, k kind, rounds int) {
 // after another. Rebuilds are killed at random calls and resumed. With every
 // threshold the views must be what a projector builds with it, which is what the
 // oracle says.
-func rebuildsAreExact(t *rapid.T, stores pair) {
+func rebuildsAreExact(t *rapid.T, stores storePair) {
 	w := newWorld(t, stores.log)
 	w.register(rapid.IntRange(2, 6).Draw(t, "users"))
 	w.write()
@@ -185,7 +185,7 @@ func (b mortalBuilder) Switch(ctx context.Context) error {
 }
 
 func TestASecondRebuildIsRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, stores pair) {
+	onEach(t, func(t *testing.T, stores storePair) {
 		w := newWorld(t, stores.log)
 		w.register(3)
 		for i := range 400 {
@@ -247,7 +247,7 @@ func (b slowBuilder) Apply(ctx context.Context, batch readmodel.Batch) error {
 // TestRebuildPausesAFasterProjector has a projector that is ahead whenever the new
 // generation is about to serve, unless the serving one is paused.
 func TestRebuildPausesAFasterProjector(t *testing.T) {
-	onEach(t, func(t *testing.T, stores pair) {
+	onEach(t, func(t *testing.T, stores storePair) {
 		w := newWorld(t, stores.log)
 		w.register(2)
 		w.write()
@@ -303,7 +303,7 @@ func (b overtakenBuilder) Switch(ctx context.Context) error {
 
 func TestRebuildNamesTheEventThatStopsIt(t *testing.T) {
 	log := newMemoryLog()
-	stores := pair{log: log, views: memory.open(t).views}
+	stores := storePair{log: log, views: memory.open(t).views}
 	w := newWorld(t, log)
 	w.register(3)
 	w.post(0, 20)

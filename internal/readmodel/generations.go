@@ -12,7 +12,7 @@ var ErrBehind = errors.New("the generation is behind the one that serves")
 
 // ErrHeld means that a Builder holds the serving generation at its checkpoint for a
 // moment. Nothing of the batch was applied; the caller may try again.
-var ErrHeld = errors.New("the views are held for those that are about to take over")
+var ErrHeld = errors.New("the views are held for a generation that is about to replace them")
 
 // LongestHold is the longest that a builder may hold the serving generation.
 const LongestHold = 10 * time.Second

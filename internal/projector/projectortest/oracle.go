@@ -1,6 +1,6 @@
-// Package projectortest computes what the views must show, in the plainest way
-// and from the events alone: no timeline, no push, no batch. Every test that
-// needs to know what a feed is compares with its Oracle.
+// Package projectortest computes what the views must show, in the plainest way and
+// from nothing but the events: without timelines, pushing or batches. Every test that
+// needs to know what a feed contains compares it with an Oracle.
 package projectortest
 
 import (
@@ -13,8 +13,8 @@ import (
 	"chirp/internal/eventstore"
 )
 
-// Oracle knows the events of a log, or of a part of it that is complete for
-// the users who appear in it. The zero Oracle knows none.
+// Oracle computes feeds and rows from the events of a log, or of a part of it that is
+// complete for the users who appear in it. The zero Oracle has no events.
 type Oracle struct {
 	events []event
 }
@@ -34,14 +34,14 @@ type Chirp struct {
 	PostedAt time.Time
 }
 
-// Read returns an oracle that knows some events, in position order.
+// Read returns an oracle with some events, which are in position order.
 func Read(events []eventstore.Event) (Oracle, error) {
 	var o Oracle
 	err := o.Append(events)
 	return o, err
 }
 
-// Append adds events of a log, all later than those that the oracle knows.
+// Append adds events of a log, all later than those that the oracle has.
 func (o *Oracle) Append(events []eventstore.Event) error {
 	for _, e := range events {
 		fact, err := domain.DecodeEvent(e.Type, e.Data)
@@ -53,7 +53,7 @@ func (o *Oracle) Append(events []eventstore.Event) error {
 	return nil
 }
 
-// Add adds one event, later than those that the oracle knows.
+// Add adds one event, later than those that the oracle has.
 func (o *Oracle) Add(position domain.Position, at time.Time, fact domain.Event) {
 	o.events = append(o.events, event{position, at, fact})
 }
@@ -64,7 +64,7 @@ func (o Oracle) Through(p domain.Position) Oracle {
 	return Oracle{o.events[:n:n]}
 }
 
-// Following returns the users whom a user follows at the end.
+// Following returns the users whom a user follows after the last event.
 func (o Oracle) Following(user domain.UserID) map[domain.UserID]bool {
 	follows := make(map[domain.UserID]bool)
 	for _, e := range o.events {
@@ -84,7 +84,7 @@ func (o Oracle) Following(user domain.UserID) map[domain.UserID]bool {
 }
 
 // Feed returns the viewer's feed, newest first: all chirps by the users whom
-// the viewer follows at the end.
+// the viewer follows after the last event.
 func (o Oracle) Feed(viewer domain.UserID) []Chirp {
 	follows := o.Following(viewer)
 	var feed []Chirp
@@ -96,8 +96,8 @@ func (o Oracle) Feed(viewer domain.UserID) []Chirp {
 	return feed
 }
 
-// Feed returns a viewer's feed at the end of a list of events, newest first. For
-// many viewers of one list, Read it once.
+// Feed returns a viewer's feed after the last of some events, newest first. For many
+// viewers of the same events, call Read once.
 func Feed(events []eventstore.Event, viewer domain.UserID) ([]Chirp, error) {
 	o, err := Read(events)
 	if err != nil {

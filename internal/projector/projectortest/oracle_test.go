@@ -14,7 +14,7 @@ import (
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// list makes the log that holds some facts, one second apart.
+// list returns a log of some facts, recorded one second apart.
 func list(t testing.TB, facts ...domain.Event) []eventstore.Event {
 	t.Helper()
 	var events []eventstore.Event
@@ -47,7 +47,7 @@ func unfollowed(by, whom domain.UserID) domain.Event {
 	return domain.UserUnfollowed{FollowerID: by, FolloweeID: whom}
 }
 
-func TestFeedIsWhatTheFollowedPosted(t *testing.T) {
+func TestFeedHasTheChirpsOfFollowedUsers(t *testing.T) {
 	events := list(t,
 		registered("ann"), registered("bob"), registered("cy"), // 1 to 3
 		posted("b1", "bob"), posted("a1", "ann"), posted("c1", "cy"), // 4 to 6
@@ -62,13 +62,13 @@ func TestFeedIsWhatTheFollowedPosted(t *testing.T) {
 		viewer  domain.UserID
 		want    []domain.ChirpID
 	}{
-		{"without follows the feed is empty, own chirps do not count", 6, "ann", nil},
-		{"chirps from before the follow are in", 7, "ann", []domain.ChirpID{"b1"}},
+		{"without follows the feed is empty, even of own chirps", 6, "ann", nil},
+		{"a follow adds the chirps from before it", 7, "ann", []domain.ChirpID{"b1"}},
 		{"authors are merged, newest first", 10, "ann", []domain.ChirpID{"c2", "b2", "c1", "b1"}},
-		{"an unfollow takes all of an author out", 12, "ann", []domain.ChirpID{"c2", "c1"}},
-		{"a new follow brings all back", 13, "ann", []domain.ChirpID{"b3", "c2", "b2", "c1", "b1"}},
-		{"the other author goes", 14, "ann", []domain.ChirpID{"b3", "b2", "b1"}},
-		{"followers' follows are not one's own", 14, "bob", nil},
+		{"an unfollow removes all of an author's chirps", 12, "ann", []domain.ChirpID{"c2", "c1"}},
+		{"another follow adds all of them again", 13, "ann", []domain.ChirpID{"b3", "c2", "b2", "c1", "b1"}},
+		{"an unfollow leaves other authors' chirps", 14, "ann", []domain.ChirpID{"b3", "b2", "b1"}},
+		{"a follow does not change the followee's feed", 14, "bob", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			feed, err := projectortest.Feed(events[:c.through], c.viewer)
@@ -128,7 +128,7 @@ func TestRowsFollowTheCelebrityRule(t *testing.T) {
 		t.Errorf("at position 7 ann is %+v, want a celebrity", p)
 	}
 	if got := before.Followers(1); len(got) != 2 || got[0].Follower != 3 || len(before.Following(1)) != 0 {
-		t.Errorf("ann's followers are %+v, want the newest first", got)
+		t.Errorf("ann's followers are %+v, want newest first", got)
 	}
 }
 

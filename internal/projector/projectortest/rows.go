@@ -9,8 +9,8 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// Rows are the rows that the views must hold, timelines aside, which follow
-// from Feed and the chirps' delivery. Each list is in the order of its keys.
+// Rows are the rows that the views must have, except for timelines, which follow from
+// Feed and the chirps' delivery. Each list is in the order of its keys.
 type Rows struct {
 	Profiles []readmodel.Profile
 	Chirps   []readmodel.Chirp
@@ -56,6 +56,7 @@ func (o Oracle) Rows(threshold int64) Rows {
 	return rows
 }
 
+// posted counts a chirp of an author, and returns it with its author and delivery.
 func posted(author *readmodel.Profile) readmodel.Chirp {
 	author.Chirps++
 	if author.Celebrity {
@@ -66,6 +67,8 @@ func posted(author *readmodel.Profile) readmodel.Chirp {
 	return readmodel.Chirp{Author: author.Key, Delivery: readmodel.Push}
 }
 
+// followed changes the counts of both users by +1 or -1, and applies the celebrity
+// rule.
 func followed(follower, followee *readmodel.Profile, by, threshold int64) {
 	follower.Following += by
 	followee.Followers += by
@@ -77,12 +80,12 @@ func followed(follower, followee *readmodel.Profile, by, threshold int64) {
 	}
 }
 
-// Followers returns the follows of a user, the newest first.
+// Followers returns the follows of a followee, newest first.
 func (r Rows) Followers(of readmodel.UserKey) []readmodel.Follow {
 	return r.follows(func(f readmodel.Follow) bool { return f.Followee == of })
 }
 
-// Following returns the follows by a user, the newest first.
+// Following returns the follows of a follower, newest first.
 func (r Rows) Following(by readmodel.UserKey) []readmodel.Follow {
 	return r.follows(func(f readmodel.Follow) bool { return f.Follower == by })
 }

@@ -18,7 +18,7 @@ import (
 // TestRebuildUnderLoad rebuilds the views twice, with different thresholds, while
 // users act, a projector applies events, feeds are read and one feed is watched.
 func TestRebuildUnderLoad(t *testing.T) {
-	onEach(t, func(t *testing.T, stores pair) {
+	onEach(t, func(t *testing.T, stores storePair) {
 		w := newWorld(t, stores.log)
 		w.register(7)
 		for u := 2; u < 7; u++ {
@@ -49,7 +49,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 
 // load is what runs beside a rebuild: a projector, readers and a subscription.
 type load struct {
-	stores  pair
+	stores  storePair
 	users   []domain.UserID
 	viewer  domain.UserID
 	queries *query.Service
@@ -70,7 +70,7 @@ type feedPage struct {
 	chirps     []domain.Position
 }
 
-func newLoad(t *testing.T, stores pair, users []domain.UserID) *load {
+func newLoad(t *testing.T, stores storePair, users []domain.UserID) *load {
 	l := &load{stores: stores, users: users, viewer: users[2]}
 	l.ctx, l.stop = context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(func() { l.stop(); l.parts.Wait() })
