@@ -17,7 +17,7 @@ type RebuildConfig struct {
 	// generation serves; it must not block. It may be nil.
 	Progress func(Progress)
 	// Watch is how long the checkpoint of an unfinished generation is watched
-	// before its building is resumed. If it moves, another rebuild is at work.
+	// before its building is resumed. If it moves, another rebuild is running.
 	// Default: 1 s.
 	Watch time.Duration
 }
@@ -50,8 +50,8 @@ const (
 	longestPause  = 8 * time.Second
 )
 
-// ErrOtherRebuild means that another rebuild is at work on the same views.
-var ErrOtherRebuild = errors.New("another rebuild of these views is at work; wait until it ends, or stop it and start this one again")
+// ErrOtherRebuild means that another rebuild of the same views is running.
+var ErrOtherRebuild = errors.New("another rebuild of these views is running; wait until it ends, or stop it and start this one again")
 
 // Rebuild builds a new generation of the views from the log, with the threshold of
 // cfg, while the old generation serves. Then it makes the new one serve. It needs
@@ -61,7 +61,7 @@ var ErrOtherRebuild = errors.New("another rebuild of these views is at work; wai
 // it returns an error, for example:
 //
 //  1. The views were made from another log: ErrOtherLog.
-//  2. Another rebuild of the same views is at work: ErrOtherRebuild.
+//  2. Another rebuild of the same views is running: ErrOtherRebuild.
 //  3. An event cannot be applied: a *Failure.
 func Rebuild(ctx context.Context, cfg Config, rc RebuildConfig) error {
 	cfg = cfg.withDefaults()
@@ -139,7 +139,7 @@ func (r *rebuild) attempt(ctx context.Context) error {
 
 // open opens the generation that is to be built and returns it. It checks that this
 // generation and the serving one were made from the log, and, on the first attempt,
-// that no other rebuild is at work.
+// that no other rebuild is running.
 func (r *rebuild) open(ctx context.Context) (readmodel.Generation, error) {
 	var none readmodel.Generation
 	head, err := r.cfg.Log.Head(ctx)

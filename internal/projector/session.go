@@ -103,8 +103,8 @@ func decode(stored []eventstore.Event) []event {
 
 // catchUp applies what is in the log until done reports true, and calls done as
 // soon as it has applied what it read. It polls the log and does not wait to be
-// notified of new events, so it is more often at the position of another projector
-// at work than run would be.
+// notified of new events, so it is level with the active projector more often than run
+// would be.
 func (s *session) catchUp(ctx context.Context, done func(context.Context) (bool, error)) error {
 	for ctx.Err() == nil {
 		stored, err := s.log.ReadAll(ctx, s.at.Position, s.maxEvents)

@@ -134,7 +134,7 @@ func generationFaults() []generationFault {
 					return first, err
 				}}
 			}},
-		{"a builder that loses rows", []string{"a builder applies like a projector", "a switch beside a projector at work loses nothing"},
+		{"a builder that loses rows", []string{"a builder applies like a projector", "a switch beside an active projector loses nothing"},
 			func(*readmodeltest.Memory) *brokenGenerations {
 				return &brokenGenerations{broken: broken{apply: func(w readmodel.Writer, b readmodel.Batch) error {
 					if _, is := w.(readmodel.Builder); is {

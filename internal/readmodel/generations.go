@@ -32,7 +32,7 @@ type Builder interface {
 
 	// Hold keeps the serving generation at its current checkpoint for a duration,
 	// by the store's own clock: Apply of its writers returns ErrHeld. Hold is for a
-	// builder that cannot catch up with a projector at work otherwise. The duration
+	// builder that cannot catch up with the active projector otherwise. The duration
 	// is at most LongestHold, and a later call replaces an earlier one. A hold that
 	// ends seconds further ahead than that is void, because the clock was ahead when
 	// it was written. If the builder's generation serves already, Hold does nothing.

@@ -33,7 +33,7 @@ func (s SharedSuite) GenerationChecks() []Check {
 		{"a switch takes effect in all processes", checkSwitch},
 		{"a switch wakes every waiter", checkSwitchWakes},
 		{"a switch does not affect open snapshots", checkSwitchSnapshots},
-		{"a switch beside a projector at work loses nothing", checkSwitchAtWork},
+		{"a switch beside an active projector loses nothing", checkSwitchAtWork},
 		{"a hold lasts until the switch", checkHold},
 		{"a hold ends by itself", checkHoldEnds},
 		{"finish and switch may be repeated", checkRepeats},

@@ -102,7 +102,7 @@ func checkSwitchSnapshots(one, other *world) {
 	}
 }
 
-// checkSwitchAtWork has a projector and readers at work while another generation
+// checkSwitchAtWork has an active projector and readers while another generation
 // catches up with the projector and replaces the serving one. Both generations have a
 // profile for each position, so every snapshot must have as many as the position of
 // its checkpoint, and neither the checkpoint nor the generation may ever go back.
