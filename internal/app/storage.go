@@ -21,8 +21,8 @@ type Storage interface {
 	// be written now, each a line of /readyz: what the store found when it last
 	// looked, without waiting for it.
 	Problems() []string
-	// Notices returns what an operator should mend although everything is
-	// served, likewise.
+	// Notices returns what an operator should fix although everything is
+	// served, also without waiting.
 	Notices() []string
 	// TryWrite writes to the log what no reader sees, to learn whether it takes
 	// appends.

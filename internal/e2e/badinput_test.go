@@ -92,19 +92,19 @@ func badTexts(ann apitest.API) []refusal {
 }
 
 func badAccounts(url string) []refusal {
-	nobody := apitest.API{URL: url}
+	anonymous := apitest.API{URL: url}
 	account := func(name, pw string) apitest.Vars { return apitest.Vars{"username": name, "password": pw} }
 	const logIn = `mutation($username: String!, $password: String!) { logIn(input: {username: $username, password: $password}) { token } }`
 	return []refusal{
-		{"a name that is taken", nobody, apitest.RegisterDocument, account("Ann", apitest.Password), "USERNAME_TAKEN", "Ann"},
-		{"a name that is taken in another case", nobody, apitest.RegisterDocument, account("aNN", apitest.Password), "USERNAME_TAKEN", "aNN"},
-		{"an empty name", nobody, apitest.RegisterDocument, account("", apitest.Password), "BAD_USER_INPUT", "username"},
-		{"a name of 16 characters", nobody, apitest.RegisterDocument, account("abcdefghijklmnop", apitest.Password), "BAD_USER_INPUT", "1 to 15"},
-		{"a name with an accent", nobody, apitest.RegisterDocument, account("Zoé", apitest.Password), "BAD_USER_INPUT", "A-Z"},
-		{"a short password", nobody, apitest.RegisterDocument, account("Cid", "short"), "BAD_USER_INPUT", "8 to 1024"},
-		{"a long password", nobody, apitest.RegisterDocument, account("Cid", strings.Repeat("x", 1025)), "BAD_USER_INPUT", "8 to 1024"},
-		{"a wrong password", nobody, logIn, account("Ann", "wrong horse"), "UNAUTHENTICATED", ""},
-		{"a log-in with an unknown name", nobody, logIn, account("Nobody", apitest.Password), "UNAUTHENTICATED", ""},
+		{"a name that is taken", anonymous, apitest.RegisterDocument, account("Ann", apitest.Password), "USERNAME_TAKEN", "Ann"},
+		{"a name that is taken in another case", anonymous, apitest.RegisterDocument, account("aNN", apitest.Password), "USERNAME_TAKEN", "aNN"},
+		{"an empty name", anonymous, apitest.RegisterDocument, account("", apitest.Password), "BAD_USER_INPUT", "username"},
+		{"a name of 16 characters", anonymous, apitest.RegisterDocument, account("abcdefghijklmnop", apitest.Password), "BAD_USER_INPUT", "1 to 15"},
+		{"a name with an accent", anonymous, apitest.RegisterDocument, account("Zoé", apitest.Password), "BAD_USER_INPUT", "A-Z"},
+		{"a short password", anonymous, apitest.RegisterDocument, account("Cid", "short"), "BAD_USER_INPUT", "8 to 1024"},
+		{"a long password", anonymous, apitest.RegisterDocument, account("Cid", strings.Repeat("x", 1025)), "BAD_USER_INPUT", "8 to 1024"},
+		{"a wrong password", anonymous, logIn, account("Ann", "wrong horse"), "UNAUTHENTICATED", ""},
+		{"a log-in with an unknown name", anonymous, logIn, account("Nobody", apitest.Password), "UNAUTHENTICATED", ""},
 	}
 }
 

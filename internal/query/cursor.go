@@ -64,7 +64,7 @@ func (r *Reader) ParseCursor(ctx context.Context, s string) (domain.Position, er
 	case is && found == event:
 		return p, nil
 	case is:
-		return 0, cursorInvalid(s, "was given out before a backup was restored, which has undone what it refers to")
+		return 0, cursorInvalid(s, "was issued before a backup was restored that undid what it refers to")
 	case p <= r.Checkpoint():
 		return 0, domain.Errorf(domain.Unavailable, "the log does not show position %d, which the views have; try again in a moment", p)
 	default:
@@ -78,7 +78,7 @@ func cursorInvalid(cursor, why string) error {
 
 // openCursor decodes a cursor and checks its MAC. It does not read the log.
 func (r *Reader) openCursor(s string) (domain.Position, domain.EventHash, error) {
-	invalid := cursorInvalid(s, "was not given out by this server, or was altered")
+	invalid := cursorInvalid(s, "was not issued by this server, or was altered")
 	if n := base64.RawURLEncoding.DecodedLen(len(s)); n != cursorBytes && n != oldCursorBytes {
 		return 0, 0, invalid
 	}
@@ -87,7 +87,7 @@ func (r *Reader) openCursor(s string) (domain.Position, domain.EventHash, error)
 	case err != nil:
 		return 0, 0, invalid
 	case len(b) == oldCursorBytes && b[0] == oldCursorVersion:
-		return 0, 0, cursorInvalid(s, "was given out by an earlier version of the server")
+		return 0, 0, cursorInvalid(s, "was issued by an earlier version of the server")
 	case len(b) != cursorBytes || b[0] != cursorVersion:
 		return 0, 0, invalid
 	}

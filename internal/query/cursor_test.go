@@ -63,23 +63,23 @@ func TestCursorRefused(t *testing.T) {
 	r := readerOf(t, "one", upTo(10))
 	good := r.Cursor(10, hash(10))
 	tests := map[string]struct{ cursor, why string }{
-		"another log's":              {readerOf(t, "two", upTo(10)).Cursor(10, hash(10)), "not given out by this server"},
+		"another log's":              {readerOf(t, "two", upTo(10)).Cursor(10, hash(10)), "not issued by this server"},
 		"of another history":         {r.Cursor(10, hash(9)), "before a backup was restored"},
 		"without an event":           {r.Cursor(10, 0), "before a backup was restored"},
 		"beyond the head":            {r.Cursor(11, hash(11)), "beyond the end of the log"},
-		"position 0":                 {r.Cursor(0, 0), "not given out"},
-		"a negative position":        {r.Cursor(-1, hash(-1)), "not given out"},
+		"position 0":                 {r.Cursor(0, 0), "not issued"},
+		"a negative position":        {r.Cursor(-1, hash(-1)), "not issued"},
 		"of an earlier version":      {base64.RawURLEncoding.EncodeToString(slices.Concat([]byte{1}, make([]byte, 16))), "earlier version"},
-		"of a later version":         {base64.RawURLEncoding.EncodeToString(slices.Concat([]byte{3}, make([]byte, 24))), "not given out"},
-		"empty":                      {"", "not given out"},
-		"too short":                  {good[:len(good)-1], "not given out"},
-		"too long":                   {good + "A", "not given out"},
-		"padded":                     {good + "=", "not given out"},
-		"with a line end":            {good[:5] + "\n" + good[5:], "not given out"},
-		"a line end for a character": {good[:5] + "\n" + good[6:], "not given out"},
-		"no base64":                  {strings.Repeat("!", len(good)), "not given out"},
-		"a number":                   {"10", "not given out"},
-		"huge":                       {strings.Repeat(good, 1000), "not given out"},
+		"of a later version":         {base64.RawURLEncoding.EncodeToString(slices.Concat([]byte{3}, make([]byte, 24))), "not issued"},
+		"empty":                      {"", "not issued"},
+		"too short":                  {good[:len(good)-1], "not issued"},
+		"too long":                   {good + "A", "not issued"},
+		"padded":                     {good + "=", "not issued"},
+		"with a line end":            {good[:5] + "\n" + good[5:], "not issued"},
+		"a line end for a character": {good[:5] + "\n" + good[6:], "not issued"},
+		"no base64":                  {strings.Repeat("!", len(good)), "not issued"},
+		"a number":                   {"10", "not issued"},
+		"huge":                       {strings.Repeat(good, 1000), "not issued"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

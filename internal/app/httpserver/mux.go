@@ -24,7 +24,7 @@ type Backend struct {
 	// Unready returns the reasons why requests would not be answered well, none
 	// if they would.
 	Unready func(context.Context) []string
-	// Notices returns what an operator should mend although everything is
+	// Notices returns what an operator should fix although everything is
 	// served.
 	Notices func() []string
 }
@@ -106,7 +106,7 @@ func (m *Mux) graphql(w http.ResponseWriter, r *http.Request) {
 }
 
 // readyz answers 200 if requests sent here will be answered well: the store is
-// reachable, and the views are live and not far behind.
+// reachable, and the views serve and are not far behind.
 func (m *Mux) readyz(w http.ResponseWriter, r *http.Request) {
 	if reasons := m.unready(r.Context()); len(reasons) > 0 {
 		writeText(w, http.StatusServiceUnavailable, strings.Join(reasons, "\n"))

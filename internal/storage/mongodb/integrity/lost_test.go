@@ -51,9 +51,9 @@ func TestNoEpochIsGeneratedForEventsThatHaveLostTheirs(t *testing.T) {
 	if _, err := log.InsertOne(t.Context(), backup); err != nil {
 		t.Fatal(err)
 	}
-	mended, closeMended := storetest.Open(t, db.Name())
-	defer closeMended()
-	if got := storetest.Epoch(t, mended); got != epoch {
+	repaired, closeRepaired := storetest.Open(t, db.Name())
+	defer closeRepaired()
+	if got := storetest.Epoch(t, repaired); got != epoch {
 		t.Errorf("Epoch after the restore: got %s, want %s", got, epoch)
 	}
 }
@@ -141,10 +141,10 @@ func TestDocumentsThatPreventAnIndexAreNamed(t *testing.T) {
 			if _, err := events.DeleteMany(t.Context(), bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids[:]}}}}); err != nil {
 				t.Fatal(err)
 			}
-			mended, closeMended := storetest.Open(t, db.Name())
-			defer closeMended()
-			wantHead(t, mended.Log(), 3)
-			if problems := mended.Problems(); len(problems) > 0 {
+			repaired, closeRepaired := storetest.Open(t, db.Name())
+			defer closeRepaired()
+			wantHead(t, repaired.Log(), 3)
+			if problems := repaired.Problems(); len(problems) > 0 {
 				t.Errorf("Problems: got %q, want none", problems)
 			}
 		})

@@ -86,10 +86,10 @@ func TestStartRefusesADatabaseThatLostItsEventsAndItsAdviceIsRight(t *testing.T)
 					}
 				}
 				r.apply(o, backup)
-				mended, closeMended := storetest.Open(t, db.Name())
-				defer closeMended()
-				wantHead(t, mended.Log(), r.head)
-				storetest.MustAppend(t, mended.Log(), storetest.To("afterwards", 0, "afterwards"))
+				repaired, closeRepaired := storetest.Open(t, db.Name())
+				defer closeRepaired()
+				wantHead(t, repaired.Log(), r.head)
+				storetest.MustAppend(t, repaired.Log(), storetest.To("afterwards", 0, "afterwards"))
 			})
 		}
 	}
