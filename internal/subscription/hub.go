@@ -193,9 +193,10 @@ func (h *Hub) changeFollows(e event, follower domain.UserID) {
 }
 
 // apply applies one event to one subscriber, and reports whether it is still
-// attached afterwards. It skips chirps that the subscriber has yielded. Applying a
-// follow or an unfollow that the catch-up read already shows does no harm: the
-// last one of each author decides, and it comes before any chirp that is pushed.
+// attached afterwards. It skips chirps that the subscriber has yielded. While the
+// hub is behind the catch-up read, it applies follows and unfollows that the read
+// shows already. That does no harm: for each author the last one decides, and all
+// chirps up to the read's checkpoint are skipped.
 func (h *Hub) apply(s *subscriber, e event) bool {
 	switch fact := e.fact.(type) {
 	case domain.ChirpPosted:
