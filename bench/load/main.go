@@ -151,6 +151,7 @@ func (p *player) step(ctx context.Context, name string, n int, do func(ctx conte
 			return err
 		})
 	}
+	// A failed call ends the step, so took has the time of every call here.
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -232,6 +233,7 @@ func (p *player) saw(position string) error {
 	if err != nil {
 		return err
 	}
+	// Other workers may have stored a higher position meanwhile.
 	for old := p.last.Load(); n > old && !p.last.CompareAndSwap(old, n); old = p.last.Load() {
 	}
 	return nil
@@ -254,6 +256,7 @@ func (p *player) checker() func(ctx context.Context, i int) error {
 	}
 }
 
+// wantFeed returns the ids of the chirps that a user's feed must have, newest first.
 func (p *player) wantFeed(u user) []string {
 	follows := make(map[int]bool, len(u.followees))
 	for _, f := range u.followees {
@@ -273,6 +276,7 @@ func (p *player) wantFeed(u user) []string {
 	return ids
 }
 
+// readFeed reads a whole feed, page by page, once it shows everything acknowledged.
 func (p *player) readFeed(ctx context.Context, token string) ([]string, error) {
 	var ids []string
 	var after *string

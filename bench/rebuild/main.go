@@ -101,6 +101,7 @@ func measure(ctx context.Context, store storage, o options) error {
 	err := projector.Rebuild(ctx, projector.Config{
 		Log: store.Log(), Views: store.Views(), Threshold: o.threshold, MaxEvents: o.batch, MaxDeliveries: o.deliveries,
 	}, projector.RebuildConfig{Progress: func(p projector.Progress) {
+		// Finishing lasts from the report that sets it to the next one.
 		if p.Finishing {
 			finishing = -time.Since(began)
 		} else if finishing < 0 {

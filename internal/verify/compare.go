@@ -33,7 +33,7 @@ func (c *comparison) users(ctx context.Context, from readmodel.UserKey, end time
 			return 0, err
 		}
 		for _, key := range rows.keys(order[i:], from+profilesPerRead) {
-			var u *user
+			var u *user // nil for a profile that must not be there
 			if i < len(order) && order[i].Key == key {
 				u = order[i]
 				i++

@@ -35,7 +35,7 @@ type fold struct {
 	command    uint64              // the hash of the previous event's command key
 }
 
-// user is one user's rows.
+// user is what the views must hold about one user.
 type user struct {
 	readmodel.Profile
 	posts     []post
@@ -152,7 +152,7 @@ func (f *fold) post(e eventstore.Event, author *user, fact domain.ChirpPosted) {
 	author.Chirps++
 	f.chirps++
 	if author.Celebrity {
-		author.PullSource = true
+		author.PullSource = true // for good, although the author may stop being a celebrity
 	} else {
 		author.Pushed++
 	}
@@ -175,6 +175,8 @@ func (f *fold) pair(follower, followee domain.UserID) (*user, *user, error) {
 	return a, b, nil
 }
 
+// follow makes the followee a celebrity at the threshold; unfollow ends that only below
+// 80 % of it, so that a user near the threshold does not change back and forth.
 func (f *fold) follow(at domain.Position, follower, followee domain.UserID) error {
 	a, b, err := f.pair(follower, followee)
 	if err != nil {

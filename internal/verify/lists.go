@@ -41,7 +41,7 @@ func (l *list[W, G]) compare(c *comparison) error {
 		}
 		for _, row := range rows {
 			at := l.gotAt(row)
-			if at <= window.After {
+			if at <= window.After { // out of order; window.After must never go back
 				c.report(l.difference(at, "once and in order", "again, or out of order"))
 				continue
 			}
@@ -51,6 +51,7 @@ func (l *list[W, G]) compare(c *comparison) error {
 				c.report(l.difference(l.wantAt(want[0]), "there", "missing"))
 				want = want[1:]
 			}
+			// What must be there before this row has been reported as missing.
 			if len(want) == 0 || l.wantAt(want[0]) > at {
 				c.report(l.difference(at, "none", l.describe(row)))
 				continue
@@ -60,6 +61,7 @@ func (l *list[W, G]) compare(c *comparison) error {
 			}
 			want = want[1:]
 		}
+		// A store that returns a full window without a new row would be read for ever.
 		if len(rows) < window.Limit || window.After == before {
 			break
 		}
@@ -70,6 +72,7 @@ func (l *list[W, G]) compare(c *comparison) error {
 	return nil
 }
 
+// check reports a row that is not as it must be.
 func (l *list[W, G]) check(c *comparison, want W, row G) error {
 	if l.same == nil || l.same(want, row) {
 		return nil
@@ -144,6 +147,8 @@ func (c *comparison) timeline(ctx context.Context, u *user) error {
 	for author := range u.following {
 		want = c.deliver(want, u, author, true)
 	}
+	// A follow that was applied in part is not in the fold yet, but some of the
+	// author's chirps may be in the timeline.
 	if c.partial.owner == u && u.following[c.partial.author] == 0 {
 		want = c.deliver(want, u, c.partial.author, false)
 	}
@@ -211,7 +216,7 @@ func (c *comparison) allowForPartial(ctx context.Context) error {
 	c.sum.Partial = fmt.Sprintf("%d (%s)", e.Position, e.Type)
 	c.partial.through = at.Partial
 	switch fact := fact.(type) {
-	case domain.ChirpPosted:
+	case domain.ChirpPosted: // a celebrity's first pulled chirp marks its follows
 		if author := c.fold.users[fact.AuthorID]; author != nil && author.Celebrity && !author.PullSource {
 			c.partial.marks = author
 		}

@@ -54,6 +54,8 @@ func (f *fold) add(e eventstore.Event) {
 	f.at = e.Position
 	f.checkVersion(e, what)
 	f.checkCommand(e, what)
+	// What the projector cannot decode or apply is reported and left out, so that
+	// the rest can be checked.
 	fact, err := domain.DecodeEvent(e.Type, e.Data)
 	if err != nil {
 		f.report(Difference{what, theLog, "an event that this program can read", fmt.Sprintf("the error %q, at which the projector halts", err)})
@@ -67,6 +69,8 @@ func (f *fold) add(e eventstore.Event) {
 	}
 }
 
+// checkVersion checks that the versions of a stream have no gap. After a difference
+// it continues from the version found, so that one fault is reported once.
 func (f *fold) checkVersion(e eventstore.Event, what string) {
 	stream := f.hash(string(e.Stream))
 	if want := f.versions[stream] + 1; e.Version != want {
@@ -98,6 +102,8 @@ func (f *fold) checkFirst(e eventstore.Event, fact domain.Event) {
 	}
 }
 
+// reportStream reports an event that is not in the stream that its contents call for,
+// or not at its start.
 func (f *fold) reportStream(e eventstore.Event, want domain.StreamID) {
 	f.report(Difference{describe(e), theLog, "stream " + string(want), fmt.Sprintf("version %d of stream %s", e.Version, e.Stream)})
 }

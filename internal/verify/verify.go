@@ -105,12 +105,14 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	if err := r.begin(ctx); err != nil {
 		return r.sum, err
 	}
+	// Keys are positions, so the users' keys begin at 1.
 	for next := readmodel.UserKey(1); next != 0; {
 		var err error
 		if next, err = r.compareFrom(ctx, next); err != nil {
 			return r.sum, err
 		}
 	}
+	// The views are behind the log. Check the rest of the log too.
 	head, err := cfg.Log.Head(ctx)
 	if err == nil {
 		err = r.foldTo(ctx, head.Position)
@@ -203,6 +205,8 @@ func (r *run) compareFrom(ctx context.Context, from readmodel.UserKey) (readmode
 	}
 	defer snapshot.Close()
 	end := time.Now().Add(r.cfg.SnapshotTime)
+	// Another generation may have begun to serve since the last snapshot. It is as
+	// good, unless the fold does not apply to it or is already beyond it.
 	g := snapshot.Generation()
 	if g.Threshold != r.sum.Generation.Threshold || g.Epoch != r.sum.Generation.Epoch || g.Checkpoint.Position < r.fold.at {
 		return 0, domain.Errorf(domain.Unavailable, "the views were rebuilt during the verification; run it again")
@@ -243,6 +247,8 @@ func (r *run) foldTo(ctx context.Context, to domain.Position) error {
 		case len(events) == 0:
 			f.skip(to, "the end of the log")
 		default:
+			// A log that returns only events at or before f.at would be read
+			// for ever.
 			before := f.at
 			r.sum.Events += f.addAll(events, to)
 			if f.at == before {
