@@ -10,47 +10,44 @@ import (
 	"chirp/internal/domain"
 )
 
-// Progress is what one process knows of the serving generation's checkpoint. It
-// wakes the calls that wait for it: Await is Store.Await for a store that reports
-// what it commits and reads. A store that other processes write to as well also
-// sets Read, which is called while calls wait. The zero Progress knows of no
-// generation, and reads nothing.
+// Progress is what one process knows about the serving generation's checkpoint. A
+// store that reports to it what it commits and reads gets Store.Await from it. A
+// store that other processes write to as well sets Read, too. The zero Progress
+// knows no generation and reads nothing.
 type Progress struct {
-	// Read reads the serving generation and reports it to the progress. One
-	// goroutine calls it, at once when a call begins to wait, then every Every
-	// and whenever Moved signals, until no call waits any more. Its error ends
-	// the calls that wait, unless it is ErrNoViews.
+	// Read reads the serving generation and reports it with one of the methods
+	// below. It is called by one goroutine, and only while calls of Await wait:
+	// at once, then at intervals of Every, and whenever Subscribe's channel
+	// signals. Unless its error is ErrNoViews, the waiting calls return it.
 	Read  func(ctx context.Context) error
 	Every time.Duration
-	// Moved returns a channel that signals, sometimes without cause, that
+	// Subscribe returns a channel that signals, perhaps without cause, that
 	// another process may have moved the checkpoint, and a function that ends
 	// the subscription. It may be nil.
-	Moved func() (signal <-chan struct{}, stop func())
+	Subscribe func() (signal <-chan struct{}, stop func())
 
-	mu       sync.Mutex
-	known    known
-	changed  chan struct{} // closed at the next change; made on demand
-	waiting  int           // calls
-	watching context.CancelFunc
-	watch    sync.WaitGroup
+	mu      sync.Mutex
+	known   known
+	changed chan struct{}      // closed at the next change; created on demand
+	waiting int                // calls of Await that wait
+	stop    context.CancelFunc // stops reader; nil while it does not run
+	reader  sync.WaitGroup
 }
 
-// known is a Progress at one moment.
+// known is what a Progress knows at one moment.
 type known struct {
-	generation int // 0 while none is known
+	generation int // 0 if none is known
 	position   domain.Position
-	failures   int   // readings that failed so far
-	failure    error // of the last one
-	closed     error // what every call returns after Close
+	failures   int   // how many calls of Read have failed
+	failure    error // the last of their errors
+	closed     error // what Await returns after Close
 }
 
-// Await waits until the checkpoint is beyond a position, and returns it. Three
-// other things might happen, each an error:
+// Await implements Store.Await. It returns an error if
 //
-//  1. ctx ends: its error.
-//  2. The checkpoint cannot be read: that error, at once, because how long the
-//     views will be out of reach is not known.
-//  3. Close is or was called: the error given to it.
+//  1. ctx ends: its error;
+//  2. Read fails: that error, without waiting for it to succeed again;
+//  3. Close is called, or was: the error passed to it.
 func (p *Progress) Await(ctx context.Context, beyond domain.Position) (domain.Position, error) {
 	now, _ := p.now()
 	if now.closed == nil && now.isBeyond(beyond) {
@@ -78,58 +75,58 @@ func (p *Progress) Await(ctx context.Context, beyond domain.Position) (domain.Po
 
 func (k known) isBeyond(p domain.Position) bool { return k.generation != 0 && k.position > p }
 
-// isBehind reports whether a generation has come further than is known.
-func (k known) isBehind(g Generation) bool {
+// isOlderThan reports whether a generation has come further than is known.
+func (k known) isOlderThan(g Generation) bool {
 	return g.Number > k.generation || g.Number == k.generation && g.Checkpoint.Position > k.position
 }
 
-// Serves reports which generation serves and where it stands, whatever was known
-// before. The zero Generation means that none serves.
-func (p *Progress) Serves(g Generation) {
-	p.update(func(known) bool { return true }, g)
+// SetServing sets the generation that serves and its checkpoint, regardless of what
+// was known before. The zero Generation means that none serves.
+func (p *Progress) SetServing(g Generation) {
+	p.update(g, func(known) bool { return true })
 }
 
-// Saw reports a reading of the serving generation. Readings may overtake one
-// another, so one that is behind what is known, in an earlier generation or at an
-// earlier position, is ignored.
-func (p *Progress) Saw(g Generation) {
-	p.update(func(k known) bool { return k.isBehind(g) }, g)
+// Observe reports a reading of the serving generation. One reading may overtake
+// another, so a reading that is older than what is known is ignored.
+func (p *Progress) Observe(g Generation) {
+	p.update(g, func(k known) bool { return k.isOlderThan(g) })
 }
 
-// Turned is Saw for a reading that matters only if another generation serves
-// than the one that is known.
-func (p *Progress) Turned(g Generation) {
-	p.update(func(k known) bool { return k.generation != 0 && g.Number > k.generation }, g)
+// ObserveSwitch is Observe, but ignores the reading unless it shows that another
+// generation serves than the known one.
+func (p *Progress) ObserveSwitch(g Generation) {
+	p.update(g, func(k known) bool { return k.generation != 0 && g.Number > k.generation })
 }
 
-// Advanced reports where the checkpoint of a generation stands, and is ignored
-// unless that generation is the one known to serve, and is further than known.
-func (p *Progress) Advanced(generation int, to domain.Position) {
+// Advance reports that the checkpoint of a generation has reached a position. It has
+// no effect unless that generation serves.
+func (p *Progress) Advance(generation int, to domain.Position) {
 	g := Generation{Number: generation, Checkpoint: Checkpoint{Position: to}}
-	p.update(func(k known) bool { return g.Number == k.generation && k.isBehind(g) }, g)
+	p.update(g, func(k known) bool { return g.Number == k.generation && k.isOlderThan(g) })
 }
 
-// Reached reports whether a generation, as it was read, is as far as is known.
-func (p *Progress) Reached(g Generation) bool {
+// IsCurrent reports whether a reading of the serving generation is at least as new as
+// what is known.
+func (p *Progress) IsCurrent(g Generation) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return g.Number > p.known.generation || g.Number == p.known.generation && g.Checkpoint.Position >= p.known.position
 }
 
-// Close makes every Await, now and later, return err, and stops reading.
+// Close makes every Await, now and later, return err, and ends the calls of Read.
 func (p *Progress) Close(err error) {
 	p.mu.Lock()
 	p.known.closed = err
-	if p.watching != nil {
-		p.watching()
+	if p.stop != nil {
+		p.stop()
 	}
 	p.wake()
 	p.mu.Unlock()
-	p.watch.Wait()
+	p.reader.Wait()
 }
 
-// update sets the generation if what is known is such that it should be.
-func (p *Progress) update(should func(known) bool, g Generation) {
+// update sets what is known if should reports true for what was known before.
+func (p *Progress) update(g Generation, should func(known) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if should(p.known) {
@@ -155,15 +152,15 @@ func (p *Progress) wake() {
 	}
 }
 
-// join counts the caller as waiting and, if it is the first, begins to read.
+// join counts the caller as waiting, and starts the reader unless it runs.
 func (p *Progress) join() known {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting++
-	if p.Read != nil && p.watching == nil && p.known.closed == nil {
+	if p.Read != nil && p.stop == nil && p.known.closed == nil {
 		ctx, stop := context.WithCancel(context.Background())
-		p.watching = stop
-		p.watch.Go(func() { p.keepReading(ctx) })
+		p.stop = stop
+		p.reader.Go(func() { p.readRepeatedly(ctx) })
 	}
 	return p.known
 }
@@ -174,12 +171,12 @@ func (p *Progress) leave() {
 	p.waiting--
 }
 
-// keepReading reads the checkpoint for all calls that wait, and ends soon after
-// the last of them.
-func (p *Progress) keepReading(ctx context.Context) {
+// readRepeatedly reads the checkpoint for all waiting calls. It ends at the first
+// interval in which none waits.
+func (p *Progress) readRepeatedly(ctx context.Context) {
 	var moved <-chan struct{}
-	if p.Moved != nil {
-		signal, stop := p.Moved()
+	if p.Subscribe != nil {
+		signal, stop := p.Subscribe()
 		defer stop()
 		moved = signal
 	}
@@ -187,7 +184,7 @@ func (p *Progress) keepReading(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := p.Read(ctx); err != nil && !errors.Is(err, ErrNoViews) {
-			p.failed(err)
+			p.readFailed(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -195,27 +192,27 @@ func (p *Progress) keepReading(ctx context.Context) {
 			continue
 		case <-tick.C:
 		}
-		if p.idle() {
+		if p.stopIfIdle() {
 			return
 		}
 	}
 }
 
-func (p *Progress) failed(err error) {
+func (p *Progress) readFailed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known.failures, p.known.failure = p.known.failures+1, err
 	p.wake()
 }
 
-// idle reports whether nothing needs to be read any more. The caller then stops.
-func (p *Progress) idle() bool {
+// stopIfIdle reports whether the reader must stop, because no call waits.
+func (p *Progress) stopIfIdle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting > 0 && p.known.closed == nil {
 		return false
 	}
-	p.watching()
-	p.watching = nil
+	p.stop()
+	p.stop = nil
 	return true
 }

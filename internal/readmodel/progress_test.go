@@ -60,26 +60,26 @@ func TestProgressWakesThoseWhoseTimeHasCome(t *testing.T) {
 		wakes  bool
 		at     domain.Position
 	}{
-		{"a commit", nil, func(p *readmodel.Progress) { p.Advanced(2, 6) }, true, 6},
-		{"a commit that is not beyond", nil, func(p *readmodel.Progress) { p.Advanced(2, 5) }, false, 0},
-		{"a commit to a generation that is being built", nil, func(p *readmodel.Progress) { p.Advanced(3, 9) }, false, 0},
-		{"a commit to a generation that served before", nil, func(p *readmodel.Progress) { p.Advanced(1, 9) }, false, 0},
-		{"a reading", nil, func(p *readmodel.Progress) { p.Saw(at(2, 7)) }, true, 7},
-		{"a reading of a generation that serves since", nil, func(p *readmodel.Progress) { p.Saw(at(3, 8)) }, true, 8},
-		{"a reading of a generation that served before", nil, func(p *readmodel.Progress) { p.Saw(at(1, 9)) }, false, 0},
-		{"a reading of another generation that has not come as far", nil, func(p *readmodel.Progress) { p.Saw(at(3, 1)) }, false, 0},
-		{"a snapshot of a generation that serves since", nil, func(p *readmodel.Progress) { p.Turned(at(3, 8)) }, true, 8},
-		{"a snapshot of the same generation", nil, func(p *readmodel.Progress) { p.Turned(at(2, 8)) }, false, 0},
-		{"a snapshot when nothing is known", func(p *readmodel.Progress) { p.Serves(at(0, 0)) }, func(p *readmodel.Progress) { p.Turned(at(2, 8)) }, false, 0},
-		{"another generation, though with a lower number", nil, func(p *readmodel.Progress) { p.Serves(at(1, 6)) }, true, 6},
-		{"none that serves", nil, func(p *readmodel.Progress) { p.Serves(at(0, 0)) }, false, 0},
+		{"a commit", nil, func(p *readmodel.Progress) { p.Advance(2, 6) }, true, 6},
+		{"a commit that is not beyond", nil, func(p *readmodel.Progress) { p.Advance(2, 5) }, false, 0},
+		{"a commit to a generation that is being built", nil, func(p *readmodel.Progress) { p.Advance(3, 9) }, false, 0},
+		{"a commit to a generation that served before", nil, func(p *readmodel.Progress) { p.Advance(1, 9) }, false, 0},
+		{"a reading", nil, func(p *readmodel.Progress) { p.Observe(at(2, 7)) }, true, 7},
+		{"a reading of a generation that serves since", nil, func(p *readmodel.Progress) { p.Observe(at(3, 8)) }, true, 8},
+		{"a reading of a generation that served before", nil, func(p *readmodel.Progress) { p.Observe(at(1, 9)) }, false, 0},
+		{"a reading of another generation that has not come as far", nil, func(p *readmodel.Progress) { p.Observe(at(3, 1)) }, false, 0},
+		{"a snapshot of a generation that serves since", nil, func(p *readmodel.Progress) { p.ObserveSwitch(at(3, 8)) }, true, 8},
+		{"a snapshot of the same generation", nil, func(p *readmodel.Progress) { p.ObserveSwitch(at(2, 8)) }, false, 0},
+		{"a snapshot when nothing is known", func(p *readmodel.Progress) { p.SetServing(at(0, 0)) }, func(p *readmodel.Progress) { p.ObserveSwitch(at(2, 8)) }, false, 0},
+		{"another generation, though with a lower number", nil, func(p *readmodel.Progress) { p.SetServing(at(1, 6)) }, true, 6},
+		{"none that serves", nil, func(p *readmodel.Progress) { p.SetServing(at(0, 0)) }, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				var p readmodel.Progress
-				p.Serves(at(2, 5))
+				p.SetServing(at(2, 5))
 				if c.before != nil {
 					c.before(&p)
 				}
@@ -98,8 +98,8 @@ func TestProgressWakesThoseWhoseTimeHasCome(t *testing.T) {
 
 func TestProgressAnswersAtOnceWithWhatItKnows(t *testing.T) {
 	var p readmodel.Progress
-	p.Saw(at(1, 5))
-	p.Saw(at(1, 4)) // was overtaken
+	p.Observe(at(1, 5))
+	p.Observe(at(1, 4)) // was overtaken
 	for _, beyond := range []domain.Position{-1, 0, 4} {
 		if got, err := p.Await(t.Context(), beyond); got != 5 || err != nil {
 			t.Errorf("Await beyond %d: got %d, %v; want 5", beyond, got, err)
@@ -109,7 +109,7 @@ func TestProgressAnswersAtOnceWithWhatItKnows(t *testing.T) {
 		g    readmodel.Generation
 		want bool
 	}{{at(1, 4), false}, {at(1, 5), true}, {at(1, 6), true}, {at(2, 0), true}, {at(0, 9), false}} {
-		if got := p.Reached(c.g); got != c.want {
+		if got := p.IsCurrent(c.g); got != c.want {
 			t.Errorf("Reached %+v: got %t, want %t", c.g, got, c.want)
 		}
 	}
@@ -118,7 +118,7 @@ func TestProgressAnswersAtOnceWithWhatItKnows(t *testing.T) {
 func TestProgressWaitEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p readmodel.Progress
-		p.Serves(at(1, 3))
+		p.SetServing(at(1, 3))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		w := wait(ctx, &p, 3)
@@ -141,7 +141,7 @@ type store struct {
 func newStore(serving readmodel.Generation) *store {
 	s := &store{serving: serving, moved: make(chan struct{})}
 	s.progress.Every, s.progress.Read = time.Second, s.read
-	s.progress.Moved = func() (<-chan struct{}, func()) {
+	s.progress.Subscribe = func() (<-chan struct{}, func()) {
 		s.set(func() { s.signed++ })
 		return s.moved, func() { s.set(func() { s.signed-- }) }
 	}
@@ -160,7 +160,7 @@ func (s *store) read(context.Context) error {
 	if s.reads++; s.err != nil {
 		return s.err
 	}
-	s.progress.Saw(s.serving)
+	s.progress.Observe(s.serving)
 	return nil
 }
 
@@ -243,7 +243,7 @@ func TestProgressCloseEndsAllCalls(t *testing.T) {
 		w.want(t, "after Close", 0, errClosed)
 		late := wait(t.Context(), p, 1)
 		late.want(t, "called after Close", 0, errClosed)
-		p.Saw(at(1, 9))
+		p.Observe(at(1, 9))
 		s.wantReads(t, "after Close", 1)
 		var unused readmodel.Progress
 		unused.Close(errClosed)

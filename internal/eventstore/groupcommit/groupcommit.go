@@ -1,6 +1,6 @@
-// Package groupcommit gathers what callers want to write while a store's
-// transaction runs, so that the next transaction writes all of it and its sync,
-// or its round trip, is shared. The transaction is the store's own.
+// Package groupcommit queues what callers want to write while a store's transaction
+// runs, so that the next transaction writes all of it at the price of one sync or one
+// round trip. The transactions are the store's own.
 package groupcommit
 
 import (
@@ -34,17 +34,16 @@ type Queue[W any] struct {
 	end  bool      // after Close
 }
 
-// New returns a queue with room for a number of jobs. closed is the error of Do
-// after Close.
+// New returns a queue with room for a number of jobs. closed is the error that Do
+// returns after Close.
 func New[W any](room int, closed error) *Queue[W] {
 	return &Queue[W]{closed: closed, room: make(chan struct{}, room), closing: make(chan struct{}), changed: make(chan struct{}, 1)}
 }
 
-// Do puts a job into the queue, when there is room for it, and returns its
-// outcome. If ctx ends before that, Do returns at once with its cause: a job that
-// is still in the queue leaves it, and one that the worker has taken may yet be
-// written. The error is eventstore.ErrNotAppended if the worker never had the
-// job.
+// Do adds a job to the queue, waiting for room if necessary, and returns its outcome.
+// If ctx ends first, Do returns its cause at once: a job that is still queued is
+// removed, and one that the worker has taken may still be written. The error is
+// eventstore.ErrNotAppended if the worker never took the job.
 func (q *Queue[W]) Do(ctx context.Context, work W) error {
 	if ctx.Err() != nil {
 		return eventstore.NotAppended(context.Cause(ctx))
@@ -103,8 +102,8 @@ func (q *Queue[W]) signal() {
 	}
 }
 
-// Wait waits until the queue has a job, and returns false when it is closed and
-// has none.
+// Wait blocks until the queue has a job, and returns false once it is closed and
+// empty.
 func (q *Queue[W]) Wait() bool {
 	for {
 		q.mu.Lock()
@@ -124,18 +123,18 @@ func (q *Queue[W]) Len() int {
 	return len(q.jobs)
 }
 
-// Choice is whether a job joins the group that is being taken.
+// Choice says what Take does with a job.
 type Choice int
 
 // The choices.
 const (
-	Take  Choice = iota // the job joins the group
-	Leave               // it stays in the queue
-	Stop                // it stays, and so do all later ones
+	Take  Choice = iota // adds it to the group
+	Leave               // leaves it in the queue
+	Stop                // leaves it and all later jobs in the queue
 )
 
-// Take removes a group from the queue: the jobs that choose, which sees them from
-// the oldest on, decides to take.
+// Take removes a group of jobs from the queue and returns it. It calls choose for each
+// job, the oldest first.
 func (q *Queue[W]) Take(choose func(W) Choice) []*Job[W] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -157,8 +156,8 @@ jobs:
 	return group
 }
 
-// Close makes every Do that has not queued its job yet, and every later one,
-// return without queuing it. The jobs in the queue stay there for the worker.
+// Close makes Do return without queuing a job, also where it waits for room. The jobs
+// in the queue stay there for the worker.
 func (q *Queue[W]) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

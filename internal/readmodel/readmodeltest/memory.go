@@ -93,7 +93,7 @@ func (m *Memory) create(epoch string, threshold int64) *state {
 
 func (m *Memory) replace(s *state) {
 	m.state = s
-	m.progress.Serves(s.generation)
+	m.progress.SetServing(s.generation)
 }
 
 // Lease implements readmodel.Store.

@@ -289,7 +289,7 @@ func (b *builder) switchTo(ctx context.Context) error {
 		return err
 	}
 	if gen, err := b.v.serving(ctx); err == nil { // otherwise the next read notices
-		b.v.progress.Saw(gen)
+		b.v.progress.Observe(gen)
 	}
 	return nil
 }

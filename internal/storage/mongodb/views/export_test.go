@@ -25,7 +25,7 @@ func Apart(s readmodel.Store) readmodel.Store {
 
 // Learn makes the views record that a majority has a checkpoint.
 func Learn(s readmodel.Store, generation int, at domain.Position) {
-	s.(*Store).progress.Saw(readmodel.Generation{Number: generation, Checkpoint: readmodel.Checkpoint{Position: at}})
+	s.(*Store).progress.Observe(readmodel.Generation{Number: generation, Checkpoint: readmodel.Checkpoint{Position: at}})
 }
 
 // SetStep sets how many timeline entries one step inserts.

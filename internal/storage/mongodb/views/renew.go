@@ -29,7 +29,7 @@ func (e fitsError) Error() string { return fmt.Sprintf("generation %d is fit", i
 // there is none, and an *unfitError if it must not serve.
 func (v *Store) checkFit(ctx context.Context) (readmodel.Generation, error) {
 	g, err := v.serving(ctx)
-	if err == nil && !v.progress.Reached(g) {
+	if err == nil && !v.progress.IsCurrent(g) {
 		err = &unfitError{reason: "an earlier state of them was put back while the server ran"}
 	}
 	if err == nil {
@@ -164,7 +164,7 @@ func (v *Store) insertServing(ctx context.Context, next generationRow, old readm
 		switch err := v.checkLog(ctx, row.generation()); {
 		case err != nil && !errors.As(err, &unfit):
 			return err
-		case err == nil && v.progress.Reached(row.generation()) && (int(row.Number) != old.Number || !errors.As(why, &unfit) || !unfit.broken):
+		case err == nil && v.progress.IsCurrent(row.generation()) && (int(row.Number) != old.Number || !errors.As(why, &unfit) || !unfit.broken):
 			return fitsError(row.Number)
 		}
 	}

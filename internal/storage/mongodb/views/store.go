@@ -75,7 +75,7 @@ func New(c *conn.Conn, logger *slog.Logger, subscribe func() (moved <-chan struc
 		logger:   logger,
 		chunk:    timelineChunk,
 		perStep:  entriesPerStep,
-		progress: readmodel.Progress{Every: readEvery, Moved: subscribe},
+		progress: readmodel.Progress{Every: readEvery, Subscribe: subscribe},
 	}
 	v.progress.Read = v.readCheckpoint
 	return v
@@ -98,7 +98,7 @@ func (v *Store) readCheckpoint(ctx context.Context) error {
 	if err != nil {
 		return translate(ctx, "read the checkpoint", err)
 	}
-	v.progress.Saw(gen)
+	v.progress.Observe(gen)
 	return nil
 }
 
@@ -142,8 +142,8 @@ func (v *Store) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
 		}
 		// Just after an election a primary may not know yet that the newest writes
 		// are committed, and then returns an older state.
-		if v.progress.Reached(s.gen) {
-			v.progress.Turned(s.gen)
+		if v.progress.IsCurrent(s.gen) {
+			v.progress.ObserveSwitch(s.gen)
 			return s, nil
 		}
 		s.Close()

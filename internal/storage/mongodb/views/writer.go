@@ -144,7 +144,7 @@ func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 	for attempt := 1; ; attempt++ {
 		err := a.attempt(call)
 		if err == nil {
-			w.v.progress.Advanced(w.number, b.To.Position)
+			w.v.progress.Advance(w.number, b.To.Position)
 			return nil
 		}
 		if !conn.Transient(err) && !errors.Is(err, errAgain) || attempt == applyAttempts || call.Err() != nil {

@@ -38,7 +38,7 @@ func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 			return err
 		}
 		if b.To.Position != b.From.Position {
-			w.views.progress.Advanced(g.number, b.To.Position)
+			w.views.progress.Advance(g.number, b.To.Position)
 		}
 		if err := g.limitWAL(c); err != nil {
 			w.views.options.Log.Warn("the write-ahead log of the views stays large", "file", g.path, "error", err)

@@ -163,7 +163,7 @@ func (v *Store) refresh() error {
 	if next != nil {
 		v.last = at
 	}
-	v.progress.Serves(at)
+	v.progress.SetServing(at)
 	return nil
 }
 
@@ -230,7 +230,7 @@ func (v *Store) discard(why *unfitError) error {
 		markRetired(v.current.path)
 		v.current = nil
 	}
-	v.progress.Serves(readmodel.Generation{})
+	v.progress.SetServing(readmodel.Generation{})
 	return removeServing(v.dir)
 }
 
@@ -260,7 +260,7 @@ func (v *Store) readCheckpoint(ctx context.Context) error {
 	if err != nil {
 		return dbfile.Translate(ctx, "read the checkpoint", err)
 	}
-	v.progress.Advanced(at.Number, at.Checkpoint.Position)
+	v.progress.Advance(at.Number, at.Checkpoint.Position)
 	return nil
 }
 
