@@ -45,8 +45,8 @@ func TestRegistrationRepeatedUnderItsCommandID(t *testing.T) {
 	for _, c := range []struct {
 		name, password, code string
 	}{
-		{"with the account's password gives the first user and a token", "a password", ""},
-		{"with another password gives no token", "another password", "UNAUTHENTICATED"},
+		{"with the account's password returns the first user and a token", "a password", ""},
+		{"with another password returns no token", "another password", "UNAUTHENTICATED"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := w.Ask("", register, map[string]any{"name": "ada", "id": "one", "password": c.password})
@@ -188,7 +188,7 @@ func TestUserHasEveryFieldAndList(t *testing.T) {
 		t.Errorf("the second page has pageInfo %v", rest.At("user.chirps.pageInfo"))
 	}
 	if rest.At("user.viewerFollows") != false {
-		t.Error("an anonymous caller follows somebody")
+		t.Error("an anonymous caller follows a user")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"chirp/graph/graphtest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // builtinsQuery asks what a client asks about the built-ins.
 const builtinsQuery = `{ __schema {

@@ -21,7 +21,7 @@ import (
 func TestAppendRetriesFailedAttempts(t *testing.T) {
 	t.Parallel()
 	set := storetest.StartOwn(t)
-	store, closeStore := storetest.OpenAt(t, set.URI(), "mended")
+	store, closeStore := storetest.OpenAt(t, set.URI(), "recovered")
 	defer closeStore()
 	after := domain.Position(0)
 	for name, how := range map[string]bson.D{
@@ -34,7 +34,7 @@ func TestAppendRetriesFailedAttempts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, times := range []int{1, 3} {
-				storetest.FailNext(t, set, "mended", times, how)
+				storetest.FailNext(t, set, "recovered", times, how)
 				command := fmt.Sprintf("%s %d", name, times)
 				c, err := store.Log().Append(t.Context(), storetest.To(command, 0, command))
 				if err != nil || c.Repeated || c.Position() != after+1 {
