@@ -13,17 +13,9 @@ import (
 // follows, newest first. A viewer whom the views don't show yet has an empty
 // feed, because a registration is answered before it is projected.
 func (r *Reader) Feed(ctx context.Context, viewer domain.UserID, p Page) (Connection[readmodel.Chirp], error) {
-	parsed, err := r.parsePage(ctx, p)
-	if err != nil {
-		return Connection[readmodel.Chirp]{}, err
-	}
-	rows, info, err := readPage(parsed, r.Checkpoint(), chirpAt, func(w readmodel.Window) ([]readmodel.Chirp, error) {
+	return r.chirpPage(ctx, p, "the feed of "+string(viewer), func(w readmodel.Window) ([]readmodel.Chirp, error) {
 		return r.feed(ctx, viewer, w)
 	})
-	if err != nil {
-		return Connection[readmodel.Chirp]{}, fmt.Errorf("read the feed of %s: %w", viewer, err)
-	}
-	return r.chirps(rows, info), nil
 }
 
 // FeedAfter returns the chirps of a viewer's feed that are newer than a position,
@@ -60,17 +52,9 @@ func (r *Reader) FolloweeIDs(ctx context.Context, viewer domain.UserID) ([]domai
 
 // ChirpsBy returns a page of an author's own chirps, newest first.
 func (r *Reader) ChirpsBy(ctx context.Context, author readmodel.UserKey, p Page) (Connection[readmodel.Chirp], error) {
-	parsed, err := r.parsePage(ctx, p)
-	if err != nil {
-		return Connection[readmodel.Chirp]{}, err
-	}
-	rows, info, err := readPage(parsed, r.Checkpoint(), chirpAt, func(w readmodel.Window) ([]readmodel.Chirp, error) {
+	return r.chirpPage(ctx, p, fmt.Sprintf("the chirps of user %d", author), func(w readmodel.Window) ([]readmodel.Chirp, error) {
 		return r.views.ChirpsBy(ctx, author, w)
 	})
-	if err != nil {
-		return Connection[readmodel.Chirp]{}, fmt.Errorf("read the chirps of user %d: %w", author, err)
-	}
-	return r.chirps(rows, info), nil
 }
 
 // feed merges the viewer's timeline, to which chirps were pushed, with the chirps
@@ -114,12 +98,14 @@ func merge(a, b []readmodel.Chirp, w readmodel.Window) []readmodel.Chirp {
 	return merged
 }
 
-func chirpAt(c readmodel.Chirp) domain.Position { return c.Position }
-
-func (r *Reader) chirps(rows []readmodel.Chirp, info PageInfo) Connection[readmodel.Chirp] {
+// chirpPage returns a page of chirps. list names the list in errors.
+func (r *Reader) chirpPage(ctx context.Context, p Page, list string, read func(readmodel.Window) ([]readmodel.Chirp, error)) (Connection[readmodel.Chirp], error) {
+	rows, info, err := readPage(ctx, r, p, list, chirpAt, read)
 	edges := make([]Edge[readmodel.Chirp], len(rows))
 	for i, c := range rows {
 		edges[i] = Edge[readmodel.Chirp]{Node: c, Cursor: r.Cursor(c.Position, domain.HashEvent(domain.ChirpStream(c.ID), c.PostedAt))}
 	}
-	return Connection[readmodel.Chirp]{Edges: edges, PageInfo: info}
+	return Connection[readmodel.Chirp]{Edges: edges, PageInfo: info}, err
 }
+
+func chirpAt(c readmodel.Chirp) domain.Position { return c.Position }

@@ -10,32 +10,18 @@ import (
 
 // Followers returns a page of a user's followers, most recent first.
 func (r *Reader) Followers(ctx context.Context, followee readmodel.UserKey, p Page) (Connection[readmodel.Profile], error) {
-	parsed, err := r.parsePage(ctx, p)
-	if err != nil {
-		return Connection[readmodel.Profile]{}, err
-	}
-	rows, info, err := readPage(parsed, r.Checkpoint(), followAt, func(w readmodel.Window) ([]readmodel.Follow, error) {
+	follower := func(f readmodel.Follow) readmodel.UserKey { return f.Follower }
+	return r.followPage(ctx, p, fmt.Sprintf("the followers of user %d", followee), follower, func(w readmodel.Window) ([]readmodel.Follow, error) {
 		return r.views.Followers(ctx, followee, w)
 	})
-	if err != nil {
-		return Connection[readmodel.Profile]{}, fmt.Errorf("read the followers of user %d: %w", followee, err)
-	}
-	return r.profiles(ctx, rows, func(f readmodel.Follow) readmodel.UserKey { return f.Follower }, info)
 }
 
 // Following returns a page of the users that a user follows, most recent first.
 func (r *Reader) Following(ctx context.Context, follower readmodel.UserKey, p Page) (Connection[readmodel.Profile], error) {
-	parsed, err := r.parsePage(ctx, p)
-	if err != nil {
-		return Connection[readmodel.Profile]{}, err
-	}
-	rows, info, err := readPage(parsed, r.Checkpoint(), followAt, func(w readmodel.Window) ([]readmodel.Follow, error) {
+	followee := func(f readmodel.Follow) readmodel.UserKey { return f.Followee }
+	return r.followPage(ctx, p, fmt.Sprintf("whom user %d follows", follower), followee, func(w readmodel.Window) ([]readmodel.Follow, error) {
 		return r.views.Following(ctx, follower, w)
 	})
-	if err != nil {
-		return Connection[readmodel.Profile]{}, fmt.Errorf("read whom user %d follows: %w", follower, err)
-	}
-	return r.profiles(ctx, rows, func(f readmodel.Follow) readmodel.UserKey { return f.Followee }, info)
 }
 
 // Follows reports for each followee whether the follower follows it. The result
@@ -62,9 +48,14 @@ func (r *Reader) Follows(ctx context.Context, follower readmodel.UserKey, follow
 
 func followAt(f readmodel.Follow) domain.Position { return f.Since }
 
-// profiles returns the users at one end of some follows as a page. The views
-// don't store the hashes of follow events, so profiles reads them from the log.
-func (r *Reader) profiles(ctx context.Context, rows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey, info PageInfo) (Connection[readmodel.Profile], error) {
+// followPage returns a page of the users at one end of some follows. The views don't
+// store the hashes of follow events, so followPage reads them from the log. list names
+// the list in errors.
+func (r *Reader) followPage(ctx context.Context, p Page, list string, end func(readmodel.Follow) readmodel.UserKey, read func(readmodel.Window) ([]readmodel.Follow, error)) (Connection[readmodel.Profile], error) {
+	rows, info, err := readPage(ctx, r, p, list, followAt, read)
+	if err != nil {
+		return Connection[readmodel.Profile]{}, err
+	}
 	keys, since := make([]readmodel.UserKey, len(rows)), make([]domain.Position, len(rows))
 	for i, f := range rows {
 		keys[i], since[i] = end(f), f.Since

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"chirp/internal/domain"
@@ -144,11 +145,24 @@ func (p parsedPage) farSide(checkpoint domain.Position) readmodel.Window {
 	return readmodel.Window{After: p.after - 1, Before: checkpoint + 1, Limit: 1, Ascending: true}
 }
 
-// readPage reads the rows of a page and its PageInfo. One read nearly always
-// suffices, because the row of the cursor that the page is counted from is still
-// in the list. If it is not, as after an unfollow, a second read looks for a row
-// on the far side of it.
-func readPage[R any](p parsedPage, checkpoint domain.Position, at func(R) domain.Position, read func(readmodel.Window) ([]R, error)) ([]R, PageInfo, error) {
+// readPage reads the rows of a page of a list and its PageInfo. list names the list in
+// errors.
+func readPage[R any](ctx context.Context, r *Reader, p Page, list string, at func(R) domain.Position, read func(readmodel.Window) ([]R, error)) ([]R, PageInfo, error) {
+	parsed, err := r.parsePage(ctx, p)
+	if err != nil {
+		return nil, PageInfo{}, err
+	}
+	rows, info, err := readParsedPage(parsed, r.Checkpoint(), at, read)
+	if err != nil {
+		return nil, PageInfo{}, fmt.Errorf("read %s: %w", list, err)
+	}
+	return rows, info, nil
+}
+
+// readParsedPage does what readPage does. One read nearly always suffices, because the
+// row of the cursor that the page is counted from is still in the list. If it is not,
+// as after an unfollow, a second read looks for a row on the far side of it.
+func readParsedPage[R any](p parsedPage, checkpoint domain.Position, at func(R) domain.Position, read func(readmodel.Window) ([]R, error)) ([]R, PageInfo, error) {
 	rows, err := read(p.window(checkpoint))
 	if err != nil {
 		return nil, PageInfo{}, err
