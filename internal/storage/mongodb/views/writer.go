@@ -140,7 +140,6 @@ func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 	defer cancel()
 	op := fmt.Sprintf("apply a batch from %d to %d", b.From.Position, b.To.Position)
 	a := &application{w: w, b: b, id: bson.NewObjectID()}
-	wait := applyPause
 	for attempt := 1; ; attempt++ {
 		err := a.attempt(call)
 		if err == nil {
@@ -150,8 +149,7 @@ func (w *writer) Apply(ctx context.Context, b readmodel.Batch) error {
 		if !conn.Transient(err) && !errors.Is(err, errAgain) || attempt == applyAttempts || call.Err() != nil {
 			return translate(ctx, op, err)
 		}
-		outage.Pause(call, wait)
-		wait *= 2
+		outage.Pause(call, outage.Delay(applyPause, attempt))
 	}
 }
 
