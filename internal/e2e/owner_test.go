@@ -36,7 +36,12 @@ func newHousehold(t *testing.T) household {
 		}
 	}
 	program := apitest.Must(os.ReadFile(apitest.Program(t)))(t)
-	if err := os.WriteFile(h.program, program, 0o755); err != nil {
+	// A program that is open for writing cannot be started. A process that a
+	// parallel test starts inherits the file for a moment, unless it has to wait.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(h.program, program, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	h.folder(t, h.dir)
