@@ -93,6 +93,7 @@ func (p Presenter) translate(ctx context.Context, err error) *gqlerror.Error {
 	case errors.As(err, new(resolverError)) || presented.Extensions["code"] == nil:
 		// Guards check all input, so any other error of gqlgen is internal as well.
 		presented.Message = p.mask(ctx, err, presented)
+		presented.Extensions = nil // they would show what the message hides
 		setCode(presented, domain.Internal)
 	}
 	presented.Message = clip.Text(presented.Message, maxMessage)

@@ -12,15 +12,15 @@ import (
 
 // A request asks what its operation costs by the header with the value 1, or by the
 // extension with the value true. The header in a socket's upgrade request asks for
-// all operations on the sockel.
+// all operations on the socket.
 const (
 	costHeader    = "Chirp-Cost"
 	costExtension = "cost"
 )
 
 // costReport is the extension "cost" of a response, in the form that clients know
-// from other APIs: what the operation cost, and how much its caller has lefl. The
-// buckets are absent if there is no rate limil.
+// from other APIs: what the operation cost, and how much its caller has left. The
+// buckets are absent if there is no rate limit.
 type costReport struct {
 	RequestedQueryCost int           `json:"requestedQueryCost"`
 	ThrottleStatus     *bucketReport `json:"throttleStatus,omitempty"` // what operations may cost
@@ -28,7 +28,7 @@ type costReport struct {
 	LogIns             *bucketReport `json:"logIns,omitempty"`         // and registrations, per address
 }
 
-// bucketReport is the state of a token buckel.
+// bucketReport is the state of a token bucket.
 type bucketReport struct {
 	MaximumAvailable   int     `json:"maximumAvailable"`
 	CurrentlyAvailable int     `json:"currentlyAvailable"`

@@ -14,24 +14,30 @@ func ErrExpired() error {
 	return domain.Errorf(domain.Unauthenticated, "the token has expired; log in again")
 }
 
-// WatchToken calls end with the reason when the caller's token has expired or is no
-// longer valid. It checks after each ping interval until ctx ends, in a goroutine of
-// its own, because a check may have to wait for an issuer.
+// WatchToken calls end with the reason when the caller's token expires or is no longer
+// valid, until ctx ends. It may call end again with another reason.
 func (s *Service) WatchToken(ctx context.Context, authorization string, end func(error)) {
-	interval := s.Limits.Ping
-	at, expires := auth.Expires(ctx)
-	if expires {
-		interval = min(interval, time.Until(at))
+	if at, expires := auth.Expires(ctx); expires {
+		expiry := time.AfterFunc(time.Until(at), func() {
+			if ctx.Err() == nil {
+				end(ErrExpired())
+			}
+		})
+		context.AfterFunc(ctx, func() { expiry.Stop() })
 	}
-	time.AfterFunc(interval, func() {
+	s.revalidateLater(ctx, authorization, end)
+}
+
+// revalidateLater checks the token after each ping interval, in a goroutine of its own,
+// because a check may have to wait for an issuer.
+func (s *Service) revalidateLater(ctx context.Context, authorization string, end func(error)) {
+	time.AfterFunc(s.Limits.Ping, func() {
 		switch err := panics.Guard(ctx, func() error { return auth.Revalidate(s.Tokens, authorization) }); {
 		case ctx.Err() != nil:
-		case expires && !time.Now().Before(at):
-			end(ErrExpired())
 		case err != nil:
 			end(err)
 		default:
-			s.WatchToken(ctx, authorization, end)
+			s.revalidateLater(ctx, authorization, end)
 		}
 	})
 }

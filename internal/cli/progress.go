@@ -44,9 +44,12 @@ func newProgressBar(out io.Writer) *progressBar {
 func (b *progressBar) show(step string, done, total int64) {
 	now := time.Now()
 	if step != b.step {
-		b.step, b.samples, b.last = step, []sample{{now, done}}, now
-		if b.terminal {
-			b.last = time.Time{} // elsewhere, a step that ends soon is not worth a line
+		b.step, b.samples = step, []sample{{now, done}}
+		switch {
+		case b.terminal:
+			b.last = time.Time{}
+		case b.last.IsZero():
+			b.last = now // a command that ends soon is not worth a line
 		}
 	}
 	every := lineEvery

@@ -46,8 +46,10 @@ func TestProgressIsAFewLinesElsewhere(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		bar.show("lists", 0, 0) // one that ends at once
+		time.Sleep(10 * time.Second)
+		bar.show("rows", 7, 9) // one that is reported only when it begins
 		bar.clear()
-		if want := "50 of 200 users, 10/s, 15s left\n100 of 200 users, 10/s, 10s left\n"; out.String() != want {
+		if want := "50 of 200 users, 10/s, 15s left\n100 of 200 users, 10/s, 10s left\n7 of 9 rows\n"; out.String() != want {
 			t.Errorf("got %q, want %q", out.String(), want)
 		}
 	})

@@ -51,8 +51,8 @@ type Log interface {
 	// Follow returns an iterator over every event after a position, first those
 	// in the log and then new ones as they are appended: each once, in order, in
 	// batches of at least one. It retries through disconnects and elections, and
-	// ends with ctx's error when ctx ends. Each iteration starts again at after.
-	// For a position beyond the head, or a negative one, the error is of kind
+	// ends with ctx's error when ctx ends, and with one of kind Unavailable when
+	// the log is closed. Each iteration starts again at after. For a position beyond the head, or a negative one, the error is of kind
 	// CursorInvalid.
 	Follow(ctx context.Context, after domain.Position) iter.Seq2[[]Event, error]
 

@@ -186,7 +186,10 @@ func (t *Tail) retry(ctx context.Context, call func() error) error {
 	}
 	for away := new(outage.Outage); ; {
 		err := call()
-		if err == nil || domain.KindOf(err) != domain.Unavailable || ctx.Err() != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return err // it is still away, or was just closed
+		case err == nil || domain.KindOf(err) != domain.Unavailable:
 			away.Ended(logger, "a follower of the log can read it again")
 			return err
 		}

@@ -16,9 +16,10 @@ import (
 // knows no generation and reads nothing.
 type Progress struct {
 	// Read reads the serving generation and reports it with one of the methods
-	// below. It is called by one goroutine, and only while calls of Await wait:
-	// at once, then at intervals of Every, and whenever Subscribe's channel
-	// signals. Unless its error is ErrNoViews, the waiting calls return it.
+	// below. One goroutine calls it while calls of Await wait: when the first of
+	// them begins, then at intervals of Every, and whenever Subscribe's channel
+	// signals. It stops at the first interval in which no call waits. Unless the
+	// error of Read is ErrNoViews, the waiting calls return it.
 	Read  func(ctx context.Context) error
 	Every time.Duration
 	// Subscribe returns a channel that signals, perhaps without cause, that

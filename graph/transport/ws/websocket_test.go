@@ -214,6 +214,25 @@ func TestASlowIssuerDelaysNoPush(t *testing.T) {
 	})
 }
 
+func TestATokenExpiresOnTimeWhileTheIssuerIsSlow(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		c := w.Dial(t, nil)
+		c.Initiate(w.Expiring(w.Person("ada"), 20*time.Second))
+		begun := time.Now()
+		slow := &graphtest.Issuer{Asked: make(chan struct{}, 100), Answers: make(chan struct{})}
+		w.SlowIssuer.Store(slow)
+		defer close(slow.Answers)
+		defer w.SlowIssuer.Store(nil)
+		code, reason := c.WaitClosed()
+		if code != 4403 || !strings.Contains(reason, "expired") {
+			t.Errorf("closed with %d %q, want 4403 and that the token expired", code, reason)
+		}
+		if took := time.Since(begun); took > 20*time.Second || len(slow.Asked) != 1 {
+			t.Errorf("closed after %s and %d questions to the issuer, want 20 s and 1", took, len(slow.Asked))
+		}
+	})
+}
+
 func TestDrainClosesSocketsAndRefusesNewOnes(t *testing.T) {
 	w := graphtest.New(t)
 	c, idle := w.Socket(t, w.Person("ada").Token), w.Dial(t, nil)

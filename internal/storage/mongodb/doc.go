@@ -93,8 +93,9 @@
 // unique indexes are there.
 //
 // The position of the last event is the one that the same process committed last,
-// or is read inside the transaction; in the latter case the transaction also
-// decides which appends are repetitions or conflicts before it inserts.
+// or is read inside the transaction. After an attempt that collided, the next one
+// also finds out inside the transaction which appends are repetitions or
+// conflicts, before it inserts.
 //
 // A change stream on the database reports to each server the last event of each
 // transaction, which has the field turn, and any change of the documents of
@@ -186,7 +187,8 @@
 // building from the new one, and sets generation, if the new one is not behind
 // the old one. While a server catches up before a switch, it sets held on the
 // serving generation, so that no projector moves its checkpoint; a held that lies
-// further ahead than readmodel.LongestHold is void. A retired generation is
+// more than five seconds further ahead than readmodel.LongestHold is void. A
+// retired generation is
 // dropped some time later: dropping is set, the collections are dropped, and then
 // the document is deleted.
 //

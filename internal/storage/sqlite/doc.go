@@ -124,9 +124,9 @@
 // # What is durable when
 //
 // The log has synchronous=FULL: an append that has returned was synced to the
-// disk. One goroutine of a process writes, on one connection, and commits
-// everything that was queued while the transaction before was committed in one
-// transaction, with one sync. That takes the write lock first (BEGIN IMMEDIATE),
+// disk. One goroutine of a process writes, on one connection, and commits what
+// was queued while the transaction before was committed in one transaction, with
+// one sync; a long queue takes several. That takes the write lock first (BEGIN IMMEDIATE),
 // because other processes may write between two transactions. Open makes SQLite
 // sync with fdatasync where the system has it: as durable as fsync, without the
 // wait for the file's time stamps. The credentials are written by the same

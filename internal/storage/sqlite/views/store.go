@@ -208,17 +208,18 @@ func (v *Store) openFailed(err error) error {
 }
 
 // discardIfDamaged discards a generation if an error of using it shows that its
-// file is damaged.
-func (v *Store) discardIfDamaged(g *generation, err error) {
+// file is damaged, and reports whether it did.
+func (v *Store) discardIfDamaged(g *generation, err error) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var damage *unfitError
 	if !errors.As(unfit(err), &damage) || v.current != g || !v.options.Exclusive || v.closed {
-		return
+		return false
 	}
 	if err := v.discard(damage); err != nil {
 		v.options.Log.Error("the damaged views cannot be discarded", "folder", v.dir, "error", err)
 	}
+	return true
 }
 
 // discard takes the serving generation out of service, so that the next Serving
@@ -258,6 +259,9 @@ func (v *Store) readCheckpoint(ctx context.Context) error {
 	}
 	at, err := g.describe()
 	if err != nil {
+		if v.discardIfDamaged(g, err) {
+			return readmodel.ErrNoViews
+		}
 		return dbfile.Translate(ctx, "read the checkpoint", err)
 	}
 	v.progress.Advance(at.Number, at.Checkpoint.Position)
