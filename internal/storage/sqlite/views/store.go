@@ -273,11 +273,10 @@ func (v *Store) Gate() gate.Stats { return v.readers.Stats() }
 
 // Close makes every waiting call return and closes the files.
 func (v *Store) Close() error {
+	v.progress.Close(dbfile.ErrClosed) // first, because closing waits for snapshots
 	v.mu.Lock()
-	err := v.closeLocked()
-	v.mu.Unlock()
-	v.progress.Close(dbfile.ErrClosed)
-	return err
+	defer v.mu.Unlock()
+	return v.closeLocked()
 }
 
 func (v *Store) closeLocked() error {
