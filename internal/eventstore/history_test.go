@@ -84,7 +84,7 @@ func (f *followed) now() (domain.Position, error) {
 	return f.last, f.err
 }
 
-func followSame(ctx context.Context, log eventstore.Log, after domain.Position, event domain.EventHash) *followed {
+func followKnowing(ctx context.Context, log eventstore.Log, after domain.Position, event domain.EventHash) *followed {
 	f := &followed{last: after}
 	go func() {
 		for events, err := range eventstore.FollowHistory(ctx, log, after, event) {
@@ -112,7 +112,7 @@ func TestFollowHistoryEndsWhenTheLogIsRestored(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &restorable{}
 				r.add(5)
-				f := followSame(t.Context(), r, 0, 0)
+				f := followKnowing(t.Context(), r, 0, 0)
 				if last, err := f.now(); last != 5 || err != nil {
 					t.Fatalf("got as far as %d, error %v", last, err)
 				}
@@ -132,9 +132,9 @@ func TestFollowHistoryGoesOn(t *testing.T) {
 		r := &restorable{}
 		r.add(5)
 		ctx, cancel := context.WithCancel(t.Context())
-		known := followSame(ctx, r, 3, r.events[2].Hash())
-		unknown := followSame(ctx, r, 3, 0)
-		other := followSame(ctx, r, 3, r.events[1].Hash())
+		known := followKnowing(ctx, r, 3, r.events[2].Hash())
+		unknown := followKnowing(ctx, r, 3, 0)
+		other := followKnowing(ctx, r, 3, r.events[1].Hash())
 		synctest.Wait()
 		r.mu.Lock()
 		r.away = domain.Errorf(domain.Unavailable, "away")

@@ -110,7 +110,7 @@ func TestProgressAnswersAtOnceWithWhatItKnows(t *testing.T) {
 		want bool
 	}{{at(1, 4), false}, {at(1, 5), true}, {at(1, 6), true}, {at(2, 0), true}, {at(0, 9), false}} {
 		if got := p.IsCurrent(c.g); got != c.want {
-			t.Errorf("Reached %+v: got %t, want %t", c.g, got, c.want)
+			t.Errorf("IsCurrent of %+v: got %t, want %t", c.g, got, c.want)
 		}
 	}
 }

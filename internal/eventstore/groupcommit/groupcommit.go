@@ -25,7 +25,7 @@ func (j *Job[W]) Finish(err error) { j.done <- err }
 // Queue holds jobs until one worker takes them in groups.
 type Queue[W any] struct {
 	closed  error
-	room    chan struct{} // holds a value for each job in the queue
+	room    chan struct{} // holds a value for each job in the queue, or about to be
 	closing chan struct{}
 	changed chan struct{} // has room for one signal, to the worker
 
