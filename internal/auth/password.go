@@ -35,7 +35,7 @@ type Passwords struct {
 
 // NewPasswords returns Passwords with a limit of concurrent hashes, at least one.
 func NewPasswords(concurrent int) *Passwords {
-	return &Passwords{gate: gate.NewPatient("passwords", concurrent, 0, passwordWait)}
+	return &Passwords{gate: gate.NewLimited("passwords", gate.Limits{Places: concurrent, Patience: passwordWait})}
 }
 
 // Stats returns how many hashes run, how many calls wait, and how many have waited

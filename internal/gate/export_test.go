@@ -1,0 +1,16 @@
+package gate
+
+// Keys returns how many keys a gate remembers.
+func Keys(g *Gate) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.turns.keys()
+}
+
+func (t *turns) keys() int {
+	n := len(t.byKey)
+	for _, below := range t.byKey {
+		n += below.keys()
+	}
+	return n
+}
