@@ -28,6 +28,7 @@ type room struct {
 // package, must not have Go files: a new room needs a decision, made here.
 var rooms = []room{
 	{"internal/strictjson", nil},
+	{"internal/network", nil},
 	{"internal/domain", nil},
 	{"internal/domain/aggregate", []string{"internal/domain"}},
 	{"internal/outage", nil},
@@ -84,12 +85,12 @@ var rooms = []room{
 	{"graph/generated", []string{"graph/model", "graph/scalar", "internal/domain"}},
 	{"graph/printschema", nil},
 	{"graph", []string{
-		"graph/generated", "graph/model", "graph/request", "graph/panics", "graph/clip", "internal/domain", "internal/auth",
+		"graph/generated", "graph/guard", "graph/model", "graph/request", "graph/panics", "graph/clip", "internal/domain", "internal/auth",
 		"internal/command", "internal/outage", "internal/query", "internal/readmodel", "internal/subscription",
 	}},
-	{"graph/guard", []string{"graph/request", "graph/scalar", "graph/clip", "internal/domain", "internal/auth", "internal/strictjson"}},
-	{"graph/transport", []string{"graph/guard", "graph/request", "graph/panics", "internal/domain", "internal/auth", "internal/strictjson"}},
-	{"graph/transport/ws", []string{"graph/transport", "graph/panics", "graph/clip", "internal/domain", "internal/auth"}},
+	{"graph/guard", []string{"graph/request", "graph/scalar", "graph/clip", "internal/domain", "internal/auth", "internal/gate", "internal/network", "internal/strictjson"}},
+	{"graph/transport", []string{"graph/guard", "graph/request", "graph/panics", "internal/domain", "internal/auth", "internal/network", "internal/strictjson"}},
+	{"graph/transport/ws", []string{"graph/guard", "graph/transport", "graph/panics", "graph/clip", "internal/domain", "internal/auth"}},
 	{"graph/api", []string{"graph/...", "internal/auth", "internal/command", "internal/query", "internal/subscription"}},
 	{"schema/...", nil},
 	{"web/...", nil},

@@ -2,12 +2,8 @@ package guard
 
 import (
 	"context"
-	"math"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-
-	"chirp/graph/request"
 )
 
 // A request asks what its operation costs by the header with the value 1, or by the
@@ -44,7 +40,7 @@ func wantsCost(oc *graphql.OperationContext) bool {
 
 // reportCost adds the extension to a response if the request asks for it. It is a
 // response middleware.
-func (l *rateLimiter) reportCost(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+func (l *Limiter) reportCost(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	response := next(ctx)
 	if response == nil || !graphql.HasOperationContext(ctx) {
 		return response
@@ -58,25 +54,13 @@ func (l *rateLimiter) reportCost(ctx context.Context, next graphql.ResponseHandl
 	return response
 }
 
-func (l *rateLimiter) report(ctx context.Context, oc *graphql.OperationContext) costReport {
+func (l *Limiter) report(ctx context.Context, oc *graphql.OperationContext) costReport {
 	report := costReport{RequestedQueryCost: costOf(ctx, oc)}
-	if l == nil {
+	if l.Costs == nil {
 		return report
 	}
-	now, caller := l.now(), callerKey(ctx)
-	report.ThrottleStatus = l.costs.report(caller, now)
-	report.Mutations = l.commands.report(caller, now)
-	report.LogIns = l.passwords.report(request.From(ctx).Address, now)
+	report.ThrottleStatus = l.Costs.report(ctx)
+	report.Mutations = l.Mutations.report(ctx)
+	report.LogIns = l.passwords.report(ctx)
 	return report
-}
-
-// report returns the state of a caller's bucket, in whole tokens.
-func (b *buckets) report(name string, now time.Time) *bucketReport {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	left := float64(b.burst)
-	if limiter, ok := b.byName.Peek(name); ok {
-		left = limiter.TokensAt(now)
-	}
-	return &bucketReport{MaximumAvailable: b.burst, CurrentlyAvailable: max(0, int(math.Floor(left))), RestoreRate: float64(b.limit)}
 }

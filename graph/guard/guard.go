@@ -25,16 +25,18 @@ type Config struct {
 	DocumentsOnly bool
 	// RateLimit is the number of mutations that each caller may call per second, in
 	// bursts of five seconds' worth. Operations may cost 500 times as much per
-	// second. Log-ins and registrations get a tenth of the rate per client address
-	// and four tenths per account. 0 is no limit.
+	// second. All callers at one address together get four times the rate. Log-ins
+	// and registrations get a tenth of the rate per client address and four tenths
+	// per account. 0 is no limit.
 	RateLimit float64
 	// Account returns the username in the input of a mutation that takes a password.
 	// The bool is false for any other input.
 	Account func(input any) (username string, ok bool)
 }
 
-// Use adds the guards to an executor. Each relies on the ones before it.
-func Use(e *executor.Executor, cfg Config) {
+// Use adds the guards to an executor, and returns the limiter that they share. Each
+// relies on the ones before it.
+func Use(e *executor.Executor, cfg Config) *Limiter {
 	limits := cfg.Limits.withDefaults()
 	e.SetQueryCache(foundDocuments{})
 	e.Use(documentFinder{
@@ -43,9 +45,11 @@ func Use(e *executor.Executor, cfg Config) {
 	})
 	e.Use(inputCoercion{coercer{cfg.Schema, inputScalars()}})
 	e.Use(costLimit{limits: limits, pageSize: cfg.PageSize, introspection: cfg.Introspection})
-	throttle := newRateLimiter(cfg.RateLimit, cfg.Account, time.Now)
-	e.Use(costCharge{throttle})
+	limiter := newLimiter(cfg.RateLimit, cfg.Account, time.Now)
+	e.Use(costCharge{limiter})
+	e.AroundOperations(limiter.carry)
 	e.AroundResponses(addRemainingErrors)
-	e.AroundResponses(throttle.reportCost)
-	e.AroundFields(throttle.limitMutation)
+	e.AroundResponses(limiter.reportCost)
+	e.AroundFields(limiter.limitMutation)
+	return limiter
 }

@@ -16,10 +16,18 @@ const ReadAfterHeader = "Chirp-Read-After"
 // Info is information about a request. The operations of a socket have that of its
 // upgrade request.
 type Info struct {
-	ID      string          // from its header, or a new one
-	TraceID string          // of its W3C trace, or empty
-	Address string          // of the client, for rate limits
-	After   domain.Position // the least position that the client wants to see
+	ID       string          // from its header, or a new one
+	TraceID  string          // of its W3C trace, or empty
+	Networks []string        // of the client, for limits, as network.Of returns them
+	After    domain.Position // the least position that the client wants to see
+}
+
+// Address returns the narrowest of the client's networks, or "" if it is not known.
+func (i Info) Address() string {
+	if len(i.Networks) == 0 {
+		return ""
+	}
+	return i.Networks[0]
 }
 
 type infoKey struct{}

@@ -3,11 +3,11 @@ package transport
 import (
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"chirp/graph/request"
 	"chirp/internal/domain"
+	"chirp/internal/network"
 )
 
 // Headers that correlate requests.
@@ -20,7 +20,7 @@ const (
 // characters from A–Z, a–z, 0–9, dot, underscore and hyphen. It returns an error for
 // a position that cannot be parsed.
 func readInfo(r *http.Request, clientIP func(*http.Request) string) (request.Info, error) {
-	info := request.Info{ID: r.Header.Get(RequestIDHeader), TraceID: traceID(r.Header.Get(traceParentHeader)), Address: addressKey(clientIP(r))}
+	info := request.Info{ID: r.Header.Get(RequestIDHeader), TraceID: traceID(r.Header.Get(traceParentHeader)), Networks: network.Of(clientIP(r))}
 	if len(info.ID) == 0 || len(info.ID) > 64 || strings.ContainsFunc(info.ID, notIDRune) {
 		info.ID = request.NewID()
 	}
@@ -67,18 +67,4 @@ func remoteIP(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
-}
-
-// addressKey returns the part of an address that one client is likely to have to
-// itself: an IPv4 address, or the first 64 bits of an IPv6 address.
-func addressKey(ip string) string {
-	a, err := netip.ParseAddr(ip)
-	if err != nil || a.Unmap().Is4() {
-		return ip
-	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return ip
-	}
-	return p.String()
 }

@@ -61,7 +61,7 @@ func (q quotas) Admit(ctx context.Context) (release func(), err error) {
 		}
 		return release, err
 	}
-	release, ok := q.addresses.acquire(request.From(ctx).Address)
+	release, ok := q.addresses.acquire(request.From(ctx).Address())
 	if !ok {
 		err = domain.Errorf(domain.RateLimited, "too many connections: without a token an address may keep %d open; close one first", q.addresses.max)
 	}
@@ -70,7 +70,7 @@ func (q quotas) Admit(ctx context.Context) (release func(), err error) {
 
 // AdmitUninitialized counts a socket that is not initialized, as Admit does.
 func (q quotas) AdmitUninitialized(ctx context.Context) (release func(), err error) {
-	release, ok := q.uninitialized.acquire(request.From(ctx).Address)
+	release, ok := q.uninitialized.acquire(request.From(ctx).Address())
 	if !ok {
 		err = domain.Errorf(domain.RateLimited, "too many sockets from this address have not sent connection_init yet; try again")
 	}

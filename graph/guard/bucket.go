@@ -1,0 +1,84 @@
+package guard
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// maxBuckets bounds how many buckets of one kind there are. The one that was used
+// longest ago is forgotten first; by then it is most likely full.
+const maxBuckets = 20_000
+
+// maxDebt is how long a bucket may take to come out of debt.
+const maxDebt = time.Minute
+
+// buckets has a token bucket for each name. A bucket is refilled at a rate up to a
+// burst. It may be in debt, which is a negative number of tokens.
+type buckets struct {
+	perSecond float64
+	burst     int
+
+	mu     sync.Mutex // guards byName, and its buckets
+	byName *simplelru.LRU[string, *bucket]
+}
+
+// bucket is the number of tokens at a time.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// newBuckets returns buckets that are refilled at a rate, up to some seconds' worth
+// and at least one token.
+func newBuckets(perSecond, seconds float64) *buckets {
+	byName, _ := simplelru.NewLRU[string, *bucket](maxBuckets, nil) // fails only for a size of 0
+	return &buckets{perSecond: perSecond, burst: max(1, int(seconds*perSecond)), byName: byName}
+}
+
+// take takes n tokens from a bucket, at most as many as it can hold. If there are
+// fewer it takes none, and returns how long it takes to refill.
+func (b *buckets) take(name string, n int, now time.Time) (wait time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	got, need := b.refilled(name, now), float64(min(n, b.burst))
+	if missing := need - got.tokens; missing > 0 {
+		return time.Duration(math.Ceil(missing / b.perSecond * float64(time.Second)))
+	}
+	got.tokens -= need
+	return 0
+}
+
+// charge takes n tokens from a bucket even if it has fewer. A negative n returns
+// tokens. No debt takes longer than maxDebt to pay.
+func (b *buckets) charge(name string, n int, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	got := b.refilled(name, now)
+	got.tokens = min(float64(b.burst), max(got.tokens-float64(n), -b.perSecond*maxDebt.Seconds()))
+}
+
+// refilled returns a bucket as it is now.
+func (b *buckets) refilled(name string, now time.Time) *bucket {
+	got, ok := b.byName.Get(name)
+	if !ok {
+		got = &bucket{tokens: float64(b.burst), at: now}
+		b.byName.Add(name, got)
+	}
+	if passed := now.Sub(got.at); passed > 0 {
+		got.tokens, got.at = min(float64(b.burst), got.tokens+passed.Seconds()*b.perSecond), now
+	}
+	return got
+}
+
+// left returns how many whole tokens a bucket has.
+func (b *buckets) left(name string, now time.Time) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.byName.Contains(name) {
+		return b.burst
+	}
+	return max(0, int(math.Floor(b.refilled(name, now).tokens)))
+}

@@ -1,0 +1,126 @@
+package guard
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"chirp/graph/request"
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+	"chirp/internal/network"
+)
+
+// networkShares are how many times the rate of one caller the networks have that it
+// calls from, by the order of network.Of. An office shares an address, and a
+// household has many.
+var networkShares = [network.Kinds]float64{4, 8, 16}
+
+// Budget is how much of one thing callers may cause. Each caller has a token bucket,
+// and so has each network, which everyone who calls from there takes from, with and
+// without a token. A nil Budget has no bounds.
+type Budget struct {
+	callers  *buckets
+	networks [network.Kinds]*buckets
+	now      func() time.Time
+	waiting  queues
+}
+
+// newBudget returns a budget of some tokens per second and caller. Buckets hold some
+// seconds' worth.
+func newBudget(perSecond, seconds float64, now func() time.Time) *Budget {
+	b := &Budget{callers: newBuckets(perSecond, seconds), now: now}
+	for i, share := range networkShares {
+		b.networks[i] = newBuckets(perSecond*share, seconds)
+	}
+	return b
+}
+
+// payer is a bucket that a call takes from.
+type payer struct {
+	*buckets
+	name string
+}
+
+// payers returns the buckets that a call takes from, the caller's own first.
+func (b *Budget) payers(ctx context.Context) []payer {
+	all := append(make([]payer, 0, 1+network.Kinds), payer{b.callers, callerKey(ctx)})
+	for i, name := range request.From(ctx).Networks {
+		all = append(all, payer{b.networks[i], name})
+	}
+	return all
+}
+
+// Take takes n tokens from the caller's bucket and from those of its networks. If
+// one has fewer it takes none, and returns how long to wait. More tokens than a
+// bucket can hold are as many as it can hold.
+func (b *Budget) Take(ctx context.Context, n int) (wait time.Duration) {
+	if b == nil {
+		return 0
+	}
+	now, all := b.now(), b.payers(ctx)
+	for i, p := range all {
+		if wait = p.take(p.name, n, now); wait > 0 {
+			for _, paid := range all[:i] {
+				paid.charge(paid.name, -min(n, paid.burst), now)
+			}
+			return wait
+		}
+	}
+	return 0
+}
+
+// Wait takes n tokens as soon as Take could. Waits of one caller end in the order in
+// which they began. It returns the error of ctx if that ends first.
+func (b *Budget) Wait(ctx context.Context, n int) error {
+	if b == nil {
+		return ctx.Err()
+	}
+	leave, err := b.waiting.enter(ctx, callerKey(ctx))
+	if err != nil {
+		return err
+	}
+	defer leave()
+	for {
+		wait := b.Take(ctx, n)
+		if wait == 0 {
+			return ctx.Err()
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Charge takes n tokens for what was done already. If there are fewer the buckets
+// are in debt, and later calls wait until it is paid, which takes a minute at most.
+func (b *Budget) Charge(ctx context.Context, n int) {
+	if b == nil {
+		return
+	}
+	for _, p := range b.payers(ctx) {
+		p.charge(p.name, n, b.now())
+	}
+}
+
+// report returns the state of the caller's bucket, in whole tokens. There may be
+// fewer left, because its networks have no more.
+func (b *Budget) report(ctx context.Context) *bucketReport {
+	now, all := b.now(), b.payers(ctx)
+	fewest := slices.MinFunc(all, func(x, y payer) int { return x.left(x.name, now) - y.left(y.name, now) })
+	return &bucketReport{MaximumAvailable: b.callers.burst, CurrentlyAvailable: min(b.callers.burst, fewest.left(fewest.name, now)), RestoreRate: b.callers.perSecond}
+}
+
+// callerKey returns the name of the caller's bucket. Users, identities and
+// addresses do not have names in common.
+func callerKey(ctx context.Context) string {
+	if user, ok := auth.Caller(ctx); ok {
+		return string(user)
+	}
+	if who, ok := auth.Identity(ctx); ok {
+		return string(domain.IdentityStream(who))
+	}
+	return request.From(ctx).Address()
+}
