@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// dieWithParent makes the kernel kill a process when the test process ends,
+// DieWithParent makes the kernel kill a process when the test process ends,
 // however that comes about.
-func dieWithParent(cmd *exec.Cmd) {
+func DieWithParent(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}

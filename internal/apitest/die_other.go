@@ -4,6 +4,6 @@ package apitest
 
 import "os/exec"
 
-// dieWithParent does nothing here: a process outlives a test process that is
+// DieWithParent does nothing here: a process outlives a test process that is
 // killed.
-func dieWithParent(*exec.Cmd) {}
+func DieWithParent(*exec.Cmd) {}

@@ -77,7 +77,7 @@ func SpawnWith(t testing.TB, cmd *exec.Cmd, env []string) (p *Process, listening
 	t.Helper()
 	p = &Process{Cmd: cmd, Ended: make(chan struct{})}
 	p.Cmd.Env = append(os.Environ(), env...)
-	dieWithParent(p.Cmd)
+	DieWithParent(p.Cmd)
 	stderr, err := p.Cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ type Result struct {
 func Execute(t testing.TB, args ...string) Result {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), Program(t), args...)
-	dieWithParent(cmd)
+	DieWithParent(cmd)
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	var failed *exec.ExitError
