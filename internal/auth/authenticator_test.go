@@ -24,6 +24,7 @@ type memory struct {
 	rows   map[domain.UserID]row
 	secret []byte
 	fail   string
+	authtest.Networks
 
 	lookUps int
 }
@@ -93,6 +94,7 @@ func (m *memory) DeleteCredential(_ context.Context, user domain.UserID) error {
 	defer leave()
 	if err == nil {
 		delete(m.rows, user)
+		m.Forget(user)
 	}
 	return err
 }
@@ -130,6 +132,7 @@ func (m *memory) Discard(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.rows)
+	m.Forget("")
 	m.secret = nil
 	return nil
 }

@@ -30,6 +30,16 @@ type Credentials interface {
 	ConfirmCredential(ctx context.Context, user domain.UserID) error
 	// DeleteCredential removes a credential. A user without one is not an error.
 	DeleteCredential(ctx context.Context, user domain.UserID) error
+
+	// KnownNetwork returns when a user's log-in from a network was last remembered,
+	// or the zero time.
+	KnownNetwork(ctx context.Context, user domain.UserID, network string) (time.Time, error)
+	// RememberNetwork remembers that a user has logged in from a network, for as
+	// long as the user has a credential. Of each user's networks, the store
+	// remembers the MaxNetworks that were remembered last. A user without a
+	// credential is not an error; whether the network is then remembered is open.
+	RememberNetwork(ctx context.Context, user domain.UserID, network string, at time.Time) error
+
 	// Secret returns the store's token secret. If there is none yet, it stores
 	// the proposed one, so that all processes get the same secret. An empty
 	// proposal is never stored; the result may then be empty.
@@ -45,6 +55,9 @@ type Credentials interface {
 	// Discard removes every credential and the token secret.
 	Discard(ctx context.Context) error
 }
+
+// MaxNetworks is how many networks of each user a store remembers.
+const MaxNetworks = 32
 
 // Credential is a user's password hash.
 type Credential struct {

@@ -50,6 +50,9 @@ func Cases() []Case {
 		{"all yields every credential once", returnsAll},
 		{"restored credentials are those of the other store", restores},
 		{"a discarded store is empty", discards},
+		{"networks are remembered by user", remembersNetworks},
+		{"of many networks the last are remembered", forgetsOldNetworks},
+		{"networks are forgotten with the credential", forgetsNetworksOfTheDeleted},
 		{"stores are independent", apart},
 	}
 }

@@ -20,6 +20,8 @@ import (
 // flaw, which must fail.
 type memory struct {
 	flaw flaw
+	authtest.Networks
+	every map[string]time.Time // that remembersEverything remembers
 
 	mu     sync.Mutex
 	rows   map[domain.UserID]row
@@ -58,9 +60,15 @@ const (
 	restoresConfirmed
 	discardsNoSecret
 	discardsNoCredentials
+	remembersForAll
+	remembersTheFirstTime
+	remembersEverything
+	remembersTheDeleted
 )
 
-func newMemory(f flaw) *memory { return &memory{flaw: f, rows: map[domain.UserID]row{}} }
+func newMemory(f flaw) *memory {
+	return &memory{flaw: f, rows: map[domain.UserID]row{}, every: map[string]time.Time{}}
+}
 
 func (m *memory) SaveCredential(_ context.Context, user domain.UserID, hash string, at time.Time) error {
 	m.mu.Lock()
@@ -125,7 +133,34 @@ func (m *memory) DeleteCredential(_ context.Context, user domain.UserID) error {
 	if m.flaw != deletesNothing {
 		delete(m.rows, user)
 	}
+	if m.flaw != remembersTheDeleted {
+		m.Forget(user)
+	}
 	return nil
+}
+
+func (m *memory) KnownNetwork(ctx context.Context, user domain.UserID, network string) (time.Time, error) {
+	switch m.flaw {
+	case remembersForAll:
+		user = ""
+	case remembersEverything:
+		return m.every[string(user)+network], nil
+	}
+	return m.Networks.KnownNetwork(ctx, user, network)
+}
+
+func (m *memory) RememberNetwork(ctx context.Context, user domain.UserID, network string, at time.Time) error {
+	switch m.flaw {
+	case remembersForAll:
+		user = ""
+	case remembersTheFirstTime:
+		if was, _ := m.Networks.KnownNetwork(ctx, user, network); !was.IsZero() {
+			return nil
+		}
+	case remembersEverything:
+		m.every[string(user)+network] = at
+	}
+	return m.Networks.RememberNetwork(ctx, user, network, at)
 }
 
 func (m *memory) Secret(_ context.Context, proposed []byte) ([]byte, error) {
@@ -186,6 +221,7 @@ func (m *memory) Discard(context.Context) error {
 	defer m.mu.Unlock()
 	if m.flaw != discardsNoCredentials {
 		clear(m.rows)
+		m.Forget("")
 	}
 	if m.flaw != discardsNoSecret {
 		m.secret = nil
@@ -232,6 +268,10 @@ func TestBrokenStoreFails(t *testing.T) {
 		{"restores as confirmed", each(restoresConfirmed), "restored credentials are those of the other store"},
 		{"discards all but the secret", each(discardsNoSecret), "a discarded store is empty"},
 		{"discards the secret alone", each(discardsNoCredentials), "a discarded store is empty"},
+		{"remembers networks for all users", each(remembersForAll), "networks are remembered by user"},
+		{"remembers the first time alone", each(remembersTheFirstTime), "networks are remembered by user"},
+		{"remembers every network", each(remembersEverything), "of many networks the last are remembered"},
+		{"remembers the deleted", each(remembersTheDeleted), "networks are forgotten with the credential"},
 		{"is one for all", func(testing.TB) auth.Credentials { return one }, "stores are independent"},
 	} {
 		tried[b.part] = true

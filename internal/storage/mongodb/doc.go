@@ -136,6 +136,10 @@
 //	hash              string  of the password
 //	unconfirmedSince  date    or absent once the user's account is known to exist;
 //	                          when the credential was saved
+//	networks          array   or absent; from where the user has logged in, the one
+//	                          remembered last first
+//	  network         string  a hash
+//	  at              date    when it was remembered
 //
 // Its index is unconfirmedSince on (unconfirmedSince), sparse.
 //

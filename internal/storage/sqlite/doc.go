@@ -47,6 +47,11 @@
 //	  saved_at        time
 //	  confirmed       0 until the account's event is in the log, then 1
 //	  index credentials_unconfirmed (saved_at), where confirmed is 0
+//	networks          from which users have logged in; absent until a server that
+//	                  knows of it opens the file
+//	  user_id         with network the primary key; no rowid
+//	  network         a hash
+//	  remembered_at   time
 //	meta              one row
 //	  epoch           a UUID made with the log; an import sets the imported log's
 //	  secret          signs tokens; NULL until it is first needed

@@ -94,7 +94,7 @@ func (s *Store) ConfirmCredential(ctx context.Context, user domain.UserID) error
 
 // DeleteCredential implements auth.Credentials.
 func (s *Store) DeleteCredential(ctx context.Context, user domain.UserID) error {
-	return s.exec(ctx, "delete credential", "DELETE FROM credentials WHERE user_id = ?", user)
+	return s.exec(ctx, "delete credential", "DELETE FROM credentials WHERE user_id = ?1; DELETE FROM networks WHERE user_id = ?1", user)
 }
 
 // Secret implements auth.Credentials.
@@ -177,5 +177,5 @@ func (s *Store) Restore(ctx context.Context, secret []byte, restored []auth.Cred
 
 // Discard implements auth.Credentials.
 func (s *Store) Discard(ctx context.Context) error {
-	return s.exec(ctx, "discard the credentials", "DELETE FROM credentials; UPDATE meta SET secret = NULL")
+	return s.exec(ctx, "discard the credentials", "DELETE FROM credentials; DELETE FROM networks; UPDATE meta SET secret = NULL")
 }

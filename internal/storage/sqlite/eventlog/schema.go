@@ -54,7 +54,17 @@ CREATE INDEX credentials_unconfirmed ON credentials (saved_at) WHERE confirmed =
 CREATE TABLE meta (
 	epoch  TEXT NOT NULL,
 	secret BLOB
-) STRICT;`
+) STRICT;` + additions
+
+// additions creates the tables that files of earlier versions of this program lack.
+// Those versions take no notice of them, so the schema version is the same.
+const additions = `
+CREATE TABLE IF NOT EXISTS networks (
+	user_id       TEXT NOT NULL,
+	network       TEXT NOT NULL,
+	remembered_at INTEGER NOT NULL,
+	PRIMARY KEY (user_id, network)
+) STRICT, WITHOUT ROWID;`
 
 // prepareFile checks the log's file, creates it if it does not exist, and returns
 // the log's epoch. It writes nothing to a file that it refuses.
@@ -72,7 +82,10 @@ func prepareFile(ctx context.Context, path string, readOnly bool) (epoch string,
 	defer func() { err = errors.Join(err, db.Close()) }()
 	found, err := checkFile(ctx, db, path)
 	switch {
-	case err != nil || found:
+	case err != nil:
+	case found && !readOnly:
+		_, err = db.ExecContext(ctx, additions)
+	case found:
 	case readOnly:
 		err = domain.Errorf(domain.Invalid, "%s is empty; name a folder that a server has used with --data", path)
 	default:
