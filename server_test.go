@@ -31,7 +31,7 @@ func TestStory(t *testing.T) {
 			return nil
 		})
 		apitest.Ready(t, s.URL)
-		t.Run("an operator looks at the probes", func(t *testing.T) { probes(t, s.URL) })
+		t.Run("an operator looks at the probes", func(t *testing.T) { probes(t, s.URL, s.Ops) })
 		t.Run("a feed is read page by page", func(t *testing.T) { feedOverHTTP(t, s.URL) })
 		t.Run("users read their own writes", func(t *testing.T) { readAfter(t, s.URL) })
 		t.Run("a feed is watched over a socket", func(t *testing.T) { feedOverSocket(t, s.URL) })
@@ -40,23 +40,25 @@ func TestStory(t *testing.T) {
 	})
 }
 
-func probes(t *testing.T, url string) {
+func probes(t *testing.T, url, ops string) {
 	apitest.RegisterAll(t, url, "Ann")
 	apitest.Eventually(t, "the metrics show the registration", func() bool {
-		_, body, err := apitest.Probe(t.Context(), url+"/metrics")
+		_, body, err := apitest.Probe(t.Context(), ops+"/metrics")
 		return err == nil && strings.Contains(body, "\nchirp_views_position 2\n")
 	})
-	for path, want := range map[string]string{
-		"/healthz": "alive", "/readyz": "ready", "/": "<!doctype html>",
-		"/metrics": `chirp_projector_phase{phase="active"} 1`,
+	for url, want := range map[string]string{
+		url + "/healthz": "alive", url + "/readyz": "ready", url + "/": "<!doctype html>", ops + "/healthz": "alive", ops + "/readyz": "ready",
+		ops + "/metrics": `chirp_projector_phase{phase="active"} 1`, ops + "/debug/pprof/heap?debug=1": "heap profile",
 	} {
-		status, body, err := apitest.Probe(t.Context(), url+path)
+		status, body, err := apitest.Probe(t.Context(), url)
 		if err != nil || status != http.StatusOK || !strings.Contains(body, want) {
-			t.Errorf("GET %s: got status %d, error %v, body %.300q; want 200 and %q", path, status, err, body, want)
+			t.Errorf("GET %s: got status %d, error %v, body %.300q; want 200 and %q", url, status, err, body, want)
 		}
 	}
-	if status, _, err := apitest.Probe(t.Context(), url+"/nothing.txt"); err != nil || status != http.StatusNotFound {
-		t.Errorf("GET /nothing.txt: got status %d, error %v; want 404", status, err)
+	for _, url := range []string{url + "/nothing.txt", url + "/metrics", url + "/debug/pprof/heap", ops + "/graphql", ops + "/debug/pprof/cmdline"} {
+		if status, _, err := apitest.Probe(t.Context(), url); err != nil || status != http.StatusNotFound {
+			t.Errorf("GET %s: got status %d, error %v; want 404", url, status, err)
+		}
 	}
 }
 

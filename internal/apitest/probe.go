@@ -19,7 +19,7 @@ func Ready(t testing.TB, url string) {
 }
 
 // AwaitProbe waits until /readyz answers with a status and a body that contains
-// text.
+// text: one word, or at the operator's address more.
 func AwaitProbe(t testing.TB, url string, status int, text string) {
 	t.Helper()
 	Eventually(t, "/readyz answers "+text, func() bool {

@@ -52,6 +52,7 @@ func (o *Output) Check(t testing.TB) {
 // Process is the program, run as a process of its own.
 type Process struct {
 	URL    string // of a server that Launch started
+	Ops    string // the URL of its operator's address
 	Log    Output // what it writes to standard error
 	Cmd    *exec.Cmd
 	Ended  chan struct{} // closed once it has ended
@@ -61,8 +62,8 @@ type Process struct {
 }
 
 // probeLine is what a server logs once it answers probes, before its store is
-// open.
-var probeLine = regexp.MustCompile(`probe=(http://\S+)/readyz`)
+// open: its URL, and that of the operator's address.
+var probeLine = regexp.MustCompile(`probe=(http://\S+)/readyz(?: ops=(http://\S+)/)?`)
 
 // Spawn starts the program with a command line, and kills it when the test
 // ends. The channel receives the URL of a server that listens, and is closed
@@ -91,6 +92,7 @@ func SpawnWith(t testing.TB, cmd *exec.Cmd, env []string) (p *Process, listening
 		defer close(urls)
 		for lines := bufio.NewScanner(io.TeeReader(stderr, &p.Log)); lines.Scan(); {
 			if m := probeLine.FindStringSubmatch(lines.Text()); m != nil {
+				p.Ops = m[2]
 				urls <- m[1]
 			}
 		}
@@ -120,7 +122,7 @@ func Start(t testing.TB, p Place, flags ...string) *Process {
 // some, and waits until it listens.
 func Launch(t testing.TB, p Place, flags ...string) *Process {
 	t.Helper()
-	server, listening := Spawn(t, nil, slices.Concat(p.Args, []string{"--addr", "127.0.0.1:0", "--rate-limit", "0"}, flags)...)
+	server, listening := Spawn(t, nil, slices.Concat(p.Args, []string{"--addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0", "--rate-limit", "0"}, flags)...)
 	select {
 	case url, ok := <-listening:
 		if !ok {

@@ -14,6 +14,7 @@ import (
 // Server is a server that runs in the test process.
 type Server struct {
 	URL string
+	Ops string // the URL of the operator's address
 	Log Output
 	// Interrupt starts a graceful stop, and Ended is closed at its end.
 	Interrupt context.CancelFunc
@@ -41,7 +42,7 @@ func Serve(t testing.TB, serve func(ctx context.Context, log io.Writer) error) *
 		}
 		m := probeLine.FindStringSubmatch(s.Log.String())
 		if m != nil {
-			s.URL = m[1]
+			s.URL, s.Ops = m[1], m[2]
 		}
 		return m != nil
 	})
@@ -52,7 +53,7 @@ func Serve(t testing.TB, serve func(ctx context.Context, log io.Writer) error) *
 // changes the settings.
 func ServeApp(t testing.TB, open func(context.Context) (app.Storage, error), change func(*app.Config)) *Server {
 	t.Helper()
-	cfg := app.Config{Addr: "127.0.0.1:0", CelebrityThreshold: 10_000, LocalPasswords: true, Guard: guard.Config{Introspection: true}}
+	cfg := app.Config{Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", CelebrityThreshold: 10_000, LocalPasswords: true, Guard: guard.Config{Introspection: true}}
 	if change != nil {
 		change(&cfg)
 	}

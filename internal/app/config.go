@@ -9,7 +9,8 @@ import (
 
 // Config says how a server runs.
 type Config struct {
-	Addr string // to listen on; port 0 takes a free one
+	Addr    string // to listen on; port 0 takes a free one
+	OpsAddr string // the operator's, for metrics, profiles and the reasons of probes; empty for none
 
 	CelebrityThreshold int64  // followers from which a user is a celebrity
 	TokenSecret        string // signs tokens; empty for the one kept in the store

@@ -36,7 +36,7 @@ func TestCrowdOfReadersDelaysClientsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	apitest.Eventually(t, "the subscription is live", func() bool {
-		_, text, err := apitest.Probe(t.Context(), url+"/metrics")
+		_, text, err := apitest.Probe(t.Context(), s.Ops+"/metrics")
 		return err == nil && strings.Contains(text, "chirp_feed_subscriptions 1")
 	})
 	const most = 16
@@ -60,7 +60,7 @@ func TestCrowdOfReadersDelaysClientsOnly(t *testing.T) {
 	if status, body, err := apitest.Probe(t.Context(), url+"/readyz"); err != nil || status != http.StatusOK {
 		t.Errorf("/readyz: got %d %q, %v, want 200", status, body, err)
 	}
-	_, text, err := apitest.Probe(t.Context(), url+"/metrics")
+	_, text, err := apitest.Probe(t.Context(), s.Ops+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

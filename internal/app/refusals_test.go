@@ -39,7 +39,7 @@ func TestUnknownPathsAnswerAsAnAPI(t *testing.T) {
 		{"POST", "/graphiql/", sent, 405, "BAD_USER_INPUT"},
 		{"POST", "/healthz", sent, 405, "BAD_USER_INPUT"},
 		{"DELETE", "/readyz", nil, 405, "BAD_USER_INPUT"},
-		{"POST", "/metrics", nil, 405, "BAD_USER_INPUT"},
+		{"POST", "/metrics", nil, 404, "NOT_FOUND"},
 		{"GET", "/nowhere", page, 200, ""},
 		{"GET", "/@ann/followers", sent, 200, ""},
 		{"GET", "/", http.Header{"Accept": {"application/json"}}, 200, ""},

@@ -5,7 +5,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,31 +28,39 @@ const firstPause = 500 * time.Millisecond
 // for one that cannot be reached (kind Unavailable); any other error of open
 // ends it.
 func Serve(ctx context.Context, cfg Config, open func(context.Context) (Storage, error), log *slog.Logger) error {
-	listener, err := net.Listen("tcp", cfg.Addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", cfg.Addr, err)
-	}
 	if cfg.Origins == nil {
 		cfg.Origins = &transport.Origins{}
 	}
 	mux := httpserver.NewMux(log, cfg.Origins)
 	if err := mux.ServePages(cfg.Guard.Introspection); err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
-	s := &server{cfg: cfg, open: open, log: log, mux: mux, http: httpserver.New(mux, log), home: homeURL(listener.Addr())}
-	log.Info("opening the store; until then only probes are answered", "probe", s.home+"readyz")
+	listeners, err := listen(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	s := &server{cfg: cfg, open: open, log: log, mux: mux, http: httpserver.New(mux, log), home: homeURL(listeners.public.Addr())}
+	ops := httpserver.New(mux.Ops(), log)
+	s.logOpening(listeners)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, failed := errgroup.WithContext(serving)
-	g.Go(func() error {
-		if err := s.http.Serve(httpserver.Listener{Listener: listener}); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	g.Go(func() error { return serveHTTP(s.http, listeners.public) })
+	if listeners.ops != nil {
+		g.Go(func() error { return serveHTTP(ops, listeners.ops) })
+	}
 	err = s.serve(ctx, failed)
 	s.http.Close()
+	ops.Close() // last: it also reports the stop
 	return errors.Join(err, g.Wait())
+}
+
+// serveHTTP serves a listener until the server is closed.
+func serveHTTP(server *http.Server, listener net.Listener) error {
+	if err := server.Serve(httpserver.Listener{Listener: listener}); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 // homeURL returns the URL of the web client for a browser on this machine.
@@ -98,6 +105,15 @@ func (s *server) serve(ctx, failed context.Context) error {
 	}
 	app.stop()
 	return errors.Join(err, store.Close())
+}
+
+// logOpening logs where to ask about the server while its store is not open.
+func (s *server) logOpening(l listeners) {
+	attrs := []any{"probe", s.home + "readyz"}
+	if l.ops != nil {
+		attrs = append(attrs, "ops", homeURL(l.ops.Addr()))
+	}
+	s.log.Info("opening the store; until then only probes are answered", attrs...)
 }
 
 // logListening logs the server's addresses, once it holds the store.

@@ -21,6 +21,7 @@ type Config struct {
 	Command string `kong:"-"`
 
 	Addr               string  `env:"CHIRP_ADDR" default:"localhost:8080" placeholder:"HOST:PORT" help:"Listen address (default ${default}); port 0 picks a free port, which the log names." for:"serve"`
+	OpsAddr            string  `env:"CHIRP_OPS_ADDR" default:"localhost:8081" placeholder:"HOST:PORT" help:"Address for the operator: metrics, profiles, and why the server is not ready (default ${default}, or a free port while that is in use). \"off\" means none." for:"serve"`
 	Data               string  `env:"CHIRP_DATA" default:"chirp-data" placeholder:"FOLDER" help:"Folder of the embedded store (default ${default})." for:"serve,rebuild,verify,export,import"`
 	MongodbURI         string  `name:"mongodb-uri" env:"CHIRP_MONGODB_URI" placeholder:"URI" help:"Use this MongoDB replica set instead of the embedded store." for:"serve,rebuild,verify,export,import"`
 	MongodbDatabase    string  `name:"mongodb-database" env:"CHIRP_MONGODB_DATABASE" default:"chirp" placeholder:"NAME" help:"Database of that MongoDB (default ${default})." for:"serve,rebuild,verify,export,import"`
@@ -164,6 +165,14 @@ func (c Config) origins() (*transport.Origins, error) {
 		return nil, fmt.Errorf("--allowed-origins: %w", err)
 	}
 	return origins, nil
+}
+
+// opsAddr returns the operator's address, empty for none.
+func (c Config) opsAddr() string {
+	if c.OpsAddr == "off" {
+		return ""
+	}
+	return c.OpsAddr
 }
 
 // transportLimits returns the limits of the transports that flags set.

@@ -45,7 +45,7 @@ func TestServerWithoutAStoreDoesNotLogThatItListens(t *testing.T) {
 		t.Errorf("a second server on a folder: got %s, want it refused before it listens", log)
 	}
 	waiting := apitest.Launch(t, apitest.OnMongoDB("mongodb://127.0.0.1:1/?replicaSet=rs0&serverSelectionTimeoutMS=100", "chirp"))
-	apitest.AwaitProbe(t, waiting.URL, http.StatusServiceUnavailable, "the store cannot be reached")
+	apitest.AwaitProbe(t, waiting.Ops, http.StatusServiceUnavailable, "the store cannot be reached")
 	if log := waiting.Log.String(); strings.Contains(log, "msg=listening") || !strings.Contains(log, "probe="+waiting.URL+"/readyz") {
 		t.Errorf("while the store is away: got %s, want the probe's address and no more", log)
 	}
@@ -77,7 +77,7 @@ func TestMetricsShowTheThresholdThatTheViewsKeep(t *testing.T) {
 		s := apitest.Start(t, p, "--celebrity-threshold", "70")
 		shows := func(lines ...string) func() bool {
 			return func() bool {
-				_, body, err := apitest.Probe(t.Context(), s.URL+"/metrics")
+				_, body, err := apitest.Probe(t.Context(), s.Ops+"/metrics")
 				return err == nil && !slices.ContainsFunc(lines, func(l string) bool { return !strings.Contains(body, l+"\n") })
 			}
 		}

@@ -112,7 +112,7 @@ func TestLostCredentialsAreNotMistakenForNone(t *testing.T) {
 				_, err := (apitest.API{URL: s.URL}).LogIn(t.Context(), "ann", apitest.Password)
 				wantUnavailable(t, "log-in right after it", err)
 			}
-			apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, c.says)
+			apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, c.says)
 			_, err := (apitest.API{URL: s.URL}).LogIn(t.Context(), "ann", apitest.Password)
 			wantUnavailable(t, "log-in", err)
 			_, err = (apitest.API{URL: s.URL}).Register(t.Context(), "cid")
@@ -159,7 +159,7 @@ func TestServerContinuesWithoutCredentialsWhenTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, lostCredentials)
+	apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, lostCredentials)
 	said := wantLost(t, p, db)
 	advice := regexp.MustCompile(`db\.log\.updateOne\(\{_id: "log"\}, \{\$unset: \{(\w+): ""\}\}\)`).FindAllStringSubmatch(strings.ReplaceAll(said, `\"`, `"`), -1)
 	if len(advice) != 2 {

@@ -87,7 +87,7 @@ func overSocket(ctx context.Context, a apitest.API, document string) error {
 func TestMetricsShowWhoWaits(t *testing.T) {
 	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
 		s := apitest.Start(t, p)
-		_, text, err := apitest.Probe(t.Context(), s.URL+"/metrics")
+		_, text, err := apitest.Probe(t.Context(), s.Ops+"/metrics")
 		if err != nil {
 			t.Fatal(err)
 		}

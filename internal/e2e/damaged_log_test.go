@@ -37,7 +37,7 @@ func TestStrayDocumentIsReportedAndHarmless(t *testing.T) {
 	p, db, s := onSharedMongoDB(t)
 	users := society(t, s.URL)
 	apitest.Must(db.Collection("events").InsertOne(t.Context(), bson.D{{Key: "_id", Value: "stray"}, {Key: "hello", Value: "world"}}))(t)
-	apitest.AwaitProbe(t, s.URL, http.StatusOK, `documents that are not events, and are ignored; remove what does not belong there: _id "stray"`)
+	apitest.AwaitProbe(t, s.Ops, http.StatusOK, `documents that are not events, and are ignored; remove what does not belong there: _id "stray"`)
 	last := apitest.Must(users[1].At(s.URL).Post(t.Context(), "beside a stray", ""))(t)
 	reader := users[0].At(s.URL)
 	reader.ReadAfter = last.Position
@@ -55,11 +55,11 @@ func TestStrayDocumentIsReportedAndHarmless(t *testing.T) {
 	s.Terminate(t)
 
 	again := apitest.Launch(t, p)
-	apitest.AwaitProbe(t, again.URL, http.StatusOK, `_id "stray"`)
+	apitest.AwaitProbe(t, again.Ops, http.StatusOK, `_id "stray"`)
 	apitest.Must(users[1].At(again.URL).Post(t.Context(), "after a restart", ""))(t)
 	apitest.Must(db.Collection("events").DeleteOne(t.Context(), bson.D{{Key: "_id", Value: "stray"}}))(t) // as it was advised
 	apitest.Eventually(t, "/readyz no longer names the stray", func() bool {
-		status, body, err := apitest.Probe(t.Context(), again.URL+"/readyz")
+		status, body, err := apitest.Probe(t.Context(), again.Ops+"/readyz")
 		return err == nil && status == http.StatusOK && body == "ready\n"
 	})
 	if e := p.Command(t, "verify"); e.Code != 0 {
@@ -77,7 +77,7 @@ func TestDocumentBeyondTheLogIsNotFollowed(t *testing.T) {
 	users := society(t, s.URL)
 	head := int(apitest.Must(db.Collection("events").CountDocuments(t.Context(), bson.D{}))(t))
 	apitest.Must(db.Collection("events").InsertOne(t.Context(), bson.D{{Key: "_id", Value: int64(1e15)}, {Key: "hello", Value: "world"}}))(t)
-	apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, "beyond the end of the log: remove those with the _id")
+	apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, "beyond the end of the log: remove those with the _id")
 	if _, err := users[1].At(s.URL).Post(t.Context(), "refused", ""); apitest.Code(err) != "UNAVAILABLE" || !strings.Contains(err.Error(), "nothing was done") || !strings.Contains(err.Error(), "cannot be relied on") {
 		t.Errorf("post: got %v, want UNAVAILABLE, that nothing was done, and the reason", err)
 	}
@@ -206,7 +206,7 @@ func TestDroppedLogTakesNoAppends(t *testing.T) {
 		}
 	}
 	const advice = "stop all servers, restore the whole database from a backup"
-	apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, "the collection events is gone: "+advice)
+	apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, "the collection events is gone: "+advice)
 	if log := s.Log.String(); strings.Count(log, "appends are refused") != 1 {
 		t.Errorf("the server's log says %d times that appends are refused, want once", strings.Count(log, "appends are refused"))
 	}
@@ -250,7 +250,7 @@ func TestLogWithoutIndexesTakesNoAppends(t *testing.T) {
 	if n := registered.Load(); n != 0 {
 		t.Errorf("%d of 8 registrations of one name succeeded without the indexes, want none", n)
 	}
-	apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, "lacks its unique index stream_version")
+	apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, "lacks its unique index stream_version")
 	e := p.Command(t, "verify")
 	if want := "the collection events lacks its unique index stream_version, the collection events lacks its unique index actor_command"; e.Code != 1 || !strings.Contains(e.Out, want) {
 		t.Errorf("verify: exit code %d, output %q; want 1 and the indexes named", e.Code, e.Out)

@@ -49,19 +49,19 @@ func TestStoreThatRefusesWritesIsNoticed(t *testing.T) {
 				}
 				_, err = ann.Post(t.Context(), "refused", "")
 			}
-			apitest.AwaitProbe(t, server.URL, http.StatusServiceUnavailable, "the store has taken no append since")
+			apitest.AwaitProbe(t, server.Ops, http.StatusServiceUnavailable, "the store has taken no append since")
 			if _, err := (apitest.API{URL: server.URL}).Register(t.Context(), "bob"); apitest.Code(err) != "UNAVAILABLE" {
 				t.Errorf("a registration: got %v, want UNAVAILABLE", err)
 			}
 			if n := strings.Count(server.Log.String(), `msg="the store cannot be written"`); n < 1 || n > 2 {
 				t.Errorf("the log says %d times that the store cannot be written, want once for appends and once for credentials", n)
 			}
-			if n := metric(t, server.URL, `chirp_store_write_failures_total{write="append"}`); n < 4 {
+			if n := metric(t, server.Ops, `chirp_store_write_failures_total{write="append"}`); n < 4 {
 				t.Errorf("/metrics counts %d appends that failed, want every one", n)
 			}
 			s.free(t, server)
 			apitest.Ready(t, server.URL) // although no client writes
-			if n := metric(t, server.URL, "chirp_store_writable"); n != 1 || !strings.Contains(server.Log.String(), "the store can be written again") {
+			if n := metric(t, server.Ops, "chirp_store_writable"); n != 1 || !strings.Contains(server.Log.String(), "the store can be written again") {
 				t.Errorf("got chirp_store_writable %d and the log\n%s\nwant 1 and that it can be written again", n, server.Log.String())
 			}
 			posted := apitest.Must(ann.Post(t.Context(), "goes on", ""))(t)
@@ -94,9 +94,9 @@ func refusingMongoDB(t *testing.T) fullStore {
 }
 
 // metric returns a value of /metrics.
-func metric(t *testing.T, url, name string) (value int) {
+func metric(t *testing.T, ops, name string) (value int) {
 	t.Helper()
-	_, body, err := apitest.Probe(t.Context(), url+"/metrics")
+	_, body, err := apitest.Probe(t.Context(), ops+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

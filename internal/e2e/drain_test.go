@@ -136,7 +136,7 @@ func TestServerWaitsForMongoDB(t *testing.T) {
 	database := set.Nodes[0]
 	database.Stop()
 	s := apitest.Launch(t, apitest.OnMongoDB(set.URI(), "chirp"))
-	apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, "the store cannot be reached")
+	apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, "the store cannot be reached")
 	if status, body, err := apitest.Probe(t.Context(), s.URL+"/healthz"); err != nil || status != http.StatusOK {
 		t.Errorf("GET /healthz while the store is down: got status %d, body %q, error %v; want 200", status, body, err)
 	}
@@ -153,7 +153,7 @@ func TestServerWaitsForMongoDB(t *testing.T) {
 		_, err := ann.At(s.URL).Post(t.Context(), "into the void", "c1")
 		answer <- err
 	}()
-	apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, "cannot be read")
+	apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, "cannot be read")
 	database.Restart(t)
 	apitest.Ready(t, s.URL)
 	if err := <-answer; apitest.Code(err) != "UNAVAILABLE" && apitest.Code(err) != "OK" {

@@ -145,7 +145,7 @@ func (f *fire) active(t testing.TB) int {
 }
 
 func (f *fire) projects(t testing.TB, i int) bool {
-	_, body, err := apitest.Probe(t.Context(), f.url[i]()+"/metrics")
+	_, body, err := apitest.Probe(t.Context(), f.servers[i].Ops+"/metrics")
 	return err == nil && strings.Contains(body, `chirp_projector_phase{phase="active"} 1`)
 }
 

@@ -28,7 +28,7 @@ func TestServerNoticesAGapInItsLog(t *testing.T) {
 		if !running {
 			s = apitest.Launch(t, p)
 		}
-		apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, named)
+		apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, named)
 		if running {
 			if _, err := bob.At(s.URL).Post(t.Context(), "beyond a gap", ""); apitest.Code(err) != "UNAVAILABLE" {
 				t.Errorf("post: got %v, want UNAVAILABLE", err)

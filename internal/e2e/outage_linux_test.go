@@ -25,10 +25,13 @@ func TestFileThatCannotBeOpenedHaltsNothing(t *testing.T) {
 			users := apitest.RegisterAll(t, s.URL, "ann", "bob")
 			apitest.Must(users[0].At(s.URL).Follow(t.Context(), users[1].ID, ""))(t)
 			wantInFeed(t, users[1], users[0], "before", s.URL)
+			if _, _, err := apitest.Probe(t.Context(), s.Ops+"/readyz"); err != nil { // its connection stays open
+				t.Fatal(err)
+			}
 			giveBack := take(t, s, dir)
 			apitest.Must(users[1].At(s.URL).Post(t.Context(), "meanwhile", ""))(t) // the log is open
 			apitest.Eventually(t, "readiness names the reason", func() bool {
-				status, body, err := apitest.Probe(t.Context(), s.URL+"/readyz")
+				status, body, err := apitest.Probe(t.Context(), s.Ops+"/readyz")
 				return err == nil && status == 503 && strings.Contains(body, "the projector has been trying again for ")
 			})
 			if _, err := users[0].At(s.URL).Page(t.Context(), 1, ""); err != nil && apitest.Code(err) != "UNAVAILABLE" {
@@ -36,7 +39,7 @@ func TestFileThatCannotBeOpenedHaltsNothing(t *testing.T) {
 			}
 			giveBack()
 			wantInFeed(t, users[1], users[0], "after", s.URL)
-			wantNotHalted(t, s.URL, &s.Log)
+			wantNotHalted(t, s.Ops, &s.Log)
 			if n := strings.Count(s.Log.String(), "projector: will try again"); n != 1 {
 				t.Errorf("the outage is logged %d times, want once", n)
 			}

@@ -46,12 +46,12 @@ func failing(t testing.TB, client *mongo.Client, database string, how ...bson.E)
 }
 
 // wantNotHalted checks that a server's projector has never halted.
-func wantNotHalted(t testing.TB, url string, log *apitest.Output) {
+func wantNotHalted(t testing.TB, ops string, log *apitest.Output) {
 	t.Helper()
 	if text := log.String(); strings.Contains(text, "halted") {
 		t.Error("the projector halted")
 	}
-	if _, metrics, err := apitest.Probe(t.Context(), url+"/metrics"); err != nil || !strings.Contains(metrics, "\nchirp_projector_halted_position 0\n") {
+	if _, metrics, err := apitest.Probe(t.Context(), ops+"/metrics"); err != nil || !strings.Contains(metrics, "\nchirp_projector_halted_position 0\n") {
 		t.Errorf("/metrics: want a halted position of 0, error %v", err)
 	}
 }
@@ -106,7 +106,7 @@ func TestNoErrorOfMongoDBHaltsAServer(t *testing.T) {
 		wantInFeed(t, users[1], users[0], fmt.Sprintf("after %d", number), one.URL, two.URL)
 	}
 	for _, s := range []*apitest.Process{one, two} {
-		wantNotHalted(t, s.URL, &s.Log)
+		wantNotHalted(t, s.Ops, &s.Log)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestReadinessNamesWhatKeepsTheViewsBack(t *testing.T) {
 	apitest.Must(users[1].At(two.URL).Post(t.Context(), "meanwhile", ""))(t)
 	apitest.Eventually(t, "a server says why it is not ready", func() bool {
 		for _, s := range []*apitest.Process{one, two} {
-			status, body, err := apitest.Probe(t.Context(), s.URL+"/readyz")
+			status, body, err := apitest.Probe(t.Context(), s.Ops+"/readyz")
 			if err == nil && status == 503 && strings.Contains(body, "the projector has been trying again for ") && strings.Contains(body, "(Unauthorized)") {
 				return true
 			}
@@ -139,7 +139,7 @@ func TestReadinessNamesWhatKeepsTheViewsBack(t *testing.T) {
 	end()
 	wantInFeed(t, users[1], users[0], "after", one.URL, two.URL)
 	for _, s := range []*apitest.Process{one, two} {
-		wantNotHalted(t, s.URL, &s.Log)
+		wantNotHalted(t, s.Ops, &s.Log)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestServerWaitsForTheEndOfAnOutageDuringItsStart(t *testing.T) {
 	end := failing(t, connectTo(t, set.URI()), database, bson.E{Key: "failCommands", Value: bson.A{"update"}},
 		bson.E{Key: "namespace", Value: database + ".secrets"}, bson.E{Key: "errorCode", Value: 16500})
 	s := apitest.Launch(t, apitest.OnMongoDB(set.URI(), database))
-	apitest.AwaitProbe(t, s.URL, 503, "token secret")
+	apitest.AwaitProbe(t, s.Ops, 503, "token secret")
 	end()
 	apitest.Ready(t, s.URL)
 }
@@ -175,7 +175,7 @@ func TestEventThatDoesNotFitTheViewsHaltsThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		apitest.Must(users[1].At(s.URL).Post(t.Context(), "after", ""))(t)
-		apitest.AwaitProbe(t, s.URL, 503, fmt.Sprintf("the projector halted: project event %d (%s): ", commit.Position(), chirp.Type))
+		apitest.AwaitProbe(t, s.Ops, 503, fmt.Sprintf("the projector halted: project event %d (%s): ", commit.Position(), chirp.Type))
 		if got := apitest.Contents(apitest.Must(users[0].At(s.URL).Feed(t.Context(), 10))(t)); !slices.Equal(got, []string{"before"}) {
 			t.Errorf("feed while halted: got %q, want only what was before", got)
 		}

@@ -75,7 +75,7 @@ func (h household) command(uid uint32, args ...string) *exec.Cmd {
 // serve starts a server on the folder as a user, and waits until it is ready.
 func (h household) serve(t *testing.T, uid uint32) *apitest.Process {
 	t.Helper()
-	server, listening := apitest.SpawnWith(t, h.command(uid, "--data", h.dir, "--addr", "127.0.0.1:0", "--rate-limit", "0"), nil)
+	server, listening := apitest.SpawnWith(t, h.command(uid, "--data", h.dir, "--addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0", "--rate-limit", "0"), nil)
 	url, ok := <-listening
 	if !ok {
 		t.Fatalf("the server ended at once: %s", server.Log.String())
@@ -189,8 +189,8 @@ func TestFileOfAnotherUserIsReportedWithAdvice(t *testing.T) {
 	if err := os.Chown(filepath.Join(h.dir, "views"), 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	apitest.AwaitProbe(t, server.URL, http.StatusServiceUnavailable, filepath.Join(h.dir, "views")+" belongs to root")
-	_, said, err := apitest.Probe(t.Context(), server.URL+"/readyz")
+	apitest.AwaitProbe(t, server.Ops, http.StatusServiceUnavailable, filepath.Join(h.dir, "views")+" belongs to root")
+	_, said, err := apitest.Probe(t.Context(), server.Ops+"/readyz")
 	if err != nil {
 		t.Fatal(err)
 	}

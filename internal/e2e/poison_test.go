@@ -88,7 +88,7 @@ func TestUnreadableEventHaltsTheViewsAndNothingElse(t *testing.T) {
 		at := poison(t, p.OpenToWrite(t, false), users[1].ID, "newer").Position
 		last := apitest.Must(bob.Post(t.Context(), "after", ""))(t)
 		reason := fmt.Sprintf("the projector halted: project event %d (%s): unknown event type %q", at, newerType, newerType)
-		apitest.AwaitProbe(t, s.URL, http.StatusServiceUnavailable, reason)
+		apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, reason)
 		wantHalted(t, s, p, at)
 
 		apitest.RegisterAll(t, s.URL, "Cid") // commands and queries still work
@@ -113,7 +113,7 @@ func TestUnreadableEventHaltsTheViewsAndNothingElse(t *testing.T) {
 // the event.
 func wantHalted(t *testing.T, s *apitest.Process, p apitest.Place, at domain.Position) {
 	t.Helper()
-	_, metrics, err := apitest.Probe(t.Context(), s.URL+"/metrics")
+	_, metrics, err := apitest.Probe(t.Context(), s.Ops+"/metrics")
 	for _, want := range []string{fmt.Sprintf("\nchirp_projector_halted_position %d\n", at), "\nchirp_projector_phase{phase=\"halted\"} 1\n"} {
 		if err != nil || !strings.Contains(metrics, want) {
 			t.Errorf("/metrics: want the line %q, error %v", want, err)

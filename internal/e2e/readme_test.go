@@ -89,7 +89,7 @@ func TestTheREADMEsSessionCanBePastedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		apitest.Eventually(t, "the watch is on", func() bool {
-			_, body, err := apitest.Probe(t.Context(), s.URL+"/metrics")
+			_, body, err := apitest.Probe(t.Context(), s.Ops+"/metrics")
 			return err == nil && strings.Contains(body, "chirp_feed_subscriptions 1\n")
 		})
 		if got := paste(t, s, third); !strings.Contains(got, `"content":"And good evening!"`) {

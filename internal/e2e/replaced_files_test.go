@@ -190,13 +190,13 @@ func TestNoPostIsAcknowledgedIntoALostFile(t *testing.T) {
 			}
 			c.harm(t, f)
 			if strings.Contains(c.says, "-shm") { // no post is lost before that is noticed
-				apitest.AwaitProbe(t, f.server.URL, http.StatusServiceUnavailable, c.says)
+				apitest.AwaitProbe(t, f.server.Ops, http.StatusServiceUnavailable, c.says)
 			}
 			_, err := f.ann.Post(t.Context(), "into nowhere", "")
 			if apitest.Code(err) != "UNAVAILABLE" || !strings.Contains(err.Error(), "nothing is written") {
 				t.Fatalf("a post to what is not there: got %v, want UNAVAILABLE and that nothing is written", err)
 			}
-			apitest.AwaitProbe(t, f.server.URL, http.StatusServiceUnavailable, c.says)
+			apitest.AwaitProbe(t, f.server.Ops, http.StatusServiceUnavailable, c.says)
 			apitest.Eventually(t, "the server's log says why", func() bool { return strings.Contains(f.server.Log.String(), c.says) })
 			if c.restart {
 				f.server.Terminate(t)

@@ -47,9 +47,9 @@ func TestSoak(t *testing.T) {
 			readers.Go(func() { readAndReconnect(t, users, either, stop) })
 		}
 		time.Sleep(lasts / 4)
-		early = [2]holdings{holdingsOf(t, urls[0]()), holdingsOf(t, urls[1]())}
+		early = [2]holdings{holdingsOf(t, servers[0].Ops), holdingsOf(t, servers[1].Ops)}
 		time.Sleep(lasts - lasts/4)
-		late = [2]holdings{holdingsOf(t, urls[0]()), holdingsOf(t, urls[1]())}
+		late = [2]holdings{holdingsOf(t, servers[0].Ops), holdingsOf(t, servers[1].Ops)}
 		close(stop)
 		readers.Wait()
 	})
@@ -95,9 +95,9 @@ type holdings struct {
 	MemoryMiB         float64
 }
 
-func holdingsOf(t testing.TB, url string) holdings {
+func holdingsOf(t testing.TB, ops string) holdings {
 	t.Helper()
-	_, body, err := apitest.Probe(t.Context(), url+"/metrics")
+	_, body, err := apitest.Probe(t.Context(), ops+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

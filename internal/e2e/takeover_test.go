@@ -30,8 +30,8 @@ func anotherServerTakesOver(t *testing.T, end func(*apitest.Process, testing.TB)
 	apitest.Ready(t, active.URL)
 	standby := apitest.Launch(t, p, "--celebrity-threshold", "3")
 	apitest.Ready(t, standby.URL)
-	apitest.Eventually(t, "one server keeps the views", func() bool { return projects(t, active.URL) != projects(t, standby.URL) })
-	if projects(t, standby.URL) {
+	apitest.Eventually(t, "one server keeps the views", func() bool { return projects(t, active.Ops) != projects(t, standby.Ops) })
+	if projects(t, standby.Ops) {
 		active, standby = standby, active
 	}
 	users := apitest.RegisterAll(t, active.URL, "ann", "bob", "cid", "dot", "viewer")
@@ -44,7 +44,7 @@ func anotherServerTakesOver(t *testing.T, end func(*apitest.Process, testing.TB)
 		apitest.Eventually(t, "the load is under way", func() bool { return l.acknowledged() >= 50 || t.Failed() })
 		end(active, t)
 		ended := time.Now()
-		apitest.Eventually(t, "the server that is left keeps the views", func() bool { return projects(t, standby.URL) })
+		apitest.Eventually(t, "the server that is left keeps the views", func() bool { return projects(t, standby.Ops) })
 		t.Logf("taken over within %s", time.Since(ended).Round(10*time.Millisecond))
 		enough := l.acknowledged() + 50
 		apitest.Eventually(t, "the load continues", func() bool { return l.acknowledged() >= enough || t.Failed() })
@@ -56,8 +56,8 @@ func anotherServerTakesOver(t *testing.T, end func(*apitest.Process, testing.TB)
 }
 
 // projects reports whether a server's projector is the active one.
-func projects(t testing.TB, url string) bool {
+func projects(t testing.TB, ops string) bool {
 	t.Helper()
-	_, body, err := apitest.Probe(t.Context(), url+"/metrics")
+	_, body, err := apitest.Probe(t.Context(), ops+"/metrics")
 	return err == nil && strings.Contains(body, `chirp_projector_phase{phase="active"} 1`)
 }

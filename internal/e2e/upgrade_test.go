@@ -31,7 +31,7 @@ func TestLeaseFromAClockAheadIsNotWaitedFor(t *testing.T) {
 			}
 			began := time.Now()
 			s := apitest.Start(t, apitest.OnMongoDB(mongotest.URI(t), database))
-			apitest.Eventually(t, "the server has the lease", func() bool { return projects(t, s.URL) })
+			apitest.Eventually(t, "the server has the lease", func() bool { return projects(t, s.Ops) })
 			if took := time.Since(began); took > 30*time.Second {
 				t.Errorf("taking the lease over took %s", took)
 			}
@@ -63,7 +63,7 @@ func TestOlderServerContinuesBesideANewerOne(t *testing.T) {
 
 	store := p.OpenToWrite(t, false)
 	at := poison(t, store, users[1].ID, "newer").Position
-	apitest.AwaitProbe(t, older.URL, http.StatusServiceUnavailable, "the projector halted: project event "+at.String())
+	apitest.AwaitProbe(t, older.Ops, http.StatusServiceUnavailable, "the projector halted: project event "+at.String())
 	newer := serveMended(t, p)
 	apitest.Ready(t, older.URL)
 	poison(t, store, users[1].ID, "newer again")

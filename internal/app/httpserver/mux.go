@@ -4,17 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"chirp/graph/api"
 	"chirp/graph/transport"
 	"chirp/internal/domain"
-	"chirp/internal/gate"
 )
 
 // Backend is what a mux serves once the store is open.
@@ -29,20 +26,16 @@ type Backend struct {
 	Notices func() []string
 }
 
-const (
-	// unreadBodyTimeout is how long a request's body may take that no handler
-	// reads.
-	unreadBodyTimeout = 10 * time.Second
-	// readyTimeout bounds a readiness probe.
-	readyTimeout = 5 * time.Second
-)
+// unreadBodyTimeout is how long a request's body may take that no handler reads.
+const unreadBodyTimeout = 10 * time.Second
 
 // Mux routes every request. It answers probes from the first moment, and the
-// rest once it has a backend.
+// rest once it has a backend. Ops returns what is for the operator only.
 type Mux struct {
 	mux        *http.ServeMux
 	backend    atomic.Pointer[Backend]
 	waitingFor atomic.Pointer[string] // why there is no backend yet
+	ready      *readiness
 	draining   atomic.Bool
 	log        *slog.Logger
 
@@ -52,14 +45,14 @@ type Mux struct {
 // NewMux returns a mux without pages and backend. Pages of the sites in origins
 // may use the API.
 func NewMux(log *slog.Logger, origins *transport.Origins) *Mux {
-	m := &Mux{mux: http.NewServeMux(), log: log, unreadBodyTimeout: unreadBodyTimeout}
+	m := &Mux{mux: http.NewServeMux(), ready: newReadiness(), log: log, unreadBodyTimeout: unreadBodyTimeout}
 	m.mux.Handle("/graphql", crossOrigin(origins, log, http.HandlerFunc(m.graphql)))
-	for _, probe := range []string{"/healthz", "/readyz", "/metrics"} {
+	for _, probe := range []string{"/healthz", "/readyz"} {
 		m.mux.HandleFunc(probe, methodNotAllowed) // all but those below
 	}
-	m.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive") })
+	m.mux.HandleFunc("GET /healthz", healthz)
 	m.mux.HandleFunc("GET /readyz", m.readyz)
-	m.mux.HandleFunc("GET /metrics", m.metrics)
+	m.mux.HandleFunc("/metrics", notFound) // for the operator, see Ops
 	return m
 }
 
@@ -103,44 +96,6 @@ func (m *Mux) graphql(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	api.Refuse(w, r, domain.Errorf(domain.Unavailable, "the store is not open yet; try again in a moment"))
-}
-
-// readyz answers 200 if requests sent here will be answered well: the store is
-// reachable, and the views serve and are not far behind.
-func (m *Mux) readyz(w http.ResponseWriter, r *http.Request) {
-	if reasons := m.unready(r.Context()); len(reasons) > 0 {
-		writeText(w, http.StatusServiceUnavailable, strings.Join(reasons, "\n"))
-		return
-	}
-	lines := []string{"ready"}
-	if b := m.backend.Load(); b != nil {
-		lines = append(lines, b.Notices()...)
-	}
-	writeText(w, http.StatusOK, strings.Join(lines, "\n"))
-}
-
-func (m *Mux) unready(ctx context.Context) []string {
-	if m.draining.Load() {
-		return []string{"the server is stopping"}
-	}
-	if b := m.backend.Load(); b != nil {
-		ctx, cancel := context.WithTimeout(gate.Own(ctx), readyTimeout)
-		defer cancel()
-		return b.Unready(ctx)
-	}
-	if reason := m.waitingFor.Load(); reason != nil {
-		return []string{"the store cannot be reached: " + *reason}
-	}
-	return []string{"the store is being opened"}
-}
-
-func (m *Mux) metrics(w http.ResponseWriter, r *http.Request) {
-	b := m.backend.Load()
-	if b == nil {
-		writeText(w, http.StatusServiceUnavailable, "the store is not open yet")
-		return
-	}
-	promhttp.HandlerFor(b.Metrics, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 }
 
 // writeText answers with lines of text.

@@ -12,7 +12,7 @@ import { run, start, stopAll } from '../../../clients/lib/processes.mjs';
 const TIMEOUT = 90_000; // ms; only a program that hangs takes that long
 const root = path.resolve(import.meta.dirname, '../../..');
 const folder = mkdtempSync(path.join(tmpdir(), 'chirp-graphiql-'));
-let server, url, browser;
+let server, url, ops, browser;
 
 before(async () => {
   await build('chirp', '.');
@@ -40,8 +40,9 @@ async function build(name, from) {
 }
 
 async function serve(...flags) {
-  server = await start(path.join(folder, 'chirp'), ['--addr', '127.0.0.1:0', '--demo', ...flags], /msg=listening url=(http:\S+)\/graphql/);
+  server = await start(path.join(folder, 'chirp'), ['--addr', '127.0.0.1:0', '--ops-addr', '127.0.0.1:0', '--demo', ...flags], /msg=listening url=(http:\S+)\/graphql/);
   url = server.match[1];
+  ops = server.log().match(/ ops=(http:\S+)\//)[1];
   await ready(url);
 }
 
@@ -65,7 +66,7 @@ async function ask(token, query, variables) {
 // cursor starts when the server receives it, not when the client sends it.
 async function subscriptionStarted() {
   for (const deadline = Date.now() + TIMEOUT; Date.now() < deadline; ) {
-    const metrics = await (await fetch(url + '/metrics')).text();
+    const metrics = await (await fetch(ops + '/metrics')).text();
     if (/^chirp_feed_subscriptions [1-9]/m.test(metrics)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
