@@ -43,7 +43,7 @@ var rooms = []room{
 	{"internal/projector", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/outage"}},
 	{"internal/verify", []string{"internal/domain", "internal/eventstore", "internal/readmodel"}},
 	{"internal/query", []string{"internal/domain", "internal/readmodel", "internal/outage"}},
-	{"internal/subscription", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/query", "internal/outage"}},
+	{"internal/subscription", []string{"internal/domain", "internal/eventstore", "internal/readmodel", "internal/query", "internal/outage", "internal/gate"}},
 	{"internal/storage/sqlite", []string{
 		"internal/domain", "internal/eventstore", "internal/readmodel", "internal/auth", "internal/gate", "internal/outage", "internal/storage/sqlite/...",
 	}},

@@ -80,31 +80,26 @@ func (f *feed) run(ctx context.Context) error {
 // catchUp yields the part of the feed after position and attaches to the hub.
 func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
 	for tries := 0; ; {
-		limit := f.hub.cfg.Page
-		if f.now {
-			limit = 0
-		}
-		r, err := f.read(ctx, limit)
+		limit := f.pageLimit()
+		r, s, err := f.readAndJoin(ctx, limit)
 		if err != nil {
 			return nil, err
 		}
 		before := f.position
-		for _, item := range r.items {
-			if err := f.emit(ctx, item); err != nil {
-				return nil, err
-			}
+		if err := f.emitPage(ctx, r.items); err != nil {
+			f.hub.leave(s)
+			return nil, err
 		}
-		if limit > 0 && len(r.items) >= limit {
+		if r.full(limit) {
 			if err := f.checkPace(r.through - before); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		// The page is not full: there is nothing else up to its checkpoint.
+		// There is nothing else up to the page's checkpoint.
 		f.now, f.pace = false, pace{}
-		f.position = max(f.position, r.through)
-		if s, err := f.join(ctx, r); s != nil || err != nil {
-			return s, err
+		if f.position = max(f.position, r.through); s != nil {
+			return s, nil
 		}
 		// The hub is too far ahead of the page. The next page is closer, unless
 		// the views that serve now are behind those that served before; pause
@@ -114,6 +109,53 @@ func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
 			pauseWithJitter(ctx, tries)
 		}
 	}
+}
+
+// fewItems is how many chirps a catch-up read asks for while the feeds hold half of
+// what they may.
+const fewItems = 4
+
+// pageLimit returns how many chirps the next catch-up read asks for.
+func (f *feed) pageLimit() int {
+	switch {
+	case f.now:
+		return 0
+	case f.hub.held.Load() > int64(f.hub.cfg.AllBytes/2):
+		return min(fewItems, f.hub.cfg.Page)
+	default:
+		return f.hub.cfg.Page
+	}
+}
+
+// readAndJoin reads a page, and attaches to the hub if the page is the last one. If
+// the viewer's followees are not known and nobody is reading them, it reads them from
+// the same snapshot.
+func (f *feed) readAndJoin(ctx context.Context, limit int) (feedPage, *subscriber, error) {
+	c := f.hub.claim(f.viewer)
+	defer c.end()
+	r, err := f.read(ctx, limit, c != nil)
+	if err != nil || r.full(limit) {
+		return r, nil, err
+	}
+	s, err := f.join(ctx, r, c)
+	return r, s, err
+}
+
+// emitPage yields what a page holds.
+func (f *feed) emitPage(ctx context.Context, items []Item) error {
+	held := held{in: &f.hub.held}
+	defer func() { held.add(-int(held.bytes.Load())) }()
+	for i := range items {
+		held.add(items[i].size())
+	}
+	for i := range items {
+		held.add(-items[i].size())
+		if err := f.emit(ctx, items[i]); err != nil {
+			return err
+		}
+		items[i] = Item{}
+	}
+	return nil
 }
 
 // checkPace returns ErrTooSlow if the subscriber cannot keep up. behind is its
@@ -127,22 +169,31 @@ func (f *feed) checkPace(behind domain.Position) error {
 	return ErrTooSlow
 }
 
-// join attaches to the hub once it has started. It returns nil if the hub cannot
-// continue from the page.
-func (f *feed) join(ctx context.Context, r feedPage) (*subscriber, error) {
-	select {
-	case <-f.hub.started:
-		return f.hub.attach(f.viewer, r, f.position), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// join attaches to the hub once it has started and nobody is reading the viewer's
+// followees. It returns nil if the hub cannot continue from the page.
+func (f *feed) join(ctx context.Context, r feedPage, c *claim) (*subscriber, error) {
+	for wait := (<-chan struct{})(f.hub.started); ; {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		s, loading := f.hub.attach(f.viewer, r, max(f.position, r.through), c)
+		if loading == nil {
+			return s, nil
+		}
+		wait = loading
 	}
 }
 
+// readingPatience is how long a catch-up read waits for its turn until it logs that.
+const readingPatience = 10 * time.Minute
+
 // read reads the feed after position. It tries again while the store is
 // Unavailable.
-func (f *feed) read(ctx context.Context, limit int) (feedPage, error) {
+func (f *feed) read(ctx context.Context, limit int, withFollowees bool) (feedPage, error) {
 	for tries := 1; ; tries++ {
-		r, err := readFeedPage(ctx, f.hub.cfg.Queries, f.viewer, f.position, limit)
+		r, err := f.readOnce(ctx, limit, withFollowees)
 		if err == nil || domain.KindOf(err) != domain.Unavailable || ctx.Err() != nil {
 			return r, err
 		}
@@ -151,25 +202,32 @@ func (f *feed) read(ctx context.Context, limit int) (feedPage, error) {
 	}
 }
 
+// readOnce reads when it is the viewer's turn.
+func (f *feed) readOnce(ctx context.Context, limit int, withFollowees bool) (feedPage, error) {
+	leave, err := f.hub.readings.Enter(ctx, string(f.viewer))
+	if err != nil {
+		return feedPage{}, err
+	}
+	defer leave()
+	return readFeedPage(ctx, f.hub.cfg.Queries, f.viewer, f.position, limit, withFollowees)
+}
+
 // live yields what the hub pushes. It returns nil when the hub has detached the
 // subscriber and everything buffered was yielded, so that the feed has to catch up.
 func (f *feed) live(ctx context.Context, s *subscriber) error {
-	defer f.hub.detach(s)
-	var items []*Item
+	defer f.hub.leave(s)
 	for {
-		var lost domain.Position
-		items, lost = s.queue.take(items)
-		for _, item := range items {
+		item, lost := s.queue.take()
+		switch {
+		case item != nil:
 			if err := f.emit(ctx, *item); err != nil {
 				return err
 			}
-		}
-		switch {
 		case lost > 0:
 			// Everything before the chirp that did not fit was yielded.
 			f.position = max(f.position, lost-1)
 			return nil
-		case len(items) == 0:
+		default:
 			select {
 			case <-s.queue.wake:
 			case <-ctx.Done():

@@ -3,12 +3,12 @@ package subscription
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"chirp/internal/domain"
+	"chirp/internal/gate"
 	"chirp/internal/outage"
 )
 
@@ -20,6 +20,9 @@ type Hub struct {
 	catchUps atomic.Uint64
 	dropped  atomic.Uint64
 	outage   outage.Outage
+	held     atomic.Int64 // bytes of chirps that feeds hold
+	waker    waker
+	readings *gate.Gate // of catch-up reads
 
 	// life ends with Close, and ends Run and every subscription.
 	life context.Context
@@ -36,12 +39,15 @@ type Hub struct {
 	// position is that of the last event dispatched, -1 while it is not known.
 	position domain.Position
 	recent   ring
-	// authors holds for each author the live subscribers that follow it.
-	authors map[domain.UserID][]*subscriber
-	// viewers holds for each user its own live feed subscriptions.
-	viewers map[domain.UserID][]*subscriber
-	// watchers holds for each user the subscriptions to its profile.
-	watchers map[domain.UserID][]*watcher
+	// authors are the users whom viewers follow, and viewers the users who have live
+	// feed subscriptions or are about to have them.
+	authors map[domain.UserID]*author
+	viewers map[domain.UserID]*viewer
+	// watched are the users whose profiles have subscriptions, of which there are
+	// profiles in all.
+	watched  map[domain.UserID]*watched
+	profiles int
+	wakes    []chan<- struct{} // used by push
 
 	unreadable map[string]bool // types of events; used by Run's goroutine only
 }
@@ -55,9 +61,11 @@ func New(cfg Config) *Hub {
 		cfg: cfg, life: life, end: end, history: history, undo: undo,
 		started: make(chan struct{}), position: -1,
 		recent:     ring{events: make([]event, cfg.Recent)},
-		authors:    make(map[domain.UserID][]*subscriber),
-		viewers:    make(map[domain.UserID][]*subscriber),
-		watchers:   make(map[domain.UserID][]*watcher),
+		authors:    make(map[domain.UserID]*author),
+		viewers:    make(map[domain.UserID]*viewer),
+		watched:    make(map[domain.UserID]*watched),
+		waker:      waker{added: make(chan struct{}, 1)},
+		readings:   gate.NewLimited("catch-up", gate.Limits{Places: cfg.Readings, Patience: readingPatience}),
 		unreadable: make(map[string]bool),
 	}
 }
@@ -76,6 +84,9 @@ func (h *Hub) Close() { h.end(ErrShuttingDown) }
 func (h *Hub) Run(ctx context.Context) error {
 	defer h.Close()
 	running, stop := h.untilClosed(ctx)
+	var waking sync.WaitGroup
+	waking.Go(func() { h.waker.run(running) })
+	defer waking.Wait()
 	defer stop()
 	for running.Err() == nil {
 		err := h.follow(running)
@@ -132,6 +143,8 @@ func (h *Hub) restart() {
 	h.undo(ErrUndone)
 	h.history, h.undo = context.WithCancelCause(h.life)
 	h.position, h.recent.kept = -1, 0
+	clear(h.authors)
+	h.viewers = make(map[domain.UserID]*viewer)
 }
 
 func (h *Hub) at() domain.Position {
@@ -154,169 +167,60 @@ func (h *Hub) dispatch(e event) error {
 	if e.fact == nil {
 		return nil
 	}
-	switch fact := e.fact.(type) {
-	case domain.ChirpPosted:
-		h.push(e, fact)
-	case domain.UserFollowed:
-		h.changeFollows(e, fact.FollowerID)
-	case domain.UserUnfollowed:
-		h.changeFollows(e, fact.FollowerID)
-	case domain.UserRegistered, domain.UsernameReserved, domain.IdentityReserved:
+	if posted, ok := e.fact.(domain.ChirpPosted); ok {
+		h.push(e, posted)
+	}
+	if c, ok := followChangeOf(e.fact); ok {
+		h.changeFollows(c.follower, e.fact)
 	}
 	for _, user := range e.fact.Users() {
-		h.notifyWatchers(user, e.Position)
+		h.changed(user, e.Position)
 	}
 	return nil
 }
 
-// push adds a chirp to the queues of all live subscribers that follow its author.
+// push adds a chirp to the queues of all live subscribers that follow its author,
+// and wakes them.
 func (h *Hub) push(e event, posted domain.ChirpPosted) {
-	list := h.authors[posted.AuthorID]
-	if len(list) == 0 {
+	a := h.authors[posted.AuthorID]
+	if a == nil {
 		return
 	}
 	item := itemOf(e, posted)
-	// Backwards, because detachLocked moves the list's last subscriber into the
-	// place of the one it removes, and that one has been visited already.
-	for i := len(list) - 1; i >= 0; i-- {
-		if s := list[i]; e.Position > s.yielded && !s.queue.push(item) {
-			h.detachLocked(s)
+	h.wakes = h.wakes[:0]
+	// Backwards, because a subscriber that is removed is replaced by the last one of
+	// its list, and a viewer likewise, which have been visited already.
+	for i := len(a.viewers) - 1; i >= 0; i-- {
+		live := a.viewers[i].live
+		for j := len(live) - 1; j >= 0; j-- {
+			s := live[j]
+			h.wakes = append(h.wakes, s.queue.wake)
+			h.offer(s, item)
 		}
 	}
+	h.waker.wake(h.wakes)
+	clear(h.wakes)
 }
 
-// changeFollows applies a follow or an unfollow to the follower's subscriptions.
-func (h *Hub) changeFollows(e event, follower domain.UserID) {
-	for _, s := range h.viewers[follower] {
-		h.apply(s, e)
+// changeFollows applies a follow or an unfollow to the follower's followees, if they
+// are known here.
+func (h *Hub) changeFollows(follower domain.UserID, fact domain.Event) {
+	if v := h.viewers[follower]; v != nil && v.followees != nil {
+		h.changeFollowees(v, fact)
 	}
-}
-
-// apply applies one event to one subscriber, and reports whether it is still
-// attached afterwards. It skips chirps that the subscriber has yielded. While the
-// hub is behind the catch-up read, it applies follows and unfollows that the read
-// shows already. That does no harm: for each author the last one decides, and all
-// chirps up to the read's checkpoint are skipped.
-func (h *Hub) apply(s *subscriber, e event) bool {
-	switch fact := e.fact.(type) {
-	case domain.ChirpPosted:
-		_, follows := s.followees[fact.AuthorID]
-		if follows && e.Position > s.yielded && !s.queue.push(itemOf(e, fact)) {
-			h.detachLocked(s)
-			return false
-		}
-	case domain.UserFollowed:
-		if fact.FollowerID == s.viewer {
-			h.addAuthor(s, fact.FolloweeID)
-		}
-	case domain.UserUnfollowed:
-		if fact.FollowerID == s.viewer {
-			h.removeAuthor(s, fact.FolloweeID)
-		}
-	case domain.UserRegistered, domain.UsernameReserved, domain.IdentityReserved:
-	}
-	return true
-}
-
-// attach makes a viewer live after the catch-up read r. yielded is the position up
-// to which everything was yielded; it is at least r.through. attach replays the
-// events between the read and now while it holds the lock, so that no event is
-// dispatched in between and missed. It returns nil if the recent events don't
-// reach back to the read, which must then be repeated.
-func (h *Hub) attach(viewer domain.UserID, r feedPage, yielded domain.Position) *subscriber {
-	s := &subscriber{
-		viewer: viewer, yielded: yielded,
-		followees: make(map[domain.UserID]int, len(r.followees)),
-		queue:     newQueue(h.cfg.Buffer),
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.position < 0 || !h.recent.reaches(r.through, h.position) {
-		return nil
-	}
-	h.viewers[viewer] = append(h.viewers[viewer], s)
-	s.attached = true
-	for _, author := range r.followees {
-		h.addAuthor(s, author)
-	}
-	for p := r.through + 1; p <= h.position; p++ {
-		if !h.apply(s, h.recent.get(p)) {
-			break
-		}
-	}
-	return s
-}
-
-// detach removes a subscriber from the hub, if it is still attached.
-func (h *Hub) detach(s *subscriber) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.detachLocked(s)
-}
-
-// detachLocked is detach for callers that hold the lock.
-func (h *Hub) detachLocked(s *subscriber) {
-	if !s.attached {
-		return
-	}
-	s.attached = false
-	for author := range s.followees {
-		h.removeAuthor(s, author)
-	}
-	h.viewers[s.viewer] = without(h.viewers[s.viewer], s)
-	if len(h.viewers[s.viewer]) == 0 {
-		delete(h.viewers, s.viewer)
-	}
-}
-
-// addAuthor makes a subscriber receive an author's chirps.
-func (h *Hub) addAuthor(s *subscriber, author domain.UserID) {
-	if _, has := s.followees[author]; has {
-		return
-	}
-	s.followees[author] = len(h.authors[author])
-	h.authors[author] = append(h.authors[author], s)
-}
-
-// removeAuthor stops a subscriber from receiving an author's chirps. It moves the
-// last subscriber of the author's list into the place of the removed one, so that
-// it takes the same time however long the list is.
-func (h *Hub) removeAuthor(s *subscriber, author domain.UserID) {
-	i, has := s.followees[author]
-	if !has {
-		return
-	}
-	list := h.authors[author]
-	end := len(list) - 1
-	list[i] = list[end]
-	list[i].followees[author] = i
-	list[end] = nil
-	delete(s.followees, author)
-	if end == 0 {
-		delete(h.authors, author)
-		return
-	}
-	h.authors[author] = list[:end]
-}
-
-func without[T comparable](list []T, gone T) []T {
-	if i := slices.Index(list, gone); i >= 0 {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
 }
 
 // Stats returns the hub's current state.
 func (h *Hub) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	profiles := 0
-	for _, list := range h.watchers {
-		profiles += len(list)
+	live := 0
+	for _, v := range h.viewers {
+		live += len(v.live)
 	}
 	stats := Stats{
-		Feeds: int(h.feeds.Load()), Profiles: profiles,
-		Authors: len(h.authors), Position: max(h.position, 0),
+		Feeds: int(h.feeds.Load()), Live: live, Profiles: h.profiles,
+		Authors: len(h.authors), Held: int(h.held.Load()), Position: max(h.position, 0),
 		CatchUps: h.catchUps.Load(), Dropped: h.dropped.Load(),
 	}
 	if report, ongoing := h.outage.Now(); ongoing {

@@ -21,9 +21,13 @@ type feedPage struct {
 	through domain.Position
 }
 
+// full reports whether there may be more items than the page has, which was read with
+// a limit.
+func (r feedPage) full(limit int) bool { return limit > 0 && len(r.items) >= limit }
+
 // readFeedPage reads a viewer's feed after a position, at most limit items. With
-// limit 0 it reads only the followees.
-func readFeedPage(ctx context.Context, queries *query.Service, viewer domain.UserID, after domain.Position, limit int) (feedPage, error) {
+// limit 0 it reads none.
+func readFeedPage(ctx context.Context, queries *query.Service, viewer domain.UserID, after domain.Position, limit int, withFollowees bool) (feedPage, error) {
 	views, err := queries.Open(ctx, 0)
 	if err != nil {
 		return feedPage{}, err
@@ -35,7 +39,7 @@ func readFeedPage(ctx context.Context, queries *query.Service, viewer domain.Use
 			return feedPage{}, err
 		}
 	}
-	if len(r.items) < max(limit, 1) {
+	if withFollowees && !r.full(limit) {
 		r.followees, err = views.FolloweeIDs(ctx, viewer)
 	}
 	return r, err

@@ -4,15 +4,32 @@ import (
 	"context"
 	"iter"
 	"sync/atomic"
+	"time"
 
 	"chirp/internal/domain"
 )
 
+// watched is a user whose profile has subscriptions.
+type watched struct {
+	latest   atomic.Int64 // the position of the latest change
+	watchers []*watcher
+	// waking is set while the waker wakes the watchers, and again if there was a
+	// change meanwhile.
+	waking, again bool
+}
+
 // watcher is a subscription to one user's profile.
 type watcher struct {
-	latest atomic.Int64  // the position of the latest change
-	wake   chan struct{} // has an element after each change
+	*watched
+	index int           // in watchers
+	wake  chan struct{} // has an element after each change
 }
+
+// restAfter is how long the waker leaves many watchers of a profile alone, in
+// proportion to how long it took to wake them. Those who are woken less often get
+// the newest state nevertheless, so the pushes of one profile cannot take all of the
+// server's time.
+const restAfter = 3
 
 // Profile returns an iterator that yields a position whenever a user's profile
 // changed: by its registration, a chirp of its own, or a follow or an unfollow at
@@ -38,46 +55,90 @@ func (h *Hub) profile(ctx context.Context, user domain.UserID, yield func(domain
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	w := h.watch(user)
+	w, at := h.watch(user)
 	defer h.unwatch(user, w)
-	for {
-		select {
-		case <-w.wake:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !yield(domain.Position(w.latest.Load())) {
+	for ctx.Err() == nil {
+		if !yield(at) {
 			return errStopped
 		}
+		for last := at; at == last && ctx.Err() == nil; { // one that took long may have been woken for what it has
+			select {
+			case <-w.wake:
+				at = max(at, domain.Position(w.latest.Load()))
+			case <-ctx.Done():
+			}
+		}
 	}
+	return ctx.Err()
 }
 
-// watch adds a watcher that is due to yield the current position.
-func (h *Hub) watch(user domain.UserID) *watcher {
-	w := &watcher{wake: make(chan struct{}, 1)}
-	notify(w.wake)
+// watch adds a watcher, and returns the current position.
+func (h *Hub) watch(user domain.UserID) (*watcher, domain.Position) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w.latest.Store(int64(max(h.position, 0)))
-	h.watchers[user] = append(h.watchers[user], w)
-	return w
+	u := h.watched[user]
+	if u == nil {
+		u = &watched{}
+		h.watched[user] = u
+	}
+	w := &watcher{watched: u, index: len(u.watchers), wake: make(chan struct{}, 1)}
+	u.watchers = append(u.watchers, w)
+	h.profiles++
+	return w, max(h.position, 0)
 }
 
+// unwatch removes a watcher. It moves the last one into its place.
 func (h *Hub) unwatch(user domain.UserID, w *watcher) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.watchers[user] = without(h.watchers[user], w); len(h.watchers[user]) == 0 {
-		delete(h.watchers, user)
+	end := len(w.watchers) - 1
+	w.watchers[w.index] = w.watchers[end]
+	w.watchers[w.index].index = w.index
+	w.watchers[end] = nil
+	w.watchers = w.watchers[:end]
+	h.profiles--
+	if end == 0 {
+		delete(h.watched, user)
 	}
 }
 
-// notifyWatchers wakes the watchers of a user whose profile changed.
-func (h *Hub) notifyWatchers(user domain.UserID, at domain.Position) {
-	for _, w := range h.watchers[user] {
-		w.latest.Store(int64(at))
-		notify(w.wake)
+// changed records a change of a user's profile, and wakes its watchers: in turns if
+// they are many.
+func (h *Hub) changed(user domain.UserID, at domain.Position) {
+	u := h.watched[user]
+	if u == nil {
+		return
+	}
+	u.latest.Store(int64(at))
+	switch {
+	case u.waking:
+		u.again = true
+	case len(u.watchers) <= wakeAtOnce:
+		for _, w := range u.watchers {
+			notify(w.wake)
+		}
+	default:
+		h.wakeWatchers(u)
+	}
+}
+
+// wakeWatchers adds a user's watchers to those that the waker wakes.
+func (h *Hub) wakeWatchers(u *watched) {
+	u.waking, u.again = true, false
+	wakes := make([]chan<- struct{}, len(u.watchers))
+	for i, w := range u.watchers {
+		wakes[i] = w.wake
+	}
+	h.waker.add(&wakeBatch{wakes: wakes, done: func(took time.Duration) {
+		time.AfterFunc(restAfter*took, func() { h.rested(u) })
+	}})
+}
+
+// rested wakes a user's watchers once more if the profile has changed meanwhile.
+func (h *Hub) rested(u *watched) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if u.waking = false; u.again {
+		h.wakeWatchers(u)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
+	"unsafe"
 
 	"chirp/internal/domain"
 	"chirp/internal/outage"
@@ -12,58 +14,99 @@ import (
 // subscriber is a feed subscription that is live. Only queue may be used
 // without the hub's lock.
 type subscriber struct {
-	viewer domain.UserID
-	// yielded is the position up to which its consumer has every chirp: the
-	// checkpoint of the catch-up read that it comes from, or beyond.
-	yielded domain.Position
-	// followees holds the users whom the viewer follows, each with the
-	// subscriber's index in the hub's list for that author.
-	followees map[domain.UserID]int
-	attached  bool
-	queue     *queue
+	viewer *viewer
+	// through is the position up to which its consumer has every chirp, or has it
+	// in the queue or before it.
+	through domain.Position
+	index   int // in the viewer's list, -1 once it is detached
+	queue   *queue
+}
+
+// held counts the bytes of the chirps that a viewer's subscriptions hold, and those of
+// all viewers together.
+type held struct {
+	bytes atomic.Int64
+	in    *atomic.Int64
+}
+
+func (h *held) add(n int) {
+	h.bytes.Add(int64(n))
+	h.in.Add(int64(n))
+}
+
+// allows reports whether a viewer, one of a number of them, may hold n bytes more. It
+// may as long as all of them together hold no more than a limit. Beyond it those may
+// who hold less than their share, so that no viewer can use up the memory of the
+// others.
+func (h *held) allows(n int, limit int64, viewers int) bool {
+	return h.in.Load()+int64(n) <= limit || h.bytes.Load()+int64(n) <= limit/int64(max(viewers, 1))
 }
 
 // queue holds the chirps that wait for one subscriber. The hub never blocks when
 // it adds to it.
 type queue struct {
-	limit int
+	limit, limitBytes int
+	limitAll          int64
+	held              *held
 	// wake has an element after each change.
 	wake chan struct{}
 
 	mu    sync.Mutex
 	items []*Item
+	bytes int
 	// lost is the position of the first chirp that did not fit, 0 if there is
 	// none. The hub detaches the subscriber then, so it adds none after it.
 	lost domain.Position
 }
 
-func newQueue(limit int) *queue {
-	return &queue{limit: limit, wake: make(chan struct{}, 1)}
+func newQueue(cfg Config, h *held) *queue {
+	return &queue{limit: cfg.Buffer, limitBytes: cfg.BufferBytes, limitAll: int64(cfg.AllBytes), held: h, wake: make(chan struct{}, 1)}
 }
 
-// push adds an item, and reports whether there was room for it.
-func (q *queue) push(item *Item) bool {
-	q.mu.Lock()
-	full := len(q.items) >= q.limit
-	if full {
-		q.lost = item.Position
-	} else {
-		q.items = append(q.items, item)
-	}
-	q.mu.Unlock()
-	notify(q.wake)
-	return !full
-}
-
-// take returns all items that wait, and lost. It reuses used, the slice that it
-// returned last, whose items the caller is done with.
-func (q *queue) take(used []*Item) ([]*Item, domain.Position) {
-	clear(used)
+// push adds an item, and reports whether there was room for it. viewers is how many
+// viewers share the memory. The caller wakes the consumer.
+func (q *queue) push(item *Item, viewers int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	items := q.items
-	q.items = used[:0]
-	return items, q.lost
+	n := item.size()
+	if len(q.items) >= q.limit || q.bytes+n > q.limitBytes && q.bytes > 0 || !q.held.allows(n, q.limitAll, viewers) {
+		q.lost = item.Position
+		return false
+	}
+	q.items = append(q.items, item)
+	q.bytes += n
+	q.held.add(n)
+	return true
+}
+
+// take returns the first item that waits, nil if there is none, and lost.
+func (q *queue) take() (*Item, domain.Position) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		q.items = nil
+		return nil, q.lost
+	}
+	item := q.items[0]
+	q.items[0] = nil
+	q.items = q.items[1:]
+	q.bytes -= item.size()
+	q.held.add(-item.size())
+	return item, 0
+}
+
+// drop empties the queue of a subscriber that is detached.
+func (q *queue) drop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held.add(-q.bytes)
+	q.items, q.bytes = nil, 0
+}
+
+// size returns how many bytes an item holds, with its place in a queue.
+func (i *Item) size() int {
+	const fixed = int(unsafe.Sizeof(Item{}) + unsafe.Sizeof(i))
+	return fixed + len(i.ID) + len(i.Author) + len(i.Content)
 }
 
 // notify puts an element into a channel of capacity 1, unless it has one.
@@ -77,25 +120,6 @@ func notify(wake chan<- struct{}) {
 func itemOf(e event, posted domain.ChirpPosted) *Item {
 	return &Item{Position: e.Position, ID: posted.ChirpID, Author: posted.AuthorID, Content: posted.Content, PostedAt: e.RecordedAt}
 }
-
-// ring keeps the newest events, which have consecutive positions. The event at
-// position p is at index p modulo the ring's size.
-type ring struct {
-	events []event
-	kept   domain.Position // how many of events are in use
-}
-
-func (r *ring) add(e event) {
-	size := domain.Position(len(r.events))
-	r.events[e.Position%size] = e
-	r.kept = min(r.kept+1, size)
-}
-
-// reaches reports whether the ring has all events after a position, up to the
-// newest one.
-func (r *ring) reaches(after, newest domain.Position) bool { return after >= newest-r.kept }
-
-func (r *ring) get(p domain.Position) event { return r.events[p%domain.Position(len(r.events))] }
 
 // pauseWithJitter pauses after a number of failed attempts. The pause is random, so
 // that the subscribers don't all read at the same moment after an outage.

@@ -3,7 +3,9 @@
 // behind the read model's checkpoint, so that a push never precedes what a query
 // can see. It knows whom the connected users follow, and passes each chirp from
 // memory to those who follow its author. Its work therefore grows with the local
-// subscribers, never with the number of an author's followers.
+// subscribers, never with the number of an author's followers. Its memory grows with
+// the connected users and those whom they follow, and a further subscription of the
+// same user adds little.
 //
 // # What a subscriber receives
 //
@@ -19,8 +21,8 @@
 // # What happens to a slow subscriber
 //
 // Neither the hub nor another subscriber waits for it. The hub buffers up to
-// Config.Buffer chirps, besides those that the subscriber has taken and is working
-// through. When the buffer overflows, the hub detaches the subscriber. Once its
+// Config.Buffer chirps, besides the one that the subscriber is working on, within
+// limits in bytes. When the buffer overflows, the hub detaches the subscriber. Once its
 // consumer has taken what was buffered, the subscriber returns to catch-up, at its
 // own pace, until it has reached the views' checkpoint again. Nothing is lost by
 // that, and it may happen any number of times. A subscriber that cannot keep up is
@@ -62,12 +64,21 @@ type Config struct {
 	// Buffer is how many chirps the hub keeps for one subscriber at most.
 	// Default: 256.
 	Buffer int
+	// BufferBytes is how many bytes of them, unless a single chirp is larger.
+	// Default: 64 KiB.
+	BufferBytes int
+	// AllBytes is how many bytes of chirps the feeds of all viewers together hold:
+	// in buffers and from catch-up reads. Beyond it each viewer may hold its share.
+	// Default: 64 MiB.
+	AllBytes int
 	// Recent is how many of the newest events the hub keeps. They bridge the
 	// time between a catch-up read and the moment its subscriber is attached.
 	// Default: 4,096.
 	Recent int
 	// Page is how many chirps one catch-up read asks for. Default: 100.
 	Page int
+	// Readings is how many catch-up reads run at once. Viewers take turns. Default: 4.
+	Readings int
 	// MaxBehind is how many positions a subscriber may be behind the views
 	// without coming closer. Default: 100,000.
 	MaxBehind domain.Position
@@ -80,8 +91,11 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Buffer = orElse(c.Buffer, 256)
+	c.BufferBytes = orElse(c.BufferBytes, 64<<10)
+	c.AllBytes = orElse(c.AllBytes, 64<<20)
 	c.Recent = orElse(c.Recent, 4096)
 	c.Page = orElse(c.Page, 100)
+	c.Readings = orElse(c.Readings, 4)
 	c.MaxBehind = orElse(c.MaxBehind, 100_000)
 	c.Patience = orElse(c.Patience, 10*time.Second)
 	if c.Logger == nil {
@@ -128,11 +142,15 @@ func After(p domain.Position) Start { return Start{after: p} }
 
 // Stats is the state of a Hub at one moment.
 type Stats struct {
-	// Feeds and Profiles count the open subscriptions.
+	// Feeds and Profiles count the open subscriptions, and Live those feeds that get
+	// what the hub pushes, because they are not catching up.
 	Feeds    int
+	Live     int
 	Profiles int
 	// Authors counts the authors whom at least one live subscriber follows.
 	Authors int
+	// Held is how many bytes of chirps wait for the consumers of feeds.
+	Held int
 	// Position is that of the last event dispatched.
 	Position domain.Position
 	// Outage says why the hub cannot follow the log, nil if it can.

@@ -36,6 +36,9 @@ type world struct {
 	keys       map[domain.UserID]readmodel.UserKey
 	checkpoint domain.Position
 	reads      int
+	// sets counts the reads of followees, and unreadable is their error.
+	sets       int
+	unreadable error
 	// held blocks the hub's Await, as if the hub were slow.
 	held bool
 	// outage is the error of all reads, nil for none.
@@ -283,7 +286,10 @@ func (s *snapshot) PullFollowees(context.Context, readmodel.UserKey) ([]readmode
 
 func (s *snapshot) FolloweeIDs(ctx context.Context, follower readmodel.UserKey) ([]domain.UserID, error) {
 	followers, _ := s.Profiles(ctx, []readmodel.UserKey{follower})
-	return slices.Collect(maps.Keys(s.oracle.Following(followers[0].ID))), nil
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	s.world.sets++
+	return slices.Collect(maps.Keys(s.oracle.Following(followers[0].ID))), s.world.unreadable
 }
 
 // feedOf returns a viewer's feed at the end of the log, oldest first.
