@@ -49,6 +49,8 @@ func TestProblemsAreTheBoundsThatWereNotKept(t *testing.T) {
 		"posts":      {result{posts: times(time.Millisecond, 3*time.Second)}, "NOT HELD: a post is seen after 3.0 s"},
 		"memory":     {result{server: usage{peak: 600 << 20}}, "NOT HELD: 600 MB of memory"},
 		"log-ins":    {result{logIns: logIns{tried: 12, succeeded: 11}}, "NOT HELD: 11 of 12 right log-ins"},
+		"refusals":   {result{attack: tally{Refused: 3}}, "held"},
+		"ordinary":   {result{attack: tally{Refused: 3}, ordinary: true}, "NOT HELD: 3 ordinary calls were refused"},
 		"the others": {result{failed: map[string]int{"INTERNAL": 2}}, "NOT HELD: 2 × INTERNAL"},
 	} {
 		if got := verdict(c.r.problems()); got != c.want {

@@ -13,6 +13,7 @@ type kind struct {
 	accounts []int // users of the world that the attacker logs in as
 	files    int   // the descriptors that the server may open, 0 for as many as this process
 	logIns   int   // how often the writer logs in meanwhile
+	ordinary bool  // it is no attack, and nothing of it may be refused
 	run      func(context.Context, *attacker)
 }
 
@@ -69,4 +70,8 @@ var attacks = []kind{
 	{id: "15a", what: "look-ups of what does not exist, on 100 connections", run: lookUp},
 	{id: "15b", what: "forged cursors, on 100 connections", run: forgeCursors},
 	{id: "15c", what: "HEAD, OPTIONS and pages, on 100 connections", run: browse},
+
+	{id: "16a", what: "no attack: 30 tabs of one user", ordinary: true, accounts: attackerNumbers(2), run: openTabs},
+	{id: "16b", what: "no attack: 200 users at one address, with two tabs each", ordinary: true, accounts: numbers(firstCrowd, office), run: openOffice},
+	{id: "16c", what: "no attack: a busy user", ordinary: true, accounts: []int{viewer}, run: beBusy},
 }

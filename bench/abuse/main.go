@@ -78,6 +78,9 @@ func parse(args []string) (options, error) {
 		for _, k := range attacks {
 			fmt.Println(k.id, k.what)
 		}
+		for _, c := range checks {
+			fmt.Println(c.id, c.what)
+		}
 		return o, flag.ErrHelp
 	}
 	switch *store {
@@ -115,37 +118,65 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		}
 		s.servers = []build{{"this", path}}
 	}
-	printHeader(out)
-	return s.runAll(ctx, out)
+	broken, err := s.runAttacks(ctx, out)
+	if err != nil {
+		return err
+	}
+	broken = append(broken, s.runChecks(ctx, out)...)
+	if len(broken) > 0 {
+		return fmt.Errorf("%s: a bound was not kept in %s", s.judged().label, strings.Join(broken, ", "))
+	}
+	return ctx.Err()
 }
 
-// runAll runs the attacks, each on one server after another, so that what else
-// the machine does affects all of them alike.
-func (s *stage) runAll(ctx context.Context, out io.Writer) error {
-	var broken []string
+// judged returns the build whose results are the exit status.
+func (o options) judged() build { return o.servers[len(o.servers)-1] }
+
+// runAttacks runs the attacks, each on one server after another, so that what else
+// the machine does affects all of them alike. It returns those in which the last
+// server has not kept a bound.
+func (s *stage) runAttacks(ctx context.Context, out io.Writer) (broken []string, err error) {
 	for _, store := range s.stores {
 		for _, k := range attacks {
-			for i, b := range s.servers {
+			for _, b := range s.servers {
 				if !s.selected(k.id) || ctx.Err() != nil {
 					continue
 				}
 				at, err := s.site(ctx, b, store)
 				if err != nil {
-					return err
+					return broken, err
 				}
 				r, err := s.measure(ctx, at, k)
 				if err != nil {
 					r.failed = map[string]int{err.Error(): 1}
 				}
+				s.header.once(out, columns)
 				r.print(out, k, at)
-				if judged := i == len(s.servers)-1; judged && len(r.problems()) > 0 {
+				if b == s.judged() && len(r.problems()) > 0 {
 					broken = append(broken, k.id+" ("+store+")")
 				}
 			}
 		}
 	}
-	if len(broken) > 0 {
-		return fmt.Errorf("a bound was not kept in %s", strings.Join(broken, ", "))
+	return broken, nil
+}
+
+// runChecks runs the checks likewise.
+func (s *stage) runChecks(ctx context.Context, out io.Writer) (broken []string) {
+	for _, store := range s.stores {
+		for _, c := range checks {
+			for _, b := range s.servers {
+				if !s.selected(c.id) || c.store != "" && c.store != store || ctx.Err() != nil {
+					continue
+				}
+				err := s.try(ctx, b, store, c)
+				s.header.once(out, checkColumns)
+				c.print(out, store, b, err)
+				if b == s.judged() && err != nil {
+					broken = append(broken, c.id+" ("+store+")")
+				}
+			}
+		}
 	}
-	return ctx.Err()
+	return broken
 }

@@ -30,6 +30,7 @@ type result struct {
 	mongod         time.Duration // CPU
 	attack         tally
 	logIns         logIns
+	ordinary       bool // the attack was none
 }
 
 // logIns are those of the writer during an attack.
@@ -60,7 +61,9 @@ func (s *stage) measure(ctx context.Context, at *site, k kind) (r result, err er
 	v.watch(warm)
 	cancel()
 	v.reset()
-	return v.during(ctx, o, k.logIns)
+	r, err = v.during(ctx, o, k.logIns)
+	r.ordinary = k.ordinary
+	return r, err
 }
 
 // during launches an attack and returns what happened until it ended.
@@ -131,6 +134,9 @@ func (r result) problems() []string {
 	}
 	if r.logIns.succeeded < r.logIns.tried {
 		list = append(list, fmt.Sprintf("%d of %d right log-ins", r.logIns.succeeded, r.logIns.tried))
+	}
+	if n := r.attack.Refused + r.attack.Failed; r.ordinary && n > 0 {
+		list = append(list, fmt.Sprintf("%d ordinary calls were refused", n))
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.failed)) {
 		list = append(list, fmt.Sprintf("%d × %s", r.failed[why], why))

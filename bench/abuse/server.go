@@ -56,7 +56,6 @@ func (b build) start(ctx context.Context, place []string, files int) (*server, e
 	go s.follow(stderr, listening)
 	select {
 	case s.url = <-listening:
-		s.metrics = s.url + "/metrics"
 		return s, s.awaitReady(ctx)
 	case <-s.ended:
 	case <-time.After(startPatience):
@@ -64,16 +63,26 @@ func (b build) start(ctx context.Context, place []string, files int) (*server, e
 	return nil, errors.Join(fmt.Errorf("%s does not serve:\n%s", b.label, s.log.String()), s.stop())
 }
 
-// probeLine is what a server logs once it answers probes.
-var probeLine = regexp.MustCompile(`probe=(http://\S+)/readyz`)
+// probeLine is what a server logs once it answers probes. The operator's address
+// has the metrics, if there is one.
+var (
+	probeLine = regexp.MustCompile(`probe=(http://\S+)/readyz`)
+	opsLine   = regexp.MustCompile(`ops=(http://[^\s/]+)`)
+)
 
 // follow reads the server's log until it ends.
 func (s *server) follow(stderr io.Reader, listening chan<- string) {
 	defer close(s.ended)
 	for lines := bufio.NewScanner(io.TeeReader(stderr, &s.log)); lines.Scan(); {
-		if m := probeLine.FindStringSubmatch(lines.Text()); m != nil {
-			listening <- m[1]
+		m := probeLine.FindStringSubmatch(lines.Text())
+		if m == nil {
+			continue
 		}
+		s.metrics = m[1] + "/metrics"
+		if ops := opsLine.FindStringSubmatch(lines.Text()); ops != nil {
+			s.metrics = ops[1] + "/metrics"
+		}
+		listening <- m[1]
 	}
 	_ = s.cmd.Wait() // how it ended is in its log
 }

@@ -27,6 +27,7 @@ type stage struct {
 	archive string
 	uri     string // of the MongoDB
 	sites   map[string]*site
+	header  header
 }
 
 // newStage returns a stage in a new folder. close removes it.

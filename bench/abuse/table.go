@@ -13,8 +13,38 @@ var columns = []string{
 	"attack", "store", "server", "query p50", "p95", "post seen p50", "p95", "max", "views lag", "memory", "CPU", "mongod", "attacker/s", "refused", "verdict",
 }
 
-func printHeader(out io.Writer) {
-	fmt.Fprintf(out, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
+var checkColumns = []string{"check", "store", "server", "verdict"}
+
+// print prints a line of the checks' table.
+func (c check) print(out io.Writer, store string, b build, err error) {
+	var problems []string
+	if err != nil {
+		problems = strings.Split(err.Error(), "\n")
+	}
+	printLine(out, c.id+" "+c.what, store, b.label, verdict(problems))
+}
+
+// printLine prints cells, which must not have the characters of Markdown.
+func printLine(out io.Writer, cells ...string) {
+	line := strings.Join(strings.Fields(strings.Join(cells, " \x00 ")), " ")
+	line = strings.ReplaceAll(strings.ReplaceAll(line, "|", `\|`), "\x00", "|")
+	fmt.Fprintf(out, "| %s |\n", line)
+}
+
+// header remembers for which columns a header was printed.
+type header struct{ columns string }
+
+// once prints a header unless the last one was for the same columns.
+func (h *header) once(out io.Writer, columns []string) {
+	text := strings.Join(columns, " | ")
+	if text == h.columns {
+		return
+	}
+	if h.columns != "" {
+		fmt.Fprintln(out)
+	}
+	h.columns = text
+	fmt.Fprintf(out, "| %s |\n|%s\n", text, strings.Repeat("---|", len(columns)))
 }
 
 // print prints a line of the table. CPU is in percent of a core.
@@ -45,7 +75,7 @@ func (r result) print(out io.Writer, k kind, at *site) {
 		fmt.Sprint(r.lag), fmt.Sprintf("%d MB", r.server.peak>>20), cpu(r.server.cpu), mongod,
 		fmt.Sprintf("%.0f", all/r.took.Seconds()), refused, end,
 	}
-	fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | "))
+	printLine(out, cells...)
 }
 
 // short formats a duration with three digits or fewer.

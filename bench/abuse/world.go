@@ -64,8 +64,8 @@ func numbers(first, n int) []int {
 	return list
 }
 
-// write writes the world as an archive for chirp import. Every user that has a
-// name has the password of the tests.
+// write writes the world as an archive for chirp import. The named users and the
+// office have the password of the tests.
 func (w world) write(path string) error {
 	hash, err := auth.NewPasswords(1).Hash(context.Background(), apitest.Password)
 	if err != nil {
@@ -76,7 +76,7 @@ func (w world) write(path string) error {
 		return err
 	}
 	var named []domain.UserID
-	for user := range firstCrowd {
+	for user := range firstCrowd + min(office, w.Crowd) {
 		named = append(named, history.UserID(user))
 	}
 	follows, posts := w.follows(), w.posts()
