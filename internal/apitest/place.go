@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -31,8 +32,10 @@ func OnBothStores(t *testing.T, test func(t *testing.T, p Place)) {
 	})
 }
 
-// Embedded returns the embedded store in a folder.
+// Embedded returns the embedded store in a folder. If the folder exists, Embedded
+// closes it to other users, because a server would warn of it.
 func Embedded(dir string) Place {
+	_ = os.Chmod(dir, 0o700)
 	open := func(options sqlite.Options) func(ctx context.Context) (app.Storage, error) {
 		return func(ctx context.Context) (app.Storage, error) { return sqlite.Open(ctx, dir, options) }
 	}

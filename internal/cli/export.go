@@ -17,17 +17,21 @@ import (
 
 // exportFlags are the flags of the export command.
 type exportFlags struct {
-	File            string `arg:"" optional:"" help:"File to write, readable by its owner alone; compressed if its name ends in .gz (default: standard output)."`
+	File            string `arg:"" optional:"" help:"File to write, readable by its owner alone; compressed if its name ends in .gz; - is standard output (default: standard output)."`
 	WithCredentials bool   `help:"Include the password hashes and the stored token secret, so that log-ins and tokens work in the copy. Keep such a file secret."`
 }
 
 // Export writes the log of the store, as it is now, to the file that the config
 // names or to standard output. A server may be running.
 func Export(ctx context.Context, cfg Config, std Streams) (err error) {
-	if cfg.Export.WithCredentials && cfg.Export.File == "" && isTerminal(std.Out) {
+	toStdout := cfg.Export.File == "" || cfg.Export.File == "-"
+	if cfg.Export.WithCredentials && toStdout && isTerminal(std.Out) {
 		return domain.Errorf(domain.Invalid, "--with-credentials does not write to a terminal: name a file, or redirect the output")
 	}
 	bar := newProgressBar(std.Err)
+	if cfg.Export.WithCredentials && toStdout && readableByOthers(std.Out) {
+		bar.println("chirp: other users can read the file that the output goes to, and it will hold password hashes and the token secret; close it to them with chmod 600")
+	}
 	store, err := openStore(ctx, cfg, cfg.logger(std.Err))
 	if err != nil {
 		return err
@@ -43,7 +47,7 @@ func Export(ctx context.Context, cfg Config, std Streams) (err error) {
 		return err
 	}
 	began := time.Now()
-	if cfg.Export.File == "" {
+	if toStdout {
 		err = write(std.Out)
 	} else {
 		err = writeExport(cfg.Export.File, write)
@@ -72,7 +76,7 @@ func writeExport(name string, write func(io.Writer) error) (err error) {
 		}
 		return errors.Join(compress(name, f, write), f.Close())
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*") // readable by its owner alone
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
 		return err
 	}
@@ -81,7 +85,8 @@ func writeExport(name string, write func(io.Writer) error) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	if err := errors.Join(compress(name, f, write), f.Sync(), f.Close()); err != nil {
+	// It was created with this mode, or with what the umask has left of it.
+	if err := errors.Join(f.Chmod(0o600), compress(name, f, write), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), name)

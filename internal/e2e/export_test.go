@@ -168,8 +168,13 @@ func TestExportFiles(t *testing.T) {
 	s := apitest.Start(t, p)
 	society(t, s.URL)
 	plain := content(t, p.Export(t))
-	if e := p.Command(t, "export"); e.Code != 0 || e.Out != plain {
-		t.Errorf("export to standard output: exit code %d, got %d bytes, want the %d of the file; log:\n%s", e.Code, len(e.Out), len(plain), e.Log)
+	for _, args := range [][]string{{"export"}, {"export", "-"}} {
+		if e := p.Command(t, args...); e.Code != 0 || e.Out != plain || !strings.Contains(e.Log, "Exported") {
+			t.Errorf("%s to standard output: exit code %d, got %d bytes, want the %d of the file; log:\n%s", args, e.Code, len(e.Out), len(plain), e.Log)
+		}
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("export - wrote a file of that name")
 	}
 	dir := t.TempDir()
 	for range 2 { // the second replaces the first

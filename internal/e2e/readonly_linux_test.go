@@ -71,12 +71,12 @@ func TestReadOnlyFolderIsReported(t *testing.T) {
 	s := h.serve(t, serviceUID)
 	apitest.RegisterAll(t, s.URL, "ann")
 	s.Terminate(t)
-	for _, file := range apitest.Must(os.ReadDir(h.dir))(t) { // some are private
-		if err := os.Chmod(filepath.Join(h.dir, file.Name()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for _, args := range [][]string{{"verify", "--data", h.dir}, {"export", "--data", h.dir}} {
+		for _, file := range apitest.Must(os.ReadDir(h.dir))(t) { // they are private
+			if err := os.Chmod(filepath.Join(h.dir, file.Name()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 		text, exit := h.run(t, otherUID, args...)
 		if isRoot() && (exit != 1 || !strings.Contains(text, h.dir+" may not be written by ") || !strings.Contains(text, "run it as ")) {
 			t.Errorf("%s as another user: exit code %d, %q; want 1, and that the folder may not be written", args[0], exit, text)

@@ -12,9 +12,13 @@
 //	*.db-wal, *.db-shm  SQLite's, beside a database that is open, or after a crash
 //
 // A -wal file belongs to its database: a copy of the folder without it lacks
-// the last transactions. The folder is created with mode 0700. Files that the
-// superuser makes in it belong to the folder's owner, or if that is the
-// superuser, to the log's.
+// the last transactions. The folder is created with mode 0700. Every file in it
+// has mode 0600 from the moment it exists, whatever the umask: SQLite creates no
+// database, and gives the files beside one the database's mode. When a store is
+// opened, files of these names that other users have rights to, and copies whose
+// names begin with log.db, are closed to them. Files that the superuser makes in
+// the folder belong to the folder's owner, or if that is the superuser, to the
+// log's.
 //
 // Other names are of files that exist for a moment, and a server removes those
 // that are more than a minute old: .writable-* (to see whether the folder can be

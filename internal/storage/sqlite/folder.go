@@ -43,6 +43,9 @@ func prepareFolder(dir string, o Options) error {
 	return checkWritable(dir)
 }
 
+// folderMode is the mode of a folder that the store creates.
+const folderMode fs.FileMode = 0o700
+
 // makeFolder creates a folder and its missing parents, each synced, so that a power
 // cut cannot take them away.
 func makeFolder(dir string) error {
@@ -52,8 +55,14 @@ func makeFolder(dir string) error {
 			return err
 		}
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	switch err := os.Mkdir(dir, folderMode); {
+	case errors.Is(err, fs.ErrExist):
+	case err != nil:
 		return err
+	default:
+		if err := os.Chmod(dir, folderMode); err != nil { // whatever the umask has left of it
+			return err
+		}
 	}
 	return dbfile.SyncDir(above)
 }
@@ -68,7 +77,7 @@ func checkWritable(dir string) error {
 		return dbfile.WithCause(err, domain.Errorf(domain.Invalid, "data folder %s is not writable (%v); change its permissions or name another with --data", dir, dbfile.WithoutPath(err)))
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
-	if err := errors.Join(f.Close(), dbfile.GiveToOwner(f.Name())); err != nil {
+	if err := errors.Join(dbfile.Claim(f), f.Close()); err != nil {
 		return domain.Errorf(domain.Invalid, "the files created in data folder %s cannot be given to the folder's owner (%v); run this command as that user", dir, dbfile.WithoutPath(err))
 	}
 	return nil

@@ -17,13 +17,13 @@ const lockName = "lock"
 // lockFolder locks a data folder until the file is closed or the process ends. The
 // file itself stays: only the lock on it has a meaning.
 func lockFolder(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|noFollow, dbfile.Mode)
 	if err != nil {
 		return nil, dbfile.WithCause(err, domain.Errorf(domain.Invalid, "data folder %s cannot be locked (%v); change the permissions of its files or name another with --data", dir, dbfile.WithoutPath(err)))
 	}
 	locked, err := tryLock(f)
 	if err == nil && locked {
-		err = dbfile.GiveToOwner(f.Name())
+		err = dbfile.Claim(f)
 	}
 	if err == nil && locked {
 		err = writePID(f)

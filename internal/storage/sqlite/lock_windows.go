@@ -7,6 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+const noFollow = 0
+
 // tryLock locks a file. It returns false if another process has locked it. The
 // locked byte lies far beyond the process id, so that others can read that.
 func tryLock(f *os.File) (bool, error) {

@@ -108,6 +108,7 @@ func (s *Store) open(ctx context.Context, dir string, o Options) (err error) {
 	if s.views, err = views.Open(ctx, dir, s.log, vo); err != nil {
 		return err
 	}
+	mendModes(dir, o)
 	if o.Exclusive {
 		s.watches.Go(s.watch)
 	}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -246,4 +247,22 @@ func TestReadOnlyWritesNothing(t *testing.T) {
 		t.Errorf("DeleteCredential: got error %v, want one of kind Invalid", err)
 	}
 	wantEvents(t, store.Log(), 100)
+}
+
+func TestALinkInPlaceOfTheLockIsNotFollowed(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("only an administrator may create symbolic links")
+	}
+	dir := t.TempDir()
+	outside := withFile("outside", "text")(t, t.TempDir())
+	if err := os.Symlink(outside, filepath.Join(dir, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(t.Context(), dir, sqlite.Options{Exclusive: true})
+	if err == nil {
+		t.Errorf("Open: got no error, want one about the lock; Close: %v", store.Close())
+	}
+	if text, err := os.ReadFile(outside); err != nil || string(text) != "text" {
+		t.Errorf("the file that the link leads to: got %q, error %v; want it unchanged", text, err)
+	}
 }

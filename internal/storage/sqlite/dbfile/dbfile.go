@@ -20,8 +20,8 @@ const LogName = "log.db"
 const checkedPages = 4096
 
 // Open returns a pool of connections to a database file. Each connection runs
-// the given pragmas, such as "synchronous(FULL)". The file is not read, or
-// created, before the pool is used.
+// the given pragmas, such as "synchronous(FULL)". The file is not read before the
+// pool is used, and never created: see Create.
 func Open(path string, pragmas ...string) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -30,7 +30,7 @@ func Open(path string, pragmas ...string) (*sql.DB, error) {
 	if path = filepath.ToSlash(path); !strings.HasPrefix(path, "/") {
 		path = "/" + path // a drive letter
 	}
-	query := url.Values{"_pragma": append([]string{"busy_timeout(10000)"}, pragmas...)}
+	query := url.Values{"mode": {"rw"}, "_pragma": append([]string{"busy_timeout(10000)"}, pragmas...)}
 	return sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String())
 }
 

@@ -3,9 +3,7 @@
 package dbfile
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -36,33 +34,16 @@ func intendedOwner(dir string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// GiveToOwner makes a new file belong to the owner of its folder, so that a
+// giveToOwner makes a new file belong to the owner of its folder, so that a
 // command run by the superuser leaves no file that the server cannot use.
 // SQLite does the same for the files that it adds to a database.
-func GiveToOwner(path string) error {
+func giveToOwner(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	uid, gid, err := intendedOwner(filepath.Dir(path))
+	uid, gid, err := intendedOwner(filepath.Dir(f.Name()))
 	if err != nil || uid == 0 {
 		return err
 	}
-	return os.Chown(path, uid, gid)
-}
-
-// CreateForOwner creates an empty database file if the caller is the superuser
-// and the folder belongs to another user, because SQLite would create it as the
-// superuser's. Otherwise, and if the file exists, it does nothing.
-func CreateForOwner(path string) error {
-	if uid, _, err := intendedOwner(filepath.Dir(path)); os.Geteuid() != 0 || uid == 0 || err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644) // SQLite's mode
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(GiveToOwner(path), f.Close())
+	return f.Chown(uid, gid)
 }

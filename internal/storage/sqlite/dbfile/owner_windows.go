@@ -1,9 +1,7 @@
 package dbfile
 
-// On Windows a new file gets its owner's rights from the folder.
+import "os"
 
-// GiveToOwner does nothing.
-func GiveToOwner(string) error { return nil }
-
-// CreateForOwner does nothing.
-func CreateForOwner(string) error { return nil }
+// giveToOwner does nothing. On Windows a new file gets its owner's rights from the
+// folder.
+func giveToOwner(*os.File) error { return nil }

@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS networks (
 // the log's epoch. It writes nothing to a file that it refuses.
 func prepareFile(ctx context.Context, path string, readOnly bool) (epoch string, err error) {
 	if !readOnly {
-		if err := dbfile.CreateForOwner(path); err != nil {
+		if err := dbfile.Create(path); err != nil {
 			return "", dbfile.OpenError(ctx, path, err)
 		}
 	}

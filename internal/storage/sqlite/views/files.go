@@ -62,7 +62,7 @@ func writeServing(dir string, number int, replace bool) error {
 		return err
 	}
 	_, err = fmt.Fprintf(f, "%d\n", number)
-	err = errors.Join(err, dbfile.GiveToOwner(f.Name()), f.Sync(), f.Close())
+	err = errors.Join(err, dbfile.Claim(f), f.Sync(), f.Close())
 	if err == nil {
 		err = moveIntoPlace(f.Name(), filepath.Join(dir, ServingFile), replace)
 	}

@@ -94,7 +94,7 @@ func createGeneration(dir string, g readmodel.Generation, room int64, indexes st
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.Close(), dbfile.GiveToOwner(f.Name()), fillGeneration(f.Name(), g, room, indexes))
+	err = errors.Join(dbfile.Claim(f), f.Close(), fillGeneration(f.Name(), g, room, indexes))
 	if err == nil {
 		err = moveIntoPlace(f.Name(), path, false)
 	}
