@@ -24,11 +24,12 @@ func (c check) print(out io.Writer, store string, b build, err error) {
 	printLine(out, c.id+" "+c.what, store, b.label, verdict(problems))
 }
 
-// printLine prints cells, which must not have the characters of Markdown.
+// printLine prints cells on one line, whatever they contain.
 func printLine(out io.Writer, cells ...string) {
-	line := strings.Join(strings.Fields(strings.Join(cells, " \x00 ")), " ")
-	line = strings.ReplaceAll(strings.ReplaceAll(line, "|", `\|`), "\x00", "|")
-	fmt.Fprintf(out, "| %s |\n", line)
+	for i, text := range cells {
+		cells[i] = strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
+	}
+	fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | "))
 }
 
 // header remembers for which columns a header was printed.
