@@ -15,12 +15,18 @@ import (
 type Origins struct {
 	any     bool
 	entries []originPattern
+	hosts   []originPattern // those of the entries, without scheme and port
 }
 
-// originPattern is an origin, or its beginning and end around a star.
+// originPattern is an origin or a host, or its beginning and end around a star.
 type originPattern struct {
 	start, end string
 	star       bool
+}
+
+func newOriginPattern(text string) originPattern {
+	start, end, star := strings.Cut(text, "*")
+	return originPattern{start, end, star}
 }
 
 // ParseOrigins parses origins such as https://app.example.com. They are converted to
@@ -42,8 +48,9 @@ func ParseOrigins(settings []string) (*Origins, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q is not an origin such as https://app.example.com: %w", setting, err)
 		}
-		start, end, star := strings.Cut(normal, "*")
-		o.entries = append(o.entries, originPattern{start, end, star})
+		_, authority, _ := strings.Cut(normal, "://")
+		host, _ := splitPort(authority)
+		o.entries, o.hosts = append(o.entries, newOriginPattern(normal)), append(o.hosts, newOriginPattern(host))
 	}
 	return o, nil
 }
@@ -77,6 +84,12 @@ func (o *Origins) Allow(origin string) bool {
 	}
 	normal, err := normalOrigin(origin)
 	return err == nil && slices.ContainsFunc(o.entries, func(p originPattern) bool { return p.matches(normal) })
+}
+
+// AllowsHost reports whether a host, in lower case and without a port, is that of one
+// of the sites. A nil Origins has none.
+func (o *Origins) AllowsHost(host string) bool {
+	return o != nil && (o.any || slices.ContainsFunc(o.hosts, func(p originPattern) bool { return p.matches(host) }))
 }
 
 func (p originPattern) matches(origin string) bool {

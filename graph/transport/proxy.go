@@ -41,6 +41,12 @@ func ForwardedIP(trusted []netip.Prefix) func(*http.Request) string {
 	}
 }
 
+// FromProxy reports whether a connection comes from a trusted proxy.
+func FromProxy(trusted []netip.Prefix, remoteAddr string) bool {
+	address, ok := parseIP(remoteAddr)
+	return ok && containsAddr(trusted, address)
+}
+
 func containsAddr(trusted []netip.Prefix, address netip.Addr) bool {
 	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(address) })
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Guard          guard.Config       // limits of what one request may ask; without introspection there is no GraphiQL either
 	Transport      transport.Limits   // of bodies and sockets
 	Origins        *transport.Origins // sites whose pages may use the API, nil for this server's alone
-	TrustedProxies []netip.Prefix     // whose X-Forwarded-For is believed
+	PublicHosts    *transport.Origins // names that clients call the server by, besides those that it has anyway; may be nil
+	TrustedProxies []netip.Prefix     // whose X-Forwarded-For and X-Forwarded-Host are believed
 	Demo           bool               // fill an empty store, and go on posting
 }

@@ -9,6 +9,7 @@ import (
 	"chirp/graph/transport"
 	"chirp/internal/apitest"
 	"chirp/internal/app"
+	"chirp/internal/app/httpserver"
 )
 
 func TestUnknownPathsAnswerAsAnAPI(t *testing.T) {
@@ -62,6 +63,7 @@ func TestUnknownPathsAnswerAsAnAPI(t *testing.T) {
 func TestRefusedSocketIsToldWhy(t *testing.T) {
 	s := start(t, apitest.Embedded(t.TempDir()), func(cfg *app.Config) {
 		cfg.Origins = apitest.Must(transport.ParseOrigins([]string{"https://Bücher.example:443"}))(t)
+		cfg.PublicHosts = apitest.Must(httpserver.ParsePublicHosts([]string{"chirp.example"}))(t)
 	})
 	host := strings.TrimPrefix(s.URL, "http://")
 	upgrade := func(change func(h http.Header)) http.Header {

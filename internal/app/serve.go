@@ -39,15 +39,18 @@ func Serve(ctx context.Context, cfg Config, open func(context.Context) (Storage,
 	if err != nil {
 		return err
 	}
+	hosts := httpserver.Hosts{Public: cfg.PublicHosts, Origins: cfg.Origins, Proxies: cfg.TrustedProxies}
+	mux.AnswerTo(hosts.At(listeners.public.Addr(), log))
 	s := &server{cfg: cfg, open: open, log: log, mux: mux, http: httpserver.New(mux, log), home: homeURL(listeners.public.Addr())}
-	ops := httpserver.New(mux.Ops(), log)
 	s.logOpening(listeners)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, failed := errgroup.WithContext(serving)
 	g.Go(func() error { return serveHTTP(s.http, listeners.public) })
-	if listeners.ops != nil {
-		g.Go(func() error { return serveHTTP(ops, listeners.ops) })
+	ops := httpserver.New(nil, log)
+	if l := listeners.ops; l != nil {
+		ops.Handler = mux.Ops(hosts.At(l.Addr(), log))
+		g.Go(func() error { return serveHTTP(ops, l) })
 	}
 	err = s.serve(ctx, failed)
 	s.http.Close()

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"chirp/graph/transport"
+	"chirp/internal/app/httpserver"
 	"chirp/internal/auth"
 )
 
@@ -29,14 +31,16 @@ type Config struct {
 	TokenSecret        string  `env:"CHIRP_TOKEN_SECRET" placeholder:"TEXT" help:"Key that signs Chirp's own tokens, at least 32 bytes (default: generated and kept in the store)." for:"serve"`
 	RateLimit          float64 `env:"CHIRP_RATE_LIMIT" default:"20" placeholder:"N" help:"Mutations per second and caller, and 500 times that in operation cost (default ${default}), and four times that for each address. Log-ins and registrations are limited to a tenth per address and four tenths per account. 0 means no limit." for:"serve"`
 	Introspection      bool    `env:"CHIRP_INTROSPECTION" default:"true" negatable:"" help:"Allow schema introspection, and serve GraphiQL (default ${default})." for:"serve"`
+	DemoPublic         bool    `env:"CHIRP_DEMO_PUBLIC" help:"Let --demo serve at an address that others reach, although everybody knows the password of its people." for:"serve"`
 	Demo               bool    `env:"CHIRP_DEMO" help:"Fill an empty store with made-up people who keep posting, or continue in a store filled that way." for:"serve"`
 	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
 	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"Format of the log, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
 
+	PublicHosts       []string `name:"public-host" env:"CHIRP_PUBLIC_HOST" placeholder:"NAME" help:"Name by which clients call the server, such as chirp.example.com; * matches any characters. Names of this machine and of local networks need not be given. Can be repeated." for:"serve"`
 	AllowedOrigins    []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins, besides the server's own, whose pages may use the API, such as https://app.example.com; * matches any characters. Can be repeated." for:"serve"`
 	SocketsPerUser    int      `env:"CHIRP_SOCKETS_PER_USER" default:"20" placeholder:"N" help:"Sockets and event streams that one user may keep open (default ${default}); 0 means no limit." for:"serve"`
 	SocketsPerAddress int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Sockets and event streams that one address may keep open without a token (default ${default}); 0 means no limit." for:"serve"`
-	TrustedProxies    []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of reverse proxies, such as 10.0.0.0/8, whose X-Forwarded-For is trusted (default: none). Can be repeated." for:"serve"`
+	TrustedProxies    []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of reverse proxies, such as 10.0.0.0/8, whose X-Forwarded-For and X-Forwarded-Host are trusted (default: none). Can be repeated." for:"serve"`
 	OIDCIssuer        string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Also accept tokens from this OpenID Connect issuer." for:"serve"`
 	OIDCAudience      string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that tokens from --oidc-issuer must have." for:"serve"`
 	LocalPasswords    bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Allow registration and log-in with passwords (default ${default})." for:"serve"`
@@ -107,6 +111,10 @@ func (c Config) check() error {
 		return fmt.Errorf("--sample: %d is less than 0; give a number of users, or 0 for all", c.Verify.Sample)
 	case c.Demo && !c.LocalPasswords:
 		return errors.New("--demo: its people log in with a password, and passwords are off")
+	case c.Demo && !c.DemoPublic && !isLoopback(c.Addr):
+		return fmt.Errorf("--demo: others may reach %s, and everybody knows the password of the demo's people; use a loopback address such as localhost:8080, or add --demo-public", c.Addr)
+	case c.DemoPublic && !c.Demo:
+		return errors.New("--demo-public: there is no --demo")
 	case c.Addr == "":
 		return errors.New("--addr: it is empty; give a host and a port, such as localhost:8080")
 	case c.Data == "":
@@ -116,6 +124,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := c.checkCallers(); err != nil {
+		return err
+	}
+	if _, err := c.publicHosts(); err != nil {
 		return err
 	}
 	_, err := c.origins()
@@ -156,6 +167,25 @@ func (c Config) proxies() ([]netip.Prefix, error) {
 		networks = append(networks, network.Masked())
 	}
 	return networks, nil
+}
+
+// isLoopback reports whether only this machine reaches a listen address.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return true // nobody can listen on it
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
+}
+
+// publicHosts returns those of --public-host.
+func (c Config) publicHosts() (*transport.Origins, error) {
+	hosts, err := httpserver.ParsePublicHosts(c.PublicHosts)
+	if err != nil {
+		return nil, fmt.Errorf("--public-host: %w", err)
+	}
+	return hosts, nil
 }
 
 // origins returns those of --allowed-origins.

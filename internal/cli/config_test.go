@@ -48,6 +48,8 @@ func TestParseRefusesInOneLine(t *testing.T) {
 		{"a proxy with too long a prefix", nil, map[string]string{"CHIRP_TRUSTED_PROXIES": "10.0.0.0/33"}, "is not a network"},
 		{"an origin without a scheme", []string{"--allowed-origins", "app.example.com"}, nil, "is not an origin"},
 		{"an origin with a path", nil, map[string]string{"CHIRP_ALLOWED_ORIGINS": "https://app.example.com/"}, "is not an origin"},
+		{"a public host with a scheme", []string{"--public-host", "https://chirp.example.com"}, nil, "without scheme and port"},
+		{"a public host with a port", nil, map[string]string{"CHIRP_PUBLIC_HOST": "a.example,b.example:8080"}, `"b.example:8080" is not a name`},
 		{"an empty address", nil, map[string]string{"CHIRP_ADDR": ""}, "--addr: it is empty"},
 		{"an empty folder", []string{"--data="}, nil, "the folder's name is empty"},
 	} {
@@ -123,13 +125,22 @@ func TestParsePrintsHelpWithEveryVariable(t *testing.T) {
 
 func TestDemoIsRefusedWhereItCannotBe(t *testing.T) {
 	for name, args := range map[string][]string{
-		"not with another command": {"rebuild", "--demo"},
-		"not without passwords":    {"--demo", "--local-passwords=false", "--oidc-issuer", "https://id.example.com", "--oidc-audience", "chirp"},
+		"not with another command":   {"rebuild", "--demo"},
+		"not for others":             {"--demo", "--addr", ":8080"},
+		"not for others, by address": {"--demo", "--addr", "192.0.2.1:8080"},
+		"not for others, by name":    {"--demo", "--addr", "server.lan:8080"},
+		"only with it":               {"--demo-public"},
+		"not without passwords":      {"--demo", "--local-passwords=false", "--oidc-issuer", "https://id.example.com", "--oidc-audience", "chirp"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := Parse(args, io.Discard); err == nil || !strings.Contains(err.Error(), "--demo") {
 				t.Errorf("got error %v, want --demo refused", err)
 			}
 		})
+	}
+	for _, args := range [][]string{{"--demo"}, {"--demo", "--addr", "127.0.0.9:0"}, {"--demo", "--addr", "[::1]:8080"}, {"--demo", "--demo-public", "--addr", ":8080"}} {
+		if _, err := Parse(args, io.Discard); err != nil {
+			t.Errorf("%q: got error %v, want none", args, err)
+		}
 	}
 }

@@ -22,6 +22,10 @@ func Serve(ctx context.Context, cfg Config, std Streams) error {
 	if err != nil {
 		return err
 	}
+	hosts, err := cfg.publicHosts()
+	if err != nil {
+		return err
+	}
 	open := func(ctx context.Context) (app.Storage, error) { return openStore(ctx, cfg, log) }
 	return app.Serve(ctx, app.Config{
 		Addr: cfg.Addr, OpsAddr: cfg.opsAddr(), CelebrityThreshold: cfg.CelebrityThreshold,
@@ -30,6 +34,6 @@ func Serve(ctx context.Context, cfg Config, std Streams) error {
 			Limits: cfg.Limits.guardLimits(), RateLimit: cfg.RateLimit, Introspection: cfg.Introspection,
 			Documents: documents, DocumentsOnly: cfg.Limits.TrustedDocumentsOnly,
 		},
-		Transport: cfg.transportLimits(), Origins: origins, TrustedProxies: proxies, Demo: cfg.Demo,
+		Transport: cfg.transportLimits(), Origins: origins, PublicHosts: hosts, TrustedProxies: proxies, Demo: cfg.Demo,
 	}, open, log)
 }

@@ -76,7 +76,7 @@ func beginPost(t testing.TB, as apitest.API, content string) slowPost {
 	if err := conn.SetDeadline(time.Now().Add(apitest.Patience)); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: chirp\r\nContent-Type: application/json\r\n"+
+	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 		"Authorization: Bearer %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", as.Token, len(body))
 	p := slowPost{conn, bufio.NewReader(conn), body}
 	if line, err := p.answers.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {

@@ -27,7 +27,7 @@ func TestRefusalsOfTheConnectionAreReadable(t *testing.T) {
 		http.Error(w, "as the handler wants it", http.StatusTeapot)
 	})
 	server := httpserver.New(answers, slog.New(slog.DiscardHandler))
-	server.ReadHeaderTimeout = 300 * time.Millisecond
+	server.ReadHeaderTimeout = 2 * time.Second
 	go server.Serve(httpserver.Listener{Listener: listener})
 	t.Cleanup(func() { server.Close() })
 	long := strings.Repeat("x", 2<<20)

@@ -37,6 +37,7 @@ type Mux struct {
 	waitingFor atomic.Pointer[string] // why there is no backend yet
 	ready      *readiness
 	draining   atomic.Bool
+	hosts      *Hosts // nil for any
 	log        *slog.Logger
 
 	unreadBodyTimeout time.Duration
@@ -56,6 +57,11 @@ func NewMux(log *slog.Logger, origins *transport.Origins) *Mux {
 	return m
 }
 
+// AnswerTo sets the names by which clients may call the server, except for its
+// probes, which load balancers call by addresses of their own. It must be called
+// before the first request.
+func (m *Mux) AnswerTo(hosts *Hosts) { m.hosts = hosts }
+
 // Serve sets the backend.
 func (m *Mux) Serve(b Backend) { m.backend.Store(&b) }
 
@@ -71,6 +77,9 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setSecurityHeaders(w.Header())
 	if r.Body != http.NoBody { // net/http reads it to the end before it answers
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(m.unreadBodyTimeout)) // some writers have none
+	}
+	if probe := r.URL.Path == "/healthz" || r.URL.Path == "/readyz"; !probe && m.hosts != nil && m.hosts.refuse(w, r) {
+		return
 	}
 	if r.RequestURI == "*" {
 		wholeServer(w, r)

@@ -8,10 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Ops returns the handler of the operator's address: the probes with their
+// Ops returns the handler of the operator's address, for requests that call it by
+// one of the names in hosts: the probes with their
 // reasons, the metrics and the profiles, which are nobody else's business. The
 // command line is not among the profiles, because it may have secrets.
-func (m *Mux) Ops() http.Handler {
+func (m *Mux) Ops(hosts *Hosts) http.Handler {
 	ops := http.NewServeMux()
 	ops.HandleFunc("GET /healthz", healthz)
 	ops.HandleFunc("GET /readyz", m.readyReasons)
@@ -24,7 +25,9 @@ func (m *Mux) Ops() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer TrackRequest(r.Context())()
 		setSecurityHeaders(w.Header())
-		ops.ServeHTTP(w, r)
+		if !hosts.refuse(w, r) {
+			ops.ServeHTTP(w, r)
+		}
 	})
 }
 
