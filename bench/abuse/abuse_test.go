@@ -31,7 +31,7 @@ func TestAbuseMeasuresAnAttack(t *testing.T) {
 	if len(lines) != 3 || len(cells) != len(columns) {
 		t.Fatalf("got %d lines, the last with %d cells, want 3 lines and %d cells", len(lines), len(cells), len(columns))
 	}
-	for name, i := range map[string]int{"queries": 3, "posts": 5, "attacker": 12} {
+	for name, i := range map[string]int{"queries": 3, "posts": 5, "attacker": 13} {
 		if strings.HasPrefix(cells[i], "0.0") || cells[i] == "0" {
 			t.Errorf("%s: got %q, want more than nothing", name, cells[i])
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -130,5 +131,30 @@ func floodSockets(ctx context.Context, a *attacker) {
 	payload := json.RawMessage(invalidBody("1"))
 	a.flooded(ctx, 20, func(s *apitest.Socket, n int) error {
 		return s.Write(fmt.Sprint(n), "subscribe", payload)
+	})
+}
+
+// newDocuments sends valid documents that are long and never the same.
+func newDocuments(ctx context.Context, a *attacker) {
+	fields := strings.Repeat("__typename ", 900)
+	tokens := strings.Repeat("...F ", 1700)
+	a.flood(ctx, 50, func(worker, n int) []byte {
+		return bodyOf(fmt.Sprintf("query Q%d_%d { %s%s} fragment F on Query { __typename }", worker, n, fields, tokens))
+	})
+}
+
+// longURLs sends invalid documents by GET.
+func longURLs(ctx context.Context, a *attacker) {
+	client := clientFrom(address(0))
+	together(ctx, 200, func(ctx context.Context, worker int) {
+		for n := 0; ctx.Err() == nil; n++ {
+			document := fmt.Sprintf("{ a%d_%d %s }", worker, n, strings.Repeat("none ", 700))
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/graphql?query="+url.QueryEscape(document), nil)
+			if err != nil {
+				return
+			}
+			resp, err := client.Do(req)
+			a.countResponse(ctx, resp, err)
+		}
 	})
 }

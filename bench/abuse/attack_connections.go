@@ -96,3 +96,50 @@ func guessNames(ctx context.Context, a *attacker) {
 		})
 	})
 }
+
+// logInRightly logs in with the right password.
+func logInRightly(ctx context.Context, a *attacker) {
+	together(ctx, 20, func(ctx context.Context, _ int) {
+		c := a.anonymous(address(0))
+		a.repeat(ctx, pace, func(int) error {
+			_, err := c.logIn(ctx, firstAttacker+1, apitest.Password)
+			return err
+		})
+	})
+}
+
+// pipeline writes requests without waiting for answers, and reads none.
+func pipeline(ctx context.Context, a *attacker) {
+	const perWrite = 100
+	body := bodyOf("{ recentChirps(first: 20) { edges { node { content } } } }")
+	request := fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", a.URL[len("http://"):], len(body), body)
+	text := []byte(strings.Repeat(request, perWrite))
+	together(ctx, 50, func(ctx context.Context, _ int) {
+		for ; ctx.Err() == nil; outage.Pause(ctx, pace) {
+			conn, err := dialFrom(address(0))(ctx, "tcp", a.URL[len("http://"):])
+			if err != nil {
+				a.count(err)
+				continue
+			}
+			stop := context.AfterFunc(ctx, func() { conn.Close() })
+			for err == nil {
+				_, err = conn.Write(text)
+				_ = a.sent(perWrite, err)
+			}
+			stop()
+			conn.Close()
+		}
+	})
+}
+
+// readTheFuture asks for answers that show what is not in the log yet.
+func readTheFuture(ctx context.Context, a *attacker) {
+	body := bodyOf("{ __typename recentChirps(first: 1) { edges { cursor } } }")
+	c := a.anonymous(address(0))
+	together(ctx, 500, func(ctx context.Context, _ int) {
+		for ctx.Err() == nil {
+			resp, err := c.post(ctx, body, "999999999")
+			a.countResponse(ctx, resp, err)
+		}
+	})
+}

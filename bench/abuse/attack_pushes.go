@@ -121,11 +121,13 @@ func watchFeeds(ctx context.Context, a *attacker) {
 	})
 }
 
+// richDocument is a feed whose answers cost much.
+const richDocument = `subscription { feedChirpAdded { cursor node { content author { chirps(first: 100) { edges { node { id content postedAt author { username followerCount } } } } } } } }`
+
 // watchRichFeeds is watchFeeds with answers that cost much.
 func watchRichFeeds(ctx context.Context, a *attacker) {
-	const document = `subscription { feedChirpAdded { cursor node { content author { chirps(first: 100) { edges { node { id content postedAt author { username followerCount } } } } } } } }`
 	a.pushed(ctx, 20, func(ctx context.Context, _ int) {
-		a.subscribe(ctx, a.as(viewer, address(0)), address(0), subscriptions{document, nil, 100})
+		a.subscribe(ctx, a.as(viewer, address(0)), address(0), subscriptions{richDocument, nil, 100})
 	})
 }
 
@@ -209,4 +211,23 @@ func (a *attacker) replay(ctx context.Context, c caller, s subscriptions) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	a.subscribe(ctx, c, address(0), s)
+}
+
+// watchWithoutReading subscribes to costly answers, and reads none.
+func watchWithoutReading(ctx context.Context, a *attacker) {
+	a.pushed(ctx, 20, func(ctx context.Context, _ int) {
+		for ; ctx.Err() == nil; outage.Pause(ctx, time.Second) {
+			socket, err := a.as(viewer, address(0)).socket(ctx, address(0))
+			if err != nil {
+				a.count(err)
+				continue
+			}
+			for i := 0; err == nil && i < 100; i++ {
+				err = socket.Subscribe(strconv.Itoa(i), richDocument, nil)
+			}
+			a.count(err)
+			<-ctx.Done()
+			socket.Close()
+		}
+	})
 }

@@ -36,6 +36,7 @@ type tally struct {
 	Done    int64 // calls and messages that the server has taken
 	Refused int64 // those that it has refused for being too much
 	Failed  int64 // those without an answer, and connections that were refused
+	CPU     time.Duration
 	Note    string
 }
 
@@ -65,7 +66,7 @@ func runAttacker(in io.Reader, out io.Writer) error {
 
 func (a *attacker) tally() tally {
 	note, _ := a.note.Load().(string)
-	return tally{a.done.Load(), a.refused.Load(), a.failed.Load(), note}
+	return tally{Done: a.done.Load(), Refused: a.refused.Load(), Failed: a.failed.Load(), Note: note}
 }
 
 // attackPatience bounds how long an attacker may take to end after its time.
@@ -95,7 +96,9 @@ func launch(ctx context.Context, o order) (t tally, err error) {
 	if err != nil {
 		return t, fmt.Errorf("attack %s: %w", o.Attack, err)
 	}
-	return t, json.Unmarshal(out, &t)
+	err = json.Unmarshal(out, &t)
+	t.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return t, err
 }
 
 // address returns the i-th address of an attack. Each is in a network of its own.

@@ -69,7 +69,7 @@ func (s *stage) try(ctx context.Context, b build, store string, c check) error {
 
 // serve runs do while a server serves the place.
 func (t *trial) serve(ctx context.Context, place []string, do func(*server) error) error {
-	srv, err := t.start(ctx, place, 0)
+	srv, err := t.start(ctx, place, 0, startPatience)
 	if err != nil {
 		return err
 	}

@@ -30,13 +30,13 @@ type server struct {
 	ended   chan struct{}
 }
 
-// startPatience bounds how long a server may take to listen, to answer and to
-// stop.
+// startPatience bounds how long a server may take to listen, to be ready and to
+// stop, unless it has views to build.
 const startPatience = time.Minute
 
-// start starts a server on a place, given by flags. It may open at most files
-// descriptors, unless files is 0.
-func (b build) start(ctx context.Context, place []string, files int) (*server, error) {
+// start starts a server on a place, given by flags, and waits until it is ready.
+// It may open at most files descriptors, unless files is 0.
+func (b build) start(ctx context.Context, place []string, files int, patience time.Duration) (*server, error) {
 	args := append([]string{b.path, "--addr", "127.0.0.1:0"}, place...)
 	s := &server{ended: make(chan struct{})}
 	if files == 0 {
@@ -56,7 +56,10 @@ func (b build) start(ctx context.Context, place []string, files int) (*server, e
 	go s.follow(stderr, listening)
 	select {
 	case s.url = <-listening:
-		return s, s.awaitReady(ctx)
+		if err := s.awaitReady(ctx, patience); err != nil {
+			return nil, errors.Join(err, s.stop())
+		}
+		return s, nil
 	case <-s.ended:
 	case <-time.After(startPatience):
 	}
@@ -102,9 +105,14 @@ func (s *server) stop() error {
 	}
 }
 
-// awaitReady waits until the server is ready, or ends.
-func (s *server) awaitReady(ctx context.Context) error {
-	for tries := 1; ; tries++ {
+// errNotLevel means that the views do not reach the end of the log in time.
+var errNotLevel = errors.New("the views do not reach the end of the log")
+
+// awaitReady waits until the server is ready, or ends. What an earlier attack has
+// left to do may take too long.
+func (s *server) awaitReady(ctx context.Context, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for tries := 1; time.Now().Before(deadline); tries++ {
 		resp, err := http.Get(s.url + "/readyz")
 		if err == nil {
 			resp.Body.Close()
@@ -121,10 +129,8 @@ func (s *server) awaitReady(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return errNotLevel
 }
-
-// errNotLevel means that the views do not reach the end of the log in time.
-var errNotLevel = errors.New("the views do not reach the end of the log")
 
 // awaitLevel waits until the views have reached the end of the log.
 func (s *server) awaitLevel(ctx context.Context, patience time.Duration) error {

@@ -97,32 +97,27 @@ func (s *stage) fill(ctx context.Context, at *site) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("import the world: %w\n%s", err, out)
 	}
-	srv, err := at.start(ctx, 0)
+	const patience = 10 * time.Minute
+	srv, err := at.start(ctx, at.place, 0, patience)
 	if err != nil {
 		return err
 	}
-	return errors.Join(srv.awaitLevel(ctx, 10*time.Minute), srv.stop())
-}
-
-// start starts a server on the site.
-func (at *site) start(ctx context.Context, files int) (*server, error) {
-	return at.build.start(ctx, at.place, files)
+	return errors.Join(srv.awaitLevel(ctx, patience), srv.stop())
 }
 
 // open starts a server that is level. What an earlier attack has left to do may
 // take too long; then the world is filled again.
 func (s *stage) open(ctx context.Context, at *site, files int) (*server, error) {
 	for {
-		srv, err := at.start(ctx, files)
-		if err != nil {
-			return nil, err
-		}
-		err = srv.awaitLevel(ctx, time.Minute)
+		srv, err := at.start(ctx, at.place, files, startPatience)
 		if err == nil {
-			return srv, nil
+			if err = srv.awaitLevel(ctx, startPatience); err == nil {
+				return srv, nil
+			}
+			err = errors.Join(err, srv.stop())
 		}
-		if stopped := srv.stop(); !errors.Is(err, errNotLevel) {
-			return nil, errors.Join(err, stopped)
+		if !errors.Is(err, errNotLevel) {
+			return nil, err
 		}
 		if err := s.fill(ctx, at); err != nil {
 			return nil, err

@@ -10,7 +10,7 @@ import (
 // The table is Markdown, and its lines appear as they are measured.
 
 var columns = []string{
-	"attack", "store", "server", "query p50", "p95", "post seen p50", "p95", "max", "views lag", "memory", "CPU", "mongod", "attacker/s", "refused", "verdict",
+	"attack", "store", "server", "query p50", "p95", "post seen p50", "p95", "max", "views lag", "memory", "CPU", "mongod", "attacker", "attacker/s", "refused", "verdict",
 }
 
 var checkColumns = []string{"check", "store", "server", "verdict"}
@@ -73,7 +73,7 @@ func (r result) print(out io.Writer, k kind, at *site) {
 		k.id + " " + k.what, at.store, at.label,
 		short(percentile(r.queries, 50)), short(percentile(r.queries, 95)),
 		short(percentile(r.posts, 50)), short(percentile(r.posts, 95)), short(percentile(r.posts, 100)),
-		fmt.Sprint(r.lag), fmt.Sprintf("%d MB", r.server.peak>>20), cpu(r.server.cpu), mongod,
+		fmt.Sprint(r.lag), fmt.Sprintf("%d MB", r.server.peak>>20), cpu(r.server.cpu), mongod, cpu(t.CPU),
 		fmt.Sprintf("%.0f", all/r.took.Seconds()), refused, end,
 	}
 	printLine(out, cells...)
