@@ -51,7 +51,7 @@ func (r *Resolver) token(ctx context.Context, registered command.Registered, c c
 	case registered.Repeated:
 		token, err = r.auth.LogIn(ctx, registered.User.ID, c.Password)
 	default:
-		token, err = r.auth.Tokens.Issue(registered.User.ID)
+		token, err = r.auth.Sessions.Start(ctx, registered.User.ID, 0)
 	}
 	return &token, err
 }

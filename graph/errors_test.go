@@ -161,7 +161,7 @@ func TestACallerWithAnInvalidTokenIsNotAnonymous(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := foreign.Issue(ada.ID)
+	other, err := foreign.Issue(auth.Bearer{User: ada.ID})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,23 +57,36 @@ func (l *memoryLog) Last() eventstore.Event {
 	return last[0]
 }
 
-// memoryCredentials stores hashes in memory.
+// memoryCredentials stores hashes and sessions in memory.
 type memoryCredentials struct {
 	uncalled
 	authtest.Networks
+	authtest.Memory
+
 	mu     sync.Mutex
 	hashes map[domain.UserID]string
 }
 
-// uncalled has the methods that the API does not call.
+// uncalled has the methods that the API does not call. It is nil.
 type uncalled struct{ auth.Credentials }
+
+func newMemoryCredentials() *memoryCredentials {
+	c := &memoryCredentials{hashes: map[domain.UserID]string{}}
+	c.Replace = func(user domain.UserID, hash string) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		_, there := c.hashes[user]
+		if there {
+			c.hashes[user] = hash
+		}
+		return there
+	}
+	return c
+}
 
 func (c *memoryCredentials) SaveCredential(_ context.Context, user domain.UserID, hash string, _ time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.hashes == nil {
-		c.hashes = map[domain.UserID]string{}
-	}
 	c.hashes[user] = hash
 	return nil
 }

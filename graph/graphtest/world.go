@@ -41,6 +41,7 @@ type World struct {
 	Commands    *command.Handler
 	Hub         *subscription.Hub
 	tokens      *auth.Tokens
+	sessions    *auth.Sessions
 	Handler     *transport.Handler
 	Server      *httptest.Server
 	dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil for TCP
@@ -109,7 +110,9 @@ func newWorld(t testing.TB, build func(api.Config) *transport.Handler, change ..
 		t.Fatal(err)
 	}
 	w.tokens = tokens
-	authenticator := auth.Authenticator{Credentials: &memoryCredentials{}, Passwords: auth.NewPasswords(2), Tokens: tokens}
+	credentials := newMemoryCredentials()
+	w.sessions = auth.NewSessions(credentials, tokens, nil)
+	authenticator := auth.Authenticator{Credentials: credentials, Passwords: auth.NewPasswords(2), Tokens: tokens, Sessions: w.sessions}
 	newID := func() [16]byte { return uuid.Must(uuid.NewV7()) }
 	w.Commands = &command.Handler{Events: w.Log, Now: time.Now, NewID: newID,
 		SaveCredential: func(context.Context, domain.UserID, string) error { return nil }}
@@ -148,6 +151,7 @@ func (w *World) start() {
 	var running sync.WaitGroup
 	running.Go(func() { _ = p.Run(ctx) })
 	running.Go(func() { _ = w.Hub.Run(ctx) })
+	running.Go(func() { _ = w.sessions.Run(ctx) })
 	if _, err := w.Views.Await(ctx, -1); err != nil {
 		w.T.Fatal(err)
 	}
@@ -180,7 +184,7 @@ func (w *World) Person(name string) Person {
 // Token returns a token for a user.
 func (w *World) Token(id domain.UserID) string {
 	w.T.Helper()
-	token, err := w.tokens.Issue(id)
+	token, err := w.tokens.Issue(auth.Bearer{User: id})
 	if err != nil {
 		w.T.Fatal(err)
 	}

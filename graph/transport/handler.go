@@ -37,7 +37,7 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}()
 	info, err := readInfo(r, h.clientIP)
 	w.Header().Set(RequestIDHeader, info.ID)
-	ctx := request.With(r.Context(), info)
+	ctx := auth.WithClient(request.With(r.Context(), info), auth.Client{Address: info.Address(), Agent: r.UserAgent()})
 	if n := len(r.Header.Values("Authorization")); err == nil && n > 1 {
 		err = domain.Errorf(domain.Unauthenticated, "the request has the header Authorization %d times", n)
 	}

@@ -14,9 +14,11 @@ func ErrExpired() error {
 	return domain.Errorf(domain.Unauthenticated, "the token has expired; log in again")
 }
 
-// WatchToken calls end with the reason when the caller's token expires or is no longer
-// valid, until ctx ends. It may call end again with another reason.
+// WatchToken calls end with the reason when the caller's token expires, its session
+// ends or it is no longer valid for another reason, until ctx ends. It may call end
+// again with another reason.
 func (s *Service) WatchToken(ctx context.Context, authorization string, end func(error)) {
+	auth.WatchSession(ctx, s.Tokens, end)
 	if at, expires := auth.Expires(ctx); expires {
 		expiry := time.AfterFunc(time.Until(at), func() {
 			if ctx.Err() == nil {

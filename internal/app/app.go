@@ -38,6 +38,7 @@ type app struct {
 	graphql   *transport.Handler
 	metrics   *prometheus.Registry
 	passwords *auth.Passwords
+	sessions  *auth.Sessions
 	lag       health.Lag
 	writes    *health.Writes
 	issuer    *auth.Issuer  // nil without an OpenID Connect issuer
@@ -74,7 +75,9 @@ func startApp(ctx context.Context, cfg Config, store Storage, log *slog.Logger) 
 		tokens.Trust(a.issuer, commands.FindIdentity)
 	}
 	a.passwords = auth.NewPasswords(runtime.GOMAXPROCS(0))
-	authenticator := auth.Authenticator{Credentials: a.writes.Credentials(store.Credentials()), Passwords: a.passwords, Tokens: tokens}
+	credentials := a.writes.Credentials(store.Credentials())
+	a.sessions = auth.NewSessions(credentials, tokens, log)
+	authenticator := auth.Authenticator{Credentials: credentials, Passwords: a.passwords, Tokens: tokens, Sessions: a.sessions}
 	commands.SaveCredential = authenticator.Save
 	a.graphql = api.New(api.Config{
 		Commands: commands, Queries: a.queries, Hub: a.hub, Auth: authenticator, Logger: log,
@@ -142,6 +145,7 @@ func (a *app) start() {
 	if a.demo != nil {
 		run("demo", a.demo.Run)
 	}
+	run("sessions", a.sessions.Run)
 	run("credential sweep", a.sweepCredentials)
 	run("old views", a.dropOldViews)
 	run("write health", a.writes.Run)

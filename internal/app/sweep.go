@@ -21,8 +21,8 @@ const (
 	dropAge   = 75 * time.Second
 )
 
-// sweepCredentials removes the credentials that failed registrations left,
-// until ctx ends.
+// sweepCredentials removes the credentials that failed registrations left, and
+// expired sessions, until ctx ends.
 func (a *app) sweepCredentials(ctx context.Context) error {
 	exists := func(ctx context.Context, user domain.UserID) (bool, error) {
 		events, err := a.store.Log().Load(ctx, domain.UserStream(user))
@@ -36,6 +36,9 @@ func (a *app) sweepCredentials(ctx context.Context) error {
 			a.log.Warn("sweep credentials", "error", err)
 		case swept > 0:
 			a.log.Info("swept credentials of registrations that failed", "count", swept)
+		}
+		if err := a.store.Credentials().RemoveExpired(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			a.log.Warn("remove expired sessions", "error", err)
 		}
 	})
 }

@@ -36,5 +36,5 @@ func unambiguous(token string) bool {
 // tokenNames returns the members of a token that say how to verify it, whom it
 // identifies and when it is valid.
 func tokenNames() []string {
-	return []string{"alg", "typ", "kid", "crit", "iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
+	return []string{"alg", "typ", "kid", "crit", "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid"}
 }

@@ -9,12 +9,13 @@ import (
 	"chirp/internal/domain"
 )
 
-// Authenticator combines credentials, passwords and tokens. Its clock is that of
-// Tokens.
+// Authenticator combines credentials, passwords, tokens and sessions. Its clock is
+// that of Tokens.
 type Authenticator struct {
 	Credentials Credentials
 	Passwords   *Passwords
 	Tokens      *Tokens
+	Sessions    *Sessions
 }
 
 // Save hashes a password and durably saves the hash as a user's credential,
@@ -52,18 +53,64 @@ func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, pa
 	return ok, nil
 }
 
-// LogIn returns a token for a user, given the user's password. A wrong password, a
-// user without a credential and the empty id cannot be distinguished: the error,
-// of kind Unauthenticated, and the time taken are the same.
+// LogIn starts a session of a user and returns its token, given the user's password.
+// A wrong password, a user without a credential and the empty id cannot be
+// distinguished: the error, of kind Unauthenticated, and the time taken are the same.
+// A disabled user with the right password gets an error of kind Forbidden.
 func (a Authenticator) LogIn(ctx context.Context, user domain.UserID, password string) (token string, err error) {
+	access, err := a.access(ctx, user) // before the password, which may be changed meanwhile
+	if err != nil {
+		return "", err
+	}
 	ok, err := a.CheckPassword(ctx, user, password)
+	switch {
+	case err != nil:
+		return "", err
+	case !ok:
+		return "", domain.Errorf(domain.Unauthenticated, "the username or the password is wrong")
+	case access.Disabled:
+		return "", domain.Errorf(domain.Forbidden, "the account is disabled; ask the operator of this server")
+	}
+	return a.Sessions.Start(ctx, user, access.Epoch)
+}
+
+func (a Authenticator) access(ctx context.Context, user domain.UserID) (Access, error) {
+	if user == "" {
+		user = noUser
+	}
+	access, err := a.Credentials.Access(ctx, user)
+	if err != nil {
+		return Access{}, fmt.Errorf("read the access of %s: %w", user, err)
+	}
+	return access, nil
+}
+
+// ChangePassword replaces a user's password, given the current one, ends all of the
+// user's sessions, and returns the token of a new one. A wrong password is Forbidden,
+// because the caller is known all the same.
+func (a Authenticator) ChangePassword(ctx context.Context, user domain.UserID, current, password string) (token string, err error) {
+	if err := domain.CheckPassword(password); err != nil {
+		return "", err
+	}
+	ok, err := a.CheckPassword(ctx, user, current)
 	if err != nil {
 		return "", err
 	}
 	if !ok {
-		return "", domain.Errorf(domain.Unauthenticated, "the username or the password is wrong")
+		return "", domain.Errorf(domain.Forbidden, "the current password is wrong")
 	}
-	return a.Tokens.Issue(user)
+	hash, err := a.Passwords.Hash(ctx, password)
+	if err != nil {
+		return "", err
+	}
+	if err := a.Sessions.replaceCredential(ctx, user, hash); err != nil {
+		return "", err
+	}
+	access, err := a.access(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	return a.Sessions.Start(ctx, user, access.Epoch)
 }
 
 const sweepBatch = 100

@@ -20,6 +20,8 @@ import (
 
 // memory stores credentials in memory. fail, if set, is the method that fails.
 type memory struct {
+	authtest.Memory
+
 	mu     sync.Mutex
 	rows   map[domain.UserID]row
 	secret []byte
@@ -95,18 +97,35 @@ func (m *memory) DeleteCredential(_ context.Context, user domain.UserID) error {
 	if err == nil {
 		delete(m.rows, user)
 		m.Forget(user)
+		m.Put(user, auth.Access{})
 	}
 	return err
 }
 
-func (m *memory) All(context.Context) iter.Seq2[auth.Credential, error] {
+func (m *memory) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
+	leave, err := m.enter("ReplaceCredential")
+	defer leave()
+	r, ok := m.rows[user]
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return auth.ErrNoCredential
+	}
+	r.hash = hash
+	m.rows[user] = r
+	return m.Memory.ReplaceCredential(ctx, user, hash)
+}
+
+func (m *memory) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	users := slices.Sorted(maps.Keys(m.rows))
+	users := slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(m.Users(), maps.Keys(m.rows)))))
 	rows := maps.Clone(m.rows)
 	return func(yield func(auth.Credential, error) bool) {
 		for _, user := range users {
-			if !yield(auth.Credential{User: user, Hash: rows[user].hash}, nil) {
+			access, _ := m.Access(ctx, user)
+			if !yield(auth.Credential{User: user, Hash: rows[user].hash, Access: access}, nil) {
 				return
 			}
 		}
@@ -120,7 +139,10 @@ func (m *memory) Restore(_ context.Context, secret []byte, credentials []auth.Cr
 		m.rows = make(map[domain.UserID]row)
 	}
 	for _, c := range credentials {
-		m.rows[c.User] = row{hash: c.Hash, at: at}
+		if c.Hash != "" {
+			m.rows[c.User] = row{hash: c.Hash, at: at}
+		}
+		m.Put(c.User, c.Access)
 	}
 	if len(secret) > 0 {
 		m.secret = secret
@@ -133,6 +155,7 @@ func (m *memory) Discard(context.Context) error {
 	defer m.mu.Unlock()
 	clear(m.rows)
 	m.Forget("")
+	m.Clear()
 	m.secret = nil
 	return nil
 }
@@ -153,7 +176,8 @@ func TestMemoryPassesTheSuite(t *testing.T) {
 func newAuthenticator(t *testing.T) (auth.Authenticator, *memory) {
 	t.Helper()
 	m := &memory{}
-	return auth.Authenticator{Credentials: m, Passwords: auth.NewPasswords(2), Tokens: tokensAt(t, secret, noon)}, m
+	tokens := tokensAt(t, secret, noon)
+	return auth.Authenticator{Credentials: m, Passwords: auth.NewPasswords(2), Tokens: tokens, Sessions: auth.NewSessions(m, tokens, nil)}, m
 }
 
 func TestAuthenticatorChecksWhatItSaved(t *testing.T) {

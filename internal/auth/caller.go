@@ -10,7 +10,7 @@ import (
 type (
 	callerKey   struct{}
 	identityKey struct{}
-	expiryKey   struct{}
+	bearerKey   struct{}
 )
 
 // WithCaller returns a context with the user who is calling.
@@ -39,8 +39,23 @@ func Identity(ctx context.Context) (domain.Identity, bool) {
 // Expires returns when the caller's token expires, for connections that must not
 // outlive it, and false if the caller is anonymous.
 func Expires(ctx context.Context) (time.Time, bool) {
-	at, ok := ctx.Value(expiryKey{}).(time.Time)
-	return at, ok
+	b, ok := bearerOf(ctx)
+	return b.Expires, ok
+}
+
+// CallerSession returns the session of the caller's token. It returns false if the
+// token has none: one of an external issuer, or one that was issued before there
+// were sessions.
+func CallerSession(ctx context.Context) (SessionID, bool) {
+	b, _ := bearerOf(ctx)
+	return b.Session, b.Session != SessionID{}
+}
+
+// bearerOf returns what the caller's token says, and false if the caller is
+// anonymous.
+func bearerOf(ctx context.Context) (Bearer, bool) {
+	b, ok := ctx.Value(bearerKey{}).(Bearer)
+	return b, ok
 }
 
 // Authenticate returns a context with the caller, given the value of an
@@ -50,9 +65,9 @@ func Expires(ctx context.Context) (time.Time, bool) {
 //  1. The value is empty: Authenticate returns ctx, and the caller is anonymous.
 //  2. It is "Bearer" and a valid token: Caller, Identity and Expires return what
 //     the token says.
-//  3. It is anything else: the error is of kind Unauthenticated, or Unavailable if
-//     an external token cannot be verified now. A caller who sends a token is
-//     never treated as anonymous.
+//  3. It is anything else, such as a token whose session has ended: the error is of
+//     kind Unauthenticated, or Unavailable if the token cannot be verified now. A
+//     caller who sends a token is never treated as anonymous.
 func Authenticate(ctx context.Context, tokens *Tokens, header string) (context.Context, error) {
 	token, present, err := bearerToken(header)
 	if err != nil || !present {
@@ -62,7 +77,10 @@ func Authenticate(ctx context.Context, tokens *Tokens, header string) (context.C
 	if err != nil {
 		return ctx, err
 	}
-	ctx = context.WithValue(ctx, expiryKey{}, bearer.Expires)
+	if err := tokens.sessions.check(ctx, bearer); err != nil {
+		return ctx, err
+	}
+	ctx = context.WithValue(ctx, bearerKey{}, bearer)
 	if bearer.Identity != (domain.Identity{}) {
 		ctx = WithIdentity(ctx, bearer.Identity)
 	}

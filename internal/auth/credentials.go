@@ -14,8 +14,8 @@ import (
 // ErrNoCredential says that a user has no credential.
 var ErrNoCredential = errors.New("no credential")
 
-// Credentials stores what must never be in the log: password hashes and the secret
-// that signs tokens. A registration writes the credential before the event, so one
+// Credentials stores what must never be in the log: password hashes, sessions, and
+// the secret that signs tokens. A registration writes the credential before the event, so one
 // that fails may leave a credential without an event; Unconfirmed finds those.
 type Credentials interface {
 	// SaveCredential durably saves a user's hash, replacing any other.
@@ -45,22 +45,31 @@ type Credentials interface {
 	// proposal is never stored; the result may then be empty.
 	Secret(ctx context.Context, proposed []byte) ([]byte, error)
 
-	// All returns an iterator over all credentials, ordered by user id. It yields
-	// each once, except that it may or may not yield one that is saved or deleted
-	// meanwhile. It needs little memory.
+	AccessStore
+
+	// All returns an iterator over all users with a credential or an access that is
+	// not zero, ordered by user id. It yields each once, except that it may or may
+	// not yield one that is saved or deleted meanwhile. It needs little memory.
 	All(ctx context.Context) iter.Seq2[Credential, error]
 	// Restore durably saves credentials of another store, as if each were saved
 	// at a time, and replaces the token secret unless secret is empty.
 	Restore(ctx context.Context, secret []byte, credentials []Credential, at time.Time) error
-	// Discard removes every credential and the token secret.
+	// Discard removes every credential, every access and the token secret.
 	Discard(ctx context.Context) error
 }
 
 // MaxNetworks is how many networks of each user a store remembers.
 const MaxNetworks = 32
 
-// Credential is a user's password hash.
+// Credential is what is stored about a user besides the log. Hash is the password's,
+// and empty for a user who has no password.
 type Credential struct {
-	User domain.UserID
-	Hash string
+	User   domain.UserID
+	Hash   string
+	Access Access
+}
+
+// Empty reports whether nothing is recorded about the user.
+func (c Credential) Empty() bool {
+	return c.Hash == "" && c.Access.Epoch == 0 && !c.Access.Disabled && len(c.Access.Sessions) == 0
 }

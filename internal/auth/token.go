@@ -28,14 +28,16 @@ const (
 
 // Tokens issues and verifies the signed tokens (JWT, HMAC-SHA256) that identify a
 // caller, and verifies those of an external issuer if it trusts one. It stores no
-// tokens: a token is valid until it expires or the secret changes.
+// tokens: a signature is good until the token expires or the secret changes. Whether
+// its bearer may still call is up to Sessions.
 type Tokens struct {
 	secret []byte
 	now    func() time.Time
 	parser *jwt.Parser
 
-	issuer *Issuer // nil if only the tokens issued here are valid
-	find   FindUser
+	issuer   *Issuer // nil if only the tokens issued here are valid
+	find     FindUser
+	sessions *Sessions // set by NewSessions
 }
 
 // FindUser returns the user of an external identity, or an error of kind NotFound.
@@ -49,7 +51,21 @@ func (t *Tokens) Trust(issuer *Issuer, find FindUser) { t.issuer, t.find = issue
 type Bearer struct {
 	User     domain.UserID   // empty for an external identity without an account
 	Identity domain.Identity // zero for a token issued here
+	Issued   time.Time       // zero for an external token
 	Expires  time.Time
+
+	// Session is that of a token issued here. Versions of this program before there
+	// were sessions issued tokens without one, whose epoch is 0.
+	Session SessionID
+	Epoch   int64
+}
+
+// claims are those of the tokens issued here.
+type claims struct {
+	jwt.RegisteredClaims
+
+	Session string `json:"sid,omitempty"`
+	Epoch   int64  `json:"epoch,omitempty"` // the user's when the session started
 }
 
 // NewTokens returns Tokens that sign with a secret of at least MinSecret bytes.
@@ -74,15 +90,21 @@ func NewTokens(secret []byte, now func() time.Time) (*Tokens, error) {
 	}, nil
 }
 
-// Issue returns a token that identifies a user for TokenLifetime.
-func (t *Tokens) Issue(user domain.UserID) (string, error) {
-	now := t.now()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer:    tokenParty,
-		Audience:  jwt.ClaimStrings{tokenParty},
-		Subject:   string(user),
-		IssuedAt:  jwt.NewNumericDate(now),
-		ExpiresAt: jwt.NewNumericDate(now.Add(TokenLifetime)),
+// Issue returns a token that says what a bearer of a token issued here is. It is
+// valid for TokenLifetime from Issued, which is now if it is zero.
+func (t *Tokens) Issue(b Bearer) (string, error) {
+	if b.Issued.IsZero() {
+		b.Issued = t.now()
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    tokenParty,
+			Audience:  jwt.ClaimStrings{tokenParty},
+			Subject:   string(b.User),
+			IssuedAt:  jwt.NewNumericDate(b.Issued),
+			ExpiresAt: jwt.NewNumericDate(b.Issued.Add(TokenLifetime)),
+		},
+		Session: b.Session.String(), Epoch: b.Epoch,
 	})
 	signed, err := token.SignedString(t.secret)
 	if err != nil {
@@ -127,19 +149,33 @@ func (t *Tokens) readOwn(token string) (Bearer, error) {
 	if !unambiguous(token) {
 		return Bearer{}, invalidToken()
 	}
-	var claims jwt.RegisteredClaims
-	_, err := t.parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return t.secret, nil })
+	var said claims
+	_, err := t.parser.ParseWithClaims(token, &said, func(*jwt.Token) (any, error) { return t.secret, nil })
 	if errors.Is(err, jwt.ErrTokenExpired) {
 		return Bearer{}, domain.Errorf(domain.Unauthenticated, "the token has expired; log in again")
 	}
 	if err != nil {
 		return Bearer{}, invalidToken()
 	}
-	user, err := domain.ParseUserID(claims.Subject)
+	b, err := said.bearer()
 	if err != nil {
 		return Bearer{}, invalidToken()
 	}
-	return Bearer{User: user, Expires: claims.ExpiresAt.Time}, nil
+	return b, nil
+}
+
+func (c claims) bearer() (b Bearer, err error) {
+	b = Bearer{Expires: c.ExpiresAt.Time, Epoch: c.Epoch}
+	if b.User, err = domain.ParseUserID(c.Subject); err != nil {
+		return Bearer{}, err
+	}
+	if c.IssuedAt != nil {
+		b.Issued = c.IssuedAt.Time
+	}
+	if c.Session != "" {
+		b.Session, err = ParseSessionID(c.Session)
+	}
+	return b, err
 }
 
 func invalidToken() error {

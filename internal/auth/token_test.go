@@ -37,7 +37,7 @@ func tokensAt(t testing.TB, secret []byte, now time.Time) *auth.Tokens {
 
 func issue(t testing.TB, tokens *auth.Tokens, user domain.UserID) string {
 	t.Helper()
-	token, err := tokens.Issue(user)
+	token, err := tokens.Issue(auth.Bearer{User: user})
 	if err != nil {
 		t.Fatal(err)
 	}

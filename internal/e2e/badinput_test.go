@@ -168,7 +168,7 @@ func badTokens(t testing.TB, p apitest.Place, ann apitest.User, url string) []re
 	foreign := apitest.Must(auth.NewTokens(bytes.Repeat([]byte("x"), 32), time.Now))(t)
 	good := apitest.Must(auth.NewTokens(secret, time.Now))(t)
 	token := func(tokens *auth.Tokens, id string) apitest.API {
-		return apitest.API{URL: url, Token: apitest.Must(tokens.Issue(domain.UserID(id)))(t)}
+		return apitest.API{URL: url, Token: apitest.Must(tokens.Issue(auth.Bearer{User: domain.UserID(id)}))(t)}
 	}
 	post := apitest.Vars{"content": "a"}
 	return []refusal{

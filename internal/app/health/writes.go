@@ -192,6 +192,38 @@ func (c observedCredentials) SaveCredential(ctx context.Context, user domain.Use
 	return err
 }
 
+// AddSession implements auth.AccessStore.
+func (c observedCredentials) AddSession(ctx context.Context, user domain.UserID, s auth.Session) error {
+	err := c.Credentials.AddSession(ctx, user, s)
+	if !errors.Is(err, auth.ErrEpochMoved) {
+		c.writes.observe(&c.writes.credentials, err)
+	}
+	return err
+}
+
+// EndSession implements auth.AccessStore.
+func (c observedCredentials) EndSession(ctx context.Context, user domain.UserID, id auth.SessionID) error {
+	err := c.Credentials.EndSession(ctx, user, id)
+	c.writes.observe(&c.writes.credentials, err)
+	return err
+}
+
+// EndSessions implements auth.AccessStore.
+func (c observedCredentials) EndSessions(ctx context.Context, user domain.UserID, keep auth.SessionID) error {
+	err := c.Credentials.EndSessions(ctx, user, keep)
+	c.writes.observe(&c.writes.credentials, err)
+	return err
+}
+
+// ReplaceCredential implements auth.AccessStore.
+func (c observedCredentials) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
+	err := c.Credentials.ReplaceCredential(ctx, user, hash)
+	if !errors.Is(err, auth.ErrNoCredential) {
+		c.writes.observe(&c.writes.credentials, err)
+	}
+	return err
+}
+
 // ConfirmCredential implements auth.Credentials.
 func (c observedCredentials) ConfirmCredential(ctx context.Context, user domain.UserID) error {
 	err := c.Credentials.ConfirmCredential(ctx, user)

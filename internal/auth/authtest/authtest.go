@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sync/errgroup"
 
 	"chirp/internal/auth"
@@ -54,6 +56,19 @@ func Cases() []Case {
 		{"of many networks the last are remembered", forgetsOldNetworks},
 		{"networks are forgotten with the credential", forgetsNetworksOfTheDeleted},
 		{"stores are independent", apart},
+		{"an access that was never changed is zero", accessIsZero},
+		{"a session that was added is returned", addsSessions},
+		{"a session is not added after the epoch has moved", refusesOldEpochs},
+		{"the oldest of too many sessions ends", boundsSessions},
+		{"a session is seen again", seesSessions},
+		{"one session ends", endsSession},
+		{"all sessions end, or all but one", endsSessions},
+		{"a credential that is replaced ends all sessions", replacesCredential},
+		{"a disabled user has no sessions until enabled", disables},
+		{"expired sessions are removed", removesExpired},
+		{"changes are numbered in their order", numbersChanges},
+		{"changes at once have numbers of their own", racesForNumbers},
+		{"restored access is that of the other store", restoresAccess},
 	}
 }
 
@@ -249,8 +264,8 @@ func wantAll(t testing.TB, c auth.Credentials, want []auth.Credential) {
 		}
 		got = append(got, credential)
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("All: got %d credentials, want these %d: %.500v", len(got), len(want), want)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("All: got %d credentials, want %d; the difference (-want +got): %.1000s", len(got), len(want), diff)
 	}
 	for _, credential := range want[:min(len(want), 3)] {
 		wantHash(t, c, credential.User, credential.Hash)

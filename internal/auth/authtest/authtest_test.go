@@ -19,6 +19,8 @@ import (
 // memory is a store in memory: the simplest that passes the suite, or one with a
 // flaw, which must fail.
 type memory struct {
+	authtest.Memory
+
 	flaw flaw
 	authtest.Networks
 	every map[string]time.Time // that remembersEverything remembers
@@ -64,10 +66,122 @@ const (
 	remembersTheFirstTime
 	remembersEverything
 	remembersTheDeleted
+	knowsNoUsers
+	keepsSessionsOfOthers
+	addsAtAnyEpoch
+	keepsAllSessions
+	seesOthers
+	endsOthers
+	keepsTheEpoch
+	endsTheKept
+	replacesOnly
+	replacesNone
+	disablesOnly
+	removesAll
+	numbersNothing
+	losesNumbers
+	restoresNoAccess
 )
 
 func newMemory(f flaw) *memory {
-	return &memory{flaw: f, rows: map[domain.UserID]row{}, every: map[string]time.Time{}}
+	m := &memory{flaw: f, rows: map[domain.UserID]row{}, every: map[string]time.Time{}}
+	m.Replace = func(user domain.UserID, hash string) bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		r, ok := m.rows[user]
+		if ok {
+			r.hash = hash
+			m.rows[user] = r
+		}
+		return ok || m.flaw == replacesNone
+	}
+	return m
+}
+
+// The flaws of an access.
+
+func (m *memory) Access(ctx context.Context, user domain.UserID) (auth.Access, error) {
+	a, err := m.Memory.Access(ctx, user)
+	if m.flaw == knowsNoUsers {
+		a.Epoch++
+	}
+	return a, err
+}
+
+func (m *memory) AddSession(ctx context.Context, user domain.UserID, s auth.Session) error {
+	a, err := m.Memory.Access(ctx, user)
+	switch {
+	case m.flaw == keepsSessionsOfOthers && len(a.Sessions) > 0:
+		return nil
+	case m.flaw == addsAtAnyEpoch, m.flaw == keepsAllSessions && a.Epoch == s.Epoch && !a.Disabled:
+		a.Sessions = append(a.Sessions, s)
+		m.Put(user, a)
+		return err
+	}
+	return m.Memory.AddSession(ctx, user, s)
+}
+
+func (m *memory) SeeSession(ctx context.Context, user domain.UserID, id auth.SessionID, at time.Time, by auth.Client) error {
+	if a, _ := m.Memory.Access(ctx, user); m.flaw == seesOthers && len(a.Sessions) > 0 {
+		id = a.Sessions[0].ID
+	}
+	return m.Memory.SeeSession(ctx, user, id, at, by)
+}
+
+func (m *memory) EndSession(ctx context.Context, user domain.UserID, id auth.SessionID) error {
+	if m.flaw == endsOthers {
+		return m.EndSessions(ctx, user, id)
+	}
+	return m.Memory.EndSession(ctx, user, id)
+}
+
+func (m *memory) EndSessions(ctx context.Context, user domain.UserID, keep auth.SessionID) error {
+	switch m.flaw {
+	case keepsTheEpoch:
+		return m.Memory.EndSession(ctx, user, keep)
+	case endsTheKept:
+		keep = auth.SessionID{}
+	case losesNumbers:
+		time.Sleep(time.Millisecond)
+		a, _ := m.Memory.Access(ctx, user)
+		a.Epoch++
+		m.Put(user, a)
+		return nil
+	}
+	return m.Memory.EndSessions(ctx, user, keep)
+}
+
+func (m *memory) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
+	if m.flaw == replacesOnly {
+		m.Replace(user, hash)
+		return nil
+	}
+	return m.Memory.ReplaceCredential(ctx, user, hash)
+}
+
+func (m *memory) SetDisabled(ctx context.Context, user domain.UserID, disabled bool) error {
+	if m.flaw == disablesOnly {
+		a, _ := m.Memory.Access(ctx, user)
+		a.Disabled = disabled
+		m.Put(user, a)
+		return m.Memory.EndSession(ctx, user, auth.SessionID{})
+	}
+	return m.Memory.SetDisabled(ctx, user, disabled)
+}
+
+func (m *memory) RemoveExpired(ctx context.Context, before time.Time) error {
+	if m.flaw == removesAll {
+		before = before.Add(time.Hour)
+	}
+	return m.Memory.RemoveExpired(ctx, before)
+}
+
+func (m *memory) AccessChanges(ctx context.Context, since int64) ([]domain.UserID, int64, error) {
+	users, last, err := m.Memory.AccessChanges(ctx, since)
+	if m.flaw == numbersNothing {
+		return users, 1, err
+	}
+	return users, last, err
 }
 
 func (m *memory) SaveCredential(_ context.Context, user domain.UserID, hash string, at time.Time) error {
@@ -132,6 +246,7 @@ func (m *memory) DeleteCredential(_ context.Context, user domain.UserID) error {
 	}
 	if m.flaw != deletesNothing {
 		delete(m.rows, user)
+		m.Put(user, auth.Access{})
 	}
 	if m.flaw != remembersTheDeleted {
 		m.Forget(user)
@@ -179,7 +294,7 @@ func (m *memory) Secret(_ context.Context, proposed []byte) ([]byte, error) {
 	return m.secret, nil
 }
 
-func (m *memory) All(context.Context) iter.Seq2[auth.Credential, error] {
+func (m *memory) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var all []auth.Credential
@@ -187,7 +302,14 @@ func (m *memory) All(context.Context) iter.Seq2[auth.Credential, error] {
 		if r.confirmed && m.flaw == givesSome {
 			continue
 		}
-		all = append(all, auth.Credential{User: user, Hash: r.hash})
+		a, _ := m.Memory.Access(ctx, user)
+		all = append(all, auth.Credential{User: user, Hash: r.hash, Access: a})
+	}
+	for _, user := range m.Users() {
+		if _, there := m.rows[user]; !there {
+			a, _ := m.Memory.Access(ctx, user)
+			all = append(all, auth.Credential{User: user, Access: a})
+		}
 	}
 	slices.SortFunc(all, func(a, b auth.Credential) int { return cmp.Compare(a.User, b.User) })
 	if m.flaw == givesInSomeOrder {
@@ -207,7 +329,12 @@ func (m *memory) Restore(_ context.Context, secret []byte, credentials []auth.Cr
 	defer m.mu.Unlock()
 	for _, c := range credentials {
 		if _, there := m.rows[c.User]; !there || m.flaw != restoresTheFirst {
-			m.rows[c.User] = row{hash: c.Hash, at: at, confirmed: m.flaw == restoresConfirmed}
+			if c.Hash != "" {
+				m.rows[c.User] = row{hash: c.Hash, at: at, confirmed: m.flaw == restoresConfirmed}
+			}
+			if m.flaw != restoresNoAccess {
+				m.Put(c.User, c.Access)
+			}
 		}
 	}
 	if len(secret) > 0 && m.flaw != restoresNoSecret {
@@ -222,6 +349,7 @@ func (m *memory) Discard(context.Context) error {
 	if m.flaw != discardsNoCredentials {
 		clear(m.rows)
 		m.Forget("")
+		m.Clear()
 	}
 	if m.flaw != discardsNoSecret {
 		m.secret = nil
@@ -272,6 +400,21 @@ func TestBrokenStoreFails(t *testing.T) {
 		{"remembers the first time alone", each(remembersTheFirstTime), "networks are remembered by user"},
 		{"remembers every network", each(remembersEverything), "of many networks the last are remembered"},
 		{"remembers the deleted", each(remembersTheDeleted), "networks are forgotten with the credential"},
+		{"has an access of its own", each(knowsNoUsers), "an access that was never changed is zero"},
+		{"keeps the first session alone", each(keepsSessionsOfOthers), "a session that was added is returned"},
+		{"adds sessions at any epoch", each(addsAtAnyEpoch), "a session is not added after the epoch has moved"},
+		{"keeps all sessions", each(keepsAllSessions), "the oldest of too many sessions ends"},
+		{"sees other sessions", each(seesOthers), "a session is seen again"},
+		{"ends the other sessions", each(endsOthers), "one session ends"},
+		{"keeps the epoch", each(keepsTheEpoch), "all sessions end, or all but one"},
+		{"ends the session to keep", each(endsTheKept), "all sessions end, or all but one"},
+		{"replaces a credential alone", each(replacesOnly), "a credential that is replaced ends all sessions"},
+		{"replaces what is not there", each(replacesNone), "a credential that is replaced ends all sessions"},
+		{"disables and keeps the sessions", each(disablesOnly), "a disabled user has no sessions until enabled"},
+		{"removes all sessions", each(removesAll), "expired sessions are removed"},
+		{"numbers nothing", each(numbersNothing), "changes are numbered in their order"},
+		{"loses numbers", each(losesNumbers), "changes at once have numbers of their own"},
+		{"restores no access", each(restoresNoAccess), "restored access is that of the other store"},
 		{"is one for all", func(testing.TB) auth.Credentials { return one }, "stores are independent"},
 	} {
 		tried[b.part] = true

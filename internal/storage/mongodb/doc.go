@@ -7,7 +7,7 @@
 //	integrity    watches that nothing the log rests on is lost
 //	eventlog     the log: appends, reads, followers, import
 //	views        the read model: generations, snapshots, the writer, the lease
-//	credentials  password hashes and the token secret
+//	credentials  password hashes, sessions and the token secret
 //
 // The rest of this comment specifies the format of the database. Types are those
 // of BSON; a long is a 64-bit integer, and a bool that may be absent is only ever
@@ -18,7 +18,8 @@
 //	events                         the log, a document for each event
 //	log                            one document: the epoch, and what must be there
 //	turns                          one document: the ticket lock
-//	credentials                    a document for each user with a password
+//	credentials                    a document for each user with a password, with
+//	                               sessions, or whose access was changed
 //	secrets                        one document: the token secret
 //	views                          a document for each generation of the views, and
 //	                               one that names the generation that serves
@@ -133,15 +134,36 @@
 // A document of credentials:
 //
 //	_id               string  the user's id
-//	hash              string  of the password
+//	hash              string  or absent if the user has no password; of the password
 //	unconfirmedSince  date    or absent once the user's account is known to exist;
 //	                          when the credential was saved
 //	networks          array   or absent; from where the user has logged in, the one
 //	                          remembered last first
 //	  network         string  a hash
 //	  at              date    when it was remembered
+//	epoch             long    or absent for 0; how often all sessions were ended
+//	disabled          bool    or absent; the user may not log in
+//	sessions          array   or absent; of documents, in the order of their start
+//	changed           long    or absent; the number of the last change of epoch or
+//	                          disabled, or of a removal from sessions that a token
+//	                          may outlive; each has its own number, greater than
+//	                          all before it
 //
-// Its index is unconfirmedSince on (unconfirmedSince), sparse.
+// A document in sessions:
+//
+//	id       string  session_ and 26 letters and digits
+//	epoch    long    the user's when the session started
+//	started  date
+//	expires  date
+//	seen     date    to within ten minutes, when it was last used
+//	address  string  from which it was used then
+//	agent    string  the header User-Agent with which it was used then
+//
+// Its indexes are unconfirmedSince on (unconfirmedSince), sparse, changed on (changed),
+// unique and sparse, and expires on (sessions.expires), sparse. A change takes the
+// number after the greatest that a majority has; if another server was faster, the
+// unique index refuses it, and it is made again. So a reader that has seen a number
+// has seen all before it.
 //
 // The document of secrets:
 //

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"chirp/internal/auth"
 	"chirp/internal/domain"
 	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb"
@@ -83,6 +84,10 @@ func useAll(t *testing.T, store *mongodb.Store) {
 		func() error { _, err := views.Lease(t.Context(), "holder", time.Minute); return err },
 		func() error { return store.Credentials().SaveCredential(t.Context(), "user_1", "hash", time.Now()) },
 		func() error { _, err := store.Credentials().Secret(t.Context(), []byte("secret")); return err },
+		func() error {
+			return store.Credentials().AddSession(t.Context(), "user_1", auth.Session{ID: auth.NewSessionID()})
+		},
+		func() error { return store.Credentials().SetDisabled(t.Context(), "user_2", true) },
 	} {
 		if err := call(); err != nil {
 			t.Fatal(err)

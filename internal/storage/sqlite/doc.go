@@ -5,7 +5,7 @@
 //
 // # The folder
 //
-//	log.db              the log, the credentials and the token secret
+//	log.db              the log, the credentials, the sessions and the token secret
 //	views               the number of the generation of the views that serves
 //	views-N.db          generation N of the views, which can be made again from the log
 //	lock                locked by the server on the folder; holds its process id
@@ -56,6 +56,24 @@
 //	  user_id         with network the primary key; no rowid
 //	  network         a hash
 //	  remembered_at   time
+//	access            a row for each user whose access was changed
+//	  user_id         primary key; no rowid
+//	  epoch           how often all sessions of the user were ended
+//	  disabled        1 if the user may not log in, otherwise 0
+//	  changed         the number of the user's last change; each has its own, greater
+//	                  than all before it
+//	  unique index access_by_change (changed)
+//	sessions
+//	  id              primary key; no rowid
+//	  user_id
+//	  epoch           the user's when the session started
+//	  started_at      time
+//	  expires_at      time
+//	  seen_at         time, to within ten minutes, when it was last used
+//	  address         from which it was used then
+//	  agent           the header User-Agent with which it was used then
+//	  index sessions_by_user (user_id, started_at)
+//	  index sessions_by_expiry (expires_at)
 //	meta              one row
 //	  epoch           a UUID made with the log; an import sets the imported log's
 //	  secret          signs tokens; NULL until it is first needed
@@ -207,6 +225,9 @@
 //
 // # Versions
 //
-// A log with a higher user_version is refused; there is no lower one yet. Views
+// A log with a higher user_version is refused; there is no lower one yet. The tables
+// networks, access and sessions were added without a new number, by each process that
+// may write: a version of this program that does not know them can use the log, and lets
+// disabled users in. A process that only reads takes their absence for emptiness. Views
 // with another user_version are made again, so their format may change at will.
 package sqlite

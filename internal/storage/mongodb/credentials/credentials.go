@@ -1,5 +1,5 @@
 // Package credentials is the auth.Credentials of a database: the users' password
-// hashes and the token secret.
+// hashes and sessions, and the token secret.
 package credentials
 
 import (
@@ -29,11 +29,15 @@ type Store struct {
 	secrets *mongo.Collection
 }
 
-// userRow is a user's document, whose _id is the user's id. Until the credential
-// is confirmed it also has the time when it was saved, as unconfirmedSince.
+// userRow is a user's document, whose _id is the user's id.
 type userRow struct {
-	User string `bson:"_id"`
-	Hash string `bson:"hash"`
+	User     string       `bson:"_id"`
+	Hash     string       `bson:"hash,omitempty"`
+	Epoch    int64        `bson:"epoch,omitempty"`
+	Disabled bool         `bson:"disabled,omitempty"`
+	Sessions []sessionRow `bson:"sessions,omitempty"`
+	// Unconfirmed is when a credential was saved that is not confirmed yet.
+	Unconfirmed time.Time `bson:"unconfirmedSince,omitempty"`
 }
 
 // New opens the credentials of a database, which the monitor watches.
@@ -47,10 +51,12 @@ func New(c *conn.Conn, m *integrity.Monitor) *Store {
 // Indexes returns the indexes that the collection of the credentials has besides
 // the one on _id.
 func Indexes() []mongo.IndexModel {
-	return []mongo.IndexModel{{
-		Keys:    bson.D{{Key: "unconfirmedSince", Value: 1}},
-		Options: options.Index().SetName("unconfirmedSince").SetSparse(true),
-	}}
+	sparse := func(field, name string) mongo.IndexModel {
+		return mongo.IndexModel{Keys: bson.D{{Key: field, Value: 1}}, Options: options.Index().SetName(name).SetSparse(true)}
+	}
+	changed := sparse("changed", "changed")
+	changed.Options.SetUnique(true)
+	return []mongo.IndexModel{sparse("unconfirmedSince", "unconfirmedSince"), changed, sparse("sessions.expires", "expires")}
 }
 
 // run calls f with a pin for its commands, unless credentials are lost. If f
@@ -101,33 +107,41 @@ func upsert(ctx context.Context, in *mongo.Collection, id string, change, pin bs
 	}
 }
 
-// Credential implements auth.Credentials. Together with the user's credential it
-// reads one that must be there; if both are missing, credentials may be lost.
+// Credential implements auth.Credentials.
 func (c *Store) Credential(ctx context.Context, user domain.UserID) (string, error) {
+	row, err := c.findUser(ctx, "read a credential", user, bson.D{{Key: "hash", Value: 1}})
+	if err == nil && row.Hash == "" {
+		err = auth.ErrNoCredential
+	}
+	return row.Hash, err
+}
+
+// findUser reads a user's document, the zero row if there is none. Together with it,
+// findUser reads a document that must be there; if both are missing, credentials may
+// be lost.
+func (c *Store) findUser(ctx context.Context, op string, user domain.UserID, projection bson.D) (userRow, error) {
 	_, other := c.monitor.CredentialsPin()
 	var rows []userRow
 	err := c.run(ctx, func(ctx context.Context, pin bson.D) error {
-		cursor, err := c.users.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{string(user), other}}}}}, pinned(options.Find(), pin, xoptions.SetInternalFindOptions))
+		cursor, err := c.users.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{string(user), other}}}}}, pinned(options.Find(), pin, xoptions.SetInternalFindOptions).SetProjection(projection))
 		if err != nil {
 			return err
 		}
 		return cursor.All(ctx, &rows)
 	})
 	if err != nil {
-		return "", conn.Translate(ctx, "read a credential", err)
+		return userRow{}, conn.Translate(ctx, op, err)
 	}
 	for _, r := range rows {
 		if r.User == string(user) {
-			return r.Hash, nil
+			return r, nil
 		}
 	}
 	if len(rows) == 0 && other != "" {
 		c.monitor.Check(ctx)
-		if err := c.monitor.CredentialsRefusal(); err != nil {
-			return "", conn.Translate(ctx, "read a credential", err)
-		}
+		err = c.monitor.CredentialsRefusal()
 	}
-	return "", auth.ErrNoCredential
+	return userRow{}, conn.Translate(ctx, op, err)
 }
 
 // Unconfirmed implements auth.Credentials.
@@ -206,7 +220,9 @@ func (c *Store) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 				return
 			}
 			for _, r := range rows {
-				if !yield(auth.Credential{User: domain.UserID(r.User), Hash: r.Hash}, nil) {
+				access, err := r.access()
+				credential := auth.Credential{User: domain.UserID(r.User), Hash: r.Hash, Access: access}
+				if (err != nil || !credential.Empty()) && !yield(credential, err) {
 					return
 				}
 				after = r.User
@@ -236,8 +252,7 @@ func (c *Store) Restore(ctx context.Context, secret []byte, restored []auth.Cred
 	const op = "restore credentials"
 	var writes []mongo.WriteModel
 	for _, r := range restored {
-		set := bson.D{{Key: "$set", Value: bson.D{{Key: "hash", Value: r.Hash}, {Key: "unconfirmedSince", Value: at}}}}
-		writes = append(writes, mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: string(r.User)}}).SetUpdate(set).SetUpsert(true))
+		writes = append(writes, mongo.NewReplaceOneModel().SetFilter(bson.D{{Key: "_id", Value: string(r.User)}}).SetReplacement(newUserRow(r, at)).SetUpsert(true))
 	}
 	if len(writes) > 0 {
 		err := c.conn.InSession(ctx, func(ctx context.Context) error {
@@ -253,6 +268,14 @@ func (c *Store) Restore(ctx context.Context, secret []byte, restored []auth.Cred
 	}
 	set := bson.D{{Key: "$set", Value: bson.D{{Key: "secret", Value: secret}}}}
 	return conn.Translate(ctx, op, c.conn.InSession(ctx, func(ctx context.Context) error { return upsert(ctx, c.secrets, format.TokenSecretID, set, nil) }))
+}
+
+func newUserRow(c auth.Credential, at time.Time) userRow {
+	row := userRow{User: string(c.User), Hash: c.Hash, Epoch: c.Access.Epoch, Disabled: c.Access.Disabled, Unconfirmed: at}
+	for _, s := range c.Access.Sessions {
+		row.Sessions = append(row.Sessions, newSessionRow(s))
+	}
+	return row
 }
 
 // Discard implements auth.Credentials.

@@ -1,5 +1,5 @@
-// Package credentials keeps the credentials and the token secret of the embedded
-// store in the log's file. It imports package eventlog because a process writes to
+// Package credentials keeps the credentials, the users' access and the token secret
+// of the embedded store in the log's file. It imports package eventlog because a process writes to
 // that file through one writer, in whose transactions its updates take part.
 package credentials
 
@@ -19,6 +19,10 @@ import (
 type Store struct {
 	log                       *eventlog.Log
 	credential, stale, secret *sql.Stmt // closed by the log
+
+	// old is set for a log that is only read and was written by a version of this
+	// program that recorded no access.
+	old bool
 }
 
 const (
@@ -27,7 +31,11 @@ const (
 	secretQuery     = "SELECT secret FROM meta"
 	saveQuery       = `INSERT INTO credentials (user_id, hash, saved_at, confirmed) VALUES (?, ?, ?, 0)
 		ON CONFLICT DO UPDATE SET hash = excluded.hash, saved_at = excluded.saved_at, confirmed = 0`
-	allQuery = "SELECT user_id, hash FROM credentials WHERE user_id > ? ORDER BY user_id LIMIT ?"
+	allQuery    = "SELECT user_id, hash FROM credentials WHERE user_id > ? ORDER BY user_id LIMIT ?"
+	allNowQuery = `SELECT user_id, coalesce(hash, '') FROM
+		(SELECT user_id FROM credentials WHERE user_id > ?1 UNION SELECT user_id FROM access WHERE user_id > ?1 UNION SELECT user_id FROM sessions WHERE user_id > ?1)
+		LEFT JOIN credentials USING (user_id) ORDER BY user_id LIMIT ?2`
+	oldQuery = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sessions_by_expiry')"
 )
 
 // Open opens the credentials in a log's file.
@@ -39,7 +47,12 @@ func Open(ctx context.Context, log *eventlog.Log) (*Store, error) {
 			return nil, err
 		}
 	}
-	return s, nil
+	var err error
+	s.old, err = eventlog.Read(ctx, log, "look for the tables of access", func(db *sql.DB) (old bool, err error) {
+		err = db.QueryRowContext(ctx, oldQuery).Scan(&old)
+		return old, err
+	})
+	return s, err
 }
 
 // exec runs statements in one update of the log's file.
@@ -94,7 +107,14 @@ func (s *Store) ConfirmCredential(ctx context.Context, user domain.UserID) error
 
 // DeleteCredential implements auth.Credentials.
 func (s *Store) DeleteCredential(ctx context.Context, user domain.UserID) error {
-	return s.exec(ctx, "delete credential", "DELETE FROM credentials WHERE user_id = ?1; DELETE FROM networks WHERE user_id = ?1", user)
+	return s.log.Update(ctx, "delete credential", func(tx eventlog.Tx) error {
+		for _, table := range []string{"credentials", "networks", "access", "sessions"} {
+			if err := tx.Exec("DELETE FROM "+table+" WHERE user_id = ?", user); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Secret implements auth.Credentials.
@@ -124,15 +144,13 @@ const allBatch = 1000 // credentials per batch
 func (s *Store) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 	return func(yield func(auth.Credential, error) bool) {
 		for after := domain.UserID(""); ; {
-			batch, err := eventlog.Read(ctx, s.log, "read all credentials", func(db *sql.DB) ([]auth.Credential, error) {
-				return scanCredentials(db.QueryContext(ctx, allQuery, after, allBatch))
-			})
+			batch, err := s.batch(ctx, after)
 			if err != nil {
 				yield(auth.Credential{}, err)
 				return
 			}
 			for _, credential := range batch {
-				if !yield(credential, nil) {
+				if !credential.Empty() && !yield(credential, nil) {
 					return
 				}
 				after = credential.User
@@ -142,6 +160,22 @@ func (s *Store) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 			}
 		}
 	}
+}
+
+// batch reads the credentials and the access of the users after one.
+func (s *Store) batch(ctx context.Context, after domain.UserID) ([]auth.Credential, error) {
+	return eventlog.Read(ctx, s.log, "read all credentials", func(db *sql.DB) ([]auth.Credential, error) {
+		if s.old {
+			return scanCredentials(db.QueryContext(ctx, allQuery, after, allBatch))
+		}
+		batch, err := scanCredentials(db.QueryContext(ctx, allNowQuery, after, allBatch))
+		for i := range batch {
+			if err == nil {
+				batch[i].Access, err = readAccess(ctx, db, batch[i].User)
+			}
+		}
+		return batch, err
+	})
 }
 
 func scanCredentials(rows *sql.Rows, err error) ([]auth.Credential, error) {
@@ -164,7 +198,7 @@ func scanCredentials(rows *sql.Rows, err error) ([]auth.Credential, error) {
 func (s *Store) Restore(ctx context.Context, secret []byte, restored []auth.Credential, at time.Time) error {
 	return s.log.Update(ctx, "restore credentials", func(tx eventlog.Tx) error {
 		for _, credential := range restored {
-			if err := tx.Exec(saveQuery, credential.User, credential.Hash, at.UnixMilli()); err != nil {
+			if err := restore(tx, credential, at); err != nil {
 				return err
 			}
 		}
@@ -175,7 +209,24 @@ func (s *Store) Restore(ctx context.Context, secret []byte, restored []auth.Cred
 	})
 }
 
+func restore(tx eventlog.Tx, c auth.Credential, at time.Time) error {
+	if c.Hash != "" {
+		if err := tx.Exec(saveQuery, c.User, c.Hash, at.UnixMilli()); err != nil {
+			return err
+		}
+	}
+	for _, session := range c.Access.Sessions {
+		if err := add(tx, c.User, session); err != nil {
+			return err
+		}
+	}
+	if c.Access.Epoch == 0 && !c.Access.Disabled {
+		return nil
+	}
+	return tx.Exec(changeQuery, c.User, c.Access.Epoch, c.Access.Disabled)
+}
+
 // Discard implements auth.Credentials.
 func (s *Store) Discard(ctx context.Context) error {
-	return s.exec(ctx, "discard the credentials", "DELETE FROM credentials; DELETE FROM networks; UPDATE meta SET secret = NULL")
+	return s.exec(ctx, "discard the credentials", "DELETE FROM credentials; DELETE FROM networks; DELETE FROM access; DELETE FROM sessions; UPDATE meta SET secret = NULL")
 }

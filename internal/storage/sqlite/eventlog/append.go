@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"strings"
 	"time"
@@ -39,6 +40,12 @@ type Tx struct{ group *group }
 
 // Exec runs one statement, or several without arguments.
 func (tx Tx) Exec(query string, args ...any) error { return tx.group.exec(query, args...) }
+
+// QueryRow runs a query of at most one row, which sees what the transaction has
+// written.
+func (tx Tx) QueryRow(query string, args ...any) *sql.Row {
+	return tx.group.conn.QueryRowContext(context.Background(), query, args...)
+}
 
 // TryWrite inserts an event as an append does, into the same pages, and deletes it
 // in the same transaction.

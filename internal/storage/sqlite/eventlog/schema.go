@@ -64,7 +64,26 @@ CREATE TABLE IF NOT EXISTS networks (
 	network       TEXT NOT NULL,
 	remembered_at INTEGER NOT NULL,
 	PRIMARY KEY (user_id, network)
-) STRICT, WITHOUT ROWID;`
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS access (
+	user_id  TEXT PRIMARY KEY,
+	epoch    INTEGER NOT NULL,
+	disabled INTEGER NOT NULL,
+	changed  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS access_by_change ON access (changed);
+CREATE TABLE IF NOT EXISTS sessions (
+	id         TEXT PRIMARY KEY,
+	user_id    TEXT NOT NULL,
+	epoch      INTEGER NOT NULL,
+	started_at INTEGER NOT NULL,
+	expires_at INTEGER NOT NULL,
+	seen_at    INTEGER NOT NULL,
+	address    TEXT NOT NULL,
+	agent      TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user_id, started_at);
+CREATE INDEX IF NOT EXISTS sessions_by_expiry ON sessions (expires_at);`
 
 // prepareFile checks the log's file, creates it if it does not exist, and returns
 // the log's epoch. It writes nothing to a file that it refuses.

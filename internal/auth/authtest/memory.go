@@ -1,0 +1,181 @@
+package authtest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+)
+
+// Memory is an auth.AccessStore in memory, for stores of tests to embed. The zero
+// value is empty.
+type Memory struct {
+	// Replace replaces the hash of a user who has one, and reports whether it did.
+	// A nil Replace has every user.
+	Replace func(user domain.UserID, hash string) bool
+
+	mu      sync.Mutex
+	access  map[domain.UserID]auth.Access
+	changes []domain.UserID // by number, from 1 on
+}
+
+// Access implements auth.AccessStore.
+func (m *Memory) Access(_ context.Context, user domain.UserID) (auth.Access, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.access[user]
+	a.Sessions = slices.Clone(a.Sessions)
+	return a, nil
+}
+
+// Put sets a user's access.
+func (m *Memory) Put(user domain.UserID, a auth.Access) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.put(user, a)
+}
+
+// Users returns the users whose access is not zero.
+func (m *Memory) Users() (users []domain.UserID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for user := range m.access {
+		users = append(users, user)
+	}
+	return users
+}
+
+// Clear removes every access.
+func (m *Memory) Clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.access, m.changes = nil, nil
+}
+
+func (m *Memory) put(user domain.UserID, a auth.Access) {
+	if m.access == nil {
+		m.access = map[domain.UserID]auth.Access{}
+	}
+	if m.access[user] = a; a.Epoch == 0 && !a.Disabled && len(a.Sessions) == 0 {
+		delete(m.access, user)
+	}
+}
+
+// change changes a user's access as a numbered change.
+func (m *Memory) change(user domain.UserID, change func(a *auth.Access)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.access[user]
+	a.Sessions = slices.Clone(a.Sessions)
+	change(&a)
+	m.put(user, a)
+	m.changes = append(m.changes, user)
+}
+
+// AddSession implements auth.AccessStore.
+func (m *Memory) AddSession(_ context.Context, user domain.UserID, s auth.Session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.access[user]
+	if a.Disabled || a.Epoch != s.Epoch {
+		return auth.ErrEpochMoved
+	}
+	a.Sessions = append(slices.Clone(a.Sessions), s)
+	slices.SortStableFunc(a.Sessions, func(a, b auth.Session) int { return a.Started.Compare(b.Started) })
+	if beyond := len(a.Sessions) - auth.MaxSessions; beyond > 0 {
+		a.Sessions = a.Sessions[beyond:]
+		m.changes = append(m.changes, user)
+	}
+	m.put(user, a)
+	return nil
+}
+
+// SeeSession implements auth.AccessStore.
+func (m *Memory) SeeSession(_ context.Context, user domain.UserID, id auth.SessionID, at time.Time, by auth.Client) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.access[user]
+	a.Sessions = slices.Clone(a.Sessions)
+	for i, s := range a.Sessions {
+		if s.ID == id {
+			a.Sessions[i].Seen, a.Sessions[i].Client = at, by
+			m.put(user, a)
+		}
+	}
+	return nil
+}
+
+// EndSession implements auth.AccessStore.
+func (m *Memory) EndSession(_ context.Context, user domain.UserID, id auth.SessionID) error {
+	m.change(user, func(a *auth.Access) {
+		a.Sessions = slices.DeleteFunc(a.Sessions, func(s auth.Session) bool { return s.ID == id })
+	})
+	return nil
+}
+
+func endSessions(a *auth.Access, keep auth.SessionID) {
+	a.Epoch++
+	a.Sessions = slices.DeleteFunc(a.Sessions, func(s auth.Session) bool { return s.ID != keep })
+}
+
+// EndSessions implements auth.AccessStore.
+func (m *Memory) EndSessions(_ context.Context, user domain.UserID, keep auth.SessionID) error {
+	m.change(user, func(a *auth.Access) { endSessions(a, keep) })
+	return nil
+}
+
+// ReplaceCredential implements auth.AccessStore.
+func (m *Memory) ReplaceCredential(_ context.Context, user domain.UserID, hash string) error {
+	if m.Replace != nil && !m.Replace(user, hash) {
+		return auth.ErrNoCredential
+	}
+	m.change(user, func(a *auth.Access) { endSessions(a, auth.SessionID{}) })
+	return nil
+}
+
+// SetDisabled implements auth.AccessStore.
+func (m *Memory) SetDisabled(_ context.Context, user domain.UserID, disabled bool) error {
+	m.change(user, func(a *auth.Access) {
+		if a.Disabled = disabled; disabled {
+			endSessions(a, auth.SessionID{})
+		}
+	})
+	return nil
+}
+
+// RemoveExpired implements auth.AccessStore.
+func (m *Memory) RemoveExpired(_ context.Context, before time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for user, a := range m.access {
+		a.Sessions = slices.DeleteFunc(slices.Clone(a.Sessions), func(s auth.Session) bool { return s.Expires.Before(before) })
+		m.put(user, a)
+	}
+	return nil
+}
+
+// AccessChanges implements auth.AccessStore.
+func (m *Memory) AccessChanges(_ context.Context, since int64) (users []domain.UserID, last int64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, user := range m.changes {
+		n := int64(i + 1)
+		if n < since || slices.Contains(m.changes[i+1:], user) {
+			continue
+		}
+		if len(users) == maxChanges {
+			return users, last, nil
+		}
+		users, last = append(users, user), n
+	}
+	if len(users) == 0 {
+		last = int64(len(m.changes))
+	}
+	return users, last, nil
+}
+
+// maxChanges is the most changes that are returned at a time.
+const maxChanges = 1000

@@ -1,0 +1,212 @@
+package credentials
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+	"chirp/internal/storage/sqlite/eventlog"
+)
+
+const (
+	accessQuery   = "SELECT epoch, disabled FROM access WHERE user_id = ?"
+	sessionsQuery = "SELECT id, epoch, started_at, expires_at, seen_at, address, agent FROM sessions WHERE user_id = ? ORDER BY started_at, id"
+	lastQuery     = "SELECT coalesce(max(changed), 0) FROM access"
+	changesQuery  = "SELECT user_id, changed FROM access WHERE changed >= ? ORDER BY changed LIMIT 1000"
+
+	addQuery = `INSERT INTO sessions (user_id, id, epoch, started_at, expires_at, seen_at, address, agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`
+	// boundQuery removes all sessions of a user but the newest.
+	boundQuery = `DELETE FROM sessions WHERE user_id = ?1 AND id NOT IN
+		(SELECT id FROM sessions WHERE user_id = ?1 ORDER BY started_at DESC, id DESC LIMIT ?2)`
+	// changeQuery numbers a change of a user's access. It adds to the epoch, and sets
+	// disabled unless that is NULL.
+	changeQuery = `INSERT INTO access (user_id, epoch, disabled, changed) VALUES (?1, ?2, coalesce(?3, 0), (` + lastQuery + `) + 1)
+		ON CONFLICT DO UPDATE SET epoch = epoch + excluded.epoch, disabled = coalesce(?3, disabled), changed = excluded.changed`
+)
+
+// Access implements auth.AccessStore.
+func (s *Store) Access(ctx context.Context, user domain.UserID) (auth.Access, error) {
+	if s.old {
+		return auth.Access{}, nil
+	}
+	return eventlog.Read(ctx, s.log, "read access", func(db *sql.DB) (auth.Access, error) { return readAccess(ctx, db, user) })
+}
+
+// readAccess reads the two tables in one transaction, so that sessions and epoch fit
+// together.
+func readAccess(ctx context.Context, db *sql.DB, user domain.UserID) (a auth.Access, err error) {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return a, err
+	}
+	defer func() { _ = tx.Rollback() }() // it has written nothing
+	if a.Epoch, a.Disabled, err = scanAccess(tx.QueryRowContext(ctx, accessQuery, user)); err == nil {
+		a.Sessions, err = scanSessions(tx.QueryContext(ctx, sessionsQuery, user))
+	}
+	return a, err
+}
+
+// scanAccess scans the row of accessQuery, which need not exist.
+func scanAccess(row *sql.Row) (epoch int64, disabled bool, err error) {
+	err = row.Scan(&epoch, &disabled)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return epoch, disabled, err
+}
+
+func scanSessions(rows *sql.Rows, err error) ([]auth.Session, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var sessions []auth.Session
+	for rows.Next() {
+		var id string
+		var started, expires, seen int64
+		var session auth.Session
+		if err := rows.Scan(&id, &session.Epoch, &started, &expires, &seen, &session.Client.Address, &session.Client.Agent); err != nil {
+			return nil, err
+		}
+		if session.ID, err = auth.ParseSessionID(id); err != nil {
+			return nil, err
+		}
+		session.Started, session.Expires, session.Seen = fromMillis(started), fromMillis(expires), fromMillis(seen)
+		sessions = append(sessions, session)
+	}
+	return sessions, rows.Err()
+}
+
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// AddSession implements auth.AccessStore.
+func (s *Store) AddSession(ctx context.Context, user domain.UserID, session auth.Session) error {
+	moved := false
+	err := s.log.Update(ctx, "add a session", func(tx eventlog.Tx) error {
+		epoch, disabled, err := scanAccess(tx.QueryRow(accessQuery, user))
+		if moved = disabled || epoch != session.Epoch; err != nil || moved {
+			return err
+		}
+		if err := add(tx, user, session); err != nil {
+			return err
+		}
+		var sessions int
+		if err := tx.QueryRow("SELECT count(*) FROM sessions WHERE user_id = ?", user).Scan(&sessions); err != nil || sessions <= auth.MaxSessions {
+			return err
+		}
+		if err := tx.Exec(boundQuery, user, auth.MaxSessions); err != nil {
+			return err
+		}
+		return tx.Exec(changeQuery, user, 0, nil)
+	})
+	if err == nil && moved {
+		return auth.ErrEpochMoved
+	}
+	return err
+}
+
+func add(tx eventlog.Tx, user domain.UserID, s auth.Session) error {
+	return tx.Exec(addQuery, user, s.ID.String(), s.Epoch, s.Started.UnixMilli(), s.Expires.UnixMilli(), s.Seen.UnixMilli(), s.Client.Address, s.Client.Agent)
+}
+
+// SeeSession implements auth.AccessStore.
+func (s *Store) SeeSession(ctx context.Context, user domain.UserID, id auth.SessionID, at time.Time, by auth.Client) error {
+	return s.exec(ctx, "see a session", "UPDATE sessions SET seen_at = ?, address = ?, agent = ? WHERE id = ? AND user_id = ?",
+		at.UnixMilli(), by.Address, by.Agent, id.String(), user)
+}
+
+// EndSession implements auth.AccessStore.
+func (s *Store) EndSession(ctx context.Context, user domain.UserID, id auth.SessionID) error {
+	return s.log.Update(ctx, "end a session", func(tx eventlog.Tx) error {
+		if err := tx.Exec("DELETE FROM sessions WHERE id = ? AND user_id = ?", id.String(), user); err != nil {
+			return err
+		}
+		return tx.Exec(changeQuery, user, 0, nil)
+	})
+}
+
+// endSessions removes all sessions of a user but one, and increments the epoch.
+// disabled is nil if it stays as it is.
+func endSessions(tx eventlog.Tx, user domain.UserID, keep auth.SessionID, disabled any) error {
+	if err := tx.Exec("DELETE FROM sessions WHERE user_id = ? AND id <> ?", user, keep.String()); err != nil {
+		return err
+	}
+	return tx.Exec(changeQuery, user, 1, disabled)
+}
+
+// EndSessions implements auth.AccessStore.
+func (s *Store) EndSessions(ctx context.Context, user domain.UserID, keep auth.SessionID) error {
+	return s.log.Update(ctx, "end the sessions", func(tx eventlog.Tx) error { return endSessions(tx, user, keep, nil) })
+}
+
+// ReplaceCredential implements auth.AccessStore.
+func (s *Store) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
+	none := false
+	err := s.log.Update(ctx, "replace credential", func(tx eventlog.Tx) error {
+		err := tx.QueryRow("SELECT 1 FROM credentials WHERE user_id = ?", user).Scan(new(int))
+		if none = errors.Is(err, sql.ErrNoRows); none {
+			return nil
+		}
+		if err == nil {
+			err = tx.Exec("UPDATE credentials SET hash = ? WHERE user_id = ?", hash, user)
+		}
+		if err != nil {
+			return err
+		}
+		return endSessions(tx, user, auth.SessionID{}, nil)
+	})
+	if err == nil && none {
+		return auth.ErrNoCredential
+	}
+	return err
+}
+
+// SetDisabled implements auth.AccessStore.
+func (s *Store) SetDisabled(ctx context.Context, user domain.UserID, disabled bool) error {
+	if disabled {
+		return s.log.Update(ctx, "disable a user", func(tx eventlog.Tx) error { return endSessions(tx, user, auth.SessionID{}, 1) })
+	}
+	return s.exec(ctx, "enable a user", changeQuery, user, 0, 0)
+}
+
+// RemoveExpired implements auth.AccessStore.
+func (s *Store) RemoveExpired(ctx context.Context, before time.Time) error {
+	return s.exec(ctx, "remove expired sessions", "DELETE FROM sessions WHERE expires_at < ?", before.UnixMilli())
+}
+
+// AccessChanges implements auth.AccessStore.
+func (s *Store) AccessChanges(ctx context.Context, since int64) (users []domain.UserID, last int64, err error) {
+	if s.old {
+		return nil, 0, nil
+	}
+	users, err = eventlog.Read(ctx, s.log, "read changes of access", func(db *sql.DB) ([]domain.UserID, error) {
+		if err := db.QueryRowContext(ctx, lastQuery).Scan(&last); err != nil || last < since {
+			return nil, err
+		}
+		users, numbered, err := scanChanges(db.QueryContext(ctx, changesQuery, since))
+		if len(users) > 0 {
+			last = numbered
+		}
+		return users, err
+	})
+	return users, last, err
+}
+
+func scanChanges(rows *sql.Rows, err error) (users []domain.UserID, last int64, _ error) {
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var user domain.UserID
+		if err := rows.Scan(&user, &last); err != nil {
+			return nil, 0, err
+		}
+		users = append(users, user)
+	}
+	return users, last, rows.Err()
+}
