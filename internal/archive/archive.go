@@ -9,12 +9,16 @@
 //
 // head is the position of the last event. credentials is omitted if the archive
 // has none. Otherwise the next lines are the token secret in base64 (omitted if
-// the store has none), the users' password hashes ordered by user id, and a line
-// with their count:
+// the store has none), the users' password hashes and access ordered by user id, and
+// a line with the number of users:
 //
 //	{"tokenSecret":"…"}
-//	{"user":"user_…","hash":"…"}
+//	{"user":"user_…","hash":"…","access":{"epoch":1,"disabled":true,
+//	 "sessions":[{"id":"session_…","epoch":1,"started":"2024-05-17T18:29:59.123Z","expires":"2024-06-16T18:29:59.123Z"}]}}
 //	{"credentials":1}
+//
+// (each on one line). hash is omitted for a user without a password; access, and each
+// of its members, if they are zero.
 //
 // They precede the events, as a registration saves the credential before it
 // appends the event: a reader of the file never has an account without its
@@ -98,5 +102,6 @@ type secretLine struct {
 	TokenSecret []byte        `json:"tokenSecret,omitempty"`
 	User        domain.UserID `json:"user,omitempty"`
 	Hash        string        `json:"hash,omitempty"`
+	Access      *accessLine   `json:"access,omitempty"`
 	Credentials *int          `json:"credentials,omitempty"`
 }

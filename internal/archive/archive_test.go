@@ -87,7 +87,12 @@ func smallLog() fixedLog {
 }
 
 func smallCredentials() fixedCredentials {
-	return fixedCredentials{secret: []byte{0, 1, 254, 255}, credentials: []auth.Credential{{User: "user_a", Hash: "$argon2id$v=19$a+b/c"}, {User: "user_b", Hash: "h"}}}
+	noon := time.Date(2024, 5, 17, 12, 0, 0, 4_000_000, time.UTC)
+	session := auth.Session{ID: auth.SessionID{1}, Epoch: 2, Started: noon, Expires: noon.Add(time.Hour), Seen: noon}
+	return fixedCredentials{secret: []byte{0, 1, 254, 255}, credentials: []auth.Credential{
+		{User: "user_a", Hash: "$argon2id$v=19$a+b/c"}, {User: "user_b", Hash: "h", Access: auth.Access{Epoch: 2, Sessions: []auth.Session{session}}},
+		{User: "user_c", Access: auth.Access{Epoch: 1, Disabled: true}},
+	}}
 }
 
 const (
@@ -100,8 +105,9 @@ const (
 	smallSecretHeader = `{"chirp":"log","format":1,"epoch":"an-epoch","head":4,"credentials":true}` + "\n"
 	smallSecrets      = `{"tokenSecret":"AAH+/w=="}
 {"user":"user_a","hash":"$argon2id$v=19$a+b/c"}
-{"user":"user_b","hash":"h"}
-{"credentials":2}
+{"user":"user_b","hash":"h","access":{"epoch":2,"sessions":[{"id":"session_aeaaaaaaaaaaaaaaaaaaaaaaaa","epoch":2,"started":"2024-05-17T12:00:00.004Z","expires":"2024-05-17T13:00:00.004Z"}]}}
+{"user":"user_c","access":{"epoch":1,"disabled":true}}
+{"credentials":3}
 `
 )
 
@@ -171,7 +177,7 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 			if want := (archive.Header{Epoch: "an-epoch", Head: 4, Credentials: true}); h != want {
 				t.Errorf("header: got %+v, want %+v", h, want)
 			}
-			if c := smallCredentials(); !bytes.Equal(s.TokenSecret, c.secret) || !slices.Equal(s.Credentials, c.credentials) {
+			if c := smallCredentials(); !bytes.Equal(s.TokenSecret, c.secret) || !gocmp.Equal(s.Credentials, c.credentials) {
 				t.Errorf("credentials: got %+v, want %+v", s, c)
 			}
 			again := fixedLog{epoch: h.Epoch, events: events}
@@ -257,13 +263,19 @@ func TestReadRefuses(t *testing.T) {
 		"gzip of nothing":              {"\x1f\x8b", "damaged"},
 		"events where credentials are": {smallSecretHeader + smallEvents, "line 2"},
 		"credentials unannounced":      {smallHeader + smallSecrets + smallEvents, "line 2"},
-		"a credential short":           {replaced(secret, 4, `{"user":"user_b","hash":"h"}`+"\n", ""), "line 4"},
+		"a credential short":           {replaced(secret, 5, `{"user":"user_c","access":{"epoch":1,"disabled":true}}`+"\n", ""), "line 5"},
 		"credentials cut off":          {smallSecretHeader + `{"user":"user_a","hash":"h"}` + "\n", "after line 2"},
 		"a credential cut off":         {smallSecretHeader + `{"user":"user_a","ha`, "line 2: malformed, within the credentials"},
 		"cut off after credentials":    {smallSecretHeader + smallSecrets, "with the end of the credentials, before the first event"},
 		"credentials out of order":     {replaced(secret, 4, "user_b", "user_A"), "line 4"},
-		"a credential without a hash":  {replaced(secret, 4, `,"hash":"h"`, ""), "line 4"},
-		"a secret after credentials":   {replaced(secret, 4, `{"user":"user_b","hash":"h"}`, `{"tokenSecret":"AAAA"}`), "line 4"},
+		"a user about whom is nothing": {replaced(secret, 3, `,"hash":"$argon2id$v=19$a+b/c"`, ""), "line 3"},
+		"an access that is zero":       {replaced(secret, 5, `"epoch":1,"disabled":true`, ""), "line 5"},
+		"a negative epoch":             {replaced(secret, 5, `"epoch":1`, `"epoch":-1`), "line 5"},
+		"a session that is none":       {replaced(secret, 4, `session_ae`, `session_AE`), "line 4"},
+		"a session of a later epoch":   {replaced(secret, 4, `"epoch":2,"started"`, `"epoch":3,"started"`), "line 4"},
+		"a session at no time":         {replaced(secret, 4, `T12:00`, `T32:00`), "line 4"},
+		"an access with more":          {replaced(secret, 5, `"epoch":1`, `"epoch":1,"more":1`), "line 5"},
+		"a secret after credentials":   {replaced(secret, 5, `{"user":"user_c","access":{"epoch":1,"disabled":true}}`, `{"tokenSecret":"AAAA"}`), "line 5"},
 		"two kinds in a line":          {replaced(secret, 2, `{`, `{"credentials":0,`), "line 2"},
 		"a secret that is no base64":   {replaced(secret, 2, `AAH`, `*AAH`), "line 2"},
 	} {

@@ -118,9 +118,13 @@ func (r *Reader) Secrets() iter.Seq2[Secrets, error] {
 				err = r.errorf("%d credentials, but there are %d", *line.Credentials, count)
 			case len(line.TokenSecret) > 0 && first:
 				part.TokenSecret = line.TokenSecret
-			case line.User > last && line.Hash != "":
+			case line.User > last && (line.Hash != "" || line.Access != nil):
+				access, ok := line.Access.access()
+				if !ok {
+					err = r.errorf("not the access of a user")
+				}
 				count, last = count+1, line.User
-				part.Credentials = append(part.Credentials, auth.Credential{User: line.User, Hash: line.Hash})
+				part.Credentials = append(part.Credentials, auth.Credential{User: line.User, Hash: line.Hash, Access: access})
 			default:
 				err = r.errorf("neither a credential, in the order of the users, nor their count")
 			}
@@ -151,7 +155,7 @@ func (r *Reader) secret() (secretLine, error) {
 		return secretLine{}, r.errorf("malformed, within the credentials: the line %v", err)
 	}
 	kinds := 0
-	for _, is := range []bool{s.TokenSecret != nil, s.User != "" || s.Hash != "", s.Credentials != nil} {
+	for _, is := range []bool{s.TokenSecret != nil, s.User != "" || s.Hash != "" || s.Access != nil, s.Credentials != nil} {
 		if is {
 			kinds++
 		}

@@ -106,7 +106,7 @@ func (w *writer) credentials(ctx context.Context, c auth.Credentials) error {
 			return err
 		}
 		n++
-		if err := w.json(secretLine{User: credential.User, Hash: credential.Hash}); err != nil {
+		if err := w.json(secretLine{User: credential.User, Hash: credential.Hash, Access: newAccessLine(credential.Access)}); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,8 @@ import (
 const (
 	ann = domain.UserID("user_01h455vb4pex5vsknk084sn02q")
 	bob = domain.UserID("user_01h455vb4pex5vsknk084sn02r")
+
+	carol = domain.UserID("user_01h455vb4pex5vsknk084sn02s")
 )
 
 // secret signs the tokens of these tests.
