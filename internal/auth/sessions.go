@@ -97,10 +97,10 @@ func (s *Sessions) find(ctx context.Context, b Bearer) (*known, error) {
 	switch {
 	case err == nil:
 		return k, nil
-	case ctx.Err() != nil:
-		return nil, err
-	case had != nil && had.settles(b):
+	case had != nil && had.settles(b) && ctx.Err() == nil:
 		return had, nil
+	case ctx.Err() != nil, domain.KindOf(err) == domain.Unavailable:
+		return nil, err
 	default:
 		unknown := &domain.Error{Kind: domain.Unavailable, Msg: "it is not known now whether the session has ended; try again", RetryAfter: time.Second}
 		return nil, fmt.Errorf("%w: %w", unknown, err)

@@ -26,6 +26,7 @@ func (s *Sessions) Start(ctx context.Context, user domain.UserID, epoch int64) (
 	if err != nil {
 		return "", fmt.Errorf("start a session of %s: %w", user, err)
 	}
+	_, _ = s.read(ctx, user) // for the requests that follow, which find out why it fails
 	return s.tokens.Issue(Bearer{User: user, Session: session.ID, Epoch: epoch, Issued: now})
 }
 

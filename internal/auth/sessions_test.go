@@ -180,7 +180,7 @@ func TestWhatIsNotKnownIsNotTakenForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &shared{}
 		here, there := store.serve(t), store.serve(t)
-		known, ending, unknown := here.start(ann, 0), here.start(bob, 0), here.start(carol, 0)
+		known, ending, unknown := here.start(ann, 0), here.start(bob, 0), there.start(carol, 0)
 		for _, token := range []string{known, ending} {
 			here.want("before", token, 0)
 		}
