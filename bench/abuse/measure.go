@@ -22,7 +22,7 @@ const (
 
 // result is what was measured during an attack.
 type result struct {
-	took           time.Duration
+	took, span     time.Duration // of the attack; until the last of the victims' calls ended
 	queries, posts []time.Duration
 	failed         map[string]int // calls of the victims, by their error
 	lag            int64          // events
@@ -87,6 +87,7 @@ func (v *victims) during(ctx context.Context, o order, tries int) (r result, err
 	cancel()
 	<-watched
 	r.logIns = <-loggedIn
+	r.span = time.Since(began)
 	after, mongodAfter, failed := v.usage()
 	r.server = usage{after.cpu - before.cpu, after.peak}
 	r.mongod = mongodAfter.cpu - mongodBefore.cpu

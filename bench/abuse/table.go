@@ -53,10 +53,12 @@ func (r result) print(out io.Writer, k kind, at *site) {
 	t := r.attack
 	all := float64(t.Done + t.Refused + t.Failed)
 	share := func(n int64) string { return fmt.Sprintf("%.0f %%", 100*float64(n)/max(1, all)) }
-	cpu := func(d time.Duration) string { return fmt.Sprintf("%.0f %%", 100*d.Seconds()/r.took.Seconds()) }
+	cpu := func(d, of time.Duration) string {
+		return fmt.Sprintf("%.0f %%", 100*d.Seconds()/max(of, time.Second).Seconds())
+	}
 	mongod := ""
 	if at.store == onMongo {
-		mongod = cpu(r.mongod)
+		mongod = cpu(r.mongod, r.span)
 	}
 	refused := share(t.Refused)
 	if t.Failed > 0 {
@@ -73,8 +75,8 @@ func (r result) print(out io.Writer, k kind, at *site) {
 		k.id + " " + k.what, at.store, at.label,
 		short(percentile(r.queries, 50)), short(percentile(r.queries, 95)),
 		short(percentile(r.posts, 50)), short(percentile(r.posts, 95)), short(percentile(r.posts, 100)),
-		fmt.Sprint(r.lag), fmt.Sprintf("%d MB", r.server.peak>>20), cpu(r.server.cpu), mongod, cpu(t.CPU),
-		fmt.Sprintf("%.0f", all/r.took.Seconds()), refused, end,
+		fmt.Sprint(r.lag), fmt.Sprintf("%d MB", r.server.peak>>20), cpu(r.server.cpu, r.span), mongod, cpu(t.CPU, r.took),
+		fmt.Sprintf("%.0f", all/max(r.took, time.Second).Seconds()), refused, end,
 	}
 	printLine(out, cells...)
 }
