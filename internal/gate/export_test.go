@@ -14,3 +14,10 @@ func (t *turns) keys() int {
 	}
 	return n
 }
+
+// Counted returns of how many keys a gate counts the places.
+func Counted(g *Gate) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.perKey)
+}

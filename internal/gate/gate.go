@@ -40,6 +40,9 @@ type Limits struct {
 	// WaitingPerKey limits how many callers with the same first key wait, unless
 	// it is 0.
 	WaitingPerKey int
+	// PlacesPerKey limits how many places callers with the same first key have,
+	// unless it is 0. Those that wait for it do not keep others waiting.
+	PlacesPerKey int
 }
 
 // Gate admits a limited number of callers. A few places are reserved for the
@@ -49,9 +52,10 @@ type Gate struct {
 	name   string
 	limits Limits
 
-	mu      sync.Mutex // guards what follows
-	places  int        // taken by any caller
-	reserve int        // taken of the reserve
+	mu      sync.Mutex     // guards what follows
+	places  int            // taken by any caller
+	reserve int            // taken of the reserve
+	perKey  map[string]int // taken by callers with the same first key; without zeros
 	turns   turns
 	own     list.List // of *caller: the server's own calls among those that wait
 	refused int64
@@ -69,7 +73,7 @@ func NewLimited(name string, l Limits) *Gate {
 	if l.Patience == 0 {
 		l.Patience = Patience
 	}
-	return &Gate{name: name, limits: l}
+	return &Gate{name: name, limits: l, perKey: map[string]int{}}
 }
 
 // Enter waits for a place, which the caller keeps until it calls leave. Further
@@ -83,16 +87,49 @@ func (g *Gate) Enter(ctx context.Context, keys ...string) (leave func(), err err
 	return g.EnterN(ctx, 1, keys...)
 }
 
-// EnterN is Enter for a caller that needs n places at once, or all of them if the
-// gate has fewer. While it waits, none of those behind it overtakes it.
+// EnterN is Enter for a caller that needs n places at once, or all that it may have
+// if those are fewer. While it waits for others to leave, none of those behind it
+// overtakes it.
 func (g *Gate) EnterN(ctx context.Context, n int, keys ...string) (leave func(), err error) {
-	c := &caller{n: min(max(n, 1), g.limits.Places), own: isOwn(ctx)}
+	c := g.caller(ctx, n, keys)
 	if !g.arrive(c, keys) {
 		if err := g.wait(ctx, c); err != nil {
 			return nil, fmt.Errorf("wait at the %s gate: %w", g.name, err)
 		}
 	}
 	return sync.OnceFunc(func() { g.leave(c) }), nil
+}
+
+// caller returns a caller that needs n places.
+func (g *Gate) caller(ctx context.Context, n int, keys []string) *caller {
+	c := &caller{n: min(max(n, 1), g.limits.Places), own: isOwn(ctx)}
+	if len(keys) > 0 && !c.own && g.limits.PlacesPerKey > 0 {
+		c.n, c.first, c.limited = min(c.n, g.limits.PlacesPerKey), keys[0], true
+	}
+	return c
+}
+
+// may reports whether the limit of a caller's first key allows it in.
+func (g *Gate) may(c *caller) bool {
+	return !c.limited || g.perKey[c.first]+c.n <= g.limits.PlacesPerKey
+}
+
+// take gives a caller its places, and release takes them back.
+func (g *Gate) take(c *caller) {
+	g.places += c.n
+	if c.limited {
+		g.perKey[c.first] += c.n
+	}
+}
+
+func (g *Gate) release(c *caller) {
+	g.places -= c.n
+	if !c.limited {
+		return
+	}
+	if g.perKey[c.first] -= c.n; g.perKey[c.first] == 0 {
+		delete(g.perKey, c.first)
+	}
 }
 
 // wait waits for the answer to a caller, who leaves the queue if ctx ends or the
@@ -116,8 +153,8 @@ func (g *Gate) wait(ctx context.Context, c *caller) error {
 func (g *Gate) arrive(c *caller, keys []string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.turns.waiting == 0 && g.places+c.n <= g.limits.Places {
-		g.places += c.n
+	if g.turns.waiting == 0 && g.may(c) && g.places+c.n <= g.limits.Places {
+		g.take(c)
 		return true
 	}
 	c.answer = make(chan error, 1)
@@ -146,8 +183,8 @@ func (g *Gate) keepWithin(c *caller, keys []string) {
 // admit admits the callers who have the next turns, as long as there are places,
 // and then the server's own to the reserve.
 func (g *Gate) admit() {
-	for c := g.turns.next(); c != nil && g.places+c.n <= g.limits.Places; c = g.turns.next() {
-		g.places += c.n
+	for c := g.turns.next(g.may); c != nil && g.places+c.n <= g.limits.Places; c = g.turns.next(g.may) {
+		g.take(c)
 		g.turns.take(c)
 		g.answer(c, nil)
 	}
@@ -192,7 +229,7 @@ func (g *Gate) leave(c *caller) {
 	if c.reserved {
 		g.reserve -= c.n
 	} else {
-		g.places -= c.n
+		g.release(c)
 	}
 	g.admit()
 }

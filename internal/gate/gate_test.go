@@ -73,9 +73,9 @@ func TestACallerThatGoesIsNotCountedAsRefused(t *testing.T) {
 }
 
 // enter takes a place, which must be free.
-func enter(t *testing.T, g *gate.Gate, ctx context.Context) (leave func()) {
+func enter(t *testing.T, g *gate.Gate, ctx context.Context, keys ...string) (leave func()) {
 	t.Helper()
-	leave, err := g.Enter(ctx)
+	leave, err := g.Enter(ctx, keys...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,9 @@ import "container/list"
 
 // caller is a call of Enter.
 type caller struct {
-	n        int // places that it needs
+	n        int    // places that it needs
+	first    string // key that limits it, if limited
+	limited  bool
 	own      bool
 	reserved bool       // its places are of the reserve
 	answer   chan error // one answer: nil when it is admitted
@@ -52,16 +54,26 @@ func (t *turns) below(key string) *turns {
 	return added
 }
 
-// next returns the caller that has the next turn, or nil.
-func (t *turns) next() *caller {
-	for e := t.order.Front(); e != nil; e = t.order.Front() {
+// next returns the caller that has the next turn, or nil. Those with the first keys
+// that may not are passed over.
+func (t *turns) next(may func(*caller) bool) *caller {
+	for e := t.order.Front(); e != nil; e = e.Next() {
+		if c := front(e); may(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// front returns the caller who has the first turn at an element, which has one.
+func front(e *list.Element) *caller {
+	for {
 		below, ok := e.Value.(*turns)
 		if !ok {
 			return e.Value.(*caller)
 		}
-		t = below
+		e = below.order.Front()
 	}
-	return nil
 }
 
 // take removes a caller that has had its turn: the other keys of its path are next.

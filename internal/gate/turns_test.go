@@ -203,6 +203,40 @@ func TestOneKeyHasALimitOfItsOwn(t *testing.T) {
 	})
 }
 
+func TestOneKeyTakesAPartOfThePlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gate.NewLimited("test", gate.Limits{Places: 4, PlacesPerKey: 3})
+		var leave []func()
+		for range 3 {
+			leave = append(leave, enter(t, g, t.Context(), "a"))
+		}
+		if _, err := g.Enter(t.Context(), "a"); domain.KindOf(err) != domain.Unavailable {
+			t.Errorf("the fourth of one key: got %v, want kind Unavailable", err)
+		}
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			leave, err := g.EnterN(t.Context(), 9, "a") // as many as a may have
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if got := g.Stats().Inside; got != 3 {
+				t.Errorf("%d places are taken, want 3", got)
+			}
+			leave()
+		})
+		synctest.Wait()
+		enter(t, g, t.Context(), "b")() // passes the one who waits
+		for _, leave := range leave {
+			leave()
+		}
+		waiting.Wait()
+		if got := gate.Counted(g); got != 0 {
+			t.Errorf("%d keys are counted without a caller, want none", got)
+		}
+	})
+}
+
 func TestTheServersOwnCallsAreNeverRefusedForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(t, gate.Limits{Places: 1, Waiting: 1, WaitingPerKey: 1})
