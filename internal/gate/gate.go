@@ -100,6 +100,17 @@ func (g *Gate) EnterN(ctx context.Context, n int, keys ...string) (leave func(),
 	return sync.OnceFunc(func() { g.leave(c) }), nil
 }
 
+// Rejoin returns a caller to the gate who had left it only for a while. It takes a
+// place at once, even if there is none: who may hold what those inside need must not
+// wait for them.
+func (g *Gate) Rejoin(ctx context.Context, keys ...string) (leave func()) {
+	c := g.caller(ctx, 1, keys)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.take(c)
+	return sync.OnceFunc(func() { g.leave(c) })
+}
+
 // caller returns a caller that needs n places.
 func (g *Gate) caller(ctx context.Context, n int, keys []string) *caller {
 	c := &caller{n: min(max(n, 1), g.limits.Places), own: isOwn(ctx)}

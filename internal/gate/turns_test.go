@@ -237,6 +237,23 @@ func TestOneKeyTakesAPartOfThePlaces(t *testing.T) {
 	})
 }
 
+func TestWhoReturnsDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gate.NewLimited("test", gate.Limits{Places: 1})
+		leave := enter(t, g, t.Context())
+		returned := g.Rejoin(t.Context(), "a")
+		if got := g.Stats().Inside; got != 2 {
+			t.Errorf("%d are inside, want 2", got)
+		}
+		leave()
+		if _, err := g.Enter(t.Context()); domain.KindOf(err) != domain.Unavailable {
+			t.Errorf("while the one who returned is inside: got %v, want kind Unavailable", err)
+		}
+		returned()
+		enter(t, g, t.Context())()
+	})
+}
+
 func TestTheServersOwnCallsAreNeverRefusedForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(t, gate.Limits{Places: 1, Waiting: 1, WaitingPerKey: 1})

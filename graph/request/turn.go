@@ -1,0 +1,69 @@
+package request
+
+import (
+	"context"
+	"sync"
+)
+
+// Turn is the place that an operation has among those that are executed at once.
+type Turn struct {
+	rejoin func() (leave func()) // takes a place again, without waiting
+
+	mu    sync.Mutex
+	leave func() // leaves the place
+	away  int    // fields of the operation that wait for something else
+	ended bool
+}
+
+// NewTurn returns the turn of an operation that has a place until leave. rejoin
+// takes a place without waiting.
+func NewTurn(leave func(), rejoin func() (leave func())) *Turn {
+	return &Turn{leave: leave, rejoin: rejoin}
+}
+
+// End gives the place up for good. Further calls do nothing.
+func (t *Turn) End() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended && t.away == 0 {
+		t.leave()
+	}
+	t.ended = true
+}
+
+func (t *Turn) goAway() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.away++; t.away == 1 && !t.ended {
+		t.leave()
+	}
+}
+
+func (t *Turn) comeBack() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.away--; t.away == 0 && !t.ended {
+		t.leave = t.rejoin()
+	}
+}
+
+type turnKey struct{}
+
+// WithTurn returns a context that carries an operation's turn.
+func WithTurn(ctx context.Context, t *Turn) context.Context {
+	return context.WithValue(ctx, turnKey{}, t)
+}
+
+// Away calls wait, which waits for something that may take long, without a place
+// among the operations that are executed: others are executed meanwhile. The
+// operation then continues at once, because it may hold what others wait for.
+func Away(ctx context.Context, wait func()) {
+	t, ok := ctx.Value(turnKey{}).(*Turn)
+	if !ok {
+		wait()
+		return
+	}
+	t.goAway()
+	defer t.comeBack()
+	wait()
+}

@@ -1,0 +1,49 @@
+package request_test
+
+import (
+	"sync"
+	"testing"
+
+	"chirp/graph/request"
+)
+
+func TestAnOperationThatWaitsGivesUpItsPlace(t *testing.T) {
+	places := 1
+	leave := func() { places-- }
+	turn := request.NewTurn(leave, func() func() { places++; return leave })
+	ctx := request.WithTurn(t.Context(), turn)
+	is := func(when string, want int) {
+		t.Helper()
+		if places != want {
+			t.Errorf("%s: it has %d places, want %d", when, places, want)
+		}
+	}
+	request.Away(ctx, func() {
+		is("while a field waits", 0)
+		request.Away(ctx, func() { is("while two wait", 0) })
+		is("while one of two waits", 0)
+	})
+	is("when all have waited", 1)
+	request.Away(ctx, turn.End)
+	is("when it has ended while a field waited", 0)
+	turn.End()
+	is("when it has ended twice", 0)
+	request.Away(t.Context(), func() { is("without a turn", 0) })
+}
+
+func TestFieldsWaitAtOnce(t *testing.T) {
+	var mu sync.Mutex
+	places := 1
+	leave := func() { mu.Lock(); defer mu.Unlock(); places-- }
+	turn := request.NewTurn(leave, func() func() { mu.Lock(); defer mu.Unlock(); places++; return leave })
+	ctx := request.WithTurn(t.Context(), turn)
+	var fields sync.WaitGroup
+	for range 50 {
+		fields.Go(func() { request.Away(ctx, func() {}) })
+	}
+	fields.Wait()
+	turn.End()
+	if places != 0 {
+		t.Errorf("%d places are left, want 0", places)
+	}
+}
