@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"chirp/graph/model"
+	"chirp/graph/request"
 	"chirp/internal/auth"
 	"chirp/internal/command"
 	"chirp/internal/domain"
@@ -30,7 +31,8 @@ func (r *Resolver) register(ctx context.Context, input model.RegisterUserInput) 
 	default:
 		c.Password = *input.Password
 	}
-	registered, err := r.commands.RegisterUser(ctx, c)
+	var registered command.Registered
+	request.Away(ctx, func() { registered, err = r.commands.RegisterUser(ctx, c) })
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func (r *Resolver) token(ctx context.Context, registered command.Registered, c c
 	case c.Identity != domain.Identity{}:
 		return nil, nil
 	case registered.Repeated:
-		token, err = r.auth.LogIn(ctx, registered.User.ID, c.Password)
+		request.Away(ctx, func() { token, err = r.auth.LogIn(ctx, registered.User.ID, c.Password) })
 	default:
 		token, err = r.auth.Sessions.Start(ctx, registered.User.ID, 0)
 	}
@@ -66,7 +68,8 @@ func (r *Resolver) logIn(ctx context.Context, input model.LogInInput) (*model.Lo
 	if kind := domain.KindOf(err); err != nil && kind != domain.NotFound && kind != domain.Invalid {
 		return nil, err
 	}
-	token, err := r.auth.LogIn(ctx, user.ID, input.Password)
+	var token string
+	request.Away(ctx, func() { token, err = r.auth.LogIn(ctx, user.ID, input.Password) })
 	if err != nil {
 		return nil, err
 	}

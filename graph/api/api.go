@@ -67,10 +67,10 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	schema := resolver.Executable()
 	exec := executor.New(schema)
 	cfg.Guard.Schema, cfg.Guard.PageSize, cfg.Guard.Account = schema.Schema(), query.Page{}.Size(), graph.Account
-	guard.Use(exec, cfg.Guard)
+	limiter := guard.Use(exec, cfg.Guard)
 	resolver.Use(exec)
 	service := transport.NewService(transport.Config{
-		Executor: exec, Present: resolver.Present, Tokens: cfg.Auth.Tokens, Limits: cfg.Transport,
+		Executor: exec, Present: resolver.Present, Tokens: cfg.Auth.Tokens, Limiter: limiter, Limits: cfg.Transport,
 	})
 	return transport.NewHandler(service, cfg.ClientIP, ws.New(service, cfg.Origins)), exec
 }

@@ -1,9 +1,11 @@
 package api_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -24,12 +26,15 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add(`{"query":"query A($n: Int = 1) { viewer { chirps(first: $n) { edges { cursor } } } }","operationName":"A","variables":{"n":2}}`)
 	f.Add(`{"documentId":"` + graphtest.DocumentID("x") + `","extensions":{}}`)
-	w := graphtest.New(f, func(c *api.Config) { c.Guard.RateLimit = 0.1 }) // or it would hash passwords
+	w := graphtest.New(f, func(c *api.Config) { c.Guard.RateLimit = 1 }) // or it would hash passwords
+	addresses := uint32(10 << 24)
 	f.Fuzz(func(t *testing.T, body string) {
+		addresses++ // another one each time, because what is refused for its rate is not decoded
 		post := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		post.Header.Set("Content-Type", "application/json")
 		get := httptest.NewRequest(http.MethodGet, "/?query="+url.QueryEscape(body)+"&variables="+url.QueryEscape(body), nil)
 		for _, r := range []*http.Request{post, get} {
+			r.RemoteAddr = netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, addresses))).String() + ":1"
 			got := httptest.NewRecorder()
 			w.Handler.ServeHTTP(got, r)
 			checkAnswer(t, got.Body.Bytes())

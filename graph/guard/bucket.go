@@ -39,15 +39,17 @@ func newBuckets(perSecond, seconds float64) *buckets {
 }
 
 // take takes n tokens from a bucket, at most as many as it can hold. If there are
-// fewer it takes none, and returns how long it takes to refill.
+// fewer it takes none, and returns how long it takes to refill. A bucket that is half
+// full has enough for any n, and is in debt afterwards: if it had to be full, a
+// caller that keeps trying would never get there.
 func (b *buckets) take(name string, n int, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	got, need := b.refilled(name, now), float64(min(n, b.burst))
-	if missing := need - got.tokens; missing > 0 {
+	got := b.refilled(name, now)
+	if missing := float64(min(n, max(1, b.burst/2))) - got.tokens; missing > 0 {
 		return time.Duration(math.Ceil(missing / b.perSecond * float64(time.Second)))
 	}
-	got.tokens -= need
+	got.tokens -= float64(min(n, b.burst))
 	return 0
 }
 

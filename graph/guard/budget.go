@@ -58,7 +58,19 @@ func (b *Budget) Take(ctx context.Context, n int) (wait time.Duration) {
 	if b == nil {
 		return 0
 	}
-	now, all := b.now(), b.payers(ctx)
+	return take(b.payers(ctx), n, b.now())
+}
+
+// takeShared takes n tokens from the buckets of the caller's networks only.
+func (b *Budget) takeShared(ctx context.Context, n int) (wait time.Duration) {
+	if b == nil {
+		return 0
+	}
+	return take(b.payers(ctx)[1:], n, b.now())
+}
+
+// take takes n tokens from each of some buckets, or from none.
+func take(all []payer, n int, now time.Time) (wait time.Duration) {
 	for i, p := range all {
 		if wait = p.take(p.name, n, now); wait > 0 {
 			for _, paid := range all[:i] {
@@ -111,6 +123,17 @@ func (b *Budget) report(ctx context.Context) *bucketReport {
 	now, all := b.now(), b.payers(ctx)
 	fewest := slices.MinFunc(all, func(x, y payer) int { return x.left(x.name, now) - y.left(y.name, now) })
 	return &bucketReport{MaximumAvailable: b.callers.burst, CurrentlyAvailable: min(b.callers.burst, fewest.left(fewest.name, now)), RestoreRate: b.callers.perSecond}
+}
+
+// Keys returns the caller's networks, the widest first, and the caller, by which
+// callers take turns at a gate.
+func Keys(ctx context.Context) []string {
+	networks := request.From(ctx).Networks
+	keys := make([]string, 0, len(networks)+1)
+	for _, name := range slices.Backward(networks) {
+		keys = append(keys, name)
+	}
+	return append(keys, callerKey(ctx))
 }
 
 // callerKey returns the name of the caller's bucket. Users, identities and

@@ -97,6 +97,7 @@ func (d *Documents) get(h hash) *document {
 // its hash ("automatic persisted queries"), or a new one by its text. The document
 // is valid and within the limits. gqlgen takes it from foundDocuments.
 type documentFinder struct {
+	limiter     *Limiter
 	validator   *validator
 	trusted     *Documents
 	trustedOnly bool
@@ -119,7 +120,7 @@ const (
 
 // MutateOperationParameters implements graphql.OperationParameterMutator.
 func (s documentFinder) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
-	found, errs := s.find(p)
+	found, errs := s.find(ctx, p)
 	stats := &graphql.GetOperationContext(ctx).Stats
 	if len(errs) > 0 {
 		stats.SetExtension(remainingErrorsKey, errs[1:])
@@ -133,7 +134,7 @@ func (s documentFinder) MutateOperationParameters(ctx context.Context, p *graphq
 	return nil
 }
 
-func (s documentFinder) find(p *graphql.RawParams) (*document, gqlerror.List) {
+func (s documentFinder) find(ctx context.Context, p *graphql.RawParams) (*document, gqlerror.List) {
 	id, named, err := namedBy(p)
 	if err != nil {
 		return nil, gqlerror.List{refusef(domain.Invalid, "%s", err)}
@@ -156,6 +157,9 @@ func (s documentFinder) find(p *graphql.RawParams) (*document, gqlerror.List) {
 		return nil, untrusted("the documentId is not that of a trusted document")
 	case p.Query == "":
 		return nil, gqlerror.List{coded(codePersistedQueryNotFound, "PersistedQueryNotFound")} // clients look for this text
+	}
+	if wait := s.limiter.Costs.Take(ctx, len(p.Query)/textPerUnit); wait > 0 {
+		return nil, gqlerror.List{refuse(RateLimited(wait))}
 	}
 	parsed, errs := s.validator.document(p.Query)
 	if len(errs) > 0 {

@@ -39,17 +39,18 @@ type Config struct {
 func Use(e *executor.Executor, cfg Config) *Limiter {
 	limits := cfg.Limits.withDefaults()
 	e.SetQueryCache(foundDocuments{})
+	limiter := newLimiter(cfg.RateLimit, cfg.Account, time.Now)
 	e.Use(documentFinder{
-		validator: newValidator(cfg.Schema, limits, cfg.Introspection), cache: newDocumentCache(),
+		limiter: limiter, validator: newValidator(cfg.Schema, limits, cfg.Introspection), cache: newDocumentCache(),
 		trusted: cfg.Documents, trustedOnly: cfg.DocumentsOnly,
 	})
 	e.Use(inputCoercion{coercer{cfg.Schema, inputScalars()}})
 	e.Use(costLimit{limits: limits, pageSize: cfg.PageSize, introspection: cfg.Introspection})
-	limiter := newLimiter(cfg.RateLimit, cfg.Account, time.Now)
 	e.Use(costCharge{limiter})
 	e.AroundOperations(limiter.carry)
 	e.AroundResponses(addRemainingErrors)
 	e.AroundResponses(limiter.reportCost)
+	e.AroundResponses(limiter.chargeOutput)
 	e.AroundFields(limiter.limitMutation)
 	return limiter
 }

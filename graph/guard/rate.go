@@ -29,6 +29,7 @@ type Limiter struct {
 	// Costs is what operations may cost, in the units of Limits.Cost.
 	Costs *Budget
 
+	refusals  *Budget // requests that are refused
 	passwords *passwordLimiter
 	account   func(input any) (username string, ok bool)
 }
@@ -41,7 +42,7 @@ func newLimiter(perSecond float64, account func(input any) (string, bool), now f
 	}
 	return &Limiter{
 		Mutations: newBudget(perSecond, burstSeconds, now), Costs: newBudget(perSecond*costShare, burstSeconds, now),
-		passwords: newPasswordLimiter(perSecond, now), account: account,
+		refusals: newBudget(perSecond, burstSeconds, now), passwords: newPasswordLimiter(perSecond, now), account: account,
 	}
 }
 
@@ -68,7 +69,7 @@ func (l *Limiter) limitMutation(ctx context.Context, next graphql.Resolver) (any
 		return next(ctx)
 	}
 	if wait := l.takeMutation(ctx, fc.Args["input"]); wait > 0 {
-		return nil, rateLimited(wait)
+		return nil, RateLimited(wait)
 	}
 	return next(ctx)
 }
@@ -78,6 +79,17 @@ func (l *Limiter) takeMutation(ctx context.Context, input any) time.Duration {
 		return l.passwords.take(ctx, username)
 	}
 	return l.Mutations.Take(ctx, 1)
+}
+
+// chargeOutput is the response middleware that charges for a response that is larger
+// than its operation's cost suggests.
+func (l *Limiter) chargeOutput(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	response := next(ctx)
+	if response != nil && graphql.HasOperationContext(ctx) {
+		extra := len(response.Data)/outputPerUnit - costOf(ctx, graphql.GetOperationContext(ctx))
+		l.Costs.Charge(ctx, max(0, extra))
+	}
+	return response
 }
 
 // costCharge is the extension that takes the cost of each operation from its
@@ -98,7 +110,7 @@ func (c costCharge) MutateOperationContext(ctx context.Context, oc *graphql.Oper
 	if wait == 0 {
 		return nil
 	}
-	err := refuse(rateLimited(wait))
+	err := refuse(RateLimited(wait))
 	if wantsCost(oc) {
 		err.Extensions = map[string]any{costExtension: c.report(ctx, oc)}
 	}
@@ -114,8 +126,8 @@ func costOf(ctx context.Context, oc *graphql.OperationContext) int {
 	return stats.Complexity
 }
 
-// rateLimited returns the error for a caller that must wait.
-func rateLimited(wait time.Duration) *domain.Error {
+// RateLimited returns the error for a caller that must wait.
+func RateLimited(wait time.Duration) *domain.Error {
 	err := &domain.Error{Kind: domain.RateLimited, Msg: "too many calls; try again in 1 second", RetryAfter: wait}
 	if seconds := int(math.Ceil(wait.Seconds())); seconds > 1 {
 		err.Msg = fmt.Sprintf("too many calls; try again in %d seconds", seconds)

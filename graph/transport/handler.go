@@ -7,9 +7,11 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"chirp/graph/guard"
 	"chirp/graph/request"
 	"chirp/internal/auth"
 	"chirp/internal/domain"
+	"chirp/internal/gate"
 )
 
 // Handler serves the API.
@@ -38,6 +40,11 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	info, err := readInfo(r, h.clientIP)
 	w.Header().Set(RequestIDHeader, info.ID)
 	ctx := auth.WithClient(request.With(r.Context(), info), auth.Client{Address: info.Address(), Agent: r.UserAgent()})
+	if wait := h.service.Limiter.Arrive(ctx, headerSize(r)); wait > 0 {
+		h.service.holdRefusal(ctx)
+		h.service.Refuse(w, r, guard.RateLimited(wait))
+		return
+	}
 	if n := len(r.Header.Values("Authorization")); err == nil && n > 1 {
 		err = domain.Errorf(domain.Unauthenticated, "the request has the header Authorization %d times", n)
 	}
@@ -55,6 +62,17 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// headerSize returns the bytes of a request's URL and headers.
+func headerSize(r *http.Request) int {
+	n := len(r.RequestURI)
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(value)
+		}
+	}
+	return n
+}
+
 // isUpgrade reports whether a request is for a WebSocket, even if a proxy has removed
 // the header Upgrade. Some clients offer to upgrade every request to HTTP/2, which a
 // server may ignore.
@@ -62,6 +80,9 @@ func isUpgrade(r *http.Request) bool {
 	return strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "websocket") ||
 		r.Header.Get("Sec-Websocket-Key") != "" || r.Header.Get("Sec-Websocket-Version") != "" || r.Header.Get("Sec-Websocket-Protocol") != ""
 }
+
+// Gates returns the numbers of the gates at which requests wait.
+func (h *Handler) Gates() []gate.Stats { return h.service.Gates() }
 
 // Drain closes every socket with code 1001 and a reason, ends every stream with an
 // error, refuses new ones, and waits until all have ended or ctx ends. Other requests

@@ -1,18 +1,14 @@
 package transport
 
 import (
-	"errors"
-	"io"
-	"mime"
+	"context"
 	"net/http"
-	"os"
-	"strings"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/graph/request"
 	"chirp/internal/domain"
 )
 
@@ -42,34 +38,85 @@ func (t httpTransport) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	params, bad := readParams(w, r, t.Limits.Body)
+	body, release, err := t.receive(w, r)
+	if err != nil {
+		t.Refuse(w, r, err)
+		return
+	}
+	defer release()
+	ctx, turn, err := t.Turn(r.Context(), int64(len(body)+len(r.URL.RawQuery)))
+	if err != nil {
+		t.Refuse(w, r, err)
+		return
+	}
+	defer turn.End()
+	r = r.WithContext(ctx)
+	params, bad := readParams(r, body)
 	if bad != nil {
+		turn.End()
 		t.Refuse(w, r, bad)
 		return
 	}
-	oc, errs := t.Executor.CreateOperationContext(r.Context(), params)
+	t.execute(w, r, params, accepts, work{turn, release})
+}
+
+// work is what a request holds while it is served.
+type work struct {
+	turn    *request.Turn
+	release func() // of its body
+}
+
+// end gives all of it up.
+func (h work) end() {
+	h.turn.End()
+	h.release()
+}
+
+// first gets the first response, ends the work, and returns all responses.
+func (h work) first(ctx context.Context, responses graphql.ResponseHandler) graphql.ResponseHandler {
+	response := responses(ctx)
+	h.end()
+	return func(ctx context.Context) (next *graphql.Response) {
+		if next, response = response, nil; next == nil {
+			next = responses(ctx)
+		}
+		return next
+	}
+}
+
+// execute executes an operation, or refuses it.
+func (t httpTransport) execute(w http.ResponseWriter, r *http.Request, params *graphql.RawParams, accepts accepted, held work) {
+	ctx := r.Context()
+	oc, errs := t.Executor.CreateOperationContext(ctx, params)
 	if errs != nil {
-		t.refuse(w, accepts, t.Executor.DispatchError(graphql.WithOperationContext(r.Context(), oc), errs).Errors)
+		errs = t.Executor.DispatchError(graphql.WithOperationContext(ctx, oc), errs).Errors
+		held.end()
+		t.refuse(w, r, accepts, errs)
 		return
 	}
 	if bad := checkAllowed(w, r.Method, oc, accepts); bad != nil {
+		held.end()
 		t.Refuse(w, r, bad)
 		return
 	}
 	if f := framingFor(mediaFor(oc.Operation.Operation, accepts)); f != nil {
-		t.streams.serve(w, r, oc, f)
+		t.streams.serve(w, r, oc, f, held)
 		return
 	}
-	responses, ctx := t.Executor.DispatchOperation(r.Context(), oc)
+	responses, ctx := t.Executor.DispatchOperation(ctx, oc)
 	response := responses(ctx)
 	if response == nil { // the client has left
 		response = &graphql.Response{Errors: gqlerror.List{t.Present(ctx, domain.Errorf(domain.Unavailable, "the request was canceled"))}}
 	}
+	held.end()
 	writeResponse(w, accepts, response)
 }
 
 // refuse responds to an operation that is not executed.
-func (t httpTransport) refuse(w http.ResponseWriter, accepts accepted, errs gqlerror.List) {
+func (t httpTransport) refuse(w http.ResponseWriter, r *http.Request, accepts accepted, errs gqlerror.List) {
+	if statusOf(errs) == http.StatusTooManyRequests {
+		t.holdRefusal(r.Context())
+	}
 	media := mediaFor(ast.Query, accepts)
 	if f := framingFor(media); f != nil {
 		t.streams.refuse(w, f, errs)
@@ -120,17 +167,15 @@ func checkAllowed(w http.ResponseWriter, method string, oc *graphql.OperationCon
 	}
 }
 
-// readParams reads the GraphQL request in an HTTP request.
-func readParams(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.RawParams, *RequestError) {
+// readParams reads the GraphQL request in an HTTP request whose body has been
+// received.
+func readParams(r *http.Request, body []byte) (*graphql.RawParams, *RequestError) {
 	start := graphql.Now()
 	var wire Params
 	var bad *RequestError
-	if int64(len(r.URL.RawQuery)) > limit {
-		return nil, Errorf(http.StatusRequestURITooLong, "the URL's query has more than %d bytes", limit)
-	}
 	if r.Method == http.MethodPost {
-		wire, bad = fromBody(w, r, limit)
-	} else if _, bad = readBody(w, r, limit); bad == nil { // a body means nothing in a GET
+		wire, bad = Decode("the body", body)
+	} else { // a body means nothing in a GET
 		wire, bad = fromURL(r.URL)
 	}
 	if bad != nil {
@@ -143,58 +188,4 @@ func readParams(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.R
 	p.Headers = r.Header
 	p.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 	return p, nil
-}
-
-// bodyTimeout is how long a client may take to send the body of a request.
-const bodyTimeout = 30 * time.Second
-
-// responseTimeout is how long a client may take to receive a response.
-const responseTimeout = 30 * time.Second
-
-// isJSON reports whether a request has exactly one Content-Type, which is JSON in
-// UTF-8.
-func isJSON(contentTypes []string) bool {
-	if len(contentTypes) != 1 {
-		return false
-	}
-	media, params, err := mime.ParseMediaType(contentTypes[0])
-	return err == nil && media == mediaJSON && isUTF8(params["charset"])
-}
-
-// fromBody reads a GraphQL request from the body of a POST.
-func fromBody(w http.ResponseWriter, r *http.Request, limit int64) (Params, *RequestError) {
-	var wire Params
-	if !isJSON(r.Header.Values("Content-Type")) {
-		w.Header().Set("Accept", mediaJSON)
-		return wire, Errorf(http.StatusUnsupportedMediaType, "Content-Type must be %s, in UTF-8", mediaJSON)
-	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		w.Header().Set("Accept-Encoding", "identity")
-		return wire, Errorf(http.StatusUnsupportedMediaType, "the body must not be compressed")
-	}
-	body, bad := readBody(w, r, limit)
-	if bad != nil {
-		return wire, bad
-	}
-	return Decode("the body", body)
-}
-
-// readBody reads a request's body within bodyTimeout. If that is exceeded the
-// deadline stays, because net/http goes on reading after the response.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *RequestError) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not all writers have deadlines
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		return nil, Errorf(http.StatusRequestEntityTooLarge, "the request has more than %d bytes", limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		w.Header().Set("Connection", "close")
-		return nil, Errorf(http.StatusRequestTimeout, "the request did not arrive within %s", bodyTimeout)
-	case err != nil:
-		return nil, Errorf(http.StatusBadRequest, "the request's body could not be read")
-	default:
-		_ = control.SetReadDeadline(time.Time{}) // or net/http would take the deadline for the end of the client
-		return body, nil
-	}
 }

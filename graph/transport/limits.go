@@ -2,6 +2,7 @@ package transport
 
 import (
 	"cmp"
+	"runtime"
 	"time"
 )
 
@@ -21,6 +22,13 @@ type Limits struct {
 	// SocketsPerAddress is how many anonymous ones each client address may have open,
 	// and how many more sockets that have not sent connection_init; 500.
 	SocketsPerAddress int
+
+	// Executing is how many operations are decoded and executed at once; 8 for each
+	// processor. One address may have three quarters of them.
+	Executing int
+	// Receiving is how many bytes of large bodies and messages are received at once;
+	// 16 MiB. One address may have a quarter of them.
+	Receiving int64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -33,6 +41,8 @@ func (l Limits) withDefaults() Limits {
 		Write:             limit(l.Write, 10*time.Second),
 		SocketsPerUser:    limit(l.SocketsPerUser, 20),
 		SocketsPerAddress: limit(l.SocketsPerAddress, 500),
+		Executing:         limit(l.Executing, 8*runtime.GOMAXPROCS(0)),
+		Receiving:         limit(l.Receiving, 16<<20),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"chirp/graph/guard"
 	"chirp/internal/auth"
 )
 
@@ -16,22 +17,24 @@ type Config struct {
 	Executor graphql.GraphExecutor
 	Present  graphql.ErrorPresenterFunc // returns what the client sees of an error
 	Tokens   *auth.Tokens
+	Limiter  *guard.Limiter
 	Limits   Limits
 }
 
-// Service is what the transports share: their configuration, and the connections
-// that are open.
+// Service is what the transports share: their configuration, the connections that
+// are open, and the work that is done.
 type Service struct {
 	Config
 	*connections
 	quotas
+	admission
 }
 
 // NewService returns a service. Its Executor does not panic.
 func NewService(cfg Config) *Service {
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.Executor = safeExecutor{cfg.Executor, cfg.Present}
-	return &Service{Config: cfg, connections: newConnections(), quotas: newQuotas(cfg.Limits)}
+	return &Service{Config: cfg, connections: newConnections(), quotas: newQuotas(cfg.Limits), admission: newAdmission(cfg.Limits)}
 }
 
 // Refuse is the function Refuse with the service's Present.

@@ -84,6 +84,9 @@ func writeResponse(w http.ResponseWriter, accepts accepted, response *graphql.Re
 	write(w, accepts.document(status), status, EncodeResponse(response))
 }
 
+// responseTimeout is how long a client may take to receive a response.
+const responseTimeout = 30 * time.Second
+
 // write writes a response that is one document.
 func write(w http.ResponseWriter, media string, status int, body []byte) {
 	w.Header().Set("Content-Type", media+"; charset=utf-8")

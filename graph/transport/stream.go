@@ -51,25 +51,42 @@ func (t streamTransport) refuse(w http.ResponseWriter, f framing, errs gqlerror.
 	}
 }
 
-// serve executes an operation.
-func (t streamTransport) serve(w http.ResponseWriter, r *http.Request, oc *graphql.OperationContext, f framing) {
+// serve executes an operation. One that is not a subscription is executed before
+// anything is written to the client, who may be slow; a subscription holds nothing
+// while it waits.
+func (t streamTransport) serve(w http.ResponseWriter, r *http.Request, oc *graphql.OperationContext, f framing, held work) {
 	ctx, end := context.WithCancelCause(r.Context())
 	defer end(nil)
 	remove, err := t.Open(end)
 	if err != nil {
+		held.end()
 		t.Refuse(w, r, err)
 		return
 	}
 	defer remove()
+	var responses graphql.ResponseHandler
 	if oc.Operation.Operation == ast.Subscription {
+		held.end()
 		release, err := t.Admit(ctx)
 		if err != nil {
 			t.Refuse(w, r, err)
 			return
 		}
 		defer release()
+	} else {
+		responses, ctx = t.Executor.DispatchOperation(ctx, oc)
+		responses = held.first(ctx, responses)
 	}
-	body := t.writer(w, f)
+	t.stream(ctx, end, t.writer(w, f), r.Header.Get("Authorization"), func() (graphql.ResponseHandler, context.Context) {
+		if responses != nil {
+			return responses, ctx
+		}
+		return t.Executor.DispatchOperation(ctx, oc)
+	})
+}
+
+// stream writes the responses of an operation, which dispatch begins.
+func (t streamTransport) stream(ctx context.Context, end context.CancelCauseFunc, body *streamWriter, authorization string, dispatch func() (graphql.ResponseHandler, context.Context)) {
 	if body.begin() != nil {
 		return
 	}
@@ -78,8 +95,8 @@ func (t streamTransport) serve(w http.ResponseWriter, r *http.Request, oc *graph
 			body.end()
 		}
 	}()
-	responses, ctx := t.Executor.DispatchOperation(ctx, oc)
-	if t.writeResponses(ctx, end, body, responses, r.Header.Get("Authorization")) {
+	responses, ctx := dispatch()
+	if t.writeResponses(ctx, end, body, responses, authorization) {
 		body.end()
 	}
 }

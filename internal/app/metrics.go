@@ -100,6 +100,10 @@ func (a *app) registerGates() {
 		a.registerGate("chirp_connections", "connections of the store", prometheus.Labels{"pool": g.Name},
 			func() gate.Stats { return a.store.Gates()[i] })
 	}
+	for i, g := range a.graphql.Gates() {
+		a.registerGate("chirp_requests", "places for requests", prometheus.Labels{"gate": g.Name},
+			func() gate.Stats { return a.graphql.Gates()[i] })
+	}
 	a.registerGate("chirp_password_hashes", "password hashes at once", nil, a.passwords.Stats)
 }
 

@@ -1,0 +1,43 @@
+package guard
+
+import (
+	"context"
+	"time"
+)
+
+// Prices of what a request costs besides its operation, which it pays whether or not
+// there is one. A unit is about 3 µs of processor time, as it is for fields.
+const (
+	requestCost   = 10  // receiving a request, or a message, and refusing it
+	bytesPerUnit  = 64  // of a request, to read and decode
+	textPerUnit   = 16  // bytes of a document, to parse and validate
+	outputPerUnit = 256 // bytes of a response, to keep until the client has read them
+)
+
+// Arrive takes the price of receiving a request whose headers and URL have so many
+// bytes from the networks of its caller, who is not known yet.
+func (l *Limiter) Arrive(ctx context.Context, bytes int) (wait time.Duration) {
+	return l.Costs.takeShared(ctx, requestCost+bytes/bytesPerUnit)
+}
+
+// TakeBytes takes the price of so many bytes that are about to be read and decoded.
+func (l *Limiter) TakeBytes(ctx context.Context, bytes int64) (wait time.Duration) {
+	return l.Costs.Take(ctx, priceOf(bytes))
+}
+
+// WaitBytes is TakeBytes for a caller that waits.
+func (l *Limiter) WaitBytes(ctx context.Context, bytes int64) error {
+	return l.Costs.Wait(ctx, priceOf(bytes))
+}
+
+func priceOf(bytes int64) int { return max(1, int(bytes/bytesPerUnit)) }
+
+// Refuse takes the price of refusing a request, and returns for how long to hold the
+// refusal back because the caller's networks were refused so often.
+func (l *Limiter) Refuse(ctx context.Context) (hold time.Duration) {
+	l.Costs.Charge(ctx, requestCost)
+	return min(l.refusals.takeShared(ctx, 1), maxHold)
+}
+
+// maxHold is how long a refusal is held back at most.
+const maxHold = 2 * time.Second

@@ -1,0 +1,67 @@
+package transport
+
+import (
+	"context"
+
+	"chirp/graph/guard"
+	"chirp/graph/request"
+	"chirp/internal/gate"
+)
+
+// smallBody is how many bytes a body or a message may have to be received without
+// waiting. Nearly all that people send are smaller. A stranger may have one on each
+// of its connections, whose number is limited.
+const smallBody = 16 << 10
+
+// bytesPerPlace is for how many bytes an operation takes a further place among those
+// that are executed. Decoded, they may take 50 times as much memory.
+const bytesPerPlace = 64 << 10
+
+// Limits of the callers that wait for a place, so that what they hold is bounded too.
+const (
+	maxWaiting        = 10_000
+	maxWaitingAddress = 2_000
+)
+
+// admission bounds the work that requests and messages cause at once. Those that wait
+// take turns by address and then by caller. It keeps an order: a request first waits
+// to be received, then for its turn, and then at the gates of the store; and who has
+// one of the later ones never waits for one of the earlier ones.
+type admission struct {
+	bodies *gate.Gate // KiB of large bodies and messages
+	turns  *gate.Gate // operations that are decoded and executed
+}
+
+func newAdmission(l Limits) admission {
+	kib := int(max(1, l.Receiving>>10))
+	return admission{
+		bodies: gate.NewLimited("bodies", gate.Limits{Places: kib, PlacesPerKey: max(1, kib/4), Waiting: maxWaiting, WaitingPerKey: maxWaitingAddress}),
+		turns:  gate.NewLimited("operations", gate.Limits{Places: l.Executing, PlacesPerKey: max(1, l.Executing*3/4), Waiting: maxWaiting, WaitingPerKey: maxWaitingAddress}),
+	}
+}
+
+// Receive waits until a body or a message of so many bytes may be received, which
+// counts until release is called.
+func (a admission) Receive(ctx context.Context, bytes int64) (release func(), err error) {
+	if bytes <= smallBody {
+		return func() {}, nil
+	}
+	return a.bodies.EnterN(ctx, int((bytes+1023)>>10), guard.Keys(ctx)...)
+}
+
+// Turn waits until an operation from a body or a message of so many bytes may be
+// decoded and executed, and returns a context with its turn. It must end before
+// anything is written to the client, who may be slow, and is not for subscriptions
+// to wait in.
+func (a admission) Turn(ctx context.Context, bytes int64) (context.Context, *request.Turn, error) {
+	keys := guard.Keys(ctx)
+	leave, err := a.turns.EnterN(ctx, 1+int(bytes/bytesPerPlace), keys...)
+	if err != nil {
+		return ctx, nil, err
+	}
+	turn := request.NewTurn(leave, func() func() { return a.turns.Rejoin(ctx, keys...) })
+	return request.WithTurn(ctx, turn), turn, nil
+}
+
+// Gates returns the numbers of the gates at which requests wait.
+func (a admission) Gates() []gate.Stats { return []gate.Stats{a.bodies.Stats(), a.turns.Stats()} }

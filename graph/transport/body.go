@@ -1,0 +1,124 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"chirp/graph/guard"
+)
+
+// bodyTimeout is how long a client may take to send the body of a request.
+const bodyTimeout = 30 * time.Second
+
+// receive reads a request's body, which counts as received until release is called.
+// Its caller pays for the bytes before they are read: for those of a body whose
+// length is not known, before they are decoded.
+func (s *Service) receive(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
+	if bad := checkBody(w, r, s.Limits.Body); bad != nil {
+		return nil, nil, bad
+	}
+	if err := s.charge(r.Context(), r.ContentLength); err != nil {
+		return nil, nil, err
+	}
+	size := r.ContentLength
+	if size < 0 {
+		size = s.Limits.Body
+	}
+	release, err = s.Receive(r.Context(), size)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, bad := readBody(w, r, s.Limits.Body)
+	if bad == nil && r.ContentLength < 0 {
+		err = s.charge(r.Context(), int64(len(body)))
+	} else if bad != nil {
+		err = bad
+	}
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return body, release, nil
+}
+
+// charge takes the price of some bytes from the caller, or returns the error about a
+// budget that is used up, after a while if its network was refused often.
+func (s *Service) charge(ctx context.Context, bytes int64) error {
+	wait := s.Limiter.TakeBytes(ctx, bytes)
+	if wait == 0 {
+		return nil
+	}
+	s.holdRefusal(ctx)
+	return guard.RateLimited(wait)
+}
+
+// holdRefusal charges for a refusal, and holds it back if there were many, so that
+// those who do not wait of themselves cannot keep the server busy with refusals.
+func (s *Service) holdRefusal(ctx context.Context) {
+	hold := s.Limiter.Refuse(ctx)
+	if hold == 0 {
+		return
+	}
+	timer := time.NewTimer(hold)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// checkBody returns an error for a body that cannot be one of a GraphQL request, or
+// is too large, as is a URL.
+func checkBody(w http.ResponseWriter, r *http.Request, limit int64) *RequestError {
+	if int64(len(r.URL.RawQuery)) > limit {
+		return Errorf(http.StatusRequestURITooLong, "the URL's query has more than %d bytes", limit)
+	}
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	if !isJSON(r.Header.Values("Content-Type")) {
+		w.Header().Set("Accept", mediaJSON)
+		return Errorf(http.StatusUnsupportedMediaType, "Content-Type must be %s, in UTF-8", mediaJSON)
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		w.Header().Set("Accept-Encoding", "identity")
+		return Errorf(http.StatusUnsupportedMediaType, "the body must not be compressed")
+	}
+	return nil
+}
+
+// isJSON reports whether a request has exactly one Content-Type, which is JSON in
+// UTF-8.
+func isJSON(contentTypes []string) bool {
+	if len(contentTypes) != 1 {
+		return false
+	}
+	media, params, err := mime.ParseMediaType(contentTypes[0])
+	return err == nil && media == mediaJSON && isUTF8(params["charset"])
+}
+
+// readBody reads a request's body within bodyTimeout. If that is exceeded the
+// deadline stays, because net/http goes on reading after the response.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *RequestError) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not all writers have deadlines
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return nil, Errorf(http.StatusRequestEntityTooLarge, "the request has more than %d bytes", limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close")
+		return nil, Errorf(http.StatusRequestTimeout, "the request did not arrive within %s", bodyTimeout)
+	case err != nil:
+		return nil, Errorf(http.StatusBadRequest, "the request's body could not be read")
+	default:
+		_ = control.SetReadDeadline(time.Time{}) // or net/http would take the deadline for the end of the client
+		return body, nil
+	}
+}
