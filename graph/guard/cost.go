@@ -51,7 +51,7 @@ func (s costLimit) MutateOperationContext(_ context.Context, oc *graphql.Operati
 	oc.DisableIntrospection = !s.introspection
 	e := costEstimator{limits: s.limits, pageSize: s.pageSize, variables: oc.Variables, fragments: map[string]estimate{}}
 	total := e.selections(oc.Operation.SelectionSet)
-	oc.Stats.SetExtension(costKey, &extension.ComplexityStats{Complexity: total.cost, ComplexityLimit: s.limits.Cost})
+	oc.Stats.SetExtension(costKey, &extension.ComplexityStats{Complexity: total.cost + total.introspected/introspectedPerUnit, ComplexityLimit: s.limits.Cost})
 	switch {
 	case e.introspects && !s.introspection:
 		return refusef(domain.Forbidden, "introspection is switched off on this server")

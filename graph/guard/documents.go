@@ -101,7 +101,7 @@ type documentFinder struct {
 	validator   *validator
 	trusted     *Documents
 	trustedOnly bool
-	cache       *documentCache
+	cache       *cache[hash, *document]
 }
 
 var _ graphql.OperationParameterMutator = documentFinder{}
@@ -148,7 +148,7 @@ func (s documentFinder) find(ctx context.Context, p *graphql.RawParams) (*docume
 	if s.trustedOnly {
 		return nil, untrusted("this server accepts trusted documents only, and this is not one of them")
 	}
-	if found := s.cache.get(id); found != nil && p.Extensions[DocumentIDKey] == nil {
+	if found, ok := s.cache.get(id); ok && p.Extensions[DocumentIDKey] == nil {
 		return found, nil
 	}
 	switch {

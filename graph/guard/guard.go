@@ -46,11 +46,13 @@ func Use(e *executor.Executor, cfg Config) *Limiter {
 	})
 	e.Use(inputCoercion{coercer{cfg.Schema, inputScalars()}})
 	e.Use(costLimit{limits: limits, pageSize: cfg.PageSize, introspection: cfg.Introspection})
-	e.Use(costCharge{limiter})
+	schema := newIntrospection()
+	e.Use(costCharge{limiter, schema})
 	e.AroundOperations(limiter.carry)
 	e.AroundResponses(addRemainingErrors)
 	e.AroundResponses(limiter.reportCost)
 	e.AroundResponses(limiter.chargeOutput)
+	e.AroundResponses(schema.answer)
 	e.AroundFields(limiter.limitMutation)
 	return limiter
 }

@@ -94,7 +94,10 @@ func (l *Limiter) chargeOutput(ctx context.Context, next graphql.ResponseHandler
 
 // costCharge is the extension that takes the cost of each operation from its
 // caller's budget. It relies on costLimit, which estimates the cost.
-type costCharge struct{ *Limiter }
+type costCharge struct {
+	*Limiter
+	introspection
+}
 
 var _ graphql.OperationContextMutator = costCharge{}
 
@@ -106,7 +109,11 @@ func (costCharge) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext implements graphql.OperationContextMutator.
 func (c costCharge) MutateOperationContext(ctx context.Context, oc *graphql.OperationContext) *gqlerror.Error {
-	wait := c.Costs.Take(ctx, max(1, costOf(ctx, oc)))
+	cost := costOf(ctx, oc)
+	if size, ok := c.cached(oc); ok {
+		cost = size / outputPerUnit
+	}
+	wait := c.Costs.Take(ctx, max(1, cost))
 	if wait == 0 {
 		return nil
 	}

@@ -1,0 +1,105 @@
+package guard
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// introspectedPerUnit is how many values of the schema, as they are estimated, cost
+// 1. The usual query of tools costs about 2,000.
+const introspectedPerUnit = 40
+
+// Bounds of the cached answers about the schema, in bytes of each and of all. The
+// usual one has about 50 kB.
+const (
+	maxCachedAnswer  = 512 << 10
+	maxCachedAnswers = 4 << 20
+)
+
+// answerKey identifies an answer about the schema, which depends on nothing else.
+type answerKey struct {
+	document  hash
+	operation string
+	variables string // as JSON
+}
+
+// introspection caches the answers of operations that ask for the schema only, as
+// tools do when they start.
+type introspection struct{ answers *cache[answerKey, []byte] }
+
+func newIntrospection() introspection {
+	return introspection{newCache[answerKey](maxCachedAnswer, maxCachedAnswers, func(answer []byte) int { return len(answer) })}
+}
+
+// answeredKey is where the statistics of an operation tell that it has had its answer
+// about the schema, because transports ask until there are no more.
+const answeredKey = "ChirpAnswered"
+
+// answer is the response middleware that takes an answer about the schema from the
+// cache, or adds it.
+func (i introspection) answer(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	if !graphql.HasOperationContext(ctx) {
+		return next(ctx)
+	}
+	oc := graphql.GetOperationContext(ctx)
+	key, ok := keyOf(oc)
+	switch {
+	case !ok:
+		return next(ctx)
+	case oc.Stats.GetExtension(answeredKey) != nil:
+		return nil
+	}
+	oc.Stats.SetExtension(answeredKey, true)
+	if cached, found := i.answers.get(key); found {
+		return &graphql.Response{Data: cached}
+	}
+	response := next(ctx)
+	if response != nil && len(response.Errors) == 0 {
+		i.answers.add(key, bytes.Clone(response.Data))
+	}
+	return response
+}
+
+// cached returns the size of an operation's answer, if it is cached.
+func (i introspection) cached(oc *graphql.OperationContext) (size int, ok bool) {
+	key, ok := keyOf(oc)
+	if !ok {
+		return 0, false
+	}
+	answer, ok := i.answers.get(key)
+	return len(answer), ok
+}
+
+// keyOf returns the key of an operation that asks for the schema only, and false for
+// any other.
+func keyOf(oc *graphql.OperationContext) (answerKey, bool) {
+	found, ok := oc.Stats.GetExtension(documentKey).(*document)
+	if !ok || oc.Operation == nil || oc.Operation.Operation != ast.Query || !asksForSchemaOnly(oc.Operation.SelectionSet) {
+		return answerKey{}, false
+	}
+	variables, err := json.Marshal(oc.Variables)
+	return answerKey{found.hash, oc.Operation.Name, string(variables)}, err == nil && len(variables) <= maxMessage
+}
+
+// asksForSchemaOnly reports whether all root fields are those of introspection. The
+// document is valid, so that its fragments end.
+func asksForSchemaOnly(set ast.SelectionSet) bool {
+	return !slices.ContainsFunc(set, func(sel ast.Selection) bool {
+		switch sel := sel.(type) {
+		case *ast.Field:
+			return !strings.HasPrefix(sel.Name, "__")
+		case *ast.InlineFragment:
+			return !asksForSchemaOnly(sel.SelectionSet)
+		case *ast.FragmentSpread:
+			return sel.Definition == nil || !asksForSchemaOnly(sel.Definition.SelectionSet)
+		default:
+			return true
+		}
+	})
+}
