@@ -53,13 +53,14 @@ func (b *buckets) take(name string, n int, now time.Time) (wait time.Duration) {
 	return 0
 }
 
-// charge takes n tokens from a bucket even if it has fewer. A negative n returns
-// tokens. No debt takes longer than maxDebt to pay.
-func (b *buckets) charge(name string, n int, now time.Time) {
+// charge takes n tokens from a bucket even if it has fewer, and returns how long it
+// takes to come out of debt, which is at most maxDebt. A negative n returns tokens.
+func (b *buckets) charge(name string, n int, now time.Time) (debt time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	got := b.refilled(name, now)
 	got.tokens = min(float64(b.burst), max(got.tokens-float64(n), -b.perSecond*maxDebt.Seconds()))
+	return time.Duration(max(0, -got.tokens/b.perSecond) * float64(time.Second))
 }
 
 // refilled returns a bucket as it is now.

@@ -117,6 +117,18 @@ func (b *Budget) Charge(ctx context.Context, n int) {
 	}
 }
 
+// chargeShared is Charge for the buckets of the caller's networks only. It returns
+// how long it takes until none of them is in debt.
+func (b *Budget) chargeShared(ctx context.Context, n int) (debt time.Duration) {
+	if b == nil {
+		return 0
+	}
+	for _, p := range b.payers(ctx)[1:] {
+		debt = max(debt, p.charge(p.name, n, b.now()))
+	}
+	return debt
+}
+
 // report returns the state of the caller's bucket, in whole tokens. There may be
 // fewer left, because its networks have no more.
 func (b *Budget) report(ctx context.Context) *bucketReport {

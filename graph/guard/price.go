@@ -36,7 +36,7 @@ func priceOf(bytes int64) int { return max(1, int(bytes/bytesPerUnit)) }
 // refusal back because the caller's networks were refused so often.
 func (l *Limiter) Refuse(ctx context.Context) (hold time.Duration) {
 	l.Costs.Charge(ctx, requestCost)
-	return min(l.refusals.takeShared(ctx, 1), maxHold)
+	return min(l.refusals.chargeShared(ctx, 1), maxHold)
 }
 
 // maxHold is how long a refusal is held back at most.

@@ -17,28 +17,28 @@ import (
 const bodyTimeout = 30 * time.Second
 
 // receive reads a request's body, which counts as received until release is called.
-// Its caller pays for the bytes before they are read: for those of a body whose
-// length is not known, before they are decoded.
+// Its caller pays for the bytes before they are read, or if the length is not known
+// for a part of them, and for the rest before they are decoded.
 func (s *Service) receive(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
 	if bad := checkBody(w, r, s.Limits.Body); bad != nil {
 		return nil, nil, bad
 	}
-	if err := s.charge(r.Context(), r.ContentLength); err != nil {
-		return nil, nil, err
-	}
-	size := r.ContentLength
+	size, price := r.ContentLength, r.ContentLength
 	if size < 0 {
-		size = s.Limits.Body
+		size, price = s.Limits.Body, smallBody
+	}
+	if err := s.charge(r.Context(), price); err != nil {
+		return nil, nil, err
 	}
 	release, err = s.Receive(r.Context(), size)
 	if err != nil {
 		return nil, nil, err
 	}
 	body, bad := readBody(w, r, s.Limits.Body)
-	if bad == nil && r.ContentLength < 0 {
-		err = s.charge(r.Context(), int64(len(body)))
-	} else if bad != nil {
+	if bad != nil {
 		err = bad
+	} else if more := int64(len(body)) - price; more > 0 {
+		err = s.charge(r.Context(), more)
 	}
 	if err != nil {
 		release()

@@ -1,0 +1,210 @@
+package transport_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/graph/api"
+	"chirp/graph/graphtest"
+	"chirp/graph/guard"
+	"chirp/graph/transport"
+)
+
+// blocked executes operations that last until the test ends them.
+type blocked struct {
+	begun chan struct{}
+	end   chan struct{}
+}
+
+func newBlocked() blocked { return blocked{make(chan struct{}, 1000), make(chan struct{})} }
+
+func (blocked) CreateOperationContext(context.Context, *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
+	return &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: ast.Query}}, nil
+}
+
+func (b blocked) DispatchOperation(ctx context.Context, _ *graphql.OperationContext) (graphql.ResponseHandler, context.Context) {
+	return func(context.Context) *graphql.Response {
+		b.begun <- struct{}{}
+		<-b.end
+		return &graphql.Response{Data: []byte(`{}`)}
+	}, ctx
+}
+
+func (blocked) DispatchError(context.Context, gqlerror.List) *graphql.Response { return nil }
+
+// blockedHandler returns a handler whose operations are blocked. The address of a
+// request is that of its connection.
+func blockedHandler(b blocked, l transport.Limits) *transport.Handler {
+	present := func(_ context.Context, err error) *gqlerror.Error { return gqlerror.Wrap(err) }
+	service := transport.NewService(transport.Config{Executor: b, Present: present, Limiter: &guard.Limiter{}, Limits: l})
+	return transport.NewHandler(service, transport.ForwardedIP(nil), nil)
+}
+
+// post sends a body from an address.
+func post(h http.Handler, address string, body io.Reader, size int) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/", body)
+	r.ContentLength = int64(size)
+	r.RemoteAddr = address + ":1"
+	r.Header.Set("Content-Type", "application/json")
+	got := httptest.NewRecorder()
+	h.ServeHTTP(got, r)
+	return got
+}
+
+const typename = `{"query":"{ __typename }"}`
+
+func TestAnAddressDoesNotTakeAllTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBlocked()
+		h := blockedHandler(b, transport.Limits{Executing: 4})
+		var requests sync.WaitGroup
+		for range 100 {
+			requests.Go(func() { post(h, "192.0.2.1", strings.NewReader(typename), len(typename)) })
+		}
+		synctest.Wait()
+		if n := len(b.begun); n != 3 {
+			t.Errorf("%d of the address's operations are executed, want 3 of 4", n)
+		}
+		requests.Go(func() {
+			if got := post(h, "192.0.2.2", strings.NewReader(typename), len(typename)); got.Code != http.StatusOK {
+				t.Errorf("another address: got %d %s, want 200", got.Code, got.Body)
+			}
+		})
+		synctest.Wait()
+		if n := len(b.begun); n != 4 {
+			t.Errorf("%d operations are executed, want that of another address too", n)
+		}
+		close(b.end)
+		requests.Wait()
+	})
+}
+
+func TestLargeBodiesWaitForTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 200 << 10
+		b := newBlocked()
+		close(b.end)
+		h := blockedHandler(b, transport.Limits{Receiving: 1 << 20}) // 256 KiB for an address
+		large := typename + strings.Repeat(" ", size-len(typename))
+		arriving, sender := io.Pipe()
+		var requests sync.WaitGroup
+		requests.Go(func() { post(h, "192.0.2.1", arriving, size) })
+		synctest.Wait()
+		if got := post(h, "192.0.2.1", strings.NewReader(large), size); got.Code == http.StatusOK {
+			t.Errorf("a second body from the address: got %d %s, want it refused after it has waited", got.Code, got.Body)
+		}
+		for name, c := range map[string]struct{ address, body string }{
+			"a small one from the address": {"192.0.2.1", typename},
+			"one from another address":     {"192.0.2.2", large},
+		} {
+			if got := post(h, c.address, strings.NewReader(c.body), len(c.body)); got.Code != http.StatusOK {
+				t.Errorf("%s: got %d %s, want 200", name, got.Code, got.Body)
+			}
+		}
+		requests.Go(func() {
+			if got := post(h, "192.0.2.1", strings.NewReader(large), size); got.Code != http.StatusOK {
+				t.Errorf("one that waits: got %d %s, want 200", got.Code, got.Body)
+			}
+		})
+		synctest.Wait()
+		_, _ = io.WriteString(sender, large)
+		_ = sender.Close()
+		requests.Wait()
+	})
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body of a request that is refused was read")
+	return 0, io.EOF
+}
+
+// wasteful is a request of 250 kB whose query does not validate.
+var wasteful = `{"query":"{ nothing }","variables":{"x":[` + strings.Repeat("1,", 125_000) + `1]}}`
+
+func TestWhatIsNotDecodedIsRefusedUnread(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.1 }) // enough for one in 2.5 s
+	decoded := 0
+	for range 20 {
+		got := post(w.Handler, "192.0.2.1", strings.NewReader(wasteful), len(wasteful))
+		if got.Code == http.StatusTooManyRequests {
+			break
+		}
+		decoded++
+	}
+	if decoded < 1 || decoded > 10 {
+		t.Errorf("%d of 20 were decoded, want those for which there is a budget", decoded)
+	}
+	for name, size := range map[string]int{"a length": len(wasteful), "no length": -1} {
+		got := post(w.Handler, "192.0.2.1", unread{t}, size)
+		if got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") == "" || !strings.Contains(got.Body.String(), "RATE_LIMITED") {
+			t.Errorf("with %s: got %d %s, want 429 RATE_LIMITED and when to try again", name, got.Code, got.Body)
+		}
+	}
+	if got := post(w.Handler, "192.0.2.2", strings.NewReader(typename), len(typename)); got.Code != http.StatusOK {
+		t.Errorf("another address: got %d %s, want 200", got.Code, got.Body)
+	}
+}
+
+func TestRequestsThatFailAreCharged(t *testing.T) {
+	for name, body := range map[string]func(i int) string{
+		"no JSON":                   func(int) string { return "nonsense" },
+		"no query":                  func(int) string { return "{}" },
+		"a document does not parse": func(i int) string { return fmt.Sprintf(`{"query":"{ %s %d"}`, strings.Repeat("a ", 1000), i) },
+		"a document is not valid":   func(i int) string { return fmt.Sprintf(`{"query":"{ a%d }"}`, i) },
+		"a persisted query that is unknown": func(i int) string {
+			return fmt.Sprintf(`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"%064d"}}}`, i)
+		},
+		"wrong variables": func(int) string {
+			return `{"query":"query($id: ID!) { node(id: $id) { id } }","variables":{"id":[]}}`
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.1 })
+			for i := range 200 {
+				if got := post(w.Handler, "192.0.2.1", strings.NewReader(body(i)), len(body(i))); got.Code == http.StatusTooManyRequests {
+					return
+				}
+			}
+			t.Error("none of 200 requests was refused for its rate")
+		})
+	}
+}
+
+// TestRefusalsComeLate floods a server that refuses everything.
+func TestRefusalsComeLate(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		begun := time.Now()
+		var floods sync.WaitGroup
+		for range 50 {
+			floods.Go(func() {
+				for range 20 {
+					post(w.Handler, "192.0.2.1", strings.NewReader(typename), len(typename))
+				}
+			})
+		}
+		floods.Wait()
+		if took := time.Since(begun); took < 20*time.Second {
+			t.Errorf("1,000 requests took %s, want them held back", took)
+		}
+		begun = time.Now()
+		post(w.Handler, "192.0.2.2", strings.NewReader(typename), len(typename))
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("another address waited %s, want no wait", took)
+		}
+	}, func(c *api.Config) { c.Guard.RateLimit = 0.2 })
+}
