@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 func TestAbuseMeasuresAnAttack(t *testing.T) {
 	o := options{
 		servers: []build{{"this", apitest.Program(t)}}, stores: []string{embedded}, only: []string{"15b"}, seconds: 1, dir: t.TempDir(),
-		world: world{Crowd: 20, Follows: 10, Chirps: 100, AuthorsChirps: 5},
+		world: world{Crowd: 20, Follows: 10, Writers: 2, Chirps: 100, AuthorsChirps: 5},
 	}
 	var out strings.Builder
 	err := run(t.Context(), o, &out)

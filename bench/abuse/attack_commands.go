@@ -39,12 +39,15 @@ func followAuthors(ctx context.Context, a *attacker) {
 	})
 }
 
-// followInTurn changes to another user each time, so that no pair repeats soon.
-func followInTurn(ctx context.Context, a *attacker) {
-	users := append([]int{prolific}, numbers(firstAuthor, authors)...)
-	together(ctx, 3, func(ctx context.Context, i int) {
-		a.alternate(ctx, firstAttacker+1+i, address(i), users...)
-	})
+// followInTurn has accounts change to another user each time, so that no pair
+// repeats soon, from some addresses.
+func followInTurn(accounts, addresses int) func(context.Context, *attacker) {
+	return func(ctx context.Context, a *attacker) {
+		users := append([]int{prolific}, numbers(firstAuthor, authors)...)
+		together(ctx, accounts, func(ctx context.Context, i int) {
+			a.alternate(ctx, firstAttacker+1+i, address(i%addresses), users...)
+		})
+	}
 }
 
 // postAsPopular posts to all the followers of the popular user.
@@ -74,20 +77,25 @@ func register(ctx context.Context, a *attacker) {
 	})
 }
 
-// readDeep reads the whole feed of a user that follows thousands, again and again.
-func readDeep(ctx context.Context, a *attacker) {
-	together(ctx, 16, func(ctx context.Context, _ int) {
-		c := a.as(viewer, address(0))
-		var after any
-		a.repeat(ctx, pace, func(int) error {
-			var got struct{ Feed apitest.Page }
-			err := c.do(ctx, apitest.FeedDocument, apitest.Vars{"first": 100, "after": after}, "", &got)
-			if after = got.Feed.PageInfo.EndCursor; after == "" {
-				after = nil
-			}
-			return err
+// readDeep reads the whole feed of a user, again and again.
+func readDeep(user int) func(context.Context, *attacker) {
+	return func(ctx context.Context, a *attacker) {
+		together(ctx, 16, func(ctx context.Context, _ int) {
+			c := a.as(user, address(0))
+			var after any // a cursor, or nil
+			a.repeat(ctx, pace, func(int) error {
+				var got struct{ Feed apitest.Page }
+				err := c.do(ctx, apitest.FeedDocument, apitest.Vars{"first": 100, "after": after}, "", &got)
+				switch end := got.Feed.PageInfo.EndCursor; {
+				case err == nil && end == "":
+					after = nil // again from the start
+				case err == nil:
+					after = end
+				}
+				return err
+			})
 		})
-	})
+	}
 }
 
 // costlyDocument costs almost as much as one operation may.

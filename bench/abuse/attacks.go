@@ -23,9 +23,11 @@ var attacks = []kind{
 
 	{id: "1a", what: "an account follows and unfollows a user with 50,000 chirps", accounts: attackerNumbers(2), run: followProlific},
 	{id: "1b", what: "ten accounts each follow and unfollow a user with 2,500 chirps", accounts: attackerNumbers(1 + authors), run: followAuthors},
-	{id: "1c", what: "three accounts follow and unfollow prolific users in turn", accounts: attackerNumbers(4), run: followInTurn},
+	{id: "1c", what: "three accounts follow and unfollow prolific users in turn", accounts: attackerNumbers(4), run: followInTurn(3, 3)},
 	{id: "1d", what: "a user with 9,000 followers posts", accounts: []int{popular}, run: postAsPopular},
-	{id: "1e", what: "a user who follows 5,000 reads the whole feed, on 16 connections", accounts: []int{viewer}, run: readDeep},
+	{id: "1e", what: "a user who follows 5,000 reads the whole feed, on 16 connections", accounts: []int{viewer}, run: readDeep(viewer)},
+	{id: "1f", what: "a user who has followed 500 users after they posted does", accounts: []int{latecomer}, run: readDeep(latecomer)},
+	{id: "1g", what: "20 accounts at one address follow and unfollow prolific users in turn", accounts: attackerNumbers(21), run: followInTurn(20, 1)},
 
 	{id: "2a", what: "20 sockets × 100 feeds of a user who follows 5,000", accounts: []int{viewer, firstAttacker}, run: watchFeeds},
 	{id: "2b", what: "the same, with costly answers", accounts: []int{viewer, firstAttacker}, run: watchRichFeeds},

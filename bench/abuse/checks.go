@@ -33,6 +33,7 @@ var checks = []check{
 	{id: "11a", what: "requests for another host are refused", run: hostsAreChecked},
 	{id: "13g", what: "RATE_LIMITED comes as an error message on a socket", run: refusalsAreErrors},
 	{id: "13h", what: "--demo refuses an address that others can reach", store: embedded, run: demoIsPrivate},
+	{id: "14a", what: "an operator closes an account: its token, socket and password end", run: operatorsDisable},
 }
 
 // trial is a check of a build, in a folder of its own.

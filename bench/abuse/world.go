@@ -18,8 +18,9 @@ const (
 	victim = iota // reads a feed
 	writer        // posts, and waits until the post is visible
 	prolific
-	popular // is followed by the crowd
-	viewer  // follows much of the crowd
+	popular   // is followed by the crowd
+	viewer    // follows much of the crowd
+	latecomer // follows the writers of the crowd, since after they wrote
 	firstAuthor
 	firstAttacker = firstAuthor + authors
 	firstCrowd    = firstAttacker + attackers
@@ -32,16 +33,20 @@ const (
 type world struct {
 	Crowd         int // users besides the named ones, with a chirp each
 	Follows       int // how many of them the viewer follows
+	Writers       int // how many of them have writersChirps chirps: the last ones
 	Chirps        int // of the prolific user
 	AuthorsChirps int // of each author
 }
 
+// writersChirps is a little more than a follow copies.
+const writersChirps = 130
+
 // fullWorld is that of the measurements. Popular stays below the default
 // threshold from which a user is a celebrity.
-var fullWorld = world{Crowd: 9_000, Follows: 5_000, Chirps: 50_000, AuthorsChirps: 2_500}
+var fullWorld = world{Crowd: 9_000, Follows: 5_000, Writers: 500, Chirps: 50_000, AuthorsChirps: 2_500}
 
 func nameOf(user int) domain.Username {
-	named := []domain.Username{"victim", "writer", "prolific", "popular", "viewer"}
+	named := []domain.Username{"victim", "writer", "prolific", "popular", "viewer", "latecomer"}
 	switch {
 	case user < len(named):
 		return named[user]
@@ -81,18 +86,24 @@ func (w world) write(path string) error {
 	}
 	follows, posts := w.follows(), w.posts()
 	users := firstCrowd + w.Crowd
-	h := history.NewWriter(f, "abuse", 2*users+len(follows)+len(posts), hash, named...)
+	h := history.NewWriter(f, "abuse", 2*users+len(follows)+len(posts)+w.Writers, hash, named...)
 	for user := range users {
 		h.Register(history.UserID(user), nameOf(user))
 	}
-	for _, pair := range follows {
-		a, b := history.UserID(pair[0]), history.UserID(pair[1])
+	follow := func(follower, followee int) {
+		a, b := history.UserID(follower), history.UserID(followee)
 		h.Append(string(a), domain.UserFollowed{FollowerID: a, FolloweeID: b})
+	}
+	for _, pair := range follows {
+		follow(pair[0], pair[1])
 	}
 	for i, user := range posts {
 		author := history.UserID(user)
 		content := domain.Content(fmt.Sprintf("What a chirp says in the middle of a measurement is about this long: %d.", i))
 		h.Append(string(author), domain.ChirpPosted{ChirpID: history.ChirpID(i), AuthorID: author, Content: content})
+	}
+	for i := range w.Writers {
+		follow(latecomer, users-1-i)
 	}
 	return errors.Join(h.Close(), f.Close())
 }
@@ -129,7 +140,11 @@ func (w world) posts() []int {
 		add(firstAuthor+i, w.AuthorsChirps)
 	}
 	for i := range w.Crowd {
-		add(firstCrowd+i, 1)
+		if i < w.Crowd-w.Writers {
+			add(firstCrowd+i, 1)
+		} else {
+			add(firstCrowd+i, writersChirps)
+		}
 	}
 	r := rand.New(rand.NewPCG(1, 0))
 	r.Shuffle(len(by), func(i, j int) { by[i], by[j] = by[j], by[i] })
