@@ -68,6 +68,9 @@ func (r *Resolver) logIn(ctx context.Context, input model.LogInInput) (*model.Lo
 	if kind := domain.KindOf(err); err != nil && kind != domain.NotFound && kind != domain.Invalid {
 		return nil, err
 	}
+	if err != nil {
+		user.ID = auth.StandIn(input.Username)
+	}
 	var token string
 	request.Away(ctx, func() { token, err = r.auth.LogIn(ctx, user.ID, input.Password) })
 	if err != nil {

@@ -120,15 +120,8 @@ func requireCaller(ctx context.Context) (domain.UserID, error) {
 	return id, nil
 }
 
-// Account returns the name of the account whose password a mutation's input is
-// for. It is false for any other input.
-func Account(input any) (username string, ok bool) {
-	switch input := input.(type) {
-	case model.RegisterUserInput:
-		return input.Username, true
-	case model.LogInInput:
-		return input.Username, true
-	default:
-		return "", false
-	}
+// Registers reports whether a mutation's input is that of a registration.
+func Registers(input any) bool {
+	_, ok := input.(model.RegisterUserInput)
+	return ok
 }

@@ -6,6 +6,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql/executor"
 
@@ -35,7 +36,8 @@ type Config struct {
 	// socket.
 	Origins *transport.Origins
 
-	// Guard bounds what one request may ask. New sets Schema, PageSize and Account.
+	// Guard bounds what one request may ask. New sets Schema, PageSize and Registers.
+	// Without a rate limit, wrong passwords are not counted either.
 	Guard guard.Config
 	// Transport bounds what one client may send and keep open.
 	Transport transport.Limits
@@ -60,13 +62,16 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	if cfg.Origins == nil {
 		cfg.Origins = &transport.Origins{}
 	}
+	if cfg.Guard.RateLimit > 0 {
+		cfg.Auth.Guesses = auth.NewGuesses(time.Now)
+	}
 	resolver := graph.New(graph.Config{
 		Commands: cfg.Commands, Queries: cfg.Queries, Hub: cfg.Hub, Auth: cfg.Auth,
 		PasswordsOff: cfg.PasswordsOff, Logger: cfg.Logger,
 	})
 	schema := resolver.Executable()
 	exec := executor.New(schema)
-	cfg.Guard.Schema, cfg.Guard.PageSize, cfg.Guard.Account = schema.Schema(), query.Page{}.Size(), graph.Account
+	cfg.Guard.Schema, cfg.Guard.PageSize, cfg.Guard.Registers = schema.Schema(), query.Page{}.Size(), graph.Registers
 	limiter := guard.Use(exec, cfg.Guard)
 	resolver.Use(exec)
 	service := transport.NewService(transport.Config{

@@ -316,7 +316,7 @@ func TestOthersAreServedWhilePasswordsAreGuessed(t *testing.T) {
 			mu.Unlock()
 		}
 	}, 4)
-	if codes["RATE_LIMITED"] < 10 || codes["UNAUTHENTICATED"] > 5 {
+	if codes["RATE_LIMITED"] < 10 || codes["UNAUTHENTICATED"] > 10 { // 6 at once, and then at intervals of 2 s, 4 s and so on
 		t.Errorf("got %v, want nearly all of the guesses to be RATE_LIMITED", codes)
 	}
 	t.Logf("a caller waited %s at most; %v", longest, codes)

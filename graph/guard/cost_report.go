@@ -21,7 +21,7 @@ type costReport struct {
 	RequestedQueryCost int           `json:"requestedQueryCost"`
 	ThrottleStatus     *bucketReport `json:"throttleStatus,omitempty"` // what operations may cost
 	Mutations          *bucketReport `json:"mutations,omitempty"`      // how many may be called
-	LogIns             *bucketReport `json:"logIns,omitempty"`         // and registrations, per address
+	Registrations      *bucketReport `json:"registrations,omitempty"`  // per address
 }
 
 // bucketReport is the state of a token bucket.
@@ -61,6 +61,6 @@ func (l *Limiter) report(ctx context.Context, oc *graphql.OperationContext) cost
 	}
 	report.ThrottleStatus = l.Costs.report(ctx)
 	report.Mutations = l.Mutations.report(ctx)
-	report.LogIns = l.passwords.report(ctx)
+	report.Registrations = l.passwords.report(ctx)
 	return report
 }

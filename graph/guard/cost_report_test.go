@@ -68,8 +68,8 @@ func TestTheCostIsReportedOnRequest(t *testing.T) {
 			if left, _ := graphtest.At(cost, "throttleStatus.currentlyAvailable").(float64); left < 45_000 || left > 50_000 {
 				t.Errorf("%v is left, want a little less than 50000", left)
 			}
-			if most, logIns := graphtest.At(cost, "mutations.maximumAvailable"), graphtest.At(cost, "logIns.maximumAvailable"); most != 100.0 || logIns != 30.0 {
-				t.Errorf("got %v mutations and %v log-ins at most, want 100 and 30", most, logIns)
+			if most, registrations := graphtest.At(cost, "mutations.maximumAvailable"), graphtest.At(cost, "registrations.maximumAvailable"); most != 100.0 || registrations != 30.0 {
+				t.Errorf("got %v mutations and %v registrations at most, want 100 and 30", most, registrations)
 			}
 		})
 	}

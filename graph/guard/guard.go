@@ -25,13 +25,11 @@ type Config struct {
 	DocumentsOnly bool
 	// RateLimit is the number of mutations that each caller may call per second, in
 	// bursts of five seconds' worth. Operations may cost 500 times as much per
-	// second. All callers at one address together get four times the rate. Log-ins
-	// and registrations get a tenth of the rate per client address and four tenths
-	// per account. 0 is no limit.
+	// second. All callers at one address together get four times the rate. An
+	// address may register users at a tenth of the rate. 0 is no limit.
 	RateLimit float64
-	// Account returns the username in the input of a mutation that takes a password.
-	// The bool is false for any other input.
-	Account func(input any) (username string, ok bool)
+	// Registers reports whether the input of a mutation is that of a registration.
+	Registers func(input any) bool
 }
 
 // Use adds the guards to an executor, and returns the limiter that they share. Each
@@ -39,7 +37,7 @@ type Config struct {
 func Use(e *executor.Executor, cfg Config) *Limiter {
 	limits := cfg.Limits.withDefaults()
 	e.SetQueryCache(foundDocuments{})
-	limiter := newLimiter(cfg.RateLimit, cfg.Account, time.Now)
+	limiter := newLimiter(cfg.RateLimit, cfg.Registers, time.Now)
 	e.Use(documentFinder{
 		limiter: limiter, validator: newValidator(cfg.Schema, limits, cfg.Introspection), cache: newDocumentCache(),
 		trusted: cfg.Documents, trustedOnly: cfg.DocumentsOnly,

@@ -2,8 +2,6 @@ package guard
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -20,7 +18,7 @@ const costShare = 500
 // burstSeconds is the burst of most buckets, in seconds' worth of their rates.
 const burstSeconds = 5
 
-// Limiter limits what callers may cause, and how often they may try passwords. A
+// Limiter limits what callers may cause, and how often they may register. A
 // caller is a user, an external identity without an account, or an address. Its
 // budgets are nil if there is no rate limit.
 type Limiter struct {
@@ -31,18 +29,18 @@ type Limiter struct {
 
 	refusals  *Budget // requests that are refused
 	passwords *passwordLimiter
-	account   func(input any) (username string, ok bool)
+	registers func(input any) bool
 }
 
-// newLimiter returns a limiter, which for a rate of 0 limits nothing. account is
-// Config.Account.
-func newLimiter(perSecond float64, account func(input any) (string, bool), now func() time.Time) *Limiter {
+// newLimiter returns a limiter, which for a rate of 0 limits nothing. registers is
+// Config.Registers.
+func newLimiter(perSecond float64, registers func(input any) bool, now func() time.Time) *Limiter {
 	if perSecond <= 0 {
-		return &Limiter{account: account}
+		return &Limiter{registers: registers}
 	}
 	return &Limiter{
 		Mutations: newBudget(perSecond, burstSeconds, now), Costs: newBudget(perSecond*costShare, burstSeconds, now),
-		refusals: newBudget(perSecond, burstSeconds, now), passwords: newPasswordLimiter(perSecond, now), account: account,
+		refusals: newBudget(perSecond, burstSeconds, now), passwords: newPasswordLimiter(perSecond, now), registers: registers,
 	}
 }
 
@@ -75,8 +73,8 @@ func (l *Limiter) limitMutation(ctx context.Context, next graphql.Resolver) (any
 }
 
 func (l *Limiter) takeMutation(ctx context.Context, input any) time.Duration {
-	if username, ok := l.account(input); ok && l.passwords != nil {
-		return l.passwords.take(ctx, username)
+	if l.passwords != nil && l.registers(input) {
+		return l.passwords.take(ctx)
 	}
 	return l.Mutations.Take(ctx, 1)
 }
@@ -134,10 +132,4 @@ func costOf(ctx context.Context, oc *graphql.OperationContext) int {
 }
 
 // RateLimited returns the error for a caller that must wait.
-func RateLimited(wait time.Duration) *domain.Error {
-	err := &domain.Error{Kind: domain.RateLimited, Msg: "too many calls; try again in 1 second", RetryAfter: wait}
-	if seconds := int(math.Ceil(wait.Seconds())); seconds > 1 {
-		err.Msg = fmt.Sprintf("too many calls; try again in %d seconds", seconds)
-	}
-	return err
-}
+func RateLimited(wait time.Duration) *domain.Error { return domain.TooSoon("too many calls", wait) }

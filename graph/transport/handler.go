@@ -40,6 +40,7 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	info, err := readInfo(r, h.clientIP)
 	w.Header().Set(RequestIDHeader, info.ID)
 	ctx := auth.WithClient(request.With(r.Context(), info), auth.Client{Address: info.Address(), Agent: r.UserAgent()})
+	ctx = auth.WithNetworks(ctx, info.Networks)
 	if wait := h.service.Limiter.Arrive(ctx, headerSize(r)); wait > 0 {
 		h.service.holdRefusal(ctx)
 		h.service.Refuse(w, r, guard.RateLimited(wait))

@@ -25,6 +25,7 @@ type API struct {
 	URL       string
 	Token     string
 	ReadAfter string // the position that answers must show
+	From      string // the address that a proxy says the call comes from
 }
 
 // User is an account.
@@ -89,6 +90,9 @@ func (a API) Request(ctx context.Context, body []byte, accept string) (*http.Res
 	}
 	if a.ReadAfter != "" {
 		req.Header.Set("Chirp-Read-After", a.ReadAfter)
+	}
+	if a.From != "" {
+		req.Header.Set("X-Forwarded-For", a.From)
 	}
 	return Client.Do(req)
 }

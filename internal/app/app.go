@@ -74,7 +74,7 @@ func startApp(ctx context.Context, cfg Config, store Storage, log *slog.Logger) 
 		a.issuer = auth.NewIssuer(auth.IssuerConfig{URL: cfg.OIDCIssuer, Audience: cfg.OIDCAudience, Logger: log})
 		tokens.Trust(a.issuer, commands.FindIdentity)
 	}
-	a.passwords = auth.NewPasswords(runtime.GOMAXPROCS(0))
+	a.passwords = auth.NewPasswords(runtime.GOMAXPROCS(0) / 2)
 	credentials := a.writes.Credentials(store.Credentials())
 	a.sessions = auth.NewSessions(credentials, tokens, log)
 	authenticator := auth.Authenticator{Credentials: credentials, Passwords: a.passwords, Tokens: tokens, Sessions: a.sessions}

@@ -16,10 +16,11 @@ type Authenticator struct {
 	Passwords   *Passwords
 	Tokens      *Tokens
 	Sessions    *Sessions
+	Guesses     *Guesses // nil for no limit
 }
 
 // Save hashes a password and durably saves the hash as a user's credential,
-// replacing any other.
+// replacing any other. The caller's network is then known to be one of the user's.
 func (a Authenticator) Save(ctx context.Context, user domain.UserID, password string) error {
 	hash, err := a.Passwords.Hash(ctx, password)
 	if err != nil {
@@ -28,7 +29,7 @@ func (a Authenticator) Save(ctx context.Context, user domain.UserID, password st
 	if err := a.Credentials.SaveCredential(ctx, user, hash, a.Tokens.now()); err != nil {
 		return fmt.Errorf("save the credential of %s: %w", user, err)
 	}
-	return nil
+	return a.remember(ctx, user, networksOf(ctx), time.Time{})
 }
 
 // noUser is looked up in place of a user who does not exist. No id consists of
@@ -37,20 +38,59 @@ const noUser = domain.UserID("user_00000000000000000000000000")
 
 // CheckPassword reports whether a password is a user's. It returns false for a user
 // without a credential and for the empty id, but does the same work as for any
-// other: a look-up and a hash.
+// other: two look-ups and a hash. If there were too many wrong passwords, the error
+// is of kind RateLimited, and there is no hash.
 func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, password string) (bool, error) {
 	if user == "" {
 		user = noUser
+	}
+	from := attempt{account: user, networks: networksOf(ctx)}
+	since, err := a.known(ctx, user, from.networks)
+	if err != nil {
+		return false, err
+	}
+	from.known = !since.IsZero()
+	if err := a.Guesses.check(from); err != nil {
+		return false, err
 	}
 	hash, err := a.Credentials.Credential(ctx, user)
 	if err != nil && !errors.Is(err, ErrNoCredential) {
 		return false, fmt.Errorf("read the credential of %s: %w", user, err)
 	}
-	ok, err := a.Passwords.Verify(ctx, hash, password)
-	if err != nil {
+	ok, err := a.verify(ctx, from, hash, password)
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("verify the password of %s: %w", user, err)
+	case !ok:
+		return false, nil
 	}
-	return ok, nil
+	return true, a.remember(ctx, user, from.networks, since)
+}
+
+// verify waits for a turn to hash, and reports whether a hash is that of a password.
+func (a Authenticator) verify(ctx context.Context, from attempt, hash, password string) (bool, error) {
+	if len(password) > domain.MaxPassword {
+		return false, nil
+	}
+	leave, err := a.Passwords.enter(ctx, from)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	settle, err := a.Guesses.begin(from) // only now, so that a right one that waits is not counted
+	if err != nil {
+		return false, err
+	}
+	ok, err := verify(hash, password)
+	switch {
+	case err != nil:
+		settle(void)
+	case ok:
+		settle(right)
+	default:
+		settle(wrong)
+	}
+	return ok, err
 }
 
 // LogIn starts a session of a user and returns its token, given the user's password.

@@ -15,6 +15,14 @@ func Occupy(p *Passwords) (release func()) {
 	return release
 }
 
+// NetworkID is what the store remembers of a user's network.
+var NetworkID = networkID
+
+// Verify reports whether a hash is that of a password, when it may hash.
+func (p *Passwords) Verify(ctx context.Context, stored, password string) (bool, error) {
+	return Authenticator{Passwords: p}.verify(ctx, attempt{account: noUser, networks: networksOf(ctx)}, stored, password)
+}
+
 // Verify returns the user of a token issued here.
 func (t *Tokens) Verify(token string) (domain.UserID, error) {
 	bearer, err := t.readOwn(token)

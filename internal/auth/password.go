@@ -23,19 +23,23 @@ const (
 	keyBytes  = 32
 	// passwordWait is how long a call waits before it may hash.
 	passwordWait = 5 * time.Second
+	// waitingPerPlace is how many calls wait for each that hashes: what it gets done
+	// within passwordWait.
+	waitingPerPlace = 250
 )
 
 // Passwords hashes and verifies passwords with argon2id. Each hash takes 19 MiB and
 // some tens of milliseconds of CPU time, so the number of concurrent hashes is
-// limited. A call that has waited for five seconds fails with an error of kind
-// Unavailable.
+// limited, and those that wait take turns by the networks of their callers. A call
+// that has waited for five seconds fails with an error of kind Unavailable.
 type Passwords struct {
 	gate *gate.Gate
 }
 
 // NewPasswords returns Passwords with a limit of concurrent hashes, at least one.
 func NewPasswords(concurrent int) *Passwords {
-	return &Passwords{gate: gate.NewLimited("passwords", gate.Limits{Places: concurrent, Patience: passwordWait})}
+	concurrent = max(1, concurrent)
+	return &Passwords{gate: gate.NewLimited("passwords", gate.Limits{Places: concurrent, Patience: passwordWait, Waiting: waitingPerPlace * concurrent})}
 }
 
 // Stats returns how many hashes run, how many calls wait, and how many have waited
@@ -52,11 +56,12 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if _, err := rand.Read(h.salt); err != nil {
 		return "", fmt.Errorf("generate a salt: %w", err)
 	}
-	key, err := p.derive(ctx, h, password)
+	leave, err := p.enter(ctx, attempt{networks: networksOf(ctx)})
 	if err != nil {
 		return "", err
 	}
-	h.key = key
+	defer leave()
+	h.key = h.derive(password)
 	return h.String(), nil
 }
 
@@ -69,13 +74,10 @@ func newHash() hash {
 	}
 }
 
-// Verify reports whether a hash is that of a password. An empty hash stands for a
-// user who does not exist: Verify then returns false after the same work as for any
+// verify reports whether a hash is that of a password. An empty hash stands for a
+// user who does not exist: verify then returns false after the same work as for any
 // other, so that the time taken does not reveal who has an account.
-func (p *Passwords) Verify(ctx context.Context, stored, password string) (bool, error) {
-	if len(password) > domain.MaxPassword {
-		return false, nil
-	}
+func verify(stored, password string) (bool, error) {
 	h := newHash()
 	if stored != "" {
 		var err error
@@ -83,24 +85,23 @@ func (p *Passwords) Verify(ctx context.Context, stored, password string) (bool, 
 			return false, err
 		}
 	}
-	key, err := p.derive(ctx, h, password)
-	if err != nil {
-		return false, err
-	}
-	return subtle.ConstantTimeCompare(key, h.key) == 1 && stored != "", nil
+	return subtle.ConstantTimeCompare(h.derive(password), h.key) == 1 && stored != "", nil
 }
 
-// derive waits until it may hash, and computes the key of a password with the
-// parameters, the salt and the key length of h. The computation cannot be
-// interrupted.
-func (p *Passwords) derive(ctx context.Context, h hash, password string) ([]byte, error) {
-	leave, err := p.gate.Enter(ctx)
+// enter waits until the caller may hash.
+func (p *Passwords) enter(ctx context.Context, a attempt) (leave func(), err error) {
+	leave, err = p.gate.Enter(ctx, a.turn()...)
 	switch {
 	case domain.KindOf(err) == domain.Unavailable:
 		return nil, &domain.Error{Kind: domain.Unavailable, Msg: "too many passwords are being checked; try again in a few seconds", RetryAfter: passwordWait}
 	case err != nil:
 		return nil, fmt.Errorf("wait to hash a password: %w", err)
 	}
-	defer leave()
-	return argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.lanes, uint32(len(h.key))), nil
+	return leave, nil
+}
+
+// derive computes the key of a password with the parameters, the salt and the key
+// length of h. It cannot be interrupted.
+func (h hash) derive(password string) []byte {
+	return argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.lanes, uint32(len(h.key)))
 }

@@ -3,6 +3,8 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -156,6 +158,34 @@ func TestPasswordsWaitForAPlace(t *testing.T) {
 		}()
 		if _, err := p.Hash(t.Context(), password); err != nil {
 			t.Errorf("Hash when a turn comes free: %v", err)
+		}
+	})
+}
+
+// TestHashingTakesTurnsByNetwork floods the queue from one network.
+func TestHashingTakesTurnsByNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := auth.NewPasswords(1)
+		release := auth.Occupy(p)
+		var order []string
+		var waiting sync.WaitGroup
+		come := func(networks ...string) {
+			waiting.Go(func() {
+				if _, err := p.Verify(auth.WithNetworks(t.Context(), networks), "", password); err != nil {
+					t.Error(err)
+				}
+				order = append(order, networks[0])
+			})
+			synctest.Wait() // so that they come in order
+		}
+		for i := range 6 {
+			come(fmt.Sprint("net", i), "household")
+		}
+		come("victim")
+		release()
+		waiting.Wait()
+		if got := slices.Index(order, "victim"); got > 1 {
+			t.Errorf("served %q, want the victim second at the latest", order)
 		}
 	})
 }

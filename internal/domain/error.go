@@ -3,6 +3,7 @@ package domain
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -41,6 +42,16 @@ func (e *Error) Error() string { return e.Msg }
 // Errorf returns an *Error with a formatted message.
 func Errorf(kind Kind, format string, args ...any) error {
 	return &Error{Kind: kind, Msg: fmt.Sprintf(format, args...)}
+}
+
+// TooSoon returns an error of kind RateLimited that says when to try again.
+func TooSoon(what string, wait time.Duration) *Error {
+	seconds := max(1, int(math.Ceil(wait.Seconds())))
+	unit := "seconds"
+	if seconds == 1 {
+		unit = "second"
+	}
+	return &Error{Kind: RateLimited, Msg: fmt.Sprintf("%s; try again in %d %s", what, seconds, unit), RetryAfter: wait}
 }
 
 // KindOf returns the kind of the first *Error in err's chain, and Internal if

@@ -144,16 +144,18 @@ func TestServerStartsWithoutItsIssuer(t *testing.T) {
 
 func TestTheAddressBehindAProxyIsLimited(t *testing.T) {
 	server := apitest.Start(t, apitest.Embedded(t.TempDir()), "--trusted-proxies", "127.0.0.0/8,::1", "--rate-limit", "1", "--local-passwords=true")
-	logIn := func(address string) string {
+	users := 0
+	register := func(address string) string {
+		users++
 		r := apitest.Must(http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/graphql",
-			strings.NewReader(`{"query": "mutation { logIn(input: {username: \"nobody\", password: \"a password\"}) { token } }"}`)))(t)
+			strings.NewReader(fmt.Sprintf(`{"query": "mutation { registerUser(input: {username: \"user%d\", password: \"a password\"}) { __typename } }"}`, users))))(t)
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("X-Forwarded-For", "203.0.113.99, "+address)
 		response := apitest.Must(apitest.Client.Do(r))(t)
 		defer response.Body.Close()
 		var text [400]byte
 		n, _ := response.Body.Read(text[:])
-		for _, code := range []string{"UNAUTHENTICATED", "RATE_LIMITED"} {
+		for _, code := range []string{"RegisterUserPayload", "RATE_LIMITED"} {
 			if strings.Contains(string(text[:n]), code) {
 				return code
 			}
@@ -161,9 +163,9 @@ func TestTheAddressBehindAProxyIsLimited(t *testing.T) {
 		return string(text[:n])
 	}
 	for _, c := range []struct{ address, want string }{
-		{"192.0.2.1", "UNAUTHENTICATED"}, {"192.0.2.1", "RATE_LIMITED"}, {"192.0.2.2", "UNAUTHENTICATED"}, {"192.0.2.2", "RATE_LIMITED"},
+		{"192.0.2.1", "RegisterUserPayload"}, {"192.0.2.1", "RATE_LIMITED"}, {"192.0.2.2", "RegisterUserPayload"}, {"192.0.2.2", "RATE_LIMITED"},
 	} {
-		if got := logIn(c.address); got != c.want {
+		if got := register(c.address); got != c.want {
 			t.Errorf("from %s: got %s, want %s", c.address, got, c.want)
 		}
 	}

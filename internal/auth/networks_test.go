@@ -1,0 +1,110 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"chirp/internal/auth"
+	"chirp/internal/domain"
+)
+
+func TestNetworksAreRememberedWhenAUserLogsIn(t *testing.T) {
+	a, m := newAuthenticator(t)
+	now := noon
+	tokens, err := auth.NewTokens(secret, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Tokens = tokens
+	at := func(network string) context.Context {
+		return auth.WithNetworks(t.Context(), []string{network, "wider"})
+	}
+	known := func(user domain.UserID, network string) time.Time {
+		since, err := m.KnownNetwork(t.Context(), user, auth.NetworkID(user, network))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return since
+	}
+	logIn := func(network, given string) {
+		t.Helper()
+		if _, err := a.LogIn(at(network), ann, given); (err == nil) != (given == password) {
+			t.Fatalf("LogIn: %v", err)
+		}
+	}
+	if err := a.Save(at("registered"), ann, password); err != nil {
+		t.Fatal(err)
+	}
+	logIn("home", password)
+	logIn("elsewhere", password+"!")
+	for network, want := range map[string]time.Time{"registered": noon, "home": noon, "elsewhere": {}, "wider": {}} {
+		if got := known(ann, network); !got.Equal(want) {
+			t.Errorf("%s: remembered at %v, want %v", network, got, want)
+		}
+	}
+	now = noon.Add(23 * time.Hour)
+	logIn("home", password)
+	if got := known(ann, "home"); !got.Equal(noon) {
+		t.Errorf("remembered again at %v, want once a day", got)
+	}
+	now = noon.Add(25 * time.Hour)
+	logIn("home", password)
+	if got := known(ann, "home"); !got.Equal(now) {
+		t.Errorf("remembered at %v, want %v", got, now)
+	}
+}
+
+// TestAKnownNetworkIsLetIn has strangers guess until they must wait.
+func TestAKnownNetworkIsLetIn(t *testing.T) {
+	a, _ := newAuthenticator(t)
+	a.Guesses = auth.NewGuesses(func() time.Time { return noon })
+	at := func(network string) context.Context { return auth.WithNetworks(t.Context(), []string{network}) }
+	if err := a.Save(at("home"), ann, password); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []domain.UserID{ann, auth.StandIn("nobody")} {
+		for i := range 31 {
+			_, err := a.LogIn(at(fmt.Sprint("stranger", i)), user, "a guess")
+			wantKind(t, "LogIn of a stranger", err, domain.Unauthenticated)
+		}
+		_, err := a.LogIn(at("another stranger"), user, password)
+		wantKind(t, "LogIn of the next", err, domain.RateLimited)
+	}
+	if _, err := a.LogIn(at("home"), ann, password); err != nil {
+		t.Errorf("LogIn from a known network: %v", err)
+	}
+}
+
+func TestStandInsAreNotUsers(t *testing.T) {
+	if a, b := auth.StandIn("Nobody"), auth.StandIn("nobody"); a != b || a == auth.StandIn("somebody") {
+		t.Errorf("got %q and %q, want one for a name in any case, and another for another", a, b)
+	}
+	if _, err := domain.ParseUserID(string(auth.StandIn("nobody"))); err == nil {
+		t.Error("a stand-in can be the id of a user")
+	}
+	if a, b := auth.StandIn("no name"), auth.StandIn("nor this"); a != b {
+		t.Errorf("names that no user can have: got %q and %q, want one for all", a, b)
+	}
+}
+
+func TestNetworksThatCannotBeReadAreNotUnknown(t *testing.T) {
+	a, m := newAuthenticator(t)
+	ctx := auth.WithNetworks(t.Context(), []string{"home"})
+	if err := a.Save(ctx, ann, password); err != nil {
+		t.Fatal(err)
+	}
+	m.fail = "KnownNetwork"
+	if _, err := a.LogIn(ctx, ann, password); !errors.Is(err, errStore) {
+		t.Errorf("LogIn: got error %v, want %v", err, errStore)
+	}
+	m.fail = "RememberNetwork"
+	if _, err := a.LogIn(auth.WithNetworks(t.Context(), []string{"elsewhere"}), ann, password); !errors.Is(err, errStore) {
+		t.Errorf("LogIn from another network: got error %v, want %v", err, errStore)
+	}
+	if _, err := a.LogIn(ctx, ann, password); err != nil {
+		t.Errorf("LogIn that has nothing to remember: %v", err)
+	}
+}
