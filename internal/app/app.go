@@ -53,7 +53,7 @@ type app struct {
 
 // startApp builds the parts on a store and starts them. ctx bounds the start
 // alone; stop ends the parts.
-func startApp(ctx context.Context, cfg Config, store Storage, log *slog.Logger) (*app, error) {
+func startApp(ctx context.Context, cfg Config, store Storage, crowd *httpserver.Crowd, log *slog.Logger) (*app, error) {
 	secret, err := tokenSecret(ctx, cfg, store.Credentials())
 	if err != nil {
 		return nil, fmt.Errorf("token secret: %w", err)
@@ -89,7 +89,7 @@ func startApp(ctx context.Context, cfg Config, store Storage, log *slog.Logger) 
 			return nil, err
 		}
 	}
-	a.registerMetrics(cfg.CelebrityThreshold)
+	a.registerMetrics(cfg.CelebrityThreshold, crowd)
 	a.start()
 	return a, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"chirp/graph/guard"
 	"chirp/graph/transport"
+	"chirp/internal/app/httpserver"
 )
 
 // Config says how a server runs.
@@ -19,6 +20,7 @@ type Config struct {
 	OIDCAudience       string // what those must have as their audience
 
 	Guard          guard.Config       // limits of what one request may ask; without introspection there is no GraphiQL either
+	HTTP           httpserver.Limits  // of connections
 	Transport      transport.Limits   // of bodies and sockets
 	Origins        *transport.Origins // sites whose pages may use the API, nil for this server's alone
 	PublicHosts    *transport.Origins // names that clients call the server by, besides those that it has anyway; may be nil

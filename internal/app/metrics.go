@@ -8,19 +8,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"chirp/internal/app/httpserver"
 	"chirp/internal/gate"
 	"chirp/internal/projector"
 )
 
 // registerMetrics registers what /metrics shows. threshold is the celebrity
 // threshold of the config.
-func (a *app) registerMetrics(threshold int64) {
+func (a *app) registerMetrics(threshold int64, crowd *httpserver.Crowd) {
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.writes.Register(a.metrics)
 	a.registerProjector()
 	a.registerThresholds(threshold)
 	a.registerHub()
 	a.registerGates()
+	a.registerCrowd(crowd)
 }
 
 // gauge registers a gauge whose value is read at each scrape.
@@ -92,6 +94,18 @@ func (a *app) registerHub() {
 		func() float64 { return float64(a.hub.Stats().CatchUps) })
 	a.counter("chirp_subscriptions_dropped_total", "Feed subscriptions ended for being too slow.", nil,
 		func() float64 { return float64(a.hub.Stats().Dropped) })
+}
+
+// registerCrowd registers the numbers of clients' connections.
+func (a *app) registerCrowd(c *httpserver.Crowd) {
+	a.gauge("chirp_http_connections", "Connections of clients.", nil, func() float64 { return float64(c.Stats().Open) })
+	a.gauge("chirp_http_connections_most", "How many connections clients may have.", nil, func() float64 { return float64(c.Stats().Most) })
+	closed := func(which string, value func() float64) {
+		a.counter("chirp_http_connections_closed_total", "Connections closed because a client, or all, had as many as they may have: idle ones for new ones, and new ones. Requests through proxies count as new ones.",
+			prometheus.Labels{"which": which}, value)
+	}
+	closed("idle", func() float64 { return float64(c.Stats().Evicted) })
+	closed("new", func() float64 { return float64(c.Stats().Refused) })
 }
 
 // registerGates registers the gates at which callers wait for their turn.

@@ -41,16 +41,20 @@ func Serve(ctx context.Context, cfg Config, open func(context.Context) (Storage,
 	}
 	hosts := httpserver.Hosts{Public: cfg.PublicHosts, Origins: cfg.Origins, Proxies: cfg.TrustedProxies}
 	mux.AnswerTo(hosts.At(listeners.public.Addr(), log))
-	s := &server{cfg: cfg, open: open, log: log, mux: mux, http: httpserver.New(mux, log), home: homeURL(listeners.public.Addr())}
+	limits := withinFiles(cfg.HTTP, mostFiles(), log)
+	crowd := httpserver.NewCrowd(limits, cfg.TrustedProxies, log)
+	mux.Count(crowd)
+	s := &server{cfg: cfg, open: open, log: log, mux: mux, crowd: crowd, http: httpserver.New(mux, limits, log), home: homeURL(listeners.public.Addr())}
 	s.logOpening(listeners)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, failed := errgroup.WithContext(serving)
-	g.Go(func() error { return serveHTTP(s.http, listeners.public) })
-	ops := httpserver.New(nil, log)
+	g.Go(func() error { return serveHTTP(s.http, httpserver.Listener{Listener: listeners.public, Crowd: crowd}) })
+	ops := httpserver.New(nil, limits, log)
 	if l := listeners.ops; l != nil {
 		ops.Handler = mux.Ops(hosts.At(l.Addr(), log))
-		g.Go(func() error { return serveHTTP(ops, l) })
+		few := httpserver.NewCrowd(httpserver.Limits{Connections: opsConnections, ConnectionsPerAddress: opsConnections}, nil, log)
+		g.Go(func() error { return serveHTTP(ops, httpserver.Listener{Listener: l, Crowd: few}) })
 	}
 	err = s.serve(ctx, failed)
 	s.http.Close()
@@ -59,8 +63,8 @@ func Serve(ctx context.Context, cfg Config, open func(context.Context) (Storage,
 }
 
 // serveHTTP serves a listener until the server is closed.
-func serveHTTP(server *http.Server, listener net.Listener) error {
-	if err := server.Serve(httpserver.Listener{Listener: listener}); !errors.Is(err, http.ErrServerClosed) {
+func serveHTTP(server *http.Server, listener httpserver.Listener) error {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -77,12 +81,13 @@ func homeURL(addr net.Addr) string {
 
 // server is a server that listens.
 type server struct {
-	cfg  Config
-	open func(context.Context) (Storage, error)
-	log  *slog.Logger
-	mux  *httpserver.Mux
-	http *http.Server
-	home string // the URL of the web client
+	cfg   Config
+	open  func(context.Context) (Storage, error)
+	log   *slog.Logger
+	mux   *httpserver.Mux
+	http  *http.Server
+	crowd *httpserver.Crowd
+	home  string // the URL of the web client
 }
 
 // serve opens the store, and runs the app on it until ctx or failed ends or a
@@ -136,7 +141,7 @@ func (s *server) openApp(ctx context.Context) (Storage, *app, error) {
 		if err != nil || store == nil {
 			return nil, nil, err
 		}
-		app, err := startApp(ctx, s.cfg, store, s.log)
+		app, err := startApp(ctx, s.cfg, store, s.crowd, s.log)
 		if err == nil {
 			return store, app, nil
 		}

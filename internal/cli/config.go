@@ -45,7 +45,8 @@ type Config struct {
 	OIDCAudience      string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that tokens from --oidc-issuer must have." for:"serve"`
 	LocalPasswords    bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Allow registration and log-in with passwords (default ${default})." for:"serve"`
 
-	Limits limitFlags `embed:""`
+	Limits      limitFlags      `embed:""`
+	Connections connectionFlags `embed:""`
 
 	ShowVersion versionFlag `name:"version" help:"Print the version."`
 
@@ -121,6 +122,9 @@ func (c Config) check() error {
 		return errors.New("--data: the folder's name is empty")
 	}
 	if err := c.Limits.check(); err != nil {
+		return err
+	}
+	if err := c.Connections.check(); err != nil {
 		return err
 	}
 	if err := c.checkCallers(); err != nil {

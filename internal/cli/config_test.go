@@ -50,6 +50,10 @@ func TestParseRefusesInOneLine(t *testing.T) {
 		{"an origin with a path", nil, map[string]string{"CHIRP_ALLOWED_ORIGINS": "https://app.example.com/"}, "is not an origin"},
 		{"a public host with a scheme", []string{"--public-host", "https://chirp.example.com"}, nil, "without scheme and port"},
 		{"a public host with a port", nil, map[string]string{"CHIRP_PUBLIC_HOST": "a.example,b.example:8080"}, `"b.example:8080" is not a name`},
+		{"connections below 0", []string{"--max-connections=-1"}, nil, "--max-connections: -1 is less than 0"},
+		{"connections of an address below 0", nil, map[string]string{"CHIRP_CONNECTIONS_PER_ADDRESS": "-1"}, "--connections-per-address: -1 is less than 0"},
+		{"a timeout of 0", []string{"--header-timeout", "0s"}, nil, "--header-timeout: 0s is not more than 0"},
+		{"a timeout without a unit", nil, map[string]string{"CHIRP_IDLE_TIMEOUT": "120"}, "CHIRP_IDLE_TIMEOUT"},
 		{"an empty address", nil, map[string]string{"CHIRP_ADDR": ""}, "--addr: it is empty"},
 		{"an empty folder", []string{"--data="}, nil, "the folder's name is empty"},
 	} {

@@ -34,6 +34,6 @@ func Serve(ctx context.Context, cfg Config, std Streams) error {
 			Limits: cfg.Limits.guardLimits(), RateLimit: cfg.RateLimit, Introspection: cfg.Introspection,
 			Documents: documents, DocumentsOnly: cfg.Limits.TrustedDocumentsOnly,
 		},
-		Transport: cfg.transportLimits(), Origins: origins, PublicHosts: hosts, TrustedProxies: proxies, Demo: cfg.Demo,
+		HTTP: cfg.Connections.limits(), Transport: cfg.transportLimits(), Origins: origins, PublicHosts: hosts, TrustedProxies: proxies, Demo: cfg.Demo,
 	}, open, log)
 }

@@ -20,22 +20,38 @@ import (
 // replace such answers by ones as the API has them: in JSON, with the right
 // status.
 
-// Listener wraps the listener of a server that New returned.
-type Listener struct{ net.Listener }
+// Listener wraps the listener of a server that New returned. The connections that it
+// accepts are those of a crowd, which may be nil.
+type Listener struct {
+	net.Listener
+	Crowd *Crowd
+}
 
-// Accept implements net.Listener.
+// Accept implements net.Listener. It closes connections that the crowd has no room
+// for.
 func (l Listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if tcp, ok := c.(*net.TCPConn); ok {
-		return &connection{TCPConn: tcp}, err
+	for {
+		c, err := l.Listener.Accept()
+		tcp, ok := c.(*net.TCPConn)
+		if !ok {
+			return c, err
+		}
+		admitted := &connection{TCPConn: tcp}
+		if l.Crowd == nil {
+			return admitted, nil
+		}
+		if admitted.place = l.Crowd.enter(c.RemoteAddr().String(), tcp.Close); admitted.place != nil {
+			return admitted, nil
+		}
+		_ = tcp.Close() // the client sees that it is closed
 	}
-	return c, err
 }
 
 // connection embeds its TCPConn so that it has every method that net/http and
 // sockets look for.
 type connection struct {
 	*net.TCPConn
+	place     *place      // in the listener's crowd; nil without one
 	handled   atomic.Bool // a handler has the request
 	begun     atomic.Bool // bytes of the next request have arrived
 	firstLine atomic.Bool // its first line has arrived
@@ -65,11 +81,27 @@ func TrackRequest(ctx context.Context) (done func()) {
 }
 
 // connState is a ConnState of http.Server. A connection is idle once the rest of
-// the previous request's body has been read.
+// the previous request's body has been read, until the next request's headers have
+// arrived.
 func connState(c net.Conn, state http.ConnState) {
-	if idle, ok := c.(*connection); ok && state == http.StateIdle {
-		idle.awaitRequest()
+	ours, ok := c.(*connection)
+	if !ok {
+		return
 	}
+	if state == http.StateIdle {
+		ours.awaitRequest()
+	}
+	if ours.place != nil && state != http.StateNew {
+		ours.place.setIdle(state == http.StateIdle)
+	}
+}
+
+// Close implements net.Conn.
+func (c *connection) Close() error {
+	if c.place != nil {
+		c.place.leave()
+	}
+	return c.TCPConn.Close()
 }
 
 func (c *connection) awaitRequest() {

@@ -26,7 +26,7 @@ func TestRefusalsOfTheConnectionAreReadable(t *testing.T) {
 		defer httpserver.TrackRequest(r.Context())()
 		http.Error(w, "as the handler wants it", http.StatusTeapot)
 	})
-	server := httpserver.New(answers, slog.New(slog.DiscardHandler))
+	server := httpserver.New(answers, httpserver.Limits{}, slog.New(slog.DiscardHandler))
 	server.ReadHeaderTimeout = 2 * time.Second
 	go server.Serve(httpserver.Listener{Listener: listener})
 	t.Cleanup(func() { server.Close() })
@@ -77,7 +77,7 @@ func TestEachRequestHasOneResponse(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	server := httpserver.New(httpserver.NewMux(log, &transport.Origins{}), log)
+	server := httpserver.New(httpserver.NewMux(log, &transport.Origins{}), httpserver.Limits{}, log)
 	go server.Serve(httpserver.Listener{Listener: listener})
 	t.Cleanup(func() { server.Close() })
 	const next = pause + "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -119,7 +119,7 @@ func TestBodyThatStopsHoldsNoConnection(t *testing.T) {
 	if err := mux.ServePages(true); err != nil {
 		t.Fatal(err)
 	}
-	server := httpserver.New(mux, log)
+	server := httpserver.New(mux, httpserver.Limits{}, log)
 	go server.Serve(httpserver.Listener{Listener: listener})
 	t.Cleanup(func() { server.Close() })
 	for first, want := range map[string]string{

@@ -38,6 +38,7 @@ type Mux struct {
 	ready      *readiness
 	draining   atomic.Bool
 	hosts      *Hosts // nil for any
+	crowd      *Crowd // nil for no limits
 	log        *slog.Logger
 
 	unreadBodyTimeout time.Duration
@@ -62,6 +63,10 @@ func NewMux(log *slog.Logger, origins *transport.Origins) *Mux {
 // before the first request.
 func (m *Mux) AnswerTo(hosts *Hosts) { m.hosts = hosts }
 
+// Count counts requests through proxies in a crowd. It must be called before the first
+// request.
+func (m *Mux) Count(c *Crowd) { m.crowd = c }
+
 // Serve sets the backend.
 func (m *Mux) Serve(b Backend) { m.backend.Store(&b) }
 
@@ -80,6 +85,15 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if probe := r.URL.Path == "/healthz" || r.URL.Path == "/readyz"; !probe && m.hosts != nil && m.hosts.refuse(w, r) {
 		return
+	}
+	if m.crowd != nil {
+		leave, ok := m.crowd.enterRequest(r)
+		if !ok {
+			w.Header().Set("Retry-After", "1")
+			refuse(w, http.StatusTooManyRequests, "RATE_LIMITED", "too many requests and sockets from this address at once; try again in a second")
+			return
+		}
+		defer leave()
 	}
 	if r.RequestURI == "*" {
 		wholeServer(w, r)

@@ -6,14 +6,14 @@ package httpserver
 import (
 	"log/slog"
 	"net/http"
-	"time"
 )
 
 // New returns an HTTP server for a handler, which must pass its requests to
 // TrackRequest, and a Listener. Every request reaches the handler, even
 // OPTIONS *, so that the connection knows that a handler has it.
-func New(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+func New(handler http.Handler, limits Limits, log *slog.Logger) *http.Server {
+	limits = limits.WithDefaults()
+	return &http.Server{Handler: handler, ReadHeaderTimeout: limits.Header, IdleTimeout: limits.Idle,
 		ConnContext: connContext, ConnState: connState, DisableGeneralOptionsHandler: true,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 }
