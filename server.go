@@ -58,6 +58,8 @@ func command(name string) func(context.Context, cli.Config, cli.Streams) error {
 		return cli.Export
 	case "import":
 		return cli.Import
+	case "user":
+		return cli.User
 	case "version":
 		return cli.Version
 	default:

@@ -34,6 +34,10 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	ChangePasswordPayload struct {
+		Token func(childComplexity int) int
+	}
+
 	Chirp struct {
 		Author   func(childComplexity int) int
 		Content  func(childComplexity int) int
@@ -51,6 +55,15 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	EndAllSessionsPayload struct {
+		User func(childComplexity int) int
+	}
+
+	EndSessionPayload struct {
+		SessionID func(childComplexity int) int
+		User      func(childComplexity int) int
+	}
+
 	FollowUserPayload struct {
 		Followee       func(childComplexity int) int
 		Position       func(childComplexity int) int
@@ -63,11 +76,14 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		FollowUser   func(childComplexity int, input model.FollowUserInput) int
-		LogIn        func(childComplexity int, input model.LogInInput) int
-		PostChirp    func(childComplexity int, input model.PostChirpInput) int
-		RegisterUser func(childComplexity int, input model.RegisterUserInput) int
-		UnfollowUser func(childComplexity int, input model.UnfollowUserInput) int
+		ChangePassword func(childComplexity int, input model.ChangePasswordInput) int
+		EndAllSessions func(childComplexity int, input model.EndAllSessionsInput) int
+		EndSession     func(childComplexity int, input model.EndSessionInput) int
+		FollowUser     func(childComplexity int, input model.FollowUserInput) int
+		LogIn          func(childComplexity int, input model.LogInInput) int
+		PostChirp      func(childComplexity int, input model.PostChirpInput) int
+		RegisterUser   func(childComplexity int, input model.RegisterUserInput) int
+		UnfollowUser   func(childComplexity int, input model.UnfollowUserInput) int
 	}
 
 	PageInfo struct {
@@ -98,6 +114,16 @@ type ComplexityRoot struct {
 		User     func(childComplexity int) int
 	}
 
+	Session struct {
+		Address    func(childComplexity int) int
+		ExpiresAt  func(childComplexity int) int
+		ID         func(childComplexity int) int
+		IsCurrent  func(childComplexity int) int
+		LastUsedAt func(childComplexity int) int
+		StartedAt  func(childComplexity int) int
+		UserAgent  func(childComplexity int) int
+	}
+
 	Subscription struct {
 		FeedChirpAdded func(childComplexity int, after *string) int
 		ProfileUpdated func(childComplexity int, userID string) int
@@ -119,6 +145,7 @@ type ComplexityRoot struct {
 		ID             func(childComplexity int) int
 		IsCelebrity    func(childComplexity int) int
 		JoinedAt       func(childComplexity int) int
+		Sessions       func(childComplexity int) int
 		Username       func(childComplexity int) int
 		ViewerFollows  func(childComplexity int) int
 	}
@@ -147,6 +174,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "ChangePasswordPayload.token":
+		if e.ComplexityRoot.ChangePasswordPayload.Token == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangePasswordPayload.Token(childComplexity), true
 
 	case "Chirp.author":
 		if e.ComplexityRoot.Chirp.Author == nil {
@@ -199,6 +233,26 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ChirpEdge.Node(childComplexity), true
 
+	case "EndAllSessionsPayload.user":
+		if e.ComplexityRoot.EndAllSessionsPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndAllSessionsPayload.User(childComplexity), true
+
+	case "EndSessionPayload.sessionId":
+		if e.ComplexityRoot.EndSessionPayload.SessionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndSessionPayload.SessionID(childComplexity), true
+	case "EndSessionPayload.user":
+		if e.ComplexityRoot.EndSessionPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndSessionPayload.User(childComplexity), true
+
 	case "FollowUserPayload.followee":
 		if e.ComplexityRoot.FollowUserPayload.Followee == nil {
 			break
@@ -231,6 +285,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogInPayload.User(childComplexity), true
 
+	case "Mutation.changePassword":
+		if e.ComplexityRoot.Mutation.ChangePassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_changePassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(model.ChangePasswordInput)), true
+	case "Mutation.endAllSessions":
+		if e.ComplexityRoot.Mutation.EndAllSessions == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_endAllSessions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EndAllSessions(childComplexity, args["input"].(model.EndAllSessionsInput)), true
+	case "Mutation.endSession":
+		if e.ComplexityRoot.Mutation.EndSession == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_endSession_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EndSession(childComplexity, args["input"].(model.EndSessionInput)), true
 	case "Mutation.followUser":
 		if e.ComplexityRoot.Mutation.FollowUser == nil {
 			break
@@ -418,6 +505,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RegisterUserPayload.User(childComplexity), true
 
+	case "Session.address":
+		if e.ComplexityRoot.Session.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.Address(childComplexity), true
+	case "Session.expiresAt":
+		if e.ComplexityRoot.Session.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.ExpiresAt(childComplexity), true
+	case "Session.id":
+		if e.ComplexityRoot.Session.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.ID(childComplexity), true
+	case "Session.isCurrent":
+		if e.ComplexityRoot.Session.IsCurrent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.IsCurrent(childComplexity), true
+	case "Session.lastUsedAt":
+		if e.ComplexityRoot.Session.LastUsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.LastUsedAt(childComplexity), true
+	case "Session.startedAt":
+		if e.ComplexityRoot.Session.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.StartedAt(childComplexity), true
+	case "Session.userAgent":
+		if e.ComplexityRoot.Session.UserAgent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.UserAgent(childComplexity), true
+
 	case "Subscription.feedChirpAdded":
 		if e.ComplexityRoot.Subscription.FeedChirpAdded == nil {
 			break
@@ -529,6 +659,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.JoinedAt(childComplexity), true
+	case "User.sessions":
+		if e.ComplexityRoot.User.Sessions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Sessions(childComplexity), true
 	case "User.username":
 		if e.ComplexityRoot.User.Username == nil {
 			break
@@ -577,6 +713,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("ChangePasswordInput", ec.unmarshalInputChangePasswordInput),
+			graphql.NewInputUnmarshaler("EndAllSessionsInput", ec.unmarshalInputEndAllSessionsInput),
+			graphql.NewInputUnmarshaler("EndSessionInput", ec.unmarshalInputEndSessionInput),
 			graphql.NewInputUnmarshaler("FollowUserInput", ec.unmarshalInputFollowUserInput),
 			graphql.NewInputUnmarshaler("LogInInput", ec.unmarshalInputLogInInput),
 			graphql.NewInputUnmarshaler("PostChirpInput", ec.unmarshalInputPostChirpInput),
@@ -768,8 +907,8 @@ extend type Mutation {
   authentication.
 
   Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + ` if the username or the password is wrong, without
-  revealing whether the username exists; ` + "`" + `FORBIDDEN` + "`" + ` if password accounts are disabled
-  on this server.
+  revealing whether the username exists; ` + "`" + `FORBIDDEN` + "`" + ` if the account or all password
+  accounts are disabled on this server.
   """
   logIn(
     """
@@ -1178,6 +1317,165 @@ type Query {
   ): UserConnection
 }
 `, BuiltIn: false},
+	{Name: "../../schema/session.graphqls", Input: `"""
+A session of a user: it starts with a registration or a log-in, and its access token is
+valid until the session expires or ends. The tokens of an external issuer have no
+session.
+"""
+type Session {
+  """
+  The session's ID, in the form ` + "`" + `session_…` + "`" + `.
+  """
+  id: ID!
+  """
+  The time at which the session started.
+  """
+  startedAt: DateTime!
+  """
+  The time at which the session was last used, accurate to ten minutes.
+  """
+  lastUsedAt: DateTime!
+  """
+  The time at which the session expires.
+  """
+  expiresAt: DateTime!
+  """
+  The address from which the session was last used. Of an IPv6 address only the first 64
+  bits are kept, as in ` + "`" + `2001:db8::/64` + "`" + `.
+  """
+  address: String!
+  """
+  The program that last used the session, as it names itself in the header ` + "`" + `User-Agent` + "`" + `;
+  at most 160 bytes. Empty if it does not name itself.
+  """
+  userAgent: String!
+  """
+  Whether the request was sent in this session.
+  """
+  isCurrent: Boolean!
+}
+
+extend type User {
+  """
+  The sessions of this user, the most recently started first. Null unless the user is the
+  caller. Older sessions end when a user has more than 100.
+  """
+  sessions: [Session!]
+}
+
+"""
+Input for ` + "`" + `changePassword` + "`" + `.
+"""
+input ChangePasswordInput {
+  """
+  The password that the caller has now.
+  """
+  currentPassword: String!
+  """
+  The new password: 8 to 1,024 bytes.
+  """
+  newPassword: String!
+}
+
+"""
+The result of ` + "`" + `changePassword` + "`" + `.
+"""
+type ChangePasswordPayload {
+  """
+  The access token of a new session. All other tokens of the user are invalid from now
+  on, including the one with which the request was sent.
+  """
+  token: String!
+}
+
+"""
+Input for ` + "`" + `endSession` + "`" + `.
+"""
+input EndSessionInput {
+  """
+  The ID of one of the caller's sessions, in the form ` + "`" + `session_…` + "`" + `.
+  """
+  sessionId: ID!
+}
+
+"""
+The result of ` + "`" + `endSession` + "`" + `.
+"""
+type EndSessionPayload {
+  """
+  The ID of the session that has ended.
+  """
+  sessionId: ID!
+  """
+  The caller, whose sessions no longer include it.
+  """
+  user: User!
+}
+
+"""
+Input for ` + "`" + `endAllSessions` + "`" + `.
+"""
+input EndAllSessionsInput {
+  """
+  Whether to keep the session in which the request is sent, and end all others.
+  """
+  keepCurrent: Boolean! = false
+}
+
+"""
+The result of ` + "`" + `endAllSessions` + "`" + `.
+"""
+type EndAllSessionsPayload {
+  """
+  The caller, with the session that was kept, if any.
+  """
+  user: User!
+}
+
+extend type Mutation {
+  """
+  Changes the caller's password, ends all of the caller's sessions and starts a new one.
+  Counts as a log-in for the rate limits.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + ` if the new password is not valid;
+  ` + "`" + `FORBIDDEN` + "`" + ` if the current password is wrong, if the caller has no password, or if
+  password accounts are disabled on this server.
+  """
+  changePassword(
+    """
+    The passwords.
+    """
+    input: ChangePasswordInput!
+  ): ChangePasswordPayload
+  """
+  Ends one of the caller's sessions: its token is refused, and its sockets and streams
+  end. Other servers of the same store follow within two seconds.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + ` if the ID is malformed; ` + "`" + `NOT_FOUND` + "`" + ` if
+  the caller has no such session.
+  """
+  endSession(
+    """
+    The session to end.
+    """
+    input: EndSessionInput!
+  ): EndSessionPayload
+  """
+  Ends all of the caller's sessions, as ` + "`" + `endSession` + "`" + ` does. Tokens without a session, which
+  earlier versions of this server issued, end too.
+
+  Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `FORBIDDEN` + "`" + ` if the caller's token comes from an external
+  issuer, which alone can end its validity; ` + "`" + `BAD_USER_INPUT` + "`" + ` if ` + "`" + `keepCurrent` + "`" + ` is true and
+  the caller's token has no session.
+  """
+  endAllSessions(
+    """
+    Which sessions to keep.
+    """
+    input: EndAllSessionsInput!
+  ): EndAllSessionsPayload
+}
+`, BuiltIn: false},
 	{Name: "../../schema/user.graphqls", Input: `"""
 A user: the owner of an account.
 """
@@ -1486,6 +1784,14 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_ChangePasswordPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "token":
+		return ec.fieldContext_ChangePasswordPayload_token(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangePasswordPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Chirp(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -1518,6 +1824,24 @@ func (ec *executionContext) childFields_ChirpEdge(ctx context.Context, field gra
 		return ec.fieldContext_ChirpEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ChirpEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_EndAllSessionsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_EndAllSessionsPayload_user(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EndAllSessionsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_EndSessionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sessionId":
+		return ec.fieldContext_EndSessionPayload_sessionId(ctx, field)
+	case "user":
+		return ec.fieldContext_EndSessionPayload_user(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EndSessionPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_FollowUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1578,6 +1902,26 @@ func (ec *executionContext) childFields_RegisterUserPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type RegisterUserPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Session(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Session_id(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_Session_startedAt(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_Session_lastUsedAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Session_expiresAt(ctx, field)
+	case "address":
+		return ec.fieldContext_Session_address(ctx, field)
+	case "userAgent":
+		return ec.fieldContext_Session_userAgent(ctx, field)
+	case "isCurrent":
+		return ec.fieldContext_Session_isCurrent(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Session", field.Name)
+}
+
 func (ec *executionContext) childFields_UnfollowUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "relationshipId":
@@ -1614,6 +1958,8 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_followers(ctx, field)
 	case "following":
 		return ec.fieldContext_User_following(ctx, field)
+	case "sessions":
+		return ec.fieldContext_User_sessions(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/internal/auth"
 	"chirp/internal/domain"
 )
 
@@ -121,13 +122,20 @@ func ownCost(f *ast.Field) int {
 	switch {
 	case f.ObjectDefinition.Name == "Mutation" && (f.Name == "registerUser" || f.Name == "logIn"):
 		return passwordCost
+	case f.ObjectDefinition.Name == "Mutation" && f.Name == "changePassword":
+		return 2 * passwordCost
 	case f.ObjectDefinition.Name == "Mutation":
 		return commandCost
-	case isPage(f):
+	case isPage(f) || isSessions(f):
 		return listCost
 	default:
 		return 1
 	}
+}
+
+// isSessions reports whether a field is the list of sessions, which has no pages.
+func isSessions(f *ast.Field) bool {
+	return f.ObjectDefinition.Name == "User" && f.Name == "sessions"
 }
 
 func isPage(f *ast.Field) bool {
@@ -137,6 +145,9 @@ func isPage(f *ast.Field) bool {
 // rows returns how often a field may return its selections: for a page its size,
 // which must be within the limit.
 func (e *costEstimator) rows(f *ast.Field) int {
+	if isSessions(f) {
+		return auth.MaxSessions
+	}
 	if !isPage(f) {
 		return 1
 	}

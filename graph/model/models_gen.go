@@ -7,9 +7,25 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"chirp/internal/domain"
 )
+
+// Input for `changePassword`.
+type ChangePasswordInput struct {
+	// The password that the caller has now.
+	CurrentPassword string `json:"currentPassword"`
+	// The new password: 8 to 1,024 bytes.
+	NewPassword string `json:"newPassword"`
+}
+
+// The result of `changePassword`.
+type ChangePasswordPayload struct {
+	// The access token of a new session. All other tokens of the user are invalid from now
+	// on, including the one with which the request was sent.
+	Token string `json:"token"`
+}
 
 // A page of chirps.
 type ChirpConnection struct {
@@ -26,6 +42,32 @@ type ChirpEdge struct {
 	// An opaque cursor for use as `after` or `before`. It remains valid even after the chirp
 	// is no longer in the list.
 	Cursor string `json:"cursor"`
+}
+
+// Input for `endAllSessions`.
+type EndAllSessionsInput struct {
+	// Whether to keep the session in which the request is sent, and end all others.
+	KeepCurrent bool `json:"keepCurrent"`
+}
+
+// The result of `endAllSessions`.
+type EndAllSessionsPayload struct {
+	// The caller, with the session that was kept, if any.
+	User User `json:"user"`
+}
+
+// Input for `endSession`.
+type EndSessionInput struct {
+	// The ID of one of the caller's sessions, in the form `session_…`.
+	SessionID string `json:"sessionId"`
+}
+
+// The result of `endSession`.
+type EndSessionPayload struct {
+	// The ID of the session that has ended.
+	SessionID string `json:"sessionId"`
+	// The caller, whose sessions no longer include it.
+	User User `json:"user"`
 }
 
 // Input for `followUser`.
@@ -130,6 +172,28 @@ type RegisterUserPayload struct {
 	Token *string `json:"token,omitempty"`
 	// The position in the log at which the account was created.
 	Position domain.Position `json:"position"`
+}
+
+// A session of a user: it starts with a registration or a log-in, and its access token is
+// valid until the session expires or ends. The tokens of an external issuer have no
+// session.
+type Session struct {
+	// The session's ID, in the form `session_…`.
+	ID string `json:"id"`
+	// The time at which the session started.
+	StartedAt time.Time `json:"startedAt"`
+	// The time at which the session was last used, accurate to ten minutes.
+	LastUsedAt time.Time `json:"lastUsedAt"`
+	// The time at which the session expires.
+	ExpiresAt time.Time `json:"expiresAt"`
+	// The address from which the session was last used. Of an IPv6 address only the first 64
+	// bits are kept, as in `2001:db8::/64`.
+	Address string `json:"address"`
+	// The program that last used the session, as it names itself in the header `User-Agent`;
+	// at most 160 bytes. Empty if it does not name itself.
+	UserAgent string `json:"userAgent"`
+	// Whether the request was sent in this session.
+	IsCurrent bool `json:"isCurrent"`
 }
 
 // Input for `unfollowUser`.

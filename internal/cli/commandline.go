@@ -40,7 +40,7 @@ func (l *commandLine) help(options kong.HelpOptions, parsed *kong.Context) error
 	}
 	if command := parsed.Selected(); command != nil {
 		for _, f := range l.parser.Model.Flags {
-			f.Hidden = f.Hidden || !isFor(f, command.Name)
+			f.Hidden = f.Hidden || !isFor(f, topOf(command))
 		}
 	}
 	return kong.DefaultHelpPrinter(options, parsed)
@@ -76,7 +76,16 @@ func commandOf(args []string) string {
 	if err != nil || parsed.Selected() == nil {
 		return fallback
 	}
-	return parsed.Selected().Name
+	return topOf(parsed.Selected())
+}
+
+// topOf returns the name of the command that a command is part of, which is its own
+// unless it is a part.
+func topOf(command *kong.Node) string {
+	for command.Parent != nil && command.Parent.Type == kong.CommandNode {
+		command = command.Parent
+	}
+	return command.Name
 }
 
 // joinNegatives joins a flag and the negative number after it, which the parser

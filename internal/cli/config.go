@@ -24,17 +24,17 @@ type Config struct {
 
 	Addr               string  `env:"CHIRP_ADDR" default:"localhost:8080" placeholder:"HOST:PORT" help:"Listen address (default ${default}); port 0 picks a free port, which the log names." for:"serve"`
 	OpsAddr            string  `env:"CHIRP_OPS_ADDR" default:"localhost:8081" placeholder:"HOST:PORT" help:"Address for the operator: metrics, profiles, and why the server is not ready (default ${default}, or a free port while that is in use). \"off\" means none." for:"serve"`
-	Data               string  `env:"CHIRP_DATA" default:"chirp-data" placeholder:"FOLDER" help:"Folder of the embedded store (default ${default})." for:"serve,rebuild,verify,export,import"`
-	MongodbURI         string  `name:"mongodb-uri" env:"CHIRP_MONGODB_URI" placeholder:"URI" help:"Use this MongoDB replica set instead of the embedded store." for:"serve,rebuild,verify,export,import"`
-	MongodbDatabase    string  `name:"mongodb-database" env:"CHIRP_MONGODB_DATABASE" default:"chirp" placeholder:"NAME" help:"Database of that MongoDB (default ${default})." for:"serve,rebuild,verify,export,import"`
+	Data               string  `env:"CHIRP_DATA" default:"chirp-data" placeholder:"FOLDER" help:"Folder of the embedded store (default ${default})." for:"serve,rebuild,verify,export,import,user"`
+	MongodbURI         string  `name:"mongodb-uri" env:"CHIRP_MONGODB_URI" placeholder:"URI" help:"Use this MongoDB replica set instead of the embedded store." for:"serve,rebuild,verify,export,import,user"`
+	MongodbDatabase    string  `name:"mongodb-database" env:"CHIRP_MONGODB_DATABASE" default:"chirp" placeholder:"NAME" help:"Database of that MongoDB (default ${default})." for:"serve,rebuild,verify,export,import,user"`
 	CelebrityThreshold int64   `env:"CHIRP_CELEBRITY_THRESHOLD" default:"10000" placeholder:"N" help:"Number of followers from which a user is a celebrity, whose chirps are merged into feeds when they are read (default ${default})." for:"serve,rebuild"`
 	TokenSecret        string  `env:"CHIRP_TOKEN_SECRET" placeholder:"TEXT" help:"Key that signs Chirp's own tokens, at least 32 bytes (default: generated and kept in the store)." for:"serve"`
 	RateLimit          float64 `env:"CHIRP_RATE_LIMIT" default:"20" placeholder:"N" help:"Mutations per second and caller, and 500 times that in operation cost (default ${default}), and four times that for each address. Registrations are limited to a tenth per address. 0 means no limit, not of wrong passwords either." for:"serve"`
 	Introspection      bool    `env:"CHIRP_INTROSPECTION" default:"true" negatable:"" help:"Allow schema introspection, and serve GraphiQL (default ${default})." for:"serve"`
 	DemoPublic         bool    `env:"CHIRP_DEMO_PUBLIC" help:"Let --demo serve at an address that others reach, although everybody knows the password of its people." for:"serve"`
 	Demo               bool    `env:"CHIRP_DEMO" help:"Fill an empty store with made-up people who keep posting, or continue in a store filled that way." for:"serve"`
-	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
-	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"Format of the log, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import"`
+	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import,user"`
+	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"Format of the log, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import,user"`
 
 	PublicHosts       []string `name:"public-host" env:"CHIRP_PUBLIC_HOST" placeholder:"NAME" help:"Name by which clients call the server, such as chirp.example.com; * matches any characters. Names of this machine and of local networks need not be given. Can be repeated." for:"serve"`
 	AllowedOrigins    []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins, besides the server's own, whose pages may use the API, such as https://app.example.com; * matches any characters. Can be repeated." for:"serve"`
@@ -55,6 +55,7 @@ type Config struct {
 	Verify  verifyFlags `cmd:"" help:"Compare the views with the log, and check the log. Prints each difference, and exits with code 1 if there is any. A server may be running."`
 	Export  exportFlags `cmd:"" help:"Write the log, as it is now, to a file from which any store can be filled. A server may be running."`
 	Import  importFlags `cmd:"" help:"Fill a new store with an exported log, positions included. Imports all of it or nothing."`
+	User    userFlags   `cmd:"" help:"Close an account for log-in, or open it again. A server may be running."`
 	Version struct{}    `cmd:"" help:"Print the version."`
 	Help    struct{}    `cmd:"" help:"Print this help, or that of a command: chirp help COMMAND."`
 }

@@ -15,7 +15,7 @@ func openStore(ctx context.Context, cfg Config, log *slog.Logger) (app.Storage, 
 	ignoreFileSizeSignal()
 	if cfg.MongodbURI != "" {
 		store, err := mongodb.Open(ctx, cfg.MongodbURI, cfg.MongodbDatabase, mongodb.Options{
-			Log: log, Import: cfg.Command == "import", Existing: cfg.Command == "rebuild",
+			Log: log, Import: cfg.Command == "import", Existing: changes(cfg.Command),
 			ReadOnly: cfg.Command == "verify" || cfg.Command == "export",
 		})
 		if err != nil {
@@ -25,10 +25,13 @@ func openStore(ctx context.Context, cfg Config, log *slog.Logger) (app.Storage, 
 	}
 	store, err := sqlite.Open(ctx, cfg.Data, sqlite.Options{
 		Exclusive: cfg.Command == "serve" || cfg.Command == "import", ReadOnly: cfg.Command == "verify" || cfg.Command == "export",
-		Existing: cfg.Command == "rebuild", Log: log,
+		Existing: changes(cfg.Command), Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return store, nil
 }
+
+// changes reports whether a command changes a store that is there.
+func changes(command string) bool { return command == "rebuild" || command == "user" }

@@ -44,6 +44,9 @@ func (a argument) variables(value any, n int, users []apitest.User) apitest.Vars
 		"postChirp":    {"content": "hello"},
 		"followUser":   {"userId": users[1].ID},
 		"unfollowUser": {"userId": users[1].ID},
+
+		"changePassword": {"currentPassword": "a wrong password", "newPassword": "a new password"},
+		"endSession":     {"sessionId": "session_aeaaaaaaaaaaaaaaaaaaaaaaaa"},
 	}[a.field]
 	v := apitest.Vars{}
 	for name, other := range others {
@@ -193,6 +196,9 @@ func TestNoValueBecomesAnOperator(t *testing.T) {
 		for _, a := range all {
 			before := head()
 			for _, value := range operatorValues {
+				if value == true && a.name == "keepCurrent" {
+					continue // which is what it may be
+				}
 				n++
 				data, codes := a.ask(t, ann, a.variables(value, n, users))
 				if data["it"] != nil || len(codes) != 1 || codes[0] != "BAD_USER_INPUT" && codes[0] != "GRAPHQL_VALIDATION_FAILED" {
