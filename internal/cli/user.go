@@ -42,7 +42,7 @@ func User(ctx context.Context, cfg Config, std Streams) (err error) {
 	}
 	switch {
 	case disable:
-		fmt.Fprintf(std.Out, "%s (%s) is disabled, and %d sessions have ended. Servers that are running follow within 2 seconds.\n", user.Username, user.ID, len(before.Sessions))
+		fmt.Fprintf(std.Out, "%s (%s) is disabled; sessions ended: %d. Servers that are running follow within 2 seconds.\n", user.Username, user.ID, len(before.Sessions))
 	case before.Disabled:
 		fmt.Fprintf(std.Out, "%s (%s) is enabled, and can log in again.\n", user.Username, user.ID)
 	default:

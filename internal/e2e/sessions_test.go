@@ -105,12 +105,12 @@ func TestUsersAreDisabledBesideAServer(t *testing.T) {
 				t.Errorf("%s: exit code %d, %q and %q; want %d and one line that says %q", args, got.Code, got.Out, got.Log, code, says)
 			}
 		}
-		run("Ann ("+users[0].ID+") is disabled, and 1 sessions have ended", 0, "user", "disable", "ann")
+		run("Ann ("+users[0].ID+") is disabled; sessions ended: 1.", 0, "user", "disable", "ann")
 		wantEnded(t, "a disabled user's session", ann)
 		if code, _ := apitest.ClosedWith(socket); code != 4403 {
 			t.Errorf("its socket: closed with %d, want 4403", code)
 		}
-		run("is disabled, and 0 sessions", 0, "user", "disable", "Ann")
+		run("sessions ended: 0.", 0, "user", "disable", "Ann")
 		run("Eve", 0, "user", "disable", "EVE")
 		wantEnded(t, "the issuer's token of a disabled user", o.at(server.URL, "eve"))
 		wantGood(t, "another user", bob)
