@@ -1360,6 +1360,8 @@ extend type User {
   The sessions of this user, the most recently started first. Null unless the user is the
   caller. Older sessions end when a user has more than 100.
   """
+  # There are too few for pages.
+  # eslint-disable-next-line @graphql-eslint/relay-edge-types
   sessions: [Session!]
 }
 
