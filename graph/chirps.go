@@ -80,7 +80,8 @@ func (r *Resolver) watchFeed(ctx context.Context, viewer domain.UserID, after *s
 		}
 		start = subscription.After(position)
 	}
-	return deliver(ctx, r, r.hub.Feed(ctx, viewer, start), func(i subscription.Item) (*model.ChirpEdge, error) {
+	pushOf := func(i subscription.Item) push { return push{at: i.Position} }
+	return deliver(ctx, r.hub.Feed(ctx, viewer, start), pushOf, func(_ context.Context, i subscription.Item) (*model.ChirpEdge, error) {
 		event := domain.HashEvent(domain.ChirpStream(i.ID), i.PostedAt)
 		return &model.ChirpEdge{Node: chirpFromItem(i), Cursor: reader.Cursor(i.Position, event)}, nil
 	}), nil

@@ -32,7 +32,9 @@ type Config struct {
 	Auth     auth.Authenticator
 	// PasswordsOff refuses registrations and log-ins with a password.
 	PasswordsOff bool
-	Logger       *slog.Logger
+	// Pushes decides when subscriptions are sent their answers; nil is at once.
+	Pushes Pushes
+	Logger *slog.Logger
 }
 
 // Resolver holds what the resolvers share.
@@ -43,6 +45,8 @@ type Resolver struct {
 	hub       *subscription.Hub
 	auth      auth.Authenticator
 	snapshots *snapshots
+	answers   *answers
+	pushes    Pushes
 	// passwords is whether users may register and log in with passwords.
 	passwords bool
 }
@@ -51,7 +55,7 @@ type Resolver struct {
 func New(cfg Config) *Resolver {
 	return &Resolver{
 		Presenter: Presenter{cfg.Logger}, commands: cfg.Commands, hub: cfg.Hub, auth: cfg.Auth,
-		snapshots: newSnapshots(cfg.Queries), passwords: !cfg.PasswordsOff,
+		snapshots: newSnapshots(cfg.Queries), answers: newAnswers(), pushes: cfg.Pushes, passwords: !cfg.PasswordsOff,
 	}
 }
 
@@ -65,7 +69,7 @@ func (r *Resolver) Executable() graphql.ExecutableSchema {
 func (r *Resolver) Use(e *executor.Executor) {
 	e.SetErrorPresenter(r.Present)
 	e.SetRecoverFunc(panics.Recovered)
-	e.AroundOperations(trackSubscriptionEnd)
+	e.AroundOperations(r.aroundOperation)
 	e.AroundResponses(r.aroundResponse)
 	e.AroundRootFields(recoverRootField)
 	e.AroundRootFields(closeAfterMutation)

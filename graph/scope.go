@@ -188,6 +188,16 @@ func (s *responseScope) close(ctx context.Context) error {
 	}
 }
 
+// checkpoint returns that of the snapshot that is open, 0 if none is.
+func (s *responseScope) checkpoint() domain.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return 0
+	}
+	return s.current.Checkpoint()
+}
+
 func (snap *viewerSnapshot) close() {
 	snap.closeSnapshot()
 	close(snap.closed)

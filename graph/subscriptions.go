@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"sync"
@@ -12,108 +13,244 @@ import (
 	"chirp/graph/panics"
 	"chirp/graph/request"
 	"chirp/internal/auth"
+	"chirp/internal/domain"
+	"chirp/internal/outage"
 )
 
-// subscriptionEnd is how a subscription ends.
-type subscriptionEnd struct {
-	feeding sync.WaitGroup // the goroutine that sends its items
-
-	mu  sync.Mutex
-	err *gqlerror.Error // why the server ended it, if it did
+// Pushes decides when subscriptions are sent their answers.
+type Pushes interface {
+	// Wait waits until the caller of the operation in ctx has paid for another answer.
+	// It returns an error only if ctx ends.
+	Wait(ctx context.Context) error
+	// Turn waits until an answer may be computed, which must end with a call of end.
+	Turn(ctx context.Context) (inTurn context.Context, end func(), err error)
+	// Sent charges for the bytes of an answer that was computed for another
+	// subscription.
+	Sent(ctx context.Context, bytes int)
 }
 
-type subscriptionEndKey struct{}
+// subscribed is a subscription operation. The resolver sets its source.
+type subscribed struct {
+	resolver *Resolver
+	// shared is the part of the key under which equal subscriptions share answers. It
+	// is nil if the answers are for this subscription alone.
+	shared *sharedKey
+	source iter.Seq2[push, error]
+	// pushes come from the goroutine that runs the source, which closes it, and err is
+	// why it ended.
+	pushes  chan push // nil until the first response
+	err     error
+	running sync.WaitGroup
+	ended   bool
+	paid    bool // the next answer is paid for: the first is, with the operation
 
-// trackSubscriptionEnd gives each subscription a subscriptionEnd, and tells the
-// transport of the end only after the subscription's goroutine has returned. It
-// is an operation middleware.
-func trackSubscriptionEnd(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	if graphql.GetOperationContext(ctx).Operation.Operation != ast.Subscription {
+	// current is what the response that is being computed sends, and through the
+	// checkpoint of the views that it shows, once it is computed.
+	current push
+	through domain.Position
+	skipped bool // current turned out to be nothing to send
+}
+
+// push is what one response of a subscription sends.
+type push struct {
+	// at is the position that the response shows at least.
+	at domain.Position
+	// latest returns the position of the newest state, if only that needs to be sent.
+	// It is nil if each push must be.
+	latest func() domain.Position
+	// send puts what to send into the channel that gqlgen reads from. It returns false
+	// if there is nothing to send.
+	send func(ctx context.Context) (bool, error)
+}
+
+type subscribedKey struct{}
+
+// aroundOperation makes the responses of a subscription. It is an operation
+// middleware.
+func (r *Resolver) aroundOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	oc := graphql.GetOperationContext(ctx)
+	if oc.Operation.Operation != ast.Subscription {
 		return next(ctx)
 	}
-	end := &subscriptionEnd{}
-	responses := next(context.WithValue(ctx, subscriptionEndKey{}, end))
-	return func(ctx context.Context) *graphql.Response {
-		response := responses(ctx)
-		if response == nil {
-			end.feeding.Wait()
-		}
-		return response
+	s := &subscribed{resolver: r, paid: true, through: -1}
+	responses := next(context.WithValue(ctx, subscribedKey{}, s))
+	if s.source == nil {
+		return responses // the error of the resolver
 	}
+	s.shared = shareable(ctx, oc)
+	return func(ctx context.Context) *graphql.Response { return s.respond(ctx, responses) }
 }
 
-func (e *subscriptionEnd) set(err *gqlerror.Error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.err = err
-}
-
-func (e *subscriptionEnd) take() *gqlerror.Error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	err := e.err
-	e.err = nil
-	return err
-}
-
-// aroundResponse gives each response its scope. When the server ended a
-// subscription it adds a response that says why. It is a response middleware.
-func (r *Resolver) aroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	viewer, _ := auth.Caller(ctx)
-	end, subscription := ctx.Value(subscriptionEndKey{}).(*subscriptionEnd)
-	s := &responseScope{snapshots: r.snapshots, viewer: viewer, after: request.From(ctx).After, subscription: subscription}
-	defer func() { _ = s.close(ctx) }() // fails only if ctx ends, and then the last user closes it
-	resp := next(withResponseScope(ctx, s))
-	if resp != nil || !subscription {
-		return resp
-	}
-	err := end.take()
-	if err == nil {
+// respond returns the next response, or nil if there is none, which ends the
+// subscription. It takes the next push only when the transport asks for a response,
+// so that a slow client slows the source down.
+func (s *subscribed) respond(ctx context.Context, responses graphql.ResponseHandler) (response *graphql.Response) {
+	if s.ended {
 		return nil
 	}
-	return &graphql.Response{Errors: gqlerror.List{err}}
+	defer func() { s.ended = response == nil || response.Data == nil }() // also when it panics
+	if s.pushes == nil {
+		s.run(ctx)
+	}
+	for p := range s.pushes {
+		if p.latest != nil && p.at <= s.through {
+			continue // the last response shows it
+		}
+		if !s.pay(ctx) {
+			break
+		}
+		if p.latest != nil {
+			p.at = max(p.at, p.latest())
+		}
+		s.current, s.skipped = p, false
+		if response := s.answer(ctx, responses); !s.skipped {
+			return response
+		}
+	}
+	return s.last(ctx)
 }
 
-// deliver sends the items of a sequence, converted, to the channel that gqlgen
-// reads from, until the sequence ends or ctx does. It skips items that convert to
-// nil. It takes the next item only when the transport asks for a response, so
-// that a slow client slows the sequence down.
-func deliver[T, M any](ctx context.Context, r *Resolver, items iter.Seq2[T, error], convert func(T) (*M, error)) <-chan *M {
-	out := make(chan *M)
-	end, ok := ctx.Value(subscriptionEndKey{}).(*subscriptionEnd)
+// run runs the source in a goroutine until it or ctx ends.
+func (s *subscribed) run(ctx context.Context) {
+	s.pushes = make(chan push)
+	s.running.Go(func() {
+		defer close(s.pushes)
+		s.err = panics.Guard(ctx, func() error {
+			for p, err := range s.source {
+				if err != nil {
+					return err
+				}
+				select {
+				case s.pushes <- p:
+				case <-ctx.Done():
+					return nil
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// last waits until the source has ended, and returns the response that says why, if
+// the server ended the subscription.
+func (s *subscribed) last(ctx context.Context) *graphql.Response {
+	s.running.Wait()
+	if s.err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return s.failed(ctx, s.err)
+}
+
+// pay waits until the caller has paid for an answer. It returns false if ctx ends.
+func (s *subscribed) pay(ctx context.Context) bool {
+	if s.paid {
+		s.paid = false
+		return true
+	}
+	return s.resolver.pushes == nil || s.resolver.pushes.Wait(ctx) == nil
+}
+
+// failed returns the response that says why the server ended the subscription.
+func (s *subscribed) failed(ctx context.Context, err error) *graphql.Response {
+	presented := s.resolver.Present(ctx, resolverError{err})
+	presented.Path = nil // the response has no data for it to lead through
+	return &graphql.Response{Errors: gqlerror.List{presented}}
+}
+
+// answer returns the response for the current push. Equal subscriptions share it.
+func (s *subscribed) answer(ctx context.Context, responses graphql.ResponseHandler) *graphql.Response {
+	if s.shared == nil || request.From(ctx).After > s.current.at {
+		ctx, end := s.turn(ctx)
+		defer end()
+		return s.compute(ctx, responses)
+	}
+	key := answerKey{operation: *s.shared, history: s.resolver.hub.History(), at: s.current.at}
+	response, through, computed := s.resolver.answers.share(ctx, key, s.turn, func(ctx context.Context) (*graphql.Response, domain.Position) {
+		return s.compute(ctx, responses), s.through
+	})
+	if s.through = through; !computed && response != nil && s.resolver.pushes != nil {
+		s.resolver.pushes.Sent(ctx, len(response.Data))
+	}
+	return response
+}
+
+// compute computes the response for the current push. It copies the data, because
+// gqlgen reuses the memory.
+func (s *subscribed) compute(ctx context.Context, responses graphql.ResponseHandler) *graphql.Response {
+	response := responses(ctx)
+	if response != nil {
+		response.Data = bytes.Clone(response.Data)
+	}
+	return response
+}
+
+// turn waits for a turn, again while the server is busy. If ctx ends it returns at
+// once.
+func (s *subscribed) turn(ctx context.Context) (context.Context, func()) {
+	for s.resolver.pushes != nil {
+		inTurn, end, err := s.resolver.pushes.Turn(ctx)
+		if err == nil {
+			return inTurn, end
+		}
+		if !outage.Pause(ctx, sharedOpenPause) {
+			break
+		}
+	}
+	return ctx, func() {}
+}
+
+// aroundResponse gives each response its scope, and has a subscription send what the
+// response is about. It is a response middleware.
+func (r *Resolver) aroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	viewer, _ := auth.Caller(ctx)
+	sub, subscription := ctx.Value(subscribedKey{}).(*subscribed)
+	s := &responseScope{snapshots: r.snapshots, viewer: viewer, after: request.From(ctx).After, subscription: subscription}
+	defer func() { _ = s.close(ctx) }() // fails only if ctx ends, and then the last user closes it
+	ctx = withResponseScope(ctx, s)
+	if !subscription {
+		return next(ctx)
+	}
+	sent, err := sub.current.send(ctx)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		return sub.failed(ctx, err)
+	case !sent:
+		sub.skipped = err == nil
+		return nil
+	}
+	response := next(ctx)
+	sub.through = s.checkpoint()
+	return response
+}
+
+// deliver makes a sequence of items, converted, the source of the subscription that
+// is being started, and returns the channel that gqlgen reads from. It skips items
+// that convert to nil.
+func deliver[T, M any](ctx context.Context, items iter.Seq2[T, error], pushOf func(T) push, convert func(context.Context, T) (*M, error)) <-chan *M {
+	out := make(chan *M, 1)
+	s, ok := ctx.Value(subscribedKey{}).(*subscribed)
 	if !ok {
 		close(out) // not a subscription, so that nobody reads from it
 		return out
 	}
-	end.feeding.Go(func() {
-		defer close(out)
-		err := panics.Guard(ctx, func() error { return deliverAll(ctx, items, convert, out) })
-		if err != nil && ctx.Err() == nil {
-			presented := r.Present(ctx, resolverError{err})
-			presented.Path = nil // the response has no data for it to lead through
-			end.set(presented)
-		}
-	})
-	return out
-}
-
-func deliverAll[T, M any](ctx context.Context, items iter.Seq2[T, error], convert func(T) (*M, error), out chan<- *M) error {
-	for item, err := range items {
-		if err != nil {
-			return err
-		}
-		m, err := convert(item)
-		if err != nil {
-			return err
-		}
-		if m == nil {
-			continue
-		}
-		select {
-		case out <- m:
-		case <-ctx.Done():
-			return ctx.Err()
+	s.source = func(yield func(push, error) bool) {
+		for item, err := range items {
+			var p push
+			if err == nil {
+				p = pushOf(item)
+				p.send = func(ctx context.Context) (bool, error) {
+					m, err := convert(ctx, item)
+					if m == nil || err != nil {
+						return false, err
+					}
+					out <- m
+					return true, nil
+				}
+			}
+			if !yield(p, err) {
+				return
+			}
 		}
 	}
-	return nil
+	return out
 }

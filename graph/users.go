@@ -146,24 +146,23 @@ func (r *Resolver) watchProfile(ctx context.Context, userID string) (<-chan *mod
 	if _, err := r.commands.User(ctx, id); err != nil {
 		return nil, err
 	}
-	return deliver(ctx, r, r.hub.Profile(ctx, id), func(at domain.Position) (*model.User, error) {
-		return r.profileAt(ctx, id, at)
+	latest := func() domain.Position { return r.hub.LatestChange(id) }
+	pushOf := func(at domain.Position) push { return push{at: at, latest: latest} }
+	return deliver(ctx, r.hub.Profile(ctx, id), pushOf, func(ctx context.Context, at domain.Position) (*model.User, error) {
+		return profileAt(ctx, id, at)
 	}), nil
 }
 
 // profileAt reads a user's profile at a position or later. It returns nil if the
-// user is not in the read model. Subscribers to one user share the snapshot.
-func (r *Resolver) profileAt(ctx context.Context, id domain.UserID, at domain.Position) (*model.User, error) {
-	v, release, err := r.snapshots.share(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	p, ok, err := v.byID.load(ctx, id)
-	if err != nil || !ok {
-		return nil, err
-	}
-	user := userFromProfile(p)
-	user.Since = at
-	return &user, nil
+// user is not in the read model.
+func profileAt(ctx context.Context, id domain.UserID, at domain.Position) (*model.User, error) {
+	return withSnapshot(ctx, at, func(l *viewerSnapshot) (*model.User, error) {
+		p, ok, err := l.byID.load(ctx, id)
+		if err != nil || !ok {
+			return nil, err
+		}
+		user := userFromProfile(p)
+		user.Since = at
+		return &user, nil
+	})
 }

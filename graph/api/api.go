@@ -65,9 +65,10 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	if cfg.Guard.RateLimit > 0 {
 		cfg.Auth.Guesses = auth.NewGuesses(time.Now)
 	}
+	pushes := &pushes{}
 	resolver := graph.New(graph.Config{
 		Commands: cfg.Commands, Queries: cfg.Queries, Hub: cfg.Hub, Auth: cfg.Auth,
-		PasswordsOff: cfg.PasswordsOff, Logger: cfg.Logger,
+		PasswordsOff: cfg.PasswordsOff, Pushes: pushes, Logger: cfg.Logger,
 	})
 	schema := resolver.Executable()
 	exec := executor.New(schema)
@@ -77,6 +78,7 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	service := transport.NewService(transport.Config{
 		Executor: exec, Present: resolver.Present, Tokens: cfg.Auth.Tokens, Limiter: limiter, Limits: cfg.Transport,
 	})
+	pushes.limiter, pushes.service = limiter, service
 	return transport.NewHandler(service, cfg.ClientIP, ws.New(service, cfg.Origins)), exec
 }
 

@@ -4,15 +4,11 @@ import (
 	"context"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"chirp/graph/request"
 )
 
-// A request asks what its operation costs by the header with the value 1, or by the
-// extension with the value true. The header in a socket's upgrade request asks for
-// all operations on the socket.
-const (
-	costHeader    = "Chirp-Cost"
-	costExtension = "cost"
-)
+const costExtension = request.CostExtension
 
 // costReport is the extension "cost" of a response, in the form that clients know
 // from other APIs: what the operation cost, and how much its caller has left. The
@@ -31,13 +27,6 @@ type bucketReport struct {
 	RestoreRate        float64 `json:"restoreRate"` // per second
 }
 
-func wantsCost(oc *graphql.OperationContext) bool {
-	if asked, ok := oc.Extensions[costExtension].(bool); ok {
-		return asked
-	}
-	return oc.Headers.Get(costHeader) == "1"
-}
-
 // reportCost adds the extension to a response if the request asks for it. It is a
 // response middleware.
 func (l *Limiter) reportCost(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
@@ -45,7 +34,7 @@ func (l *Limiter) reportCost(ctx context.Context, next graphql.ResponseHandler) 
 	if response == nil || !graphql.HasOperationContext(ctx) {
 		return response
 	}
-	if oc := graphql.GetOperationContext(ctx); wantsCost(oc) && costOf(ctx, oc) > 0 {
+	if oc := graphql.GetOperationContext(ctx); request.WantsCost(oc) && costOf(ctx, oc) > 0 {
 		if response.Extensions == nil {
 			response.Extensions = map[string]any{}
 		}

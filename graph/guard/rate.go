@@ -8,6 +8,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/graph/request"
 	"chirp/internal/domain"
 )
 
@@ -116,7 +117,7 @@ func (c costCharge) MutateOperationContext(ctx context.Context, oc *graphql.Oper
 		return nil
 	}
 	err := refuse(RateLimited(wait))
-	if wantsCost(oc) {
+	if request.WantsCost(oc) {
 		err.Extensions = map[string]any{costExtension: c.report(ctx, oc)}
 	}
 	return err

@@ -7,11 +7,30 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"chirp/internal/domain"
 )
 
 // ReadAfterHeader is the header with the least position that the client wants to see.
 const ReadAfterHeader = "Chirp-Read-After"
+
+// A request asks what its operation costs by the header with the value 1, or by the
+// extension with the value true. The header in a socket's upgrade request asks for
+// all operations on the socket.
+const (
+	costHeader = "Chirp-Cost"
+	// CostExtension is the name of the extension, in the request and in the response.
+	CostExtension = "cost"
+)
+
+// WantsCost reports whether a request asks what its operation costs.
+func WantsCost(oc *graphql.OperationContext) bool {
+	if asked, ok := oc.Extensions[CostExtension].(bool); ok {
+		return asked
+	}
+	return oc.Headers.Get(costHeader) == "1"
+}
 
 // Info is information about a request. The operations of a socket have that of its
 // upgrade request.

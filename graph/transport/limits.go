@@ -17,7 +17,7 @@ type Limits struct {
 	Write            time.Duration // for writing one message; 10 s
 
 	// SocketsPerUser is how many sockets and subscription streams each user may have
-	// open; 20.
+	// open; 150.
 	SocketsPerUser int
 	// SocketsPerAddress is how many anonymous ones each client address may have open,
 	// and how many more sockets that have not sent connection_init; 500.
@@ -29,6 +29,11 @@ type Limits struct {
 	// Receiving is how many bytes of large bodies and messages are received at once;
 	// 16 MiB. One address may have a quarter of them.
 	Receiving int64
+	// SubscriptionsPerUser is how many subscriptions each user may have running; 250.
+	SubscriptionsPerUser int
+	// SubscriptionsPerAddress is how many may run from each client address, with and
+	// without a token; 2,500.
+	SubscriptionsPerAddress int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -39,10 +44,13 @@ func (l Limits) withDefaults() Limits {
 		SocketInit:        limit(l.SocketInit, 3*time.Second),
 		Ping:              limit(l.Ping, 15*time.Second),
 		Write:             limit(l.Write, 10*time.Second),
-		SocketsPerUser:    limit(l.SocketsPerUser, 20),
+		SocketsPerUser:    limit(l.SocketsPerUser, 150),
 		SocketsPerAddress: limit(l.SocketsPerAddress, 500),
 		Executing:         limit(l.Executing, 8*runtime.GOMAXPROCS(0)),
 		Receiving:         limit(l.Receiving, 16<<20),
+
+		SubscriptionsPerUser:    limit(l.SubscriptionsPerUser, 250),
+		SubscriptionsPerAddress: limit(l.SubscriptionsPerAddress, 2_500),
 	}
 }
 

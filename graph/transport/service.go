@@ -28,13 +28,17 @@ type Service struct {
 	*connections
 	quotas
 	admission
+	subscriptionQuotas
 }
 
 // NewService returns a service. Its Executor does not panic.
 func NewService(cfg Config) *Service {
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.Executor = safeExecutor{cfg.Executor, cfg.Present}
-	return &Service{Config: cfg, connections: newConnections(), quotas: newQuotas(cfg.Limits), admission: newAdmission(cfg.Limits)}
+	return &Service{
+		Config: cfg, connections: newConnections(), quotas: newQuotas(cfg.Limits),
+		admission: newAdmission(cfg.Limits), subscriptionQuotas: newSubscriptionQuotas(cfg.Limits),
+	}
 }
 
 // Refuse is the function Refuse with the service's Present.

@@ -67,7 +67,7 @@ func (t streamTransport) serve(w http.ResponseWriter, r *http.Request, oc *graph
 	var responses graphql.ResponseHandler
 	if oc.Operation.Operation == ast.Subscription {
 		held.end()
-		release, err := t.Admit(ctx)
+		release, err := t.admitSubscription(ctx)
 		if err != nil {
 			t.Refuse(w, r, err)
 			return
@@ -99,6 +99,21 @@ func (t streamTransport) stream(ctx context.Context, end context.CancelCauseFunc
 	if t.writeResponses(ctx, end, body, responses, authorization) {
 		body.end()
 	}
+}
+
+// admitSubscription counts a connection and a subscription of the caller until release
+// is called.
+func (t streamTransport) admitSubscription(ctx context.Context) (release func(), err error) {
+	disconnect, err := t.Admit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	end, err := t.Subscribe(ctx)
+	if err != nil {
+		disconnect()
+		return nil, err
+	}
+	return func() { end(); disconnect() }, nil
 }
 
 // writeResponses writes responses until there are no more or the server ends the

@@ -36,14 +36,16 @@ type Config struct {
 	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import,user"`
 	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"Format of the log, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import,user"`
 
-	PublicHosts       []string `name:"public-host" env:"CHIRP_PUBLIC_HOST" placeholder:"NAME" help:"Name by which clients call the server, such as chirp.example.com; * matches any characters. Names of this machine and of local networks need not be given. Can be repeated." for:"serve"`
-	AllowedOrigins    []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins, besides the server's own, whose pages may use the API, such as https://app.example.com; * matches any characters. Can be repeated." for:"serve"`
-	SocketsPerUser    int      `env:"CHIRP_SOCKETS_PER_USER" default:"20" placeholder:"N" help:"Sockets and event streams that one user may keep open (default ${default}); 0 means no limit." for:"serve"`
-	SocketsPerAddress int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Sockets and event streams that one address may keep open without a token (default ${default}); 0 means no limit." for:"serve"`
-	TrustedProxies    []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of reverse proxies, such as 10.0.0.0/8, whose X-Forwarded-For and X-Forwarded-Host are trusted (default: none). Can be repeated." for:"serve"`
-	OIDCIssuer        string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Also accept tokens from this OpenID Connect issuer." for:"serve"`
-	OIDCAudience      string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that tokens from --oidc-issuer must have." for:"serve"`
-	LocalPasswords    bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Allow registration and log-in with passwords (default ${default})." for:"serve"`
+	PublicHosts             []string `name:"public-host" env:"CHIRP_PUBLIC_HOST" placeholder:"NAME" help:"Name by which clients call the server, such as chirp.example.com; * matches any characters. Names of this machine and of local networks need not be given. Can be repeated." for:"serve"`
+	AllowedOrigins          []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins, besides the server's own, whose pages may use the API, such as https://app.example.com; * matches any characters. Can be repeated." for:"serve"`
+	SocketsPerUser          int      `env:"CHIRP_SOCKETS_PER_USER" default:"150" placeholder:"N" help:"Sockets and event streams that one user may keep open (default ${default}); 0 means no limit." for:"serve"`
+	SocketsPerAddress       int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Sockets and event streams that one address may keep open without a token (default ${default}); 0 means no limit." for:"serve"`
+	SubscriptionsPerUser    int      `env:"CHIRP_SUBSCRIPTIONS_PER_USER" default:"250" placeholder:"N" help:"Subscriptions that one user may have running (default ${default}); 0 means no limit." for:"serve"`
+	SubscriptionsPerAddress int      `env:"CHIRP_SUBSCRIPTIONS_PER_ADDRESS" default:"2500" placeholder:"N" help:"Subscriptions that may run from one address, with and without a token (default ${default}); 0 means no limit." for:"serve"`
+	TrustedProxies          []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of reverse proxies, such as 10.0.0.0/8, whose X-Forwarded-For and X-Forwarded-Host are trusted (default: none). Can be repeated." for:"serve"`
+	OIDCIssuer              string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Also accept tokens from this OpenID Connect issuer." for:"serve"`
+	OIDCAudience            string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that tokens from --oidc-issuer must have." for:"serve"`
+	LocalPasswords          bool     `env:"CHIRP_LOCAL_PASSWORDS" default:"true" negatable:"" help:"Allow registration and log-in with passwords (default ${default})." for:"serve"`
 
 	Limits      limitFlags      `embed:""`
 	Connections connectionFlags `embed:""`
@@ -107,6 +109,10 @@ func (c Config) check() error {
 		return fmt.Errorf("--sockets-per-user: %d is less than 0", c.SocketsPerUser)
 	case c.SocketsPerAddress < 0:
 		return fmt.Errorf("--sockets-per-address: %d is less than 0", c.SocketsPerAddress)
+	case c.SubscriptionsPerUser < 0:
+		return fmt.Errorf("--subscriptions-per-user: %d is less than 0", c.SubscriptionsPerUser)
+	case c.SubscriptionsPerAddress < 0:
+		return fmt.Errorf("--subscriptions-per-address: %d is less than 0", c.SubscriptionsPerAddress)
 	case c.MongodbDatabase == "" || strings.ContainsAny(c.MongodbDatabase, "/\\. \"$\x00"):
 		return fmt.Errorf("--mongodb-database: %q is not a database name", c.MongodbDatabase)
 	case c.Verify.Sample < 0:
@@ -218,5 +224,8 @@ func (c Config) transportLimits() transport.Limits {
 		}
 		return n
 	}
-	return transport.Limits{Body: c.Limits.MaxBody, SocketsPerUser: limit(c.SocketsPerUser), SocketsPerAddress: limit(c.SocketsPerAddress)}
+	return transport.Limits{
+		Body: c.Limits.MaxBody, SocketsPerUser: limit(c.SocketsPerUser), SocketsPerAddress: limit(c.SocketsPerAddress),
+		SubscriptionsPerUser: limit(c.SubscriptionsPerUser), SubscriptionsPerAddress: limit(c.SubscriptionsPerAddress),
+	}
 }

@@ -15,14 +15,15 @@ import (
 // Hub passes events of the log to subscribers. Nothing arrives unless Run is
 // running.
 type Hub struct {
-	cfg      Config
-	feeds    atomic.Int64
-	catchUps atomic.Uint64
-	dropped  atomic.Uint64
-	outage   outage.Outage
-	held     atomic.Int64 // bytes of chirps that feeds hold
-	waker    waker
-	readings *gate.Gate // of catch-up reads
+	cfg       Config
+	feeds     atomic.Int64
+	catchUps  atomic.Uint64
+	dropped   atomic.Uint64
+	outage    outage.Outage
+	histories atomic.Int64
+	held      atomic.Int64 // bytes of chirps that feeds hold
+	waker     waker
+	readings  *gate.Gate // of catch-up reads
 
 	// life ends with Close, and ends Run and every subscription.
 	life context.Context
@@ -145,7 +146,13 @@ func (h *Hub) restart() {
 	h.position, h.recent.kept = -1, 0
 	clear(h.authors)
 	h.viewers = make(map[domain.UserID]*viewer)
+	h.watched = make(map[domain.UserID]*watched)
+	h.histories.Add(1)
 }
+
+// History returns a number for the log's present history: another one after the log was
+// restored to an earlier state. What is said of a position holds within a history.
+func (h *Hub) History() int64 { return h.histories.Load() }
 
 func (h *Hub) at() domain.Position {
 	h.mu.Lock()

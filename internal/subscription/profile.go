@@ -72,19 +72,32 @@ func (h *Hub) profile(ctx context.Context, user domain.UserID, yield func(domain
 	return ctx.Err()
 }
 
-// watch adds a watcher, and returns the current position.
+// watch adds a watcher, and returns the position of the user's latest change, or one
+// since which there was none.
 func (h *Hub) watch(user domain.UserID) (*watcher, domain.Position) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	u := h.watched[user]
 	if u == nil {
 		u = &watched{}
+		u.latest.Store(int64(max(h.position, 0)))
 		h.watched[user] = u
 	}
 	w := &watcher{watched: u, index: len(u.watchers), wake: make(chan struct{}, 1)}
 	u.watchers = append(u.watchers, w)
 	h.profiles++
-	return w, max(h.position, 0)
+	return w, domain.Position(u.latest.Load())
+}
+
+// LatestChange returns the position of the latest change of a user's profile that the
+// hub knows of, 0 if it knows none because the profile has no subscription.
+func (h *Hub) LatestChange(user domain.UserID) domain.Position {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if u := h.watched[user]; u != nil {
+		return domain.Position(u.latest.Load())
+	}
+	return 0
 }
 
 // unwatch removes a watcher. It moves the last one into its place.
@@ -97,7 +110,7 @@ func (h *Hub) unwatch(user domain.UserID, w *watcher) {
 	w.watchers[end] = nil
 	w.watchers = w.watchers[:end]
 	h.profiles--
-	if end == 0 {
+	if end == 0 && h.watched[user] == w.watched {
 		delete(h.watched, user)
 	}
 }

@@ -222,7 +222,18 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 		s.end(id, o, s.errorMessage(o, s.service.Executor.DispatchError(graphql.WithOperationContext(ctx, oc), errs).Errors))
 		return nil
 	}
-	s.work.Go(func() { s.execute(ctx, id, o, oc) })
+	release := func() {}
+	if oc.Operation.Operation == ast.Subscription {
+		var err error
+		if release, err = s.service.Subscribe(ctx); err != nil {
+			s.end(id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, err)}))
+			return nil
+		}
+	}
+	s.work.Go(func() {
+		defer release()
+		s.execute(ctx, id, o, oc)
+	})
 	return nil
 }
 

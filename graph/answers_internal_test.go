@@ -1,0 +1,143 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/internal/domain"
+)
+
+// computing returns a func that computes a response, and counts.
+func computing(count *int, response *graphql.Response) func(context.Context) (*graphql.Response, domain.Position) {
+	return func(context.Context) (*graphql.Response, domain.Position) {
+		*count++
+		return response, 7
+	}
+}
+
+func atOnce(ctx context.Context) (context.Context, func()) { return ctx, func() {} }
+
+func text(data string) *graphql.Response { return &graphql.Response{Data: []byte(data)} }
+
+func TestAnAnswerIsComputedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n := newAnswers(), 0
+		for range 3 {
+			got, through, _ := a.share(t.Context(), answerKey{at: 1}, atOnce, computing(&n, text("x")))
+			if string(got.Data) != "x" || through != 7 {
+				t.Errorf("got %s through %d, want x through 7", got.Data, through)
+			}
+		}
+		if n != 1 {
+			t.Errorf("computed %d times, want once", n)
+		}
+		for _, other := range []answerKey{{at: 2}, {at: 1, history: 1}, {at: 1, operation: sharedKey{1}}} {
+			a.share(t.Context(), other, atOnce, computing(&n, text("x")))
+		}
+		if n != 4 {
+			t.Errorf("computed %d times for four keys, want 4", n)
+		}
+		time.Sleep(answerLifetime)
+		a.share(t.Context(), answerKey{at: 1}, atOnce, computing(&n, text("x")))
+		if n != 5 {
+			t.Error("an old answer was shared")
+		}
+	})
+}
+
+// Those who wait for an answer compute it themselves if the one who began does not.
+func TestAnAnswerThatIsNotSharedIsComputedByTheNext(t *testing.T) {
+	for name, fail := range map[string]func() (*graphql.Response, domain.Position){
+		"has left":   func() (*graphql.Response, domain.Position) { return nil, 0 },
+		"panics":     func() (*graphql.Response, domain.Position) { panic("a bug") },
+		"has errors": func() (*graphql.Response, domain.Position) { return &graphql.Response{Errors: gqlerror.List{{}}}, 0 },
+		"has extensions": func() (*graphql.Response, domain.Position) {
+			return &graphql.Response{Data: []byte("theirs"), Extensions: map[string]any{"a": 1}}, 0
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, n := newAnswers(), 0
+				begun, proceed := make(chan struct{}), make(chan struct{})
+				go func() {
+					defer func() { _ = recover() }()
+					a.share(context.Background(), answerKey{}, atOnce, func(context.Context) (*graphql.Response, domain.Position) {
+						close(begun)
+						<-proceed
+						return fail()
+					})
+				}()
+				<-begun
+				for range 3 {
+					go func() {
+						if got, _, _ := a.share(context.Background(), answerKey{}, atOnce, computing(&n, text("x"))); string(got.Data) != "x" {
+							t.Errorf("got %s, want x", got.Data)
+						}
+					}()
+				}
+				left, leave := context.WithCancel(context.Background())
+				leave()
+				if got, _, _ := a.share(left, answerKey{}, atOnce, computing(&n, text("x"))); got != nil {
+					t.Errorf("one that left got %s", got.Data)
+				}
+				close(proceed)
+				synctest.Wait()
+				if n != 1 {
+					t.Errorf("computed %d times, want once", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	a, n := newAnswers(), 0
+	large := text(strings.Repeat("x", maxAnswerBytes/4))
+	for i := range 10 {
+		a.share(t.Context(), answerKey{at: domain.Position(i)}, atOnce, computing(&n, large))
+	}
+	if a.bytes > maxAnswerBytes || a.kept.Len() != 4 {
+		t.Errorf("%d answers of %d bytes are kept, want 4", a.kept.Len(), a.bytes)
+	}
+	a.share(t.Context(), answerKey{history: 1}, atOnce, computing(&n, text(strings.Repeat("x", maxAnswerBytes+1))))
+	if a.bytes != 0 || a.kept.Len() != 0 {
+		t.Errorf("with one that is too large: %d answers of %d bytes are kept, want none", a.kept.Len(), a.bytes)
+	}
+	for i := range maxAnswers + 1 {
+		a.share(t.Context(), answerKey{at: domain.Position(i)}, atOnce, computing(&n, text(fmt.Sprint(i))))
+	}
+	if a.kept.Len() != maxAnswers {
+		t.Errorf("%d answers are kept, want %d", a.kept.Len(), maxAnswers)
+	}
+}
+
+// One that waits for its turn does not delay those who have theirs.
+func TestNobodyWaitsForTheTurnOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n := newAnswers(), 0
+		turn := make(chan struct{})
+		late := make(chan string)
+		go func() {
+			got, _, _ := a.share(context.Background(), answerKey{}, func(ctx context.Context) (context.Context, func()) {
+				<-turn
+				return ctx, func() {}
+			}, computing(&n, text("late")))
+			late <- string(got.Data)
+		}()
+		synctest.Wait()
+		if got, _, _ := a.share(t.Context(), answerKey{}, atOnce, computing(&n, text("x"))); string(got.Data) != "x" {
+			t.Errorf("got %s, want x", got.Data)
+		}
+		close(turn)
+		if got := <-late; got != "x" || n != 1 {
+			t.Errorf("got %s, computed %d times, want x, once", got, n)
+		}
+	})
+}

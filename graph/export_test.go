@@ -1,0 +1,4 @@
+package graph
+
+// ViewerFields are the fields that depend on who is asking.
+var ViewerFields = viewerFields

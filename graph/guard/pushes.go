@@ -1,0 +1,26 @@
+package guard
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// pushCost is the least that an answer of a subscription costs, because it is sent.
+const pushCost = 10
+
+// WaitPush waits until the caller of the operation in ctx has paid for another answer
+// of its subscription. It costs as much as the operation.
+func (l *Limiter) WaitPush(ctx context.Context) error {
+	return l.Costs.Wait(ctx, pushPrice(ctx))
+}
+
+func pushPrice(ctx context.Context) int {
+	return max(pushCost, costOf(ctx, graphql.GetOperationContext(ctx)))
+}
+
+// ChargePush charges for an answer of so many bytes that was computed for another
+// caller's subscription, if it is larger than its operation's cost suggests.
+func (l *Limiter) ChargePush(ctx context.Context, bytes int) {
+	l.Costs.Charge(ctx, max(0, bytes/outputPerUnit-pushPrice(ctx)))
+}

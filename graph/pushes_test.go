@@ -1,0 +1,281 @@
+package graph_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"chirp/graph"
+	"chirp/graph/api"
+	"chirp/graph/graphtest"
+)
+
+// slowly lets each caller cause 500 a second, and 2,500 at once.
+func slowly(c *api.Config) { c.Guard.RateLimit = 1 }
+
+// watching returns a subscription to a user's profile.
+func watching(p graphtest.Person, fields string) string {
+	return fmt.Sprintf(`subscription { profileUpdated(userId: %q) { %s } }`, p.ID, fields)
+}
+
+// visible waits until the views show all events.
+func visible(t *testing.T, w *graphtest.World) {
+	t.Helper()
+	head, err := w.Head(t.Context())
+	if err == nil {
+		_, err = w.Views.Await(t.Context(), head-1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+// dear is a selection of an edge that costs 114.
+const dear = `cursor node { content author { username chirps(first: 50) { edges { cursor } } } }`
+
+func TestCatchingUpIsPaidFor(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		w.Follow(ada, bob)
+		w.Post(bob, "first")
+		visible(t, w)
+		cursor := w.Must(ada.Token, `{ feed { edges { cursor } } }`, nil).At("feed.edges.0.cursor")
+		const n = 150
+		for i := range n {
+			w.Post(bob, fmt.Sprint(i))
+		}
+		visible(t, w)
+		c := w.Socket(t, ada.Token)
+		begun := time.Now()
+		c.Subscribe("f", fmt.Sprintf(`subscription { feedChirpAdded(after: %q) { %s } }`, cursor, dear))
+		for i := range n {
+			if got := c.Next("f").At("feedChirpAdded.node.content"); got != fmt.Sprint(i) {
+				t.Fatalf("got chirp %v, want %d", got, i)
+			}
+		}
+		if took := time.Since(begun); took < 25*time.Second || took > time.Minute {
+			t.Errorf("%d answers at a cost of 114, at 500 a second, took %s, want about 30s", n, took)
+		}
+	}, slowly)
+}
+
+func TestALiveFeedThatCannotPayGoesBackToReading(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		w.Follow(ada, bob)
+		visible(t, w)
+		c := w.Socket(t, ada.Token)
+		c.Subscribe("f", `subscription { feedChirpAdded { `+dear+` } }`)
+		synctest.Wait()
+		const n = 300 // more than the hub buffers
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := range n {
+				if got := c.Next("f").At("feedChirpAdded.node.content"); got != fmt.Sprint(i) {
+					t.Errorf("got chirp %v, want %d", got, i)
+				}
+			}
+		}()
+		for i := range n {
+			w.Post(bob, fmt.Sprint(i))
+			time.Sleep(time.Millisecond) // for a client that may have it at once
+		}
+		<-done
+		if got := w.Hub.Stats().CatchUps; got == 0 {
+			t.Error("the feed has not caught up by reading")
+		}
+	}, slowly)
+}
+
+func TestProfilesThatCannotBePaidForShowTheNewestStateLater(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		visible(t, w)
+		c := w.Socket(t, ada.Token)
+		c.Subscribe("p", watching(bob, `chirpCount`))
+		c.Next("p")
+		const costly = `{ user(username: "bob") { chirps(first: 100) { edges { cursor node { id content postedAt } } } } }`
+		for _, operation := range []string{costly, `{ viewer { username } }`} { // use up what ada may cause
+			for w.Ask(ada.Token, operation, nil).Code() == "" {
+			}
+		}
+		for range 20 {
+			w.Post(bob, "x")
+			visible(t, w)
+		}
+		begun := time.Now()
+		if got := c.Next("p").At("profileUpdated.chirpCount"); got != 20.0 {
+			t.Errorf("after a wait: chirpCount is %v, want 20", got)
+		}
+		if waited := time.Since(begun); waited == 0 || waited > 10*time.Second {
+			t.Errorf("the answer came after %s, want it to wait a little", waited)
+		}
+		w.Post(bob, "y")
+		if got := c.Next("p").At("profileUpdated.chirpCount"); got != 21.0 {
+			t.Errorf("then chirpCount is %v, want 21 and nothing in between", got)
+		}
+	}, slowly)
+}
+
+func TestAnonymousWatchersPayForWhatTheyGet(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		bob := w.Person("bob")
+		visible(t, w)
+		var received atomic.Int64
+		c := w.Socket(t, "")
+		const n, cost = 20, 112
+		for i := range n { // all different
+			c.Subscribe(fmt.Sprint(i), watching(bob, fmt.Sprintf(`a%d: chirpCount chirps(first: 50) { edges { cursor node { __typename } } }`, i)))
+		}
+		go func() {
+			for {
+				if _, _, err := c.Conn.ReadMessage(); err != nil {
+					return
+				}
+				received.Add(1)
+			}
+		}()
+		begun := time.Now()
+		for range 30 {
+			w.Post(bob, "x")
+			time.Sleep(time.Second)
+		}
+		limit := int64(2500+500*time.Since(begun).Seconds()) + 2*n*cost // and the debt of the last ones
+		if got := received.Load() * cost; got > limit || got < limit/3 {
+			t.Errorf("in %s anonymous watchers got answers at a cost of %d, want at most %d and not far less", time.Since(begun), got, limit)
+		}
+		_ = c.Conn.Close()
+	}, slowly)
+}
+
+func TestEqualSubscriptionsShareTheirAnswers(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob, cat := w.Person("ada"), w.Person("bob"), w.Person("cat")
+		w.Follow(ada, bob)
+		w.Follow(cat, bob)
+		visible(t, w)
+		var sockets []*graphtest.Socket
+		for _, token := range []string{"", ada.Token, cat.Token} {
+			c := w.Socket(t, token)
+			sockets = append(sockets, c)
+			for i := range 10 {
+				c.Subscribe(fmt.Sprint("p", i), watching(bob, `chirpCount chirps { edges { node { content author { username } } } }`))
+			}
+			for range 10 {
+				c.Read()
+			}
+		}
+		for _, c := range sockets[1:] {
+			for i := range 10 {
+				c.Subscribe(fmt.Sprint("f", i), `subscription { feedChirpAdded { cursor node { content author { username followerCount } } } }`)
+			}
+		}
+		synctest.Wait()
+		reads := w.Views.Reads.Load()
+		w.Post(bob, "hello")
+		for i, c := range sockets {
+			for range 10 + 10*min(i, 1) {
+				if m := c.Read(); m.Type != "next" || !strings.Contains(string(m.Payload), "hello") {
+					t.Errorf("got %+v, want the chirp", m)
+				}
+			}
+		}
+		if got := w.Views.Reads.Load() - reads; got > 8 {
+			t.Errorf("50 answers took %d reads, want those of two", got)
+		}
+	})
+}
+
+func TestAnswersThatDependOnTheViewerAreTheViewersOwn(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob, cat := w.Person("ada"), w.Person("bob"), w.Person("cat")
+		w.Follow(ada, bob)
+		visible(t, w)
+		for _, fields := range []string{`chirpCount viewerFollows`, `chirpCount ... on User { ... @include(if: true) { viewerFollows: viewerFollows } }`} {
+			sockets := map[bool][]*graphtest.Socket{}
+			for _, token := range []string{ada.Token, cat.Token, "", ada.Token, cat.Token} {
+				c := w.Socket(t, token)
+				c.Subscribe("p", watching(bob, fields))
+				c.Next("p")
+				sockets[token == ada.Token] = append(sockets[token == ada.Token], c)
+			}
+			w.Post(bob, "x")
+			for follows, all := range sockets {
+				for _, c := range all {
+					if got := c.Next("p").At("profileUpdated.viewerFollows"); got != follows {
+						t.Errorf("viewerFollows is %v, want %t", got, follows)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Fields that depend on who is asking must be among viewerFields. Their descriptions
+// say so.
+func TestFieldsThatDependOnTheViewerAreKnown(t *testing.T) {
+	schema := graph.Schema()
+	seen := map[string]bool{}
+	var visit func(d *ast.Definition)
+	visit = func(d *ast.Definition) {
+		if seen[d.Name] {
+			return
+		}
+		seen[d.Name] = true
+		for _, f := range d.Fields {
+			about := strings.ToLower(f.Name + " " + f.Description)
+			depends := strings.Contains(about, "caller") || strings.Contains(about, "viewer")
+			if known := graph.ViewerFields[f.Name]; d.Name != "Subscription" && depends != known {
+				t.Errorf("%s.%s: its description and viewerFields disagree: %t and %t", d.Name, f.Name, depends, known)
+			}
+			visit(schema.Types[f.Type.Name()])
+		}
+	}
+	visit(schema.Subscription)
+	if !seen["User"] || !seen["Chirp"] {
+		t.Fatalf("visited %v, want users and chirps", seen)
+	}
+}
+
+// A user with 30 tabs, each with four subscriptions, gets what is pushed at once.
+func TestPushesOfABusyUserDoNotWait(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		w.Follow(ada, bob)
+		visible(t, w)
+		var tabs []*graphtest.Socket
+		for range 30 {
+			c := w.Socket(t, ada.Token)
+			for i := range 2 {
+				c.Subscribe(fmt.Sprint("f", i), `subscription { feedChirpAdded { cursor node { id content postedAt author { id username } } } }`)
+				c.Subscribe(fmt.Sprint("p", i), watching(bob, `id username followerCount followingCount chirpCount viewerFollows`))
+			}
+			for range 2 {
+				c.Read()
+			}
+			tabs = append(tabs, c)
+		}
+		synctest.Wait()
+		begun := time.Now()
+		for range 10 {
+			w.Post(bob, "hello")
+			for _, c := range tabs {
+				for range 4 {
+					if m := c.Read(); m.Type != "next" {
+						t.Fatalf("got %+v, want an answer", m)
+					}
+				}
+			}
+		}
+		if waited := time.Since(begun); waited > 100*time.Millisecond {
+			t.Errorf("ten chirps for 120 subscriptions took %s, want no wait", waited)
+		}
+	}, func(c *api.Config) { c.Guard.RateLimit = 20 })
+}
