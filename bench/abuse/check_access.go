@@ -68,3 +68,86 @@ func (s *server) refusesLogIn(ctx context.Context, name, password string) error 
 	}
 	return nil
 }
+
+// passwordsChange changes a password in one session, which must end both tokens
+// and start a session.
+func passwordsChange(ctx context.Context, t *trial) error {
+	const another = "a better horse"
+	const change = `mutation($c: String!, $n: String!) { changePassword(input: {currentPassword: $c, newPassword: $n}) { token } }`
+	return t.withTwoSessions(ctx, func(s *server, first, second caller) error {
+		var got struct{ ChangePassword struct{ Token string } }
+		if err := first.do(ctx, change, apitest.Vars{"c": apitest.Password, "n": another}, "", &got); err != nil {
+			return err
+		}
+		err := errors.Join(first.losesAccess(ctx), second.losesAccess(ctx), s.refusesLogIn(ctx, "ada", apitest.Password))
+		return errors.Join(err, newCaller(s.url, got.ChangePassword.Token, victimAddress).keepsAccess(ctx))
+	})
+}
+
+// sessionsEnd ends the session of a user from another one.
+func sessionsEnd(ctx context.Context, t *trial) error {
+	return t.withTwoSessions(ctx, func(s *server, first, second caller) error {
+		socket, err := second.socket(ctx, victimAddress)
+		if err != nil {
+			return err
+		}
+		defer socket.Close()
+		if err := first.do(ctx, `mutation { endAllSessions(input: {keepCurrent: true}) { user { id } } }`, nil, "", nil); err != nil {
+			return err
+		}
+		return errors.Join(second.losesAccess(ctx), closedWith(socket, 4403), first.keepsAccess(ctx))
+	})
+}
+
+// sessionsEndElsewhere ends a session on one server while another has its socket.
+func sessionsEndElsewhere(ctx context.Context, t *trial) error {
+	place := t.place()
+	return t.serve(ctx, place, func(a *server) error {
+		c, err := a.register(ctx, "ada")
+		if err != nil {
+			return err
+		}
+		return t.serve(ctx, place, func(b *server) error {
+			there := newCaller(b.url, c.token, victimAddress)
+			socket, err := there.socket(ctx, victimAddress)
+			if err != nil {
+				return err
+			}
+			defer socket.Close()
+			if err := c.do(ctx, `mutation { endAllSessions(input: {}) { user { id } } }`, nil, "", nil); err != nil {
+				return err
+			}
+			return errors.Join(there.losesAccess(ctx), closedWith(socket, 4403))
+		})
+	})
+}
+
+// keepsAccess returns an error unless the caller's token is good.
+func (c caller) keepsAccess(ctx context.Context) error {
+	var got struct{ Viewer *struct{ ID string } }
+	err := c.do(ctx, `{ viewer { id } }`, nil, "", &got)
+	if err == nil && got.Viewer == nil {
+		err = errors.New("there is no viewer")
+	}
+	if err != nil {
+		return fmt.Errorf("the session that must stay: %w", err)
+	}
+	return nil
+}
+
+// withTwoSessions registers a user, and logs it in again.
+func (t *trial) withTwoSessions(ctx context.Context, do func(s *server, first, second caller) error) error {
+	return t.serve(ctx, t.place(), func(s *server) error {
+		first, err := s.register(ctx, "ada")
+		if err != nil {
+			return err
+		}
+		second := newCaller(s.url, "", victimAddress)
+		var got struct{ LogIn struct{ Token string } }
+		if err := second.do(ctx, logInDocument, apitest.Vars{"u": "ada", "p": apitest.Password}, "", &got); err != nil {
+			return err
+		}
+		second.token = got.LogIn.Token
+		return do(s, first, second)
+	})
+}

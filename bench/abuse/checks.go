@@ -34,6 +34,9 @@ var checks = []check{
 	{id: "13g", what: "RATE_LIMITED comes as an error message on a socket", run: refusalsAreErrors},
 	{id: "13h", what: "--demo refuses an address that others can reach", store: embedded, run: demoIsPrivate},
 	{id: "14a", what: "an operator closes an account: its token, socket and password end", run: operatorsDisable},
+	{id: "14b", what: "a changed password ends every other access", run: passwordsChange},
+	{id: "14c", what: "a user ends all sessions but one", run: sessionsEnd},
+	{id: "14d", what: "a session that ends on one server ends on the other", store: onMongo, run: sessionsEndElsewhere},
 }
 
 // trial is a check of a build, in a folder of its own.
