@@ -114,15 +114,15 @@ func TestAnOfficeLogsIn(t *testing.T) {
 		at := apitest.API{URL: s.URL, From: office}
 		pace := time.NewTicker(time.Minute / (4 * users)) // in 15 seconds, which is hurried
 		defer pace.Stop()
-		var stopped atomic.Bool
-		program := make(chan struct{})
-		go func() {
-			defer close(program)
-			for !stopped.Load() {
-				_, _ = at.LogIn(t.Context(), "user0", "an old password")
-				<-pace.C
+		ctx, cancel := context.WithCancel(t.Context())
+		var program sync.WaitGroup
+		defer program.Wait()
+		defer cancel()
+		program.Go(func() {
+			for often := time.Tick(200 * time.Millisecond); ctx.Err() == nil; <-often {
+				_, _ = at.LogIn(ctx, "user0", "an old password")
 			}
-		}()
+		})
 		inParallel(users-1, func(i int) {
 			name := fmt.Sprint("user", i+1)
 			if i%5 == 0 {
@@ -136,8 +136,6 @@ func TestAnOfficeLogsIn(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
-		stopped.Store(true)
-		<-program
 	})
 }
 
