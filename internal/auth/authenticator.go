@@ -29,7 +29,7 @@ func (a Authenticator) Save(ctx context.Context, user domain.UserID, password st
 	if err := a.Credentials.SaveCredential(ctx, user, hash, a.Tokens.now()); err != nil {
 		return fmt.Errorf("save the credential of %s: %w", user, err)
 	}
-	return a.remember(ctx, user, networksOf(ctx), time.Time{})
+	return a.remember(ctx, attempt{account: user, networks: networksOf(ctx)})
 }
 
 // noUser is looked up in place of a user who does not exist. No id consists of
@@ -41,30 +41,27 @@ const noUser = domain.UserID("user_00000000000000000000000000")
 // other: two look-ups and a hash. If there were too many wrong passwords, the error
 // is of kind RateLimited, and there is no hash.
 func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, password string) (bool, error) {
-	if user == "" {
-		user = noUser
-	}
-	from := attempt{account: user, networks: networksOf(ctx)}
-	since, err := a.known(ctx, user, from.networks)
+	from, err := a.arrive(ctx, user)
 	if err != nil {
 		return false, err
 	}
-	from.known = !since.IsZero()
-	if err := a.Guesses.check(from); err != nil {
-		return false, err
-	}
-	hash, err := a.Credentials.Credential(ctx, user)
+	return a.check(ctx, from, password)
+}
+
+// check is CheckPassword for an attempt that need not wait.
+func (a Authenticator) check(ctx context.Context, from attempt, password string) (bool, error) {
+	hash, err := a.Credentials.Credential(ctx, from.account)
 	if err != nil && !errors.Is(err, ErrNoCredential) {
-		return false, fmt.Errorf("read the credential of %s: %w", user, err)
+		return false, fmt.Errorf("read the credential of %s: %w", from.account, err)
 	}
 	ok, err := a.verify(ctx, from, hash, password)
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("verify the password of %s: %w", user, err)
+		return false, fmt.Errorf("verify the password of %s: %w", from.account, err)
 	case !ok:
 		return false, nil
 	}
-	return true, a.remember(ctx, user, from.networks, since)
+	return true, a.remember(ctx, from)
 }
 
 // verify waits for a turn to hash, and reports whether a hash is that of a password.
@@ -98,11 +95,15 @@ func (a Authenticator) verify(ctx context.Context, from attempt, hash, password 
 // distinguished: the error, of kind Unauthenticated, and the time taken are the same.
 // A disabled user with the right password gets an error of kind Forbidden.
 func (a Authenticator) LogIn(ctx context.Context, user domain.UserID, password string) (token string, err error) {
-	access, err := a.access(ctx, user) // before the password, which may be changed meanwhile
+	from, err := a.arrive(ctx, user)
 	if err != nil {
 		return "", err
 	}
-	ok, err := a.CheckPassword(ctx, user, password)
+	access, err := a.access(ctx, from.account) // before the password, which may be changed meanwhile
+	if err != nil {
+		return "", err
+	}
+	ok, err := a.check(ctx, from, password)
 	switch {
 	case err != nil:
 		return "", err
@@ -115,9 +116,6 @@ func (a Authenticator) LogIn(ctx context.Context, user domain.UserID, password s
 }
 
 func (a Authenticator) access(ctx context.Context, user domain.UserID) (Access, error) {
-	if user == "" {
-		user = noUser
-	}
 	access, err := a.Credentials.Access(ctx, user)
 	if err != nil {
 		return Access{}, fmt.Errorf("read the access of %s: %w", user, err)

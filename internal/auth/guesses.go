@@ -2,9 +2,10 @@ package auth
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"chirp/internal/domain"
 )
@@ -38,11 +39,15 @@ type Guesses struct {
 
 	mu                        sync.Mutex // guards what follows
 	pairs, networks, accounts counts
+	// strangers are networks that were not known to an account, and when that was
+	// read. So a flood of attempts that are refused is not one of reads.
+	strangers *simplelru.LRU[string, time.Time]
 }
 
 // NewGuesses returns Guesses with nothing counted.
 func NewGuesses(now func() time.Time) *Guesses {
-	return &Guesses{now: now, pairs: newCounts(), networks: newCounts(), accounts: newCounts()}
+	strangers, _ := simplelru.NewLRU[string, time.Time](maxCounts, nil) // fails only for a size of 0
+	return &Guesses{now: now, pairs: newCounts(), networks: newCounts(), accounts: newCounts(), strangers: strangers}
 }
 
 // attempt is who tries a password: for which account, and from where.
@@ -50,7 +55,11 @@ type attempt struct {
 	account  domain.UserID // or a stand-in for one
 	networks []string      // the narrowest first
 	known    bool          // the user has logged in from the narrowest one before
+	since    time.Time     // when that was remembered, if it is known
 }
+
+// pair returns the key of the account and a network.
+func (a attempt) pair(network string) string { return string(a.account) + " " + network }
 
 // counted is a count that an attempt must wait for.
 type counted struct {
@@ -63,8 +72,8 @@ type counted struct {
 // counted returns the counts of an attempt. A name that no user can have is not
 // counted as an account, because it is that of all callers who mistype theirs.
 func (g *Guesses) counted(a attempt) (all []*counted) {
-	add := func(in counts, b backoff, key ...string) {
-		all = append(all, &counted{counts: in, key: strings.Join(key, " "), backoff: b})
+	add := func(in counts, key string, b backoff) {
+		all = append(all, &counted{counts: in, key: key, backoff: b})
 	}
 	networks, named, factor := a.networks, a.account != noUser, 1
 	if a.known {
@@ -73,19 +82,44 @@ func (g *Guesses) counted(a attempt) (all []*counted) {
 	for i, network := range networks {
 		switch {
 		case named && i == 0:
-			add(g.pairs, perPair, string(a.account), network)
+			add(g.pairs, a.pair(network), perPair)
 		case named:
-			add(g.pairs, perWidePair, string(a.account), network)
+			add(g.pairs, a.pair(network), perWidePair)
 		}
 		if !a.known {
-			add(g.networks, perNetwork.wider(factor), network)
+			add(g.networks, network, perNetwork.wider(factor))
 		}
 		factor *= widening
 	}
 	if named && !a.known {
-		add(g.accounts, perAccount, string(a.account))
+		add(g.accounts, string(a.account), perAccount)
 	}
 	return all
+}
+
+// strangeFor is how long a network that an account does not know is not looked up
+// again. The user may have logged in from there on another server meanwhile.
+const strangeFor = 10 * time.Second
+
+// strange reports whether the account did not know the network a short while ago.
+func (g *Guesses) strange(a attempt) bool {
+	if g == nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	read, ok := g.strangers.Get(a.pair(a.networks[0]))
+	return ok && g.now().Sub(read) < strangeFor
+}
+
+// setStrange records that the account does not know the network.
+func (g *Guesses) setStrange(a attempt) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.strangers.Add(a.pair(a.networks[0]), g.now())
 }
 
 // check returns an error of kind RateLimited if an attempt must wait.
@@ -128,7 +162,7 @@ func (g *Guesses) begin(a attempt) (settle func(outcome), err error) {
 		c.after = c.before.failed(c.backoff, now)
 		c.set(c.key, c.after)
 	}
-	return func(o outcome) { g.settle(all, o) }, nil
+	return func(o outcome) { g.settle(a, all, o) }, nil
 }
 
 // outcome is how an attempt ended.
@@ -140,12 +174,15 @@ const (
 	void // it is not known whether the password is right
 )
 
-func (g *Guesses) settle(all []*counted, o outcome) {
+func (g *Guesses) settle(a attempt, all []*counted, o outcome) {
 	if o == wrong {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if o == right && len(a.networks) > 0 { // and so the network is going to be known
+		g.strangers.Remove(a.pair(a.networks[0]))
+	}
 	for _, c := range all {
 		switch now := c.get(c.key); {
 		case o == right && c.counts == g.pairs: // whoever knows the password need not guess

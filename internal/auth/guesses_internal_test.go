@@ -266,11 +266,13 @@ func TestCountsAreBounded(t *testing.T) {
 	g := guessesAt(&now)
 	before := heapInUse()
 	for i := range 3 * maxCounts {
-		try(t, g, attempt{account: domain.UserID(fmt.Sprintf("user_%026d", i)), networks: from6(i, 1, 1)}, wrong)
+		a := attempt{account: domain.UserID(fmt.Sprintf("user_%026d", i)), networks: from6(i, 1, 1)}
+		g.setStrange(a)
+		try(t, g, a, wrong)
 	}
 	grown := heapInUse() - before
-	if got := g.kept(); got != 3*maxCounts {
-		t.Errorf("%d counts are kept, want %d of each kind", got, maxCounts)
+	if got := g.kept() + g.strangers.Len(); got != 4*maxCounts {
+		t.Errorf("%d counts and strangers are kept, want %d of each kind", got, maxCounts)
 	}
 	if grown > 32<<20 {
 		t.Errorf("they take %d MiB, want at most 32", grown>>20)

@@ -34,28 +34,43 @@ func networkID(user domain.UserID, network string) string {
 // network.
 const rememberEvery = 24 * time.Hour
 
-// known returns when it was last remembered that a user logged in from a network, or
-// the zero time.
-func (a Authenticator) known(ctx context.Context, user domain.UserID, networks []string) (time.Time, error) {
-	if len(networks) == 0 {
-		return time.Time{}, nil
+// arrive returns an attempt to log in as a user, or an error of kind RateLimited if
+// it must wait.
+func (a Authenticator) arrive(ctx context.Context, user domain.UserID) (attempt, error) {
+	from := attempt{account: user, networks: networksOf(ctx)}
+	if user == "" {
+		from.account = noUser
 	}
-	at, err := a.Credentials.KnownNetwork(ctx, user, networkID(user, networks[0]))
+	since, err := a.known(ctx, from)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read the networks of %s: %w", user, err)
+		return from, fmt.Errorf("read the networks of %s: %w", user, err)
 	}
-	return at, nil
+	from.known, from.since = !since.IsZero(), since
+	return from, a.Guesses.check(from)
 }
 
-// remember remembers that a user has logged in from a network, unless it was
-// remembered a short while ago.
-func (a Authenticator) remember(ctx context.Context, user domain.UserID, networks []string, last time.Time) error {
+// known returns when it was last remembered that the user has logged in from the
+// network of an attempt, or the zero time.
+func (a Authenticator) known(ctx context.Context, from attempt) (time.Time, error) {
+	if len(from.networks) == 0 || a.Guesses.strange(from) {
+		return time.Time{}, nil
+	}
+	at, err := a.Credentials.KnownNetwork(ctx, from.account, networkID(from.account, from.networks[0]))
+	if err == nil && at.IsZero() {
+		a.Guesses.setStrange(from)
+	}
+	return at, err
+}
+
+// remember remembers that the user has logged in from the network of an attempt,
+// unless it was remembered a short while ago.
+func (a Authenticator) remember(ctx context.Context, from attempt) error {
 	now := a.Tokens.now()
-	if len(networks) == 0 || now.Sub(last) < rememberEvery {
+	if len(from.networks) == 0 || now.Sub(from.since) < rememberEvery {
 		return nil
 	}
-	if err := a.Credentials.RememberNetwork(ctx, user, networkID(user, networks[0]), now); err != nil {
-		return fmt.Errorf("remember a network of %s: %w", user, err)
+	if err := a.Credentials.RememberNetwork(ctx, from.account, networkID(from.account, from.networks[0]), now); err != nil {
+		return fmt.Errorf("remember a network of %s: %w", from.account, err)
 	}
 	return nil
 }

@@ -59,8 +59,9 @@ func TestNetworksAreRememberedWhenAUserLogsIn(t *testing.T) {
 
 // TestAKnownNetworkIsLetIn has strangers guess until they must wait.
 func TestAKnownNetworkIsLetIn(t *testing.T) {
-	a, _ := newAuthenticator(t)
-	a.Guesses = auth.NewGuesses(func() time.Time { return noon })
+	a, m := newAuthenticator(t)
+	now := noon
+	a.Guesses = auth.NewGuesses(func() time.Time { return now })
 	at := func(network string) context.Context { return auth.WithNetworks(t.Context(), []string{network}) }
 	if err := a.Save(at("home"), ann, password); err != nil {
 		t.Fatal(err)
@@ -72,9 +73,27 @@ func TestAKnownNetworkIsLetIn(t *testing.T) {
 		}
 		_, err := a.LogIn(at("another stranger"), user, password)
 		wantKind(t, "LogIn of the next", err, domain.RateLimited)
+		looked := m.lookUps
+		for range 10 {
+			_, err := a.LogIn(at("another stranger"), user, password)
+			wantKind(t, "LogIn again", err, domain.RateLimited)
+		}
+		if m.lookUps != looked {
+			t.Errorf("refusals looked up %d networks, want none again", m.lookUps-looked)
+		}
 	}
 	if _, err := a.LogIn(at("home"), ann, password); err != nil {
 		t.Errorf("LogIn from a known network: %v", err)
+	}
+	now = noon.Add(2 * time.Second)
+	if _, err := a.LogIn(at("new home"), ann, password); err != nil {
+		t.Errorf("LogIn from a new network when the wait is over: %v", err)
+	}
+	if _, err := a.LogIn(at("new home"), ann, password+"!"); domain.KindOf(err) != domain.Unauthenticated {
+		t.Errorf("LogIn with a wrong password from what is known now: got %v, want kind Unauthenticated", err)
+	}
+	if _, err := a.LogIn(at("another"), ann, password); err != nil {
+		t.Errorf("LogIn from another network after it: %v; wrong passwords from known networks must not count for others", err)
 	}
 }
 

@@ -167,6 +167,7 @@ func TestHashingTakesTurnsByNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := auth.NewPasswords(1)
 		release := auth.Occupy(p)
+		var mu sync.Mutex
 		var order []string
 		var waiting sync.WaitGroup
 		come := func(networks ...string) {
@@ -174,6 +175,8 @@ func TestHashingTakesTurnsByNetwork(t *testing.T) {
 				if _, err := p.Verify(auth.WithNetworks(t.Context(), networks), "", password); err != nil {
 					t.Error(err)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				order = append(order, networks[0])
 			})
 			synctest.Wait() // so that they come in order
@@ -184,8 +187,8 @@ func TestHashingTakesTurnsByNetwork(t *testing.T) {
 		come("victim")
 		release()
 		waiting.Wait()
-		if got := slices.Index(order, "victim"); got > 1 {
-			t.Errorf("served %q, want the victim second at the latest", order)
+		if got := slices.Index(order, "victim"); got > 2 { // second, unless the first is late to say so
+			t.Errorf("served %q, want the victim after one of the others", order)
 		}
 	})
 }
