@@ -187,12 +187,12 @@ func (s *spySnapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w r
 	return s.read().Timeline(ctx, owner, w)
 }
 
-func (s *spySnapshot) PullFollowees(ctx context.Context, owner readmodel.UserKey) ([]readmodel.UserKey, error) {
-	return s.read().PullFollowees(ctx, owner)
+func (s *spySnapshot) Sources(ctx context.Context, owner readmodel.UserKey, after domain.Position) ([]readmodel.Source, error) {
+	return s.read().Sources(ctx, owner, after)
 }
 
-func (s *spySnapshot) PullChirps(ctx context.Context, authors []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	return s.read().PullChirps(ctx, authors, w)
+func (s *spySnapshot) SourceChirps(ctx context.Context, sources []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+	return s.read().SourceChirps(ctx, sources, w)
 }
 
 func (s *spySnapshot) Followers(ctx context.Context, followee readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {

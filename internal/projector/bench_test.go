@@ -2,6 +2,7 @@ package projector_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -49,6 +50,10 @@ func (w nowhereWriter) ProfilesByID(_ context.Context, ids []domain.UserID) ([]r
 		}
 	}
 	return found, nil
+}
+
+func (w nowhereWriter) Follows(context.Context, []readmodel.Pair) ([]readmodel.Follow, error) {
+	return nil, nil
 }
 
 // beyondAll is a position after all of a benchmark's: no range is too long for one
@@ -117,4 +122,33 @@ func replay(b *testing.B, k kind, w *world, log *eventstoretest.Memory) {
 		events += len(w.events)
 	}
 	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkFollow projects follows and unfollows of a user with 5,000 chirps, each
+// in a batch of its own, by how many chirps a follow delivers at least.
+func BenchmarkFollow(b *testing.B) {
+	for _, k := range []kind{onSQLite, onMongoDB} {
+		for _, backfill := range []int{64, 128, 256, 512, 1024} {
+			b.Run(fmt.Sprintf("%s/backfill=%d", k.name, backfill), func(b *testing.B) {
+				stores := k.open(b)
+				w := newWorld(b, stores.log)
+				w.register(2)
+				w.post(1, 5000)
+				w.write()
+				cfg := projector.Config{Threshold: 10_000, Backfill: backfill}
+				project(b, stores, w, cfg)
+				cfg.MaxEvents = 1
+				for b.Loop() {
+					b.StopTimer()
+					for range 20 {
+						w.follow(0, 1)
+					}
+					w.write()
+					b.StartTimer()
+					project(b, stores, w, cfg)
+				}
+				b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(20*b.N), "ms/event")
+			})
+		}
+	}
 }

@@ -16,10 +16,10 @@ import (
 
 // comparison compares a snapshot of the views with an oracle.
 type comparison struct {
-	snapshot  readmodel.Snapshot
-	oracle    projectortest.Oracle
-	threshold int64
-	ids       map[readmodel.UserKey]domain.UserID
+	snapshot readmodel.Snapshot
+	oracle   projectortest.Oracle
+	rules    projectortest.Rules
+	ids      map[readmodel.UserKey]domain.UserID
 	// size returns the number of rows to read at a time.
 	size func() int
 }
@@ -27,7 +27,7 @@ type comparison struct {
 // compare returns an error that describes how the views at their checkpoint differ
 // from the oracle. In the middle of a large event, only what is applied in parts may
 // differ.
-func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Oracle, threshold int64, size func() int) error {
+func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Oracle, rules projectortest.Rules, size func() int) error {
 	snapshot, err := views.Snapshot(ctx)
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Or
 	defer snapshot.Close()
 	at := snapshot.Generation().Checkpoint
 	r := comparison{
-		snapshot: snapshot, oracle: oracle.Through(at.Position), threshold: threshold,
+		snapshot: snapshot, oracle: oracle.Through(at.Position), rules: rules,
 		ids: make(map[readmodel.UserKey]domain.UserID), size: size,
 	}
 	if err := r.users(ctx, oracle.Through(at.Position+1), at.Partial != 0); err != nil {
@@ -44,11 +44,16 @@ func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Or
 	return nil
 }
 
+// rules returns those of a projector with the default backfill.
+func rules(threshold int64) projectortest.Rules {
+	return projectortest.Rules{Threshold: threshold, Backfill: 128}
+}
+
 // whole is a size for reading everything at once.
 func whole() int { return 10_000 }
 
 func (r *comparison) users(ctx context.Context, next projectortest.Oracle, partial bool) error {
-	rows := r.oracle.Rows(r.threshold)
+	rows := r.oracle.Rows(r.rules)
 	for _, p := range rows.Profiles {
 		r.ids[p.Key] = p.ID
 	}
@@ -101,14 +106,14 @@ func (r *comparison) lists(ctx context.Context, rows projectortest.Rows, user re
 
 // feed reads a whole feed page by page and returns it newest first.
 func (r *comparison) feed(ctx context.Context, viewer readmodel.UserKey, ascending bool) ([]projectortest.Chirp, error) {
-	sources, err := r.snapshot.PullFollowees(ctx, viewer)
+	sources, err := r.snapshot.Sources(ctx, viewer, 0)
 	if err != nil {
 		return nil, err
 	}
 	at := func(c readmodel.Chirp) domain.Position { return c.Position }
 	rows, err := paged(r, ascending, at, func(w readmodel.Window) ([]readmodel.Chirp, error) {
 		pushed, err1 := r.snapshot.Timeline(ctx, viewer, w)
-		pulled, err2 := r.snapshot.PullChirps(ctx, sources, w)
+		pulled, err2 := r.snapshot.SourceChirps(ctx, sources, w)
 		page := slices.Concat(pushed, pulled)
 		slices.SortFunc(page, func(a, b readmodel.Chirp) int {
 			if w.Ascending {

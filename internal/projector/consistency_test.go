@@ -46,7 +46,7 @@ func wantExact(t testing.TB, stores storePair, threshold int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := compare(ctx, stores.views, oracle, threshold, whole); err != nil {
+	if err := compare(ctx, stores.views, oracle, rules(threshold), whole); err != nil {
 		t.Error(err)
 	}
 }
@@ -195,7 +195,7 @@ func crashes(t *testing.T, stores storePair, call int, f fault) bool {
 			t.Fatal(err)
 		}
 	}
-	if err := compare(context.Background(), stores.views, w.oracle, 4, whole); err != nil {
+	if err := compare(context.Background(), stores.views, w.oracle, rules(4), whole); err != nil {
 		t.Fatalf("fault %d at call %d: %v", f, call, err)
 	}
 	views.mu.Lock()

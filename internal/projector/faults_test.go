@@ -130,6 +130,14 @@ func (w faultyWriter) ProfilesByID(ctx context.Context, ids []domain.UserID) (fo
 	return found, err
 }
 
+func (w faultyWriter) Follows(ctx context.Context, pairs []readmodel.Pair) (found []readmodel.Follow, err error) {
+	err = w.views.meet(func() (err error) {
+		found, err = w.Writer.Follows(ctx, pairs)
+		return err
+	})
+	return found, err
+}
+
 func (w faultyWriter) FollowersThrough(ctx context.Context, user readmodel.UserKey, after domain.Position, limit int) (end domain.Position, err error) {
 	err = w.views.meet(func() (err error) {
 		end, err = w.Writer.FollowersThrough(ctx, user, after, limit)

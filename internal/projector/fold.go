@@ -26,25 +26,27 @@ type profiles map[domain.UserID]*readmodel.Profile
 //   - Profiles change in the order of the events, because a follow decides
 //     whether the followee's next chirp is pushed or pulled.
 //   - A pair of users that ends the batch as it began it leaves no trace, or only
-//     a newer row. A pair that ends it otherwise leaves a backfill or a cleanup of
-//     the chirps from before the batch.
+//     a newer row and a cleanup of what that row skips. A pair that ends it
+//     otherwise leaves a backfill or a cleanup of the chirps from before the batch.
 //   - The batch's own pushed chirps go to the author's followers at the end of the
 //     batch, no matter who followed when they were posted.
 type accumulator struct {
-	threshold int64
-	profiles  profiles
-	from      readmodel.Checkpoint
-	to        domain.Position
-	hash      domain.EventHash // of the event at to
+	rules
+	profiles profiles
+	splits   splits
+	from     readmodel.Checkpoint
+	to       domain.Position
+	hash     domain.EventHash // of the event at to
 	// deliveries is at least the number of timeline entries and marks that the
-	// batch writes or removes.
+	// batch writes or removes. An event may lower it, by undoing an earlier one.
 	deliveries int64
 
 	changed        []*readmodel.Profile
 	isChanged      map[*readmodel.Profile]bool // the set of changed
 	posts          []post
+	pushed         map[*readmodel.Profile]int64 // chirps that the batch pushes
 	pairs          []*pair
-	pairOf         map[[2]readmodel.UserKey]*pair
+	pairOf         map[readmodel.Pair]*pair
 	newPullSources []*readmodel.Profile // users who became pull sources in the batch
 }
 
@@ -54,29 +56,23 @@ type post struct {
 	author *readmodel.Profile
 }
 
-// pair is what the batch changes between two users.
-type pair struct {
-	follower, followee *readmodel.Profile
-	before, after      bool            // whether follower follows followee, before and after the batch
-	since              domain.Position // position of the last follow in the batch
-}
-
-func newAccumulator(known profiles, threshold int64, from readmodel.Checkpoint) *accumulator {
+func newAccumulator(r rules, known profiles, followed splits, from readmodel.Checkpoint) *accumulator {
 	return &accumulator{
-		threshold: threshold, profiles: known, from: from, to: from.Position, hash: from.Event,
+		rules: r, profiles: known, splits: followed, from: from, to: from.Position, hash: from.Event,
 		isChanged: make(map[*readmodel.Profile]bool),
-		pairOf:    make(map[[2]readmodel.UserKey]*pair),
+		pushed:    make(map[*readmodel.Profile]int64),
+		pairOf:    make(map[readmodel.Pair]*pair),
 	}
 }
 
-// fold folds events until one would bring the deliveries above limit or cannot be
-// folded, and returns how many it folded. It folds the first event no matter how
-// many deliveries that has; if the first cannot be folded, it returns the error and
-// changes nothing.
+// fold folds events until one would bring the deliveries above limit, needs a batch of
+// its own or cannot be folded, and returns how many it folded. It folds the first event
+// no matter how many deliveries that has; if the first cannot be folded, it returns the
+// error and changes nothing.
 func (a *accumulator) fold(events []event, limit int64) (int, error) {
 	for i, e := range events {
 		n, err := a.cost(e)
-		if i > 0 && (err != nil || a.deliveries+n > limit) {
+		if i > 0 && (err != nil || a.deliveries+n > limit || a.skipsOwn(e)) {
 			return i, nil
 		}
 		if err != nil {
@@ -125,18 +121,6 @@ func (a *accumulator) cost(e event) (int64, error) {
 	}
 }
 
-func (a *accumulator) costOfFollow(followerID, followeeID domain.UserID, follows bool) (int64, error) {
-	follower, followee := a.profiles[followerID], a.profiles[followeeID]
-	if follower == nil || followee == nil {
-		return 0, fmt.Errorf("follower %s or followee %s is not registered", followerID, followeeID)
-	}
-	p := a.pairOf[[2]readmodel.UserKey{follower.Key, followee.Key}]
-	if p != nil && p.after == follows {
-		return 0, fmt.Errorf("it repeats the event before it about %s and %s", followerID, followeeID)
-	}
-	return followee.Pushed, nil
-}
-
 // add folds an event for which cost returned no error.
 func (a *accumulator) add(e event) {
 	switch fact := e.fact.(type) {
@@ -169,7 +153,7 @@ func (a *accumulator) addChirp(e event, fact domain.ChirpPosted) {
 	delivery := readmodel.Push
 	switch {
 	case !author.Celebrity:
-		author.Pushed++
+		a.push(author, e.Position)
 	case author.PullSource:
 		delivery = readmodel.Pull
 	default:
@@ -181,27 +165,6 @@ func (a *accumulator) addChirp(e event, fact domain.ChirpPosted) {
 		Position: e.Position, ID: fact.ChirpID, Author: author.Key,
 		Content: fact.Content, PostedAt: e.RecordedAt, Delivery: delivery,
 	}})
-}
-
-func (a *accumulator) addFollow(e event, follower, followee *readmodel.Profile, follows bool) {
-	key := [2]readmodel.UserKey{follower.Key, followee.Key}
-	p := a.pairOf[key]
-	if p == nil {
-		p = &pair{follower: follower, followee: followee, before: !follows}
-		a.pairOf[key] = p
-		a.pairs = append(a.pairs, p)
-	}
-	p.after = follows
-	step := int64(-1)
-	if follows {
-		p.since = e.Position
-		step = 1
-	}
-	a.markChanged(follower)
-	a.markChanged(followee)
-	follower.Following += step
-	followee.Followers += step
-	followee.Celebrity = celebrity(followee.Celebrity, followee.Followers, a.threshold)
 }
 
 // celebrity reports whether a user with a number of followers is a celebrity,
@@ -228,14 +191,11 @@ func (a *accumulator) batch() readmodel.Batch {
 	for _, p := range a.changed {
 		b.Profiles = append(b.Profiles, *p)
 	}
-	before := readmodel.Range{Through: a.from.Position}
-	pushed := make(map[*readmodel.Profile]int64) // chirps that the batch pushes
 	for _, p := range a.posts {
 		b.Chirps = append(b.Chirps, p.Chirp)
 		if p.Delivery != readmodel.Push {
 			continue
 		}
-		pushed[p.author]++
 		if p.author.Followers > 0 {
 			b.FanOuts = append(b.FanOuts, readmodel.FanOut{
 				Chirp: p.Position, Author: p.author.Key, Range: readmodel.Range{Through: a.to},
@@ -243,34 +203,10 @@ func (a *accumulator) batch() readmodel.Batch {
 		}
 	}
 	for _, p := range a.pairs {
-		// Pushed includes the batch's own chirps, which a fan-out delivers.
-		p.addTo(&b, before, p.followee.Pushed > pushed[p.followee])
+		p.addTo(&b, p.followee.Pushed-a.pushed[p.followee])
 	}
 	for _, p := range a.newPullSources {
-		b.Marks = append(b.Marks, readmodel.Mark{Followee: p.Key, Range: before})
+		b.Marks = append(b.Marks, readmodel.Mark{Followee: p.Key, Range: readmodel.Range{Through: a.from.Position}})
 	}
 	return b
-}
-
-// addTo adds the pair's net change to a batch. older reports whether the followee
-// has pushed chirps from before the batch, which are those in the range before.
-func (p *pair) addTo(b *readmodel.Batch, before readmodel.Range, older bool) {
-	row := readmodel.Follow{Follower: p.follower.Key, Followee: p.followee.Key}
-	// A follow that was removed and made again in the batch is both: its row is
-	// replaced, because Since is newer.
-	if p.before {
-		b.Unfollows = append(b.Unfollows, row)
-	}
-	if p.after {
-		row.Since, row.Pull = p.since, p.followee.PullSource
-		b.Follows = append(b.Follows, row)
-	}
-	chirps := readmodel.Delivered{Owner: p.follower.Key, Author: p.followee.Key, Range: before}
-	switch {
-	case p.before == p.after || !older:
-	case p.after:
-		b.Backfills = append(b.Backfills, chirps)
-	default:
-		b.Cleanups = append(b.Cleanups, chirps)
-	}
 }

@@ -60,7 +60,7 @@ func (c foldCase) run(t *testing.T) {
 		c.given(w)
 	}
 	w.write()
-	project(t, stores, w, projector.Config{Threshold: c.threshold})
+	project(t, stores, w, projector.Config{Threshold: c.threshold, Backfill: c.limits.Backfill})
 	c.when(w)
 	w.write()
 	r := &recorder{Store: stores.views}
@@ -79,7 +79,11 @@ func (c foldCase) run(t *testing.T) {
 			}
 		}
 	}
-	if err := compare(context.Background(), stores.views, w.oracle, c.threshold, whole); err != nil {
+	rules := rules(c.threshold)
+	if c.limits.Backfill > 0 {
+		rules.Backfill = c.limits.Backfill
+	}
+	if err := compare(context.Background(), stores.views, w.oracle, rules, whole); err != nil {
 		t.Error(err)
 	}
 }

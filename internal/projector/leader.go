@@ -100,7 +100,7 @@ func (p *Projector) runSession(ctx context.Context) error {
 		defer healthy.Stop()
 	}
 	s := &session{
-		log: p.cfg.Log, writer: writer, threshold: generation.Threshold, at: generation.Checkpoint,
+		log: p.cfg.Log, writer: writer, rules: p.cfg.rules(generation), at: generation.Checkpoint,
 		profiles: make(profiles), singleThrough: p.singleThrough, committed: p.committed,
 		maxEvents: p.cfg.MaxEvents, maxDeliveries: p.cfg.MaxDeliveries,
 	}

@@ -83,14 +83,11 @@ func TestLargeEventIsAppliedInParts(t *testing.T) {
 			},
 		},
 		{
-			name: "a backfill", users: 2, limits: limits(100, 2),
+			name: "a backfill, which is bounded, is applied whole", users: 2, limits: limits(100, 2),
 			given: func(w *world) { w.post(1, 3) }, // at 5 to 7
 			when:  func(w *world) { w.follow(0, 1) },
-			then: batches{
-				{From: at(7), To: part(7, 6), Backfills: delivered{{Owner: 1, Author: 3, Range: span(0, 6)}}},
-				{From: part(7, 6), To: at(8), Follows: follows{{Follower: 1, Followee: 3, Since: 8}},
-					Backfills: delivered{{Owner: 1, Author: 3, Range: span(6, 7)}}},
-			},
+			then: batches{{From: at(7), To: at(8), Follows: follows{{Follower: 1, Followee: 3, Since: 8}},
+				Backfills: delivered{{Owner: 1, Author: 3, Range: span(0, 7)}}}},
 		},
 		{
 			name: "a cleanup", users: 2, limits: limits(100, 2),
@@ -128,11 +125,11 @@ func TestLargeEventIsResumedAfterItsLastPart(t *testing.T) {
 		if got, want := checkpoint(t, stores), part(17, 14); got != want {
 			t.Fatalf("checkpoint after the crash is %+v, want %+v", got, want)
 		}
-		if err := compare(context.Background(), stores.views, w.oracle, 100, whole); err != nil {
+		if err := compare(context.Background(), stores.views, w.oracle, rules(100), whole); err != nil {
 			t.Errorf("after the crash: %v", err)
 		}
 		project(t, stores, w, limits(100, then))
-		if err := compare(context.Background(), stores.views, w.oracle, 100, whole); err != nil {
+		if err := compare(context.Background(), stores.views, w.oracle, rules(100), whole); err != nil {
 			t.Errorf("resumed with %d deliveries: %v", then, err)
 		}
 	}

@@ -36,6 +36,10 @@ type Config struct {
 	// entries that it writes or removes. Default: 1,000 and 10,000.
 	MaxEvents     int
 	MaxDeliveries int
+	// Backfill is how many of a followee's newest pushed chirps a follow
+	// delivers; a follow delivers fewer than twice as many. Follows that were made
+	// with another value keep theirs. Default: 128.
+	Backfill int
 	// RetryDelay is the pause after a failure. It doubles with each further
 	// failure, up to 2 s. Default: 100 ms.
 	RetryDelay time.Duration
@@ -53,11 +57,16 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// defaultBackfill is more than a page of a feed, which is therefore read from the
+// timeline alone unless it is reached by paging.
+const defaultBackfill = 128
+
 // withDefaults returns the config with defaults for the fields that are not set.
 func (c Config) withDefaults() Config {
 	setDefault(&c.LeaseTTL, 3*time.Second)
 	setDefault(&c.MaxEvents, 1000)
 	setDefault(&c.MaxDeliveries, 10_000)
+	setDefault(&c.Backfill, defaultBackfill)
 	setDefault(&c.RetryDelay, 100*time.Millisecond)
 	setDefault(&c.HaltedRetryDelay, 5*time.Second)
 	setDefault(&c.YieldAfter, 10*time.Second)
@@ -65,6 +74,11 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// rules returns the rules of a generation.
+func (c Config) rules(g readmodel.Generation) rules {
+	return rules{threshold: g.Threshold, backfill: int64(c.Backfill)}
 }
 
 func setDefault[T int | time.Duration](field *T, value T) {

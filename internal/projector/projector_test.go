@@ -242,7 +242,7 @@ func TestProjectorRetriesThroughFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := compare(context.Background(), stores.views, w.oracle, 3, whole); err != nil {
+	if err := compare(context.Background(), stores.views, w.oracle, rules(3), whole); err != nil {
 		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/projector"
+	"chirp/internal/projector/projectortest"
 )
 
 // The budget bounds the time of the property on a store on which a fixed number of
@@ -95,9 +96,11 @@ func (p *pool) get(threshold int64) storePair {
 // limits, restarts and faults of the store. After commits, after every crash and at
 // the end, the views must be what the oracle says.
 func feedsAreExact(t *rapid.T, p *pool) {
-	r := run{t: t, threshold: rapid.SampledFrom(thresholds).Draw(t, "threshold")}
-	r.storePair = p.get(r.threshold)
-	delete(p.opened, r.threshold) // until the run has succeeded
+	r := run{t: t, rules: projectortest.Rules{
+		Threshold: rapid.SampledFrom(thresholds).Draw(t, "threshold"), Backfill: rapid.IntRange(1, 3).Draw(t, "backfill"),
+	}}
+	r.storePair = p.get(r.rules.Threshold)
+	delete(p.opened, r.rules.Threshold) // until the run has succeeded
 	r.world = newWorld(t, r.log)
 	r.world.register(rapid.IntRange(2, 8).Draw(t, "users"))
 	r.world.identify(0)
@@ -114,7 +117,7 @@ func feedsAreExact(t *rapid.T, p *pool) {
 		r.project()
 	}
 	if p.keep {
-		p.opened[r.threshold] = r.storePair
+		p.opened[r.rules.Threshold] = r.storePair
 	}
 }
 
@@ -122,8 +125,8 @@ func feedsAreExact(t *rapid.T, p *pool) {
 type run struct {
 	t *rapid.T
 	storePair
-	threshold int64
-	world     *world
+	rules projectortest.Rules
+	world *world
 }
 
 // project brings the views to the log's head, through random crashes.
@@ -137,14 +140,15 @@ func (r *run) project() {
 		}
 		cfg := projector.Config{
 			MaxEvents:     rapid.SampledFrom([]int{1, 2, 4, 9, 30}).Draw(r.t, "events"),
+			Backfill:      r.rules.Backfill,
 			MaxDeliveries: rapid.SampledFrom([]int{1, 2, 3, 7, 50}).Draw(r.t, "deliveries"),
-			Threshold:     rapid.SampledFrom([]int64{r.threshold, 1, 100}).Draw(r.t, "configured threshold"),
+			Threshold:     rapid.SampledFrom([]int64{r.rules.Threshold, 1, 100}).Draw(r.t, "configured threshold"),
 		}
 		var err error
 		if crashed, err = r.process(cfg, plan); err != nil {
 			r.t.Fatalf("after a commit: %v", err)
 		}
-		if err := compare(context.Background(), r.views, r.world.oracle, r.threshold, pageSize); err != nil {
+		if err := compare(context.Background(), r.views, r.world.oracle, r.rules, pageSize); err != nil {
 			r.t.Fatalf("crashed %t: %v", crashed, err)
 		}
 	}
@@ -157,7 +161,7 @@ func (r *run) process(cfg projector.Config, plan map[int]fault) (crashed bool, e
 		if n%r.stride != 0 {
 			return nil
 		}
-		return compare(context.Background(), r.views, r.world.oracle, r.threshold, whole)
+		return compare(context.Background(), r.views, r.world.oracle, r.rules, whole)
 	}
 	cfg.Log, cfg.Views, cfg.Holder, cfg.RetryDelay = r.log, views, "the only one", time.Millisecond
 	err = projectTo(cfg, r.world.head(), views.crashed)

@@ -126,7 +126,7 @@ func (r *rebuild) attempt(ctx context.Context) error {
 		return err
 	}
 	s := &session{
-		log: r.cfg.Log, writer: r.builder, threshold: g.Threshold, at: g.Checkpoint,
+		log: r.cfg.Log, writer: r.builder, rules: r.cfg.rules(g), at: g.Checkpoint,
 		profiles: make(profiles), singleThrough: r.singleThrough, committed: func(readmodel.Checkpoint) {},
 		maxEvents: r.cfg.MaxEvents, maxDeliveries: r.cfg.MaxDeliveries,
 	}

@@ -76,7 +76,7 @@ func rebuildsAreExact(t *rapid.T, stores storePair) {
 			}
 			from = at
 		}
-		if err := compare(context.Background(), stores.views, w.oracle, threshold, whole); err != nil {
+		if err := compare(context.Background(), stores.views, w.oracle, rules(threshold), whole); err != nil {
 			t.Fatalf("after a rebuild with threshold %d: %v", threshold, err)
 		}
 	}

@@ -20,7 +20,7 @@ const maxCachedProfiles = 100_000
 type session struct {
 	log           eventstore.Log
 	writer        readmodel.Writer
-	threshold     int64
+	rules         rules
 	at            readmodel.Checkpoint
 	profiles      profiles
 	maxEvents     int
@@ -163,10 +163,14 @@ func (s *session) applyNext(ctx context.Context, events []event) (int, error) {
 	if err := s.loadProfiles(ctx, events); err != nil {
 		return 0, fmt.Errorf("read the profiles of event %d: %w", events[0].Position, err)
 	}
+	followed, err := s.loadSplits(ctx, events)
+	if err != nil {
+		return 0, fmt.Errorf("read the follows of event %d: %w", events[0].Position, err)
+	}
 	if events[0].Position != s.at.Position+1 {
 		return 0, fmt.Errorf("the log returned event %d after position %d", events[0].Position, s.at.Position)
 	}
-	a := newAccumulator(s.profiles, s.threshold, s.at)
+	a := newAccumulator(s.rules, s.profiles, followed, s.at)
 	n, err := a.fold(events, int64(s.maxDeliveries))
 	if err != nil {
 		return 0, failure(events[:1], err)
@@ -214,6 +218,31 @@ func (s *session) loadProfiles(ctx context.Context, events []event) error {
 		s.profiles[p.ID] = &p
 	}
 	return err
+}
+
+// loadSplits reads the splits of the follows that the events undo. It omits followees
+// who had no pushed chirps before the events, because a split of theirs is zero.
+func (s *session) loadSplits(ctx context.Context, events []event) (splits, error) {
+	var pairs []readmodel.Pair
+	for _, e := range events {
+		fact, unfollows := e.fact.(domain.UserUnfollowed)
+		if !unfollows {
+			continue
+		}
+		follower, followee := s.profiles[fact.FollowerID], s.profiles[fact.FolloweeID]
+		if follower != nil && followee != nil && followee.Pushed > 0 {
+			pairs = append(pairs, readmodel.Pair{Follower: follower.Key, Followee: followee.Key})
+		}
+	}
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	follows, err := s.writer.Follows(ctx, pairs)
+	found := make(splits, len(follows))
+	for _, f := range follows {
+		found[readmodel.Pair{Follower: f.Follower, Followee: f.Followee}] = f.Split
+	}
+	return found, err
 }
 
 func (s *session) apply(ctx context.Context, b readmodel.Batch) error {

@@ -44,14 +44,14 @@ func (s countedSnapshot) Timeline(ctx context.Context, owner readmodel.UserKey, 
 	return s.Snapshot.Timeline(ctx, owner, w)
 }
 
-func (s countedSnapshot) PullFollowees(ctx context.Context, owner readmodel.UserKey) ([]readmodel.UserKey, error) {
+func (s countedSnapshot) Sources(ctx context.Context, owner readmodel.UserKey, after domain.Position) ([]readmodel.Source, error) {
 	s.v.reads++
-	return s.Snapshot.PullFollowees(ctx, owner)
+	return s.Snapshot.Sources(ctx, owner, after)
 }
 
-func (s countedSnapshot) PullChirps(ctx context.Context, authors []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s countedSnapshot) SourceChirps(ctx context.Context, sources []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
 	s.v.reads++
-	return s.Snapshot.PullChirps(ctx, authors, w)
+	return s.Snapshot.SourceChirps(ctx, sources, w)
 }
 
 func (s countedSnapshot) Following(ctx context.Context, follower readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {

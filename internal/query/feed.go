@@ -57,10 +57,11 @@ func (r *Reader) ChirpsBy(ctx context.Context, author readmodel.UserKey, p Page)
 	})
 }
 
-// feed merges the viewer's timeline, to which chirps were pushed, with the chirps
-// that are pulled from the celebrities the viewer follows. Each chirp is delivered
-// in one of the two ways, so none is in both lists. Both are read with the full
-// limit of the window, because all rows of the page may come from one of them.
+// feed merges the viewer's timeline, to which chirps were pushed, with the chirps of
+// the viewer's sources. No chirp is in both. The sources are read with the full limit of
+// the window, because all rows of the page may come from them, but only in the part of
+// the window that the timeline does not fill. A source that ends before that part is
+// not read: a page near the head reads only what celebrities posted.
 func (r *Reader) feed(ctx context.Context, viewer domain.UserID, w readmodel.Window) ([]readmodel.Chirp, error) {
 	p, err := r.views.ProfileByID(ctx, viewer)
 	if errors.Is(err, readmodel.ErrNotFound) {
@@ -69,19 +70,37 @@ func (r *Reader) feed(ctx context.Context, viewer domain.UserID, w readmodel.Win
 	if err != nil {
 		return nil, err
 	}
-	pushed, err := r.views.Timeline(ctx, p.Key, w)
+	timeline, err := r.views.Timeline(ctx, p.Key, w)
 	if err != nil {
 		return nil, err
 	}
-	sources, err := r.views.PullFollowees(ctx, p.Key)
+	rest := unfilled(w, timeline)
+	sources, err := r.views.Sources(ctx, p.Key, rest.After)
 	if err != nil || len(sources) == 0 {
-		return pushed, err
+		return timeline, err
 	}
-	pulled, err := r.views.PullChirps(ctx, sources, w)
+	if r.consulted != nil {
+		r.consulted(ctx, len(sources))
+	}
+	merged, err := r.views.SourceChirps(ctx, sources, rest)
 	if err != nil {
 		return nil, err
 	}
-	return merge(pushed, pulled, w), nil
+	return merge(timeline, merged, w), nil
+}
+
+// unfilled returns the part of a window in which further rows can be on the page that
+// these rows begin.
+func unfilled(w readmodel.Window, rows []readmodel.Chirp) readmodel.Window {
+	if len(rows) < w.Limit {
+		return w
+	}
+	if last := rows[len(rows)-1].Position; w.Ascending {
+		w.Before = last
+	} else {
+		w.After = last
+	}
+	return w
 }
 
 // merge merges two lists that are in the window's order, up to its limit.

@@ -19,6 +19,7 @@ func randomWorld(t *rapid.T) (*world, []readmodel.UserKey) {
 	for range rapid.IntRange(2, 5).Draw(t, "users") {
 		users = append(users, w.register())
 	}
+	w.backfill = rapid.SampledFrom([]int{0, 1, 2, 100}).Draw(t, "backfill")
 	some := rapid.SampledFrom(users)
 	for range rapid.IntRange(0, 40).Draw(t, "events") {
 		a, b := some.Draw(t, "user"), some.Draw(t, "other")

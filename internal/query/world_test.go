@@ -32,10 +32,14 @@ type world struct {
 
 	oracle projectortest.Oracle
 	pull   map[readmodel.UserKey]bool // users who ever posted a pull chirp
+	pushed map[readmodel.UserKey][]domain.Position
+	// backfill is how many pushed chirps a follow delivers; it skips older ones.
+	backfill int
 }
 
 func newWorld(t tester) *world {
 	w := &world{t: t, store: readmodeltest.NewMemory(), pull: make(map[readmodel.UserKey]bool),
+		pushed: make(map[readmodel.UserKey][]domain.Position), backfill: 100,
 		hashes: make(map[domain.Position]domain.EventHash)}
 	if _, err := w.store.Serving(context.Background(), epoch, 1); err != nil {
 		t.Fatalf("open the views: %v", err)
@@ -122,6 +126,7 @@ func (w *world) post(author readmodel.UserKey, d readmodel.Delivery) domain.Posi
 	b := readmodel.Batch{Chirps: []readmodel.Chirp{c}}
 	all := readmodel.Range{Through: w.at}
 	if d == readmodel.Push {
+		w.pushed[author] = append(w.pushed[author], c.Position)
 		b.FanOuts = []readmodel.FanOut{{Chirp: c.Position, Author: author, Range: all}}
 	} else {
 		w.pull[author] = true
@@ -133,9 +138,13 @@ func (w *world) post(author readmodel.UserKey, d readmodel.Delivery) domain.Posi
 func (w *world) follow(follower, followee readmodel.UserKey) domain.Position {
 	w.t.Helper()
 	f := readmodel.Follow{Follower: follower, Followee: followee, Since: w.next(), Pull: w.pull[followee]}
+	if pushed := w.pushed[followee]; len(pushed) > w.backfill {
+		skipped := len(pushed) - w.backfill
+		f.Split = readmodel.Split{Older: pushed[skipped-1], Skipped: int64(skipped)}
+	}
 	return w.event(domain.UserFollowed{FollowerID: userID(follower), FolloweeID: userID(followee)}, readmodel.Batch{
 		Follows:   []readmodel.Follow{f},
-		Backfills: []readmodel.Delivered{{Owner: follower, Author: followee, Range: readmodel.Range{Through: w.at}}},
+		Backfills: []readmodel.Delivered{{Owner: follower, Author: followee, Range: readmodel.Range{After: f.Older, Through: w.at}}},
 	})
 }
 
@@ -157,7 +166,7 @@ func (w *world) feed(viewer readmodel.UserKey) []domain.Position {
 }
 
 // rows returns the rows of all lists except the feeds.
-func (w *world) rows() projectortest.Rows { return w.oracle.Rows(1) }
+func (w *world) rows() projectortest.Rows { return w.oracle.Rows(projectortest.Rules{Threshold: 1}) }
 
 // service returns a Service of the world, whose log ends at its views' checkpoint.
 func (w *world) service() *query.Service {

@@ -159,8 +159,8 @@ func (s windowed) Timeline(ctx context.Context, k readmodel.UserKey, w readmodel
 	return s.Snapshot.Timeline(ctx, k, s.in(w))
 }
 
-func (s windowed) PullChirps(ctx context.Context, k []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	return s.Snapshot.PullChirps(ctx, k, s.in(w))
+func (s windowed) SourceChirps(ctx context.Context, of []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+	return s.Snapshot.SourceChirps(ctx, of, s.in(w))
 }
 
 func (s windowed) Followers(ctx context.Context, k readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {
@@ -175,7 +175,7 @@ func (s windowed) Following(ctx context.Context, k readmodel.UserKey, w readmode
 type faulty struct {
 	readmodel.Snapshot
 	caseSensitive, neverMissing, fewAuthors, repeats, oneShort, inFloats bool
-	pushedOnly, renewed                                                  bool
+	pushedOnly, renewed, unbounded                                       bool
 }
 
 // Totals omits some timeline entries if oneShort.
@@ -214,15 +214,29 @@ func (s faulty) Profiles(ctx context.Context, keys []readmodel.UserKey) ([]readm
 	return found, err
 }
 
-func (s faulty) PullChirps(ctx context.Context, authors []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s faulty) SourceChirps(ctx context.Context, of []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+	of = slices.Clone(of)
 	if s.fewAuthors {
-		authors = authors[:min(len(authors), 200)]
+		of = of[:min(len(of), 200)]
 	}
-	found, err := s.Snapshot.PullChirps(ctx, authors, w)
-	if s.repeats && len(authors) > 1 && authors[0] == authors[len(authors)-1] {
+	for i := range of {
+		if s.unbounded {
+			of[i].Through = 0
+		}
+	}
+	found, err := s.Snapshot.SourceChirps(ctx, of, w)
+	if s.repeats && len(of) > 1 && of[0] == of[len(of)-1] {
 		found = append(found, found...)
 	}
 	return found, err
+}
+
+// Sources returns those that end at after too if unbounded.
+func (s faulty) Sources(ctx context.Context, k readmodel.UserKey, after domain.Position) ([]readmodel.Source, error) {
+	if s.unbounded {
+		after--
+	}
+	return s.Snapshot.Sources(ctx, k, after)
 }
 
 func (s faulty) FolloweeIDs(ctx context.Context, k readmodel.UserKey) ([]domain.UserID, error) {

@@ -122,8 +122,16 @@ func readFaults() []fault {
 		{"the wrong order", []string{"lists respect their windows", random}, changingWindows(func(w *readmodel.Window) { w.Ascending = !w.Ascending })},
 		{"recent chirps without the pulled ones", []string{"recent rows come from all users", random}, withFaultyReads(faulty{pushedOnly: true})},
 		{"recent users ordered by their last change", []string{"recent rows come from all users"}, withFaultyReads(faulty{renewed: true})},
-		{"few pulled authors", []string{"pulled chirps come from any number of authors"}, withFaultyReads(faulty{fewAuthors: true})},
-		{"rows repeated with their key", []string{"pulled chirps come from any number of authors"}, withFaultyReads(faulty{repeats: true})},
+		{"few sources", []string{"chirps come from any number of sources"}, withFaultyReads(faulty{fewAuthors: true})},
+		{"chirps repeated with their source", []string{"chirps come from any number of sources"}, withFaultyReads(faulty{repeats: true})},
+		{"sources without an end", []string{"chirps come from any number of sources", "sources have what a follow skips", random}, withFaultyReads(faulty{unbounded: true})},
+		{"splits lost", []string{"rows are read as they were written", "sources have what a follow skips", "totals count every row", random},
+			changingBatches(func(b *readmodel.Batch) {
+				b.Follows = slices.Clone(b.Follows)
+				for i := range b.Follows {
+					b.Follows[i].Split = readmodel.Split{}
+				}
+			})},
 		{"usernames that are case-sensitive", []string{"profiles are found by id, name and key"}, withFaultyReads(faulty{caseSensitive: true})},
 		{"rows that are never missing", []string{"missing rows are not found"}, withFaultyReads(faulty{neverMissing: true})},
 		{"numbers as floats", []string{"rows are read as they were written"}, withFaultyReads(faulty{inFloats: true})},

@@ -26,8 +26,8 @@ type Builder interface {
 	// Finish does what would slow a replay down, such as building indexes that
 	// only readers need. It may be called again, after a crash or when more was
 	// applied. A store may omit timelines until then, and build them in Finish or
-	// in Switch from the follows and the pushed chirps, because the cleanups,
-	// backfills and fan-outs of all events add up to just that.
+	// in Switch from the follows, with their Older, and the pushed chirps, because
+	// the cleanups, backfills and fan-outs of all events add up to just that.
 	Finish(ctx context.Context) error
 
 	// Hold keeps the serving generation at its current checkpoint for a duration,

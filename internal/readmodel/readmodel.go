@@ -12,11 +12,15 @@
 //
 // # Delivery
 //
-// How a chirp is delivered is decided when it is posted and never changes. A pushed
-// chirp has an entry in the timeline of each follower of its author. A pulled chirp,
-// whose author was a celebrity when it was posted, has none and is merged in when a
-// feed is read. A user's feed at the checkpoint is the user's timeline and the pulled
-// chirps of those whom the user follows; no chirp is in both.
+// How a chirp is delivered is decided when it is posted and never changes. A pulled
+// chirp, whose author was a celebrity when it was posted, is in no timeline and is
+// merged in when a feed is read. A pushed chirp has an entry in the timeline of each
+// follower of its author, unless it is one of those that the follow skipped: a follow
+// splits its followee's pushed chirps at a position, and adds to the follower's
+// timeline only those after it, so that its cost does not grow with how much the
+// followee has posted. Those at or before that position are merged in as pulled chirps
+// are. A user's feed at the checkpoint is the user's timeline and the chirps of the
+// user's sources; no chirp is in both.
 package readmodel
 
 import (
@@ -40,13 +44,26 @@ type Profile struct {
 	Followers int64
 	Following int64
 	Chirps    int64
-	// Pushed is the number of the user's pushed chirps: those that a follow must
-	// backfill and an unfollow clean up.
+	// Pushed is the number of the user's pushed chirps.
 	Pushed int64
+	// Split is that of the follows of the user that are made now, and NextSplit
+	// the one that will replace it. A follow backfills the pushed chirps after
+	// Split.Older, and there are Pushed - Split.Skipped of them.
+	Split     Split
+	NextSplit Split
 	// Celebrity is set while the user's new chirps are pulled, not pushed.
 	Celebrity bool
 	// PullSource is set with the user's first pulled chirp and never cleared.
 	PullSource bool
+}
+
+// Split divides a user's pushed chirps into older ones, which a follow skips, and the
+// others, which are in the follower's timeline.
+type Split struct {
+	// Older is the position of the last older chirp, 0 if there is none.
+	Older domain.Position
+	// Skipped is the number of older chirps.
+	Skipped int64
 }
 
 // Delivery is how a chirp reaches the feeds of its author's followers.
@@ -76,6 +93,24 @@ type Follow struct {
 	Since domain.Position
 	// Pull is set while the followee is a pull source.
 	Pull bool
+	// Split is fixed when the follow is made: the followee's pushed chirps up to
+	// Older are not in the follower's timeline, and all later ones are.
+	Split
+}
+
+// Pair names the follow of one user by another.
+type Pair struct {
+	Follower UserKey
+	Followee UserKey
+}
+
+// Source is a part of the chirps of one author that is merged into a feed when the
+// feed is read: the pulled ones, or the older ones of the pushed.
+type Source struct {
+	Author   UserKey
+	Delivery Delivery
+	// Through is the position of the last chirp of the part; 0 is no bound.
+	Through domain.Position
 }
 
 // Checkpoint is the point of the log up to which a generation of the views shows
@@ -212,12 +247,17 @@ type Snapshot interface {
 
 	// Timeline returns the pushed chirps in a user's timeline, in the window.
 	Timeline(ctx context.Context, owner UserKey, w Window) ([]Chirp, error)
-	// PullFollowees returns the pull sources that a user follows, in any order.
-	PullFollowees(ctx context.Context, owner UserKey) ([]UserKey, error)
-	// PullChirps returns the pulled chirps of all of the authors, in the window.
-	// Its cost for each author is bounded by the limit, no matter how much the
-	// author has posted.
-	PullChirps(ctx context.Context, authors []UserKey, w Window) ([]Chirp, error)
+	// Sources returns the sources of a user's feed that can have chirps after a
+	// position, in any order: the pulled chirps of each followee that is a pull
+	// source, without a bound, and the pushed chirps of each followee through
+	// the Older of its follow, if that is after the position. Its cost is bounded
+	// by the number of rows that it returns.
+	Sources(ctx context.Context, owner UserKey, after domain.Position) ([]Source, error)
+	// SourceChirps returns the chirps of all of the sources, in the window. Its
+	// cost for each source is bounded by the limit, no matter how much the author
+	// has posted. An author has at most one source of each delivery among them,
+	// which may be there several times.
+	SourceChirps(ctx context.Context, sources []Source, w Window) ([]Chirp, error)
 
 	// Followers returns the follows of a followee in the window, ordered by Since,
 	// and Following those of a follower.
@@ -236,9 +276,10 @@ type Snapshot interface {
 	Close()
 }
 
-// Totals are numbers of rows. Entries is the number of entries in all timelines.
+// Totals are numbers of rows. Entries is the number of entries in all timelines, and
+// Skipped the sum of the Skipped of all follows.
 type Totals struct {
-	Profiles, Chirps, Follows, Entries int64
+	Profiles, Chirps, Follows, Entries, Skipped int64
 }
 
 // Window selects rows from a list that is ordered by position.
@@ -263,6 +304,10 @@ type Writer interface {
 	// ProfilesByID returns the profiles of users, in any order, without those that
 	// do not exist.
 	ProfilesByID(ctx context.Context, ids []domain.UserID) ([]Profile, error)
+
+	// Follows returns the follows of pairs, in any order, without those that do
+	// not exist.
+	Follows(ctx context.Context, pairs []Pair) ([]Follow, error)
 
 	// FollowersThrough returns the Since of the limit-th follow of a followee after
 	// a position, in ascending order, or of the last one if there are fewer. It

@@ -123,7 +123,7 @@ func (atTheStart) Timeline(context.Context, readmodel.UserKey, readmodel.Window)
 	return nil, nil
 }
 
-func (atTheStart) PullFollowees(context.Context, readmodel.UserKey) ([]readmodel.UserKey, error) {
+func (atTheStart) Sources(context.Context, readmodel.UserKey, domain.Position) ([]readmodel.Source, error) {
 	return nil, nil
 }
 

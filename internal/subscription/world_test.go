@@ -280,7 +280,7 @@ func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w read
 	return chirps, nil
 }
 
-func (s *snapshot) PullFollowees(context.Context, readmodel.UserKey) ([]readmodel.UserKey, error) {
+func (s *snapshot) Sources(context.Context, readmodel.UserKey, domain.Position) ([]readmodel.Source, error) {
 	return nil, nil
 }
 

@@ -45,9 +45,10 @@ type user struct {
 
 // post is a chirp.
 type post struct {
-	at   domain.Position
-	sum  uint64 // the hash of its id, content and time
-	pull bool
+	at     domain.Position
+	sum    uint64 // the hash of its id, content and time
+	pushed int32  // the number of pushed chirps so far
+	pull   bool
 }
 
 // edge is one end of a follow.
@@ -157,7 +158,7 @@ func (f *fold) post(e eventstore.Event, author *user, fact domain.ChirpPosted) {
 		author.Pushed++
 	}
 	author.posts = append(author.posts, post{
-		at: e.Position, sum: f.sum(fact.ChirpID, fact.Content, e.RecordedAt), pull: author.Celebrity,
+		at: e.Position, sum: f.sum(fact.ChirpID, fact.Content, e.RecordedAt), pushed: int32(author.Pushed), pull: author.Celebrity,
 	})
 }
 

@@ -45,7 +45,7 @@ func (w halfwayWriter) Apply(ctx context.Context, b readmodel.Batch) error {
 func projectHalfway(t testing.TB, log eventstore.Log, views readmodel.Store, threshold int64) {
 	t.Helper()
 	h := halfway{views, make(chan struct{}), &sync.Once{}}
-	p := projector.New(projector.Config{Log: log, Views: h, Threshold: threshold, MaxEvents: 100, MaxDeliveries: 2})
+	p := projector.New(projector.Config{Log: log, Views: h, Threshold: threshold, MaxEvents: 100, MaxDeliveries: 2, Backfill: 2})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
@@ -70,13 +70,15 @@ var halves = []struct {
 	damage    string // for SQLite only
 	want      string
 }{
-	{"a backfill", 100, func(t testing.TB, w *writer) {
+	{"a cleanup after a split", 100, func(t testing.TB, w *writer) {
 		w.register(t, "ann", "bob")
-		for range 5 {
-			w.post(t, 0, "hello") // 5 to 9
+		for range 6 {
+			w.post(t, 0, "hello") // 5 to 10
 		}
-		w.follow(t, 1, 0)
-	}, "10 (user.followed.v1)", "DELETE FROM timeline WHERE position = 6", "timeline entry 6 of @bob (user 3): want there, got missing"},
+		w.follow(t, 1, 0) // skips 5 to 8
+		w.post(t, 0, "hello")
+		w.unfollow(t, 1, 0)
+	}, "13 (user.unfollowed.v1)", "DELETE FROM timeline WHERE position = 12", "timeline entry 12 of @bob (user 3): want there, got missing"},
 	{"a cleanup", 100, func(t testing.TB, w *writer) {
 		w.register(t, "ann", "bob")
 		w.follow(t, 1, 0)

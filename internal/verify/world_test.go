@@ -191,7 +191,7 @@ func projectIn(t testing.TB, log eventstore.Log, views readmodel.Store, threshol
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := projector.New(projector.Config{Log: log, Views: views, Threshold: threshold, Holder: uuid.NewString(), MaxEvents: maxEvents, MaxDeliveries: maxDeliveries})
+	p := projector.New(projector.Config{Log: log, Views: views, Threshold: threshold, Holder: uuid.NewString(), MaxEvents: maxEvents, MaxDeliveries: maxDeliveries, Backfill: 2})
 	done := make(chan error, 1)
 	running, stop := context.WithCancel(ctx)
 	go func() { done <- p.Run(running) }()

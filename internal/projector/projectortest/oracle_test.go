@@ -120,15 +120,47 @@ func TestRowsFollowTheCelebrityRule(t *testing.T) {
 		},
 		Follows: []readmodel.Follow{{Follower: 2, Followee: 1, Since: 5, Pull: true}},
 	}
-	if diff := cmp.Diff(want, oracle.Rows(2)); diff != "" {
+	if diff := cmp.Diff(want, oracle.Rows(projectortest.Rules{Threshold: 2})); diff != "" {
 		t.Errorf("rows differ (-want +got):\n%s", diff)
 	}
-	before := oracle.Through(7).Rows(2)
+	before := oracle.Through(7).Rows(projectortest.Rules{Threshold: 2})
 	if p := before.Profiles[0]; !p.Celebrity || p.Followers != 2 {
 		t.Errorf("at position 7 ann is %+v, want a celebrity", p)
 	}
 	if got := before.Followers(1); len(got) != 2 || got[0].Follower != 3 || len(before.Following(1)) != 0 {
 		t.Errorf("ann's followers are %+v, want newest first", got)
+	}
+}
+
+func TestRowsSkipAllButTheLastGroups(t *testing.T) {
+	facts := []domain.Event{registered("ann"), registered("bob")} // 1 and 2
+	for range 4 {                                                 // 3 to 10
+		facts = append(facts, posted("b", "bob"), posted("a", "ann"))
+	}
+	facts = append(facts, followed("ann", "bob"), posted("b", "bob"), followed("bob", "ann")) // 11 to 13
+	oracle, err := projectortest.Read(list(t, facts...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		through  domain.Position
+		backfill int
+		profile  [2]readmodel.Split // bob's
+		follow   readmodel.Split    // of bob
+	}{
+		{through: 11, backfill: 2, profile: [2]readmodel.Split{{Older: 5, Skipped: 2}, {Older: 9, Skipped: 4}}, follow: readmodel.Split{Older: 5, Skipped: 2}},
+		{through: 13, backfill: 2, profile: [2]readmodel.Split{{Older: 5, Skipped: 2}, {Older: 9, Skipped: 4}}, follow: readmodel.Split{Older: 5, Skipped: 2}},
+		{through: 13, backfill: 1, profile: [2]readmodel.Split{{Older: 9, Skipped: 4}, {Older: 12, Skipped: 5}}, follow: readmodel.Split{Older: 7, Skipped: 3}},
+		{through: 13, backfill: 3, profile: [2]readmodel.Split{{}, {Older: 7, Skipped: 3}}},
+		{through: 13, backfill: 0},
+	} {
+		rows := oracle.Through(c.through).Rows(projectortest.Rules{Threshold: 9, Backfill: c.backfill})
+		if p := rows.Profiles[1]; p.Split != c.profile[0] || p.NextSplit != c.profile[1] {
+			t.Errorf("groups of %d through %d: bob's splits are %v and %v, want %v", c.backfill, c.through, p.Split, p.NextSplit, c.profile)
+		}
+		if f := rows.Follows[0]; f.Followee != 2 || f.Split != c.follow {
+			t.Errorf("groups of %d through %d: the follow is %+v, want the split %v", c.backfill, c.through, f, c.follow)
+		}
 	}
 }
 

@@ -17,10 +17,20 @@ type Rows struct {
 	Follows  []readmodel.Follow // by Since
 }
 
-// Rows returns the rows for a celebrity threshold.
-func (o Oracle) Rows(threshold int64) Rows {
+// Rules are what the rows depend on besides the events.
+type Rules struct {
+	// Threshold is the number of followers at which a user becomes a celebrity.
+	Threshold int64
+	// Backfill is the size of a group of chirps: a follow skips all pushed chirps
+	// but the last full group and those after it. 0 means that it skips none.
+	Backfill int
+}
+
+// Rows returns the rows for some rules.
+func (o Oracle) Rows(r Rules) Rows {
 	profiles := make(map[domain.UserID]*readmodel.Profile)
-	follows := make(map[[2]domain.UserID]domain.Position)
+	pushed := make(map[domain.UserID][]domain.Position)
+	follows := make(map[[2]domain.UserID]readmodel.Follow)
 	var chirps []readmodel.Chirp
 	for _, e := range o.events {
 		switch fact := e.fact.(type) {
@@ -32,12 +42,19 @@ func (o Oracle) Rows(threshold int64) Rows {
 			chirp := posted(profiles[fact.AuthorID])
 			chirp.Position, chirp.ID, chirp.Content, chirp.PostedAt = e.position, fact.ChirpID, fact.Content, e.at
 			chirps = append(chirps, chirp)
+			if chirp.Delivery == readmodel.Push {
+				pushed[fact.AuthorID] = append(pushed[fact.AuthorID], e.position)
+				author := profiles[fact.AuthorID]
+				author.Split, author.NextSplit = r.split(pushed[fact.AuthorID], 1), r.split(pushed[fact.AuthorID], 0)
+			}
 		case domain.UserFollowed:
-			follows[[2]domain.UserID{fact.FollowerID, fact.FolloweeID}] = e.position
-			followed(profiles[fact.FollowerID], profiles[fact.FolloweeID], +1, threshold)
+			follows[[2]domain.UserID{fact.FollowerID, fact.FolloweeID}] = readmodel.Follow{
+				Since: e.position, Split: r.split(pushed[fact.FolloweeID], 1),
+			}
+			followed(profiles[fact.FollowerID], profiles[fact.FolloweeID], +1, r.Threshold)
 		case domain.UserUnfollowed:
 			delete(follows, [2]domain.UserID{fact.FollowerID, fact.FolloweeID})
-			followed(profiles[fact.FollowerID], profiles[fact.FolloweeID], -1, threshold)
+			followed(profiles[fact.FollowerID], profiles[fact.FolloweeID], -1, r.Threshold)
 		case domain.UsernameReserved, domain.IdentityReserved:
 		}
 	}
@@ -45,15 +62,26 @@ func (o Oracle) Rows(threshold int64) Rows {
 	for p := range maps.Values(profiles) {
 		rows.Profiles = append(rows.Profiles, *p)
 	}
-	for pair, since := range follows {
+	for pair, f := range follows {
 		follower, followee := profiles[pair[0]], profiles[pair[1]]
-		rows.Follows = append(rows.Follows, readmodel.Follow{
-			Follower: follower.Key, Followee: followee.Key, Since: since, Pull: followee.PullSource,
-		})
+		f.Follower, f.Followee, f.Pull = follower.Key, followee.Key, followee.PullSource
+		rows.Follows = append(rows.Follows, f)
 	}
 	slices.SortFunc(rows.Profiles, func(a, b readmodel.Profile) int { return cmp.Compare(a.Key, b.Key) })
 	slices.SortFunc(rows.Follows, func(a, b readmodel.Follow) int { return cmp.Compare(a.Since, b.Since) })
 	return rows
+}
+
+// split returns the split after all full groups of some chirps but the last few.
+func (r Rules) split(pushed []domain.Position, except int) readmodel.Split {
+	if r.Backfill == 0 {
+		return readmodel.Split{}
+	}
+	skipped := (len(pushed)/r.Backfill - except) * r.Backfill
+	if skipped <= 0 {
+		return readmodel.Split{}
+	}
+	return readmodel.Split{Older: pushed[skipped-1], Skipped: int64(skipped)}
 }
 
 // posted counts a chirp of an author, and returns it with its author and delivery.

@@ -15,10 +15,13 @@ func checkRoundTrip(w *world) {
 	p := readmodel.Profile{
 		Key: big, ID: userID(big), Username: "Uber_User_1", JoinedAt: user(123).JoinedAt,
 		Followers: big + 1, Following: big + 2, Chirps: big + 3, Pushed: big + 4, Celebrity: true, PullSource: true,
+		Split:     readmodel.Split{Older: big + 5, Skipped: big + 6},
+		NextSplit: readmodel.Split{Older: big + 7, Skipped: big + 9},
 	}
 	c := chirps(big, readmodel.Pull, big+6)[0]
 	c.Content = "line one\nline \"two\" 'three' $x {{y}} 🐦 é"
-	f := readmodel.Follow{Follower: big, Followee: big + 1, Since: big + 7, Pull: true}
+	f := splitFollow(big, big+1, big+7, big+2, big+11)
+	f.Pull = true
 	to := readmodel.Checkpoint{Position: big + 8, Partial: big + 5, Event: -big - 7}
 	w.apply(readmodel.Batch{To: to, Profiles: []readmodel.Profile{p}, Chirps: []readmodel.Chirp{c}, Follows: []readmodel.Follow{f}})
 
@@ -36,6 +39,7 @@ func checkRoundTrip(w *world) {
 	}
 
 	p.Followers, p.Celebrity, p.Username = 0, false, "Renamed"
+	p.Split, p.NextSplit = p.NextSplit, readmodel.Split{}
 	w.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: big + 9}, Profiles: []readmodel.Profile{p}})
 	same(w, "replaced profile", w.view(big).Profiles, []readmodel.Profile{p})
 }

@@ -53,7 +53,7 @@ func checkRefresh(w *world) {
 	v := w.view(1, 2)
 	same(w, "followers", v.Users[2].Followers, want)
 	same(w, "following", v.Users[1].Following, want)
-	same(w, "pull followees", v.Users[1].Pulls, nil)
+	same(w, "sources", v.Users[1].Sources, nil)
 }
 
 // checkCleanup works on timelines that hold chirps of two authors.
@@ -162,7 +162,7 @@ func checkMarks(w *world) {
 	w.apply(readmodel.Batch{Marks: []readmodel.Mark{{Followee: 2, Range: through(21, 22)}}}) // again: no change
 	v := w.view(1, 3, 4, 5)
 	for owner, want := range map[readmodel.UserKey][]readmodel.UserKey{1: {5}, 3: {2}, 4: {2}, 5: nil} {
-		same(w, "pull followees", v.Users[owner].Pulls, want)
+		same(w, "sources", v.Users[owner].Sources, pulledOf(want))
 		for _, f := range v.Users[owner].Following {
 			if marked := len(want) > 0 && f.Followee == want[0]; f.Pull != marked {
 				w.Errorf("the follow %v has Pull %v, want %v", f, f.Pull, marked)
@@ -203,16 +203,16 @@ func checkTotals(w *world) {
 	w.apply(readmodel.Batch{
 		To: readmodel.Checkpoint{Position: 40}, Profiles: users(1, 2, 3),
 		Chirps:  append(chirps(2, push, 10, 12, 31), chirps(9, pull, 11)...),
-		Follows: []readmodel.Follow{follow(1, 2, 20), follow(3, 2, 21), follow(8, 9, 22)},
+		Follows: []readmodel.Follow{splitFollow(1, 2, 20, 10, 1), follow(3, 2, 21), splitFollow(8, 9, 22, 11, 40)},
 		Backfills: []readmodel.Delivered{
 			{Owner: 1, Author: 2, Range: through(0, 20)}, {Owner: 7, Author: 2, Range: through(0, 20)},
 		},
 		FanOuts: []readmodel.FanOut{{Chirp: 31, Author: 2, Range: through(0, 30)}},
 	})
-	total("with rows of users without a profile", readmodel.Totals{Profiles: 3, Chirps: 4, Follows: 3, Entries: 6})
+	total("with rows of users without a profile", readmodel.Totals{Profiles: 3, Chirps: 4, Follows: 3, Entries: 6, Skipped: 41})
 	w.apply(readmodel.Batch{
 		Unfollows: []readmodel.Follow{follow(1, 2, 20)},
 		Cleanups:  []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(0, 40)}},
 	})
-	total("after an unfollow", readmodel.Totals{Profiles: 3, Chirps: 4, Follows: 2, Entries: 3})
+	total("after an unfollow", readmodel.Totals{Profiles: 3, Chirps: 4, Follows: 2, Entries: 3, Skipped: 40})
 }

@@ -189,23 +189,27 @@ func checkBuilderApplies(one, other *world) {
 	b := other.build(99)
 	for _, step := range []readmodel.Batch{
 		{
-			To: readmodel.Checkpoint{Position: 20}, Profiles: users(1, 2, 3), Chirps: append(chirps(2, push, 10, 11), chirps(3, pull, 12)...),
-			Follows:   []readmodel.Follow{follow(1, 2, 13), follow(1, 3, 14), follow(3, 2, 15)},
-			Backfills: []readmodel.Delivered{{Owner: 1, Author: 2, Range: through(0, 12)}, {Owner: 3, Author: 2, Range: through(10, 12)}},
+			To: readmodel.Checkpoint{Position: 20}, Profiles: users(1, 2, 3, 4), Chirps: append(chirps(2, push, 8, 9, 10, 11), chirps(3, pull, 12)...),
+			Follows: []readmodel.Follow{follow(1, 2, 13), follow(1, 3, 14), splitFollow(3, 2, 15, 10, 3), splitFollow(4, 2, 16, 9, 2)},
+			Backfills: []readmodel.Delivered{
+				{Owner: 1, Author: 2, Range: through(0, 12)}, {Owner: 3, Author: 2, Range: through(10, 12)}, {Owner: 4, Author: 2, Range: through(9, 12)},
+			},
 		},
 		{To: readmodel.Checkpoint{Position: 20, Partial: 4}, Marks: []readmodel.Mark{{Followee: 3, Range: through(0, 20)}}},
 		{
-			To: readmodel.Checkpoint{Position: 30}, Chirps: chirps(2, push, 21), Unfollows: []readmodel.Follow{follow(3, 2, 0)},
-			Cleanups: []readmodel.Delivered{{Owner: 3, Author: 2, Range: through(0, 20)}},
+			// User 1 unfollows, and follows again with another split.
+			To: readmodel.Checkpoint{Position: 30}, Chirps: chirps(2, push, 21), Unfollows: []readmodel.Follow{follow(3, 2, 0), follow(1, 2, 0)},
+			Cleanups: []readmodel.Delivered{{Owner: 3, Author: 2, Range: through(10, 20)}, {Owner: 1, Author: 2, Range: through(0, 8)}},
+			Follows:  []readmodel.Follow{splitFollow(1, 2, 22, 8, 1)},
 			FanOuts:  []readmodel.FanOut{{Chirp: 21, Author: 2, Range: through(0, 30)}},
 		},
 	} {
 		model.apply(step)
 		other.apply(step)
 		for name, misfit := range map[string]readmodel.Batch{
-			"a follow that exists":         {Profiles: users(4), Follows: []readmodel.Follow{follow(1, 2, 40)}},
-			"a chirp that exists":          {Profiles: users(4), Chirps: chirps(2, push, 10)},
-			"an unfollow without a follow": {Profiles: users(4), Unfollows: []readmodel.Follow{follow(2, 1, 0)}},
+			"a follow that exists":         {Profiles: users(5), Follows: []readmodel.Follow{follow(1, 2, 40)}},
+			"a chirp that exists":          {Profiles: users(5), Chirps: chirps(2, push, 10)},
+			"an unfollow without a follow": {Profiles: users(5), Unfollows: []readmodel.Follow{follow(2, 1, 0)}},
 		} {
 			misfit.From, misfit.To = other.at, readmodel.Checkpoint{Position: 40}
 			if err := b.Apply(other.ctx, misfit); !errors.Is(err, readmodel.ErrDoesNotFit) {
@@ -225,9 +229,9 @@ func checkBuilderApplies(one, other *world) {
 	}
 	other.ok("Finish", b.Finish(other.ctx))
 	other.ok("Switch", b.Switch(other.ctx))
-	want := model.view(1, 2, 3, 4)
+	want := model.view(1, 2, 3, 4, 5)
 	want.Generation = other.generation()
-	same(other, "what was built", other.view(1, 2, 3, 4), want)
+	same(other, "what was built", other.view(1, 2, 3, 4, 5), want)
 }
 
 func checkBuilderFencing(one, other *world) {

@@ -43,11 +43,9 @@ type state struct {
 	generation readmodel.Generation
 	profiles   map[readmodel.UserKey]readmodel.Profile
 	chirps     map[domain.Position]readmodel.Chirp
-	follows    map[pair]readmodel.Follow
+	follows    map[readmodel.Pair]readmodel.Follow
 	timelines  map[delivery]bool
 }
-
-type pair struct{ follower, followee readmodel.UserKey }
 
 type delivery struct {
 	owner readmodel.UserKey
@@ -86,7 +84,7 @@ func (m *Memory) create(epoch string, threshold int64) *state {
 		generation: readmodel.Generation{Number: m.last, Epoch: epoch, Threshold: threshold},
 		profiles:   map[readmodel.UserKey]readmodel.Profile{},
 		chirps:     map[domain.Position]readmodel.Chirp{},
-		follows:    map[pair]readmodel.Follow{},
+		follows:    map[readmodel.Pair]readmodel.Follow{},
 		timelines:  map[delivery]bool{},
 	}
 }
@@ -157,6 +155,16 @@ func (w writer) ProfilesByID(_ context.Context, ids []domain.UserID) ([]readmode
 	return pick(s.profiles, func(p readmodel.Profile) bool { return slices.Contains(ids, p.ID) }), nil
 }
 
+func (w writer) Follows(_ context.Context, pairs []readmodel.Pair) ([]readmodel.Follow, error) {
+	s, err := w.now()
+	if err != nil {
+		return nil, err
+	}
+	return pick(s.follows, func(f readmodel.Follow) bool {
+		return slices.Contains(pairs, readmodel.Pair{Follower: f.Follower, Followee: f.Followee})
+	}), nil
+}
+
 func (w writer) FollowersThrough(ctx context.Context, followee readmodel.UserKey, after domain.Position, limit int) (domain.Position, error) {
 	s, err := w.now()
 	if err != nil {
@@ -221,7 +229,7 @@ func (s *state) rows(b readmodel.Batch) error {
 		s.chirps[c.Position] = c
 	}
 	for _, f := range b.Unfollows {
-		at := pair{f.Follower, f.Followee}
+		at := readmodel.Pair{Follower: f.Follower, Followee: f.Followee}
 		if _, exists := s.follows[at]; !exists {
 			misfits = append(misfits, fmt.Errorf("no follow %v", at))
 		}
@@ -235,7 +243,7 @@ func (s *state) rows(b readmodel.Batch) error {
 		}
 	}
 	for _, f := range b.Follows {
-		at := pair{f.Follower, f.Followee}
+		at := readmodel.Pair{Follower: f.Follower, Followee: f.Followee}
 		if _, exists := s.follows[at]; exists {
 			misfits = append(misfits, fmt.Errorf("follow %v exists", at))
 		}

@@ -16,9 +16,13 @@ func (s snapshot) Generation() readmodel.Generation { return s.generation }
 func (s snapshot) Close() {}
 
 func (s snapshot) Totals(context.Context) (readmodel.Totals, error) {
-	return readmodel.Totals{
+	t := readmodel.Totals{
 		Profiles: int64(len(s.profiles)), Chirps: int64(len(s.chirps)), Follows: int64(len(s.follows)), Entries: int64(len(s.timelines)),
-	}, nil
+	}
+	for _, f := range s.follows {
+		t.Skipped += f.Skipped
+	}
+	return t, nil
 }
 
 func (s snapshot) ProfileByID(_ context.Context, id domain.UserID) (readmodel.Profile, error) {
@@ -47,19 +51,28 @@ func (s snapshot) Timeline(_ context.Context, owner readmodel.UserKey, w readmod
 	return window(delivered, chirpAt, w), nil
 }
 
-func (s snapshot) PullFollowees(_ context.Context, owner readmodel.UserKey) ([]readmodel.UserKey, error) {
-	var keys []readmodel.UserKey
-	for _, f := range pick(s.follows, func(f readmodel.Follow) bool { return f.Follower == owner && f.Pull }) {
-		keys = append(keys, f.Followee)
+func (s snapshot) Sources(_ context.Context, owner readmodel.UserKey, after domain.Position) ([]readmodel.Source, error) {
+	var sources []readmodel.Source
+	for _, f := range pick(s.follows, func(f readmodel.Follow) bool { return f.Follower == owner }) {
+		if f.Pull {
+			sources = append(sources, readmodel.Source{Author: f.Followee, Delivery: readmodel.Pull})
+		}
+		if f.Older > after {
+			sources = append(sources, readmodel.Source{Author: f.Followee, Delivery: readmodel.Push, Through: f.Older})
+		}
 	}
-	return keys, nil
+	return sources, nil
 }
 
-func (s snapshot) PullChirps(_ context.Context, authors []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	pulled := pick(s.chirps, func(c readmodel.Chirp) bool {
-		return c.Delivery == readmodel.Pull && slices.Contains(authors, c.Author)
+func (s snapshot) SourceChirps(_ context.Context, sources []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+	return window(pick(s.chirps, func(c readmodel.Chirp) bool { return inSome(sources, c) }), chirpAt, w), nil
+}
+
+// inSome reports whether a chirp is in one of the sources.
+func inSome(sources []readmodel.Source, c readmodel.Chirp) bool {
+	return slices.ContainsFunc(sources, func(of readmodel.Source) bool {
+		return c.Author == of.Author && c.Delivery == of.Delivery && (of.Through == 0 || c.Position <= of.Through)
 	})
-	return window(pulled, chirpAt, w), nil
 }
 
 func (s snapshot) Followers(_ context.Context, followee readmodel.UserKey, w readmodel.Window) ([]readmodel.Follow, error) {

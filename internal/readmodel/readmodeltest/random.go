@@ -2,7 +2,6 @@ package readmodeltest
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -92,6 +91,22 @@ func (r *round) compare(t *rapid.T) {
 	for _, k := range r.users {
 		r.compareThrough(t, k, w.After, w.Limit)
 	}
+	r.compareFollows(t)
+}
+
+func (r *round) compareFollows(t *rapid.T) {
+	pairs := r.pairs(t, "pairs")
+	read := func(w readmodel.Writer) []readmodel.Follow {
+		found, err := w.Follows(r.ctx, pairs)
+		if err != nil {
+			t.Fatalf("Follows: %v", err)
+		}
+		sortBy(found, func(f readmodel.Follow) int64 { return int64(f.Since) })
+		return found
+	}
+	if d := diff(read(r.a), read(r.b)); d != "" {
+		t.Fatalf("follows of %v (- want, + got):\n%s", pairs, d)
+	}
 }
 
 func (r *round) compareThrough(t *rapid.T, k readmodel.UserKey, after domain.Position, limit int) {
@@ -142,6 +157,8 @@ func (r *round) drawRows(t *rapid.T, b *readmodel.Batch, s *state, next func() d
 		p := s.profiles[k]
 		p.Followers, p.Pushed = rapid.Int64Range(0, 99).Draw(t, "followers"), p.Pushed+1
 		p.Celebrity = !p.Celebrity
+		p.Split = p.NextSplit
+		p.NextSplit = readmodel.Split{Older: r.at.Position, Skipped: p.Pushed}
 		b.Profiles = append(b.Profiles, p)
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "chirps") {
@@ -160,7 +177,7 @@ func (r *round) drawFollows(t *rapid.T, b *readmodel.Batch, s *state, next func(
 		}
 	}
 	for _, at := range r.pairs(t, "cleanups") {
-		d := readmodel.Delivered{Owner: at.follower, Author: at.followee, Range: r.span(t, s)}
+		d := readmodel.Delivered{Owner: at.Follower, Author: at.Followee, Range: r.span(t, s)}
 		b.Cleanups = append(b.Cleanups, d)
 		for _, c := range s.pushed(d.Author) {
 			if within(d.Range, c.Position) {
@@ -170,8 +187,11 @@ func (r *round) drawFollows(t *rapid.T, b *readmodel.Batch, s *state, next func(
 	}
 	for _, at := range r.pairs(t, "follows") {
 		if _, exists := s.follows[at]; !exists {
-			f := follow(at.follower, at.followee, next())
+			f := follow(at.Follower, at.Followee, next())
 			f.Pull = rapid.Bool().Draw(t, "pull")
+			if rapid.Bool().Draw(t, "skips") {
+				f.Split = readmodel.Split{Older: r.end(t, s), Skipped: rapid.Int64Range(0, 99).Draw(t, "skipped")}
+			}
 			s.follows[at] = f
 			b.Follows = append(b.Follows, f)
 		}
@@ -185,7 +205,7 @@ func (r *round) drawDeliveries(t *rapid.T, b *readmodel.Batch, s *state) {
 		b.Marks = append(b.Marks, readmodel.Mark{Followee: k, Range: r.span(t, s)})
 	}
 	for _, at := range r.pairs(t, "backfills") {
-		d := readmodel.Delivered{Owner: at.follower, Author: at.followee, Range: r.span(t, s)}
+		d := readmodel.Delivered{Owner: at.Follower, Author: at.Followee, Range: r.span(t, s)}
 		if trial := s.clone(); trial.deliveries(readmodel.Batch{Backfills: []readmodel.Delivered{d}}) == nil {
 			b.Backfills, *s = append(b.Backfills, d), *trial
 		}
@@ -205,12 +225,12 @@ func (r *round) some(t *rapid.T, what string) []readmodel.UserKey {
 }
 
 // pairs draws a few pairs of different users.
-func (r *round) pairs(t *rapid.T, what string) []pair {
-	one := rapid.Custom(func(t *rapid.T) pair {
-		return pair{rapid.SampledFrom(r.users).Draw(t, "follower"), rapid.SampledFrom(r.users).Draw(t, "followee")}
+func (r *round) pairs(t *rapid.T, what string) []readmodel.Pair {
+	one := rapid.Custom(func(t *rapid.T) readmodel.Pair {
+		return readmodel.Pair{Follower: rapid.SampledFrom(r.users).Draw(t, "follower"), Followee: rapid.SampledFrom(r.users).Draw(t, "followee")}
 	})
-	drawn := rapid.SliceOfNDistinct(one, 0, 5, rapid.ID[pair]).Draw(t, what)
-	return slices.DeleteFunc(drawn, func(p pair) bool { return p.follower == p.followee })
+	drawn := rapid.SliceOfNDistinct(one, 0, 5, rapid.ID[readmodel.Pair]).Draw(t, what)
+	return slices.DeleteFunc(drawn, func(p readmodel.Pair) bool { return p.Follower == p.Followee })
 }
 
 // span draws a range of the round's positions.
@@ -240,5 +260,3 @@ func (r *round) end(t *rapid.T, s *state) domain.Position {
 	}
 	return domain.Position(rapid.Int64Range(int64(from), int64(r.at.Position)+9).Draw(t, "position"))
 }
-
-func (p pair) String() string { return fmt.Sprintf("%d→%d", p.follower, p.followee) }

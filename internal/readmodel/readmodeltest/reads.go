@@ -127,48 +127,6 @@ func windows() []readmodel.Window {
 	return made
 }
 
-// checkPullChirps has 500 authors with three pulled chirps each, interleaved, and one
-// author who posts many more.
-func checkPullChirps(w *world) {
-	const authors = 500
-	var keys []readmodel.UserKey
-	b := readmodel.Batch{To: readmodel.Checkpoint{Position: 1 << 20}}
-	var all []readmodel.Chirp
-	for k := readmodel.UserKey(1); k <= authors; k++ {
-		keys = append(keys, k)
-		for round := range domain.Position(3) {
-			all = append(all, chirps(k, pull, 10_000*(round+1)+domain.Position(k))...)
-		}
-		b.Chirps = append(b.Chirps, chirps(k, push, 50_000+domain.Position(k))...)
-	}
-	for at := domain.Position(20_600); at < 20_700; at++ {
-		all = append(all, chirps(7, pull, at)...)
-	}
-	b.Chirps = append(b.Chirps, all...)
-	b.Chirps = append(b.Chirps, chirps(authors+1, pull, 60_000)...) // no read includes this author
-	w.apply(b)
-	s := w.snapshot()
-	defer s.Close()
-
-	for name, of := range map[string][]readmodel.UserKey{
-		"no authors": {}, "one author": {7}, "two authors": {499, 7}, "an author twice": {7, 499, 7},
-		"an unknown author": {9999}, "all authors": keys, "all authors twice": append(slices.Clone(keys), keys...),
-	} {
-		for _, win := range []readmodel.Window{
-			{Limit: 1}, {Limit: 20}, {Limit: 150}, {Limit: 5000}, {Limit: 20, Ascending: true}, {Limit: 5000, Ascending: true},
-			{After: 20_640, Before: 30_020, Limit: 50}, {After: 20_640, Before: 30_020, Limit: 50, Ascending: true},
-			{After: 30_007, Limit: 10, Ascending: true}, {Before: 10_008, Limit: 10}, {Before: 1, Limit: 10}, {After: 40_000, Limit: 10},
-		} {
-			got, err := s.PullChirps(w.ctx, of, win)
-			w.ok("PullChirps of "+name, err)
-			mine := slices.DeleteFunc(slices.Clone(all), func(c readmodel.Chirp) bool { return !slices.Contains(of, c.Author) })
-			if d := diff(got, window(mine, chirpAt, win)); d != "" {
-				w.Fatalf("PullChirps of %s in %+v (- want, + got):\n%s", name, win, d)
-			}
-		}
-	}
-}
-
 func checkFollows(w *world) {
 	// User 9 has no profile, so the ids do not include one.
 	w.apply(readmodel.Batch{
@@ -184,6 +142,12 @@ func checkFollows(w *world) {
 	got, err = s.Follows(w.ctx, 1, nil)
 	w.ok("Follows", err)
 	same(w, "follows among none", got, nil)
+	for _, pairs := range [][]readmodel.Pair{{{Follower: 1, Followee: 4}, {Follower: 4, Followee: 1}, {Follower: 3, Followee: 2}}, nil} {
+		got, err = w.writer.Follows(w.ctx, pairs)
+		w.ok("Follows of pairs", err)
+		sortBy(got, func(f readmodel.Follow) int64 { return int64(f.Since) })
+		same(w, "follows of pairs", got, []readmodel.Follow{follow(1, 4, 21), follow(3, 2, 24)}[:2*min(1, len(pairs))])
+	}
 	v := w.viewOf(s, 1, 2, 4)
 	same(w, "ids of the followees", v.Users[1].FolloweeIDs, []domain.UserID{userID(2), userID(4), userID(5)})
 	same(w, "ids of no followees", v.Users[4].FolloweeIDs, nil)

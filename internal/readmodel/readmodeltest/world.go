@@ -132,7 +132,7 @@ var everything = readmodel.Window{Limit: 1 << 20}
 type view struct {
 	Generation readmodel.Generation
 	Profiles   []readmodel.Profile
-	Pulled     []readmodel.Chirp
+	Pulled     []readmodel.Chirp // of all the users
 	Users      map[readmodel.UserKey]userView
 }
 
@@ -142,7 +142,8 @@ type userView struct {
 	Followers   []readmodel.Follow
 	Following   []readmodel.Follow
 	Follows     []readmodel.Follow
-	Pulls       []readmodel.UserKey
+	Sources     []readmodel.Source // with chirps after the window's After
+	Merged      []readmodel.Chirp  // from the sources
 	FolloweeIDs []domain.UserID
 }
 
@@ -151,7 +152,7 @@ func readView(ctx context.Context, s readmodel.Snapshot, keys []readmodel.UserKe
 	v := view{Generation: s.Generation(), Users: map[readmodel.UserKey]userView{}}
 	var failed error
 	into(&failed, "Profiles", &v.Profiles)(s.Profiles(ctx, keys))
-	into(&failed, "PullChirps", &v.Pulled)(s.PullChirps(ctx, keys, w))
+	into(&failed, "SourceChirps", &v.Pulled)(s.SourceChirps(ctx, pulledOf(keys), w))
 	sortBy(v.Profiles, func(p readmodel.Profile) int64 { return int64(p.Key) })
 	for _, k := range keys {
 		var u userView
@@ -160,10 +161,11 @@ func readView(ctx context.Context, s readmodel.Snapshot, keys []readmodel.UserKe
 		into(&failed, "Followers", &u.Followers)(s.Followers(ctx, k, w))
 		into(&failed, "Following", &u.Following)(s.Following(ctx, k, w))
 		into(&failed, "Follows", &u.Follows)(s.Follows(ctx, k, keys))
-		into(&failed, "PullFollowees", &u.Pulls)(s.PullFollowees(ctx, k))
+		into(&failed, "Sources", &u.Sources)(s.Sources(ctx, k, w.After))
+		into(&failed, "SourceChirps", &u.Merged)(s.SourceChirps(ctx, u.Sources, w))
 		into(&failed, "FolloweeIDs", &u.FolloweeIDs)(s.FolloweeIDs(ctx, k))
 		sortBy(u.Follows, func(f readmodel.Follow) int64 { return int64(f.Followee) })
-		sortBy(u.Pulls, func(k readmodel.UserKey) int64 { return int64(k) })
+		sortBy(u.Sources, func(s readmodel.Source) int64 { return 2*int64(s.Author) + int64(s.Delivery) })
 		slices.Sort(u.FolloweeIDs)
 		v.Users[k] = u
 	}
@@ -179,6 +181,15 @@ func into[R any](failed *error, what string, to *R) func(R, error) {
 		}
 		*to = rows
 	}
+}
+
+// pulledOf returns the sources of the authors' pulled chirps.
+func pulledOf(authors []readmodel.UserKey) []readmodel.Source {
+	var made []readmodel.Source
+	for _, k := range authors {
+		made = append(made, readmodel.Source{Author: k, Delivery: pull})
+	}
+	return made
 }
 
 func sortBy[R any](rows []R, key func(R) int64) {
@@ -232,4 +243,11 @@ func chirps(author readmodel.UserKey, how readmodel.Delivery, at ...domain.Posit
 
 func follow(follower, followee readmodel.UserKey, since domain.Position) readmodel.Follow {
 	return readmodel.Follow{Follower: follower, Followee: followee, Since: since}
+}
+
+// splitFollow returns a follow that skips some of its followee's chirps.
+func splitFollow(follower, followee readmodel.UserKey, since, older domain.Position, skipped int64) readmodel.Follow {
+	f := follow(follower, followee, since)
+	f.Split = readmodel.Split{Older: older, Skipped: skipped}
+	return f
 }

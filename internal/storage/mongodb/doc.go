@@ -178,6 +178,7 @@
 // its beginning. A document of views, one for each generation:
 //
 //	_id        long      the generation's number
+//	format     long      of the rows: 2; absent in views of older versions
 //	epoch      string    of the log that it is made from
 //	threshold  long      followers from which a user counts as a celebrity
 //	position   long      the checkpoint: the last event that is applied completely
@@ -219,25 +220,32 @@
 // the document is deleted.
 //
 // A generation does not fit its log, and servers make a new, empty one, when its
-// epoch differs from the log's, when the log has no event at its position or one
-// with another hash, or when one of its collections or indexes is gone.
+// epoch differs from the log's or its format from this one, when the log has no
+// event at its position or one with another hash, or when one of its collections
+// or indexes is gone.
 //
 // # Rows of the views
 //
 // Users are referred to by their key, the position of their registration. A
 // document of profiles_N:
 //
-//	_id        long    the user's key
-//	id         string  the user's id
+//	_id        long      the user's key
+//	id         string    the user's id
 //	username   string
-//	folded     string  the username without regard to case
+//	folded     string    the username without regard to case
 //	joined     date
 //	followers  long
 //	following  long
 //	chirps     long
-//	pushed     long    how many of the chirps are delivered by push
-//	celebrity  bool    new chirps are delivered by pull
-//	pull       bool    at least one chirp was delivered by pull
+//	pushed     long      how many of the chirps are delivered by push
+//	split      document  of the follows of the user that are made now
+//	  older    long      the position of the last pushed chirp that they skip, or 0
+//	  skipped  long      how many they skip
+//	next       document  the split that replaces it
+//	  older    long
+//	  skipped  long
+//	celebrity  bool      new chirps are delivered by pull
+//	pull       bool      at least one chirp was delivered by pull
 //
 // Its indexes are id on (id), unique, and name on (folded).
 //
@@ -254,14 +262,20 @@
 //
 // A document of follows_N:
 //
-//	_id   document  r and e, in this order
-//	r     long      the follower's key
-//	e     long      the followee's key
-//	s     long      the position of the event
-//	pull  bool      or absent; the followee is a pull source
+//	_id      document  r and e, in this order
+//	r        long      the follower's key
+//	e        long      the followee's key
+//	s        long      the position of the event
+//	pull     bool      or absent; the followee is a pull source
+//	older    long      or absent; the followee's pushed chirps up to this position are
+//	                   not in the follower's timeline
+//	skipped  long      or absent; how many these are
+//	merged   long      or absent; the position of the last chirp that is merged in when
+//	                   the follower's feed is read: older, or the greatest long if the
+//	                   followee is a pull source
 //
-// Its indexes are followers on (e, s, r), following on (r, s, e), and pulled on
-// (r, pull, e), the last one only of documents whose pull is true.
+// Its indexes are followers on (e, s, r, older), following on (r, s, e), and sources on
+// (r, merged, e, pull, older), the last one only of documents whose merged is above 0.
 //
 // A document of timelines_N, which is a chirp in the timelines of some users:
 //

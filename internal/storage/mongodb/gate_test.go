@@ -50,7 +50,7 @@ func TestCallersWaitForAConnection(t *testing.T) {
 			}
 			return err
 		},
-		"PullFollowees": func(ctx context.Context) error { _, err := view.PullFollowees(ctx, 1); return err },
+		"Sources": func(ctx context.Context) error { _, err := view.Sources(ctx, 1, 0); return err },
 	} {
 		if err := read(gate.Own(t.Context())); err != nil && !errors.Is(err, auth.ErrNoCredential) {
 			t.Errorf("%s of the server's own: got %v, want no error", name, err)

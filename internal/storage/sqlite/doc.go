@@ -87,7 +87,7 @@
 // # views-N.db
 //
 // A SQLite database in WAL mode with application_id 0x43685677 ("ChVw") and
-// user_version 3. Users are known by the position of their registration (the
+// user_version 4. Users are known by the position of their registration (the
 // key), chirps by the position of theirs, and a follow by that of its event.
 //
 //	generation        one row
@@ -110,6 +110,10 @@
 //	  pushed          how many of the chirps were pushed
 //	  celebrity       0 or 1
 //	  pull_source     1 once a chirp was not pushed
+//	  older           the split of follows of the user that are made now: position
+//	  skipped         of the last pushed chirp that they skip, and how many they skip
+//	  next_older      the split after that
+//	  next_skipped
 //	  unique index profiles_by_name (folded)
 //	chirps
 //	  position        primary key
@@ -125,9 +129,13 @@
 //	  followee        key of a profile
 //	  since           position
 //	  pull            1 if the followee is a pull source
+//	  older           position of the last pushed chirp of the followee that is not in
+//	                  the follower's timeline, 0 if all are
+//	  skipped         how many are not
 //	  index follows_by_followee (followee, since)
 //	  index follows_by_follower (follower, since)
 //	  index follows_pulled (follower, followee), where pull is 1
+//	  index follows_split (follower, older, followee), where older is not 0
 //	volumes
 //	  start           primary key: the first position of the volume
 //	  room            how many deliveries it is for
@@ -146,7 +154,8 @@
 // are enough rows.
 //
 // While a generation is being built it lacks the indexes profiles_by_name,
-// chirps_by_id, follows_by_follower and follows_pulled, which only readers need.
+// chirps_by_id, follows_by_follower, follows_pulled and follows_split, which only
+// readers need.
 //
 // # What is durable when
 //

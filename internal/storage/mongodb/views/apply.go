@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"chirp/internal/domain"
 	"chirp/internal/readmodel"
 )
 
@@ -23,6 +24,9 @@ type application struct {
 	upsert bool
 	// deferred is set when the timelines are built later.
 	deferred bool
+	// splits is set when the fan-outs are of older chirps too, which followers may
+	// skip.
+	splits bool
 }
 
 // errAgain says that the next attempt may succeed, because it takes another way.
@@ -144,7 +148,7 @@ func (a *application) addFollows(ctx context.Context) error {
 
 // markFollows marks follows as those of a pull source.
 func (a *application) markFollows(ctx context.Context) error {
-	set := bson.D{{Key: "$set", Value: bson.D{{Key: "pull", Value: true}}}}
+	set := bson.D{{Key: "$set", Value: bson.D{{Key: "pull", Value: true}, {Key: "merged", Value: int64(unbounded)}}}}
 	var marks []mongo.WriteModel
 	for _, m := range a.b.Marks {
 		filter := bson.D{{Key: "e", Value: m.Followee}, {Key: "s", Value: bounds(m.Range)}}
@@ -212,14 +216,23 @@ func (a *application) fanOut(ctx context.Context) error {
 	var rows []timelineRow
 	for _, f := range a.b.FanOuts {
 		for some := range slices.Chunk(followers.of(int64(f.Author), f.Range), a.w.v.chunk) {
-			owners := make([]int64, len(some))
-			for i, e := range some {
-				owners[i] = e.value
+			if owners := a.ownersOf(f.Chirp, some); len(owners) > 0 {
+				rows = append(rows, timelineRow{ID: bson.NewObjectID(), Chirp: int64(f.Chirp), Owners: owners})
 			}
-			rows = append(rows, timelineRow{ID: bson.NewObjectID(), Chirp: int64(f.Chirp), Owners: owners})
 		}
 	}
 	return insert(ctx, a.w.c.timelines, rows)
+}
+
+// ownersOf returns those of an author's followers whose timelines have a chirp.
+func (a *application) ownersOf(chirp domain.Position, followers []entry) []int64 {
+	owners := make([]int64, 0, len(followers))
+	for _, e := range followers {
+		if !a.splits || e.older < chirp {
+			owners = append(owners, e.value)
+		}
+	}
+	return owners
 }
 
 // readPushed reads the positions of the authors' pushed chirps.

@@ -292,27 +292,43 @@ func BenchmarkTimeline(b *testing.B) {
 	})
 }
 
-// BenchmarkPullChirps merges the newest page of 1,000 celebrities.
-func BenchmarkPullChirps(b *testing.B) {
+// BenchmarkSourceChirps merges the newest page of up to 5,000 sources of 20 chirps each:
+// of celebrities, or of authors whose older chirps end at different positions.
+func BenchmarkSourceChirps(b *testing.B) {
 	s := newStage(b, 0)
 	var authors []readmodel.UserKey
 	s.add(func(b *readmodel.Batch) {
-		for range 1000 {
+		for range 5000 {
 			authors = append(authors, s.register(b))
 		}
 	})
-	for range 20 {
+	var pulled, older []readmodel.Source
+	for round := range 20 {
 		s.add(func(b *readmodel.Batch) {
 			for _, author := range authors {
 				s.post(b, author, readmodel.Pull)
+				if at := s.post(b, author, readmodel.Push); round == 18 {
+					pulled = append(pulled, readmodel.Source{Author: author, Delivery: readmodel.Pull})
+					older = append(older, readmodel.Source{Author: author, Delivery: readmodel.Push, Through: at})
+				}
 			}
 		})
 	}
-	s.loop(b, 0, "", func() {
-		s.page(20, func(ctx context.Context, snap readmodel.Snapshot, w readmodel.Window) ([]readmodel.Chirp, error) {
-			return snap.PullChirps(ctx, authors, w)
-		})
-	})
+	for _, n := range []int{10, 200, 1000, 5000} {
+		for name, of := range map[string][]readmodel.Source{"pulled": pulled[:n], "older": older[:n]} {
+			for _, limit := range []int{20, 100} {
+				b.Run(fmt.Sprintf("%s=%d/limit=%d", name, n, limit), func(b *testing.B) {
+					in := *s
+					in.TB = b
+					in.loop(b, 0, "", func() {
+						in.page(limit, func(ctx context.Context, snap readmodel.Snapshot, w readmodel.Window) ([]readmodel.Chirp, error) {
+							return snap.SourceChirps(ctx, of, w)
+						})
+					})
+				})
+			}
+		}
+	}
 }
 
 func (s *stage) page(limit int, read func(context.Context, readmodel.Snapshot, readmodel.Window) ([]readmodel.Chirp, error)) {

@@ -123,14 +123,18 @@ func (v *Store) findOrInsertBuilding(ctx context.Context, there map[int64]int, k
 	next := now.next(there)
 	_, err = v.views.UpdateByID(ctx, servingID, bson.D{{Key: "$set", Value: bson.D{{Key: "last", Value: next}}}})
 	if err == nil {
-		_, err = v.views.InsertOne(ctx, generationRow{Number: next, Epoch: epoch, Threshold: threshold, Building: true, Deferred: true})
+		_, err = v.views.InsertOne(ctx, generationRow{Number: next, Format: rowsFormat, Epoch: epoch, Threshold: threshold, Building: true, Deferred: true})
 	}
 	return int(next), discarded, err
 }
 
 // checkResumable returns an *unfitError for a generation that cannot be built any
-// further, because its collections were dropped or its log was replaced.
+// further, because its collections were dropped, its log was replaced, or another
+// version of the program began it.
 func (v *Store) checkResumable(ctx context.Context, row generationRow, there map[int64]int) error {
+	if err := row.checkFormat(); err != nil {
+		return err
+	}
 	switch at := row.generation().Checkpoint; {
 	case at == readmodel.Checkpoint{}:
 		return nil

@@ -14,7 +14,9 @@ import (
 // generationRow is a generation's document in the collection of the views. The
 // document is there before the generation's collections and until after them.
 type generationRow struct {
-	Number    int64  `bson:"_id"`
+	Number int64 `bson:"_id"`
+	// Format is that of the rows, which rowsFormat describes.
+	Format    int64  `bson:"format,omitempty"`
 	Epoch     string `bson:"epoch"`
 	Threshold int64  `bson:"threshold"`
 	Position  int64  `bson:"position"`
@@ -39,6 +41,18 @@ type generationRow struct {
 	Held *time.Time `bson:"held,omitempty"`
 	// Dropping is set before the collections are dropped.
 	Dropping bool `bson:"dropping,omitempty"`
+}
+
+// rowsFormat is increased when the rows of a generation change in a way that another
+// version of the program would not understand. Views in another format are replaced.
+const rowsFormat = 2
+
+// checkFormat returns an *unfitError for a generation in another format.
+func (r generationRow) checkFormat() error {
+	if r.Format != rowsFormat {
+		return &unfitError{reason: "another version of the program made them"}
+	}
+	return nil
 }
 
 // generation returns what the document says.
@@ -105,7 +119,8 @@ func (v *Store) state(ctx context.Context) (state, error) {
 }
 
 // serving reads which generation serves, with its checkpoint. It returns
-// readmodel.ErrNoViews for an empty store.
+// readmodel.ErrNoViews for an empty store, and with views in another format an
+// *unfitError.
 func (v *Store) serving(ctx context.Context) (readmodel.Generation, error) {
 	ctx, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
 	defer cancel()
@@ -117,5 +132,5 @@ func (v *Store) serving(ctx context.Context) (readmodel.Generation, error) {
 	if !ok {
 		return readmodel.Generation{}, readmodel.ErrNoViews
 	}
-	return row.generation(), nil
+	return row.generation(), row.checkFormat()
 }

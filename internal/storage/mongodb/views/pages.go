@@ -1,7 +1,6 @@
 package views
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -23,15 +22,19 @@ func page[R any](ctx context.Context, s *snapshot, c *mongo.Collection, index st
 	if w.Before != 0 {
 		bounds = append(bounds, bson.E{Key: "$lt", Value: w.Before})
 	}
-	direction := -1
-	if w.Ascending {
-		direction = 1
-	}
-	o := options.Find().SetSort(bson.D{{Key: at, Value: direction}}).SetLimit(int64(w.Limit)).SetHint(index)
+	o := options.Find().SetSort(bson.D{{Key: at, Value: direction(w)}}).SetLimit(int64(w.Limit)).SetHint(index)
 	if project != nil {
 		o.SetProjection(project)
 	}
 	return find[R](ctx, s, c, append(slices.Clip(match), bson.E{Key: at, Value: bounds}), o)
+}
+
+// direction returns a window's order, as MongoDB has it.
+func direction(w readmodel.Window) int {
+	if w.Ascending {
+		return 1
+	}
+	return -1
 }
 
 // ChirpsBy implements readmodel.Snapshot.
@@ -92,27 +95,6 @@ func (s *snapshot) chirpsAt(ctx context.Context, positions []int64) ([]readmodel
 		}
 	}
 	return chirps, nil
-}
-
-// PullChirps implements readmodel.Snapshot. Each find merges the chirps of as many
-// authors as the server can merge without sorting.
-func (s *snapshot) PullChirps(ctx context.Context, authors []readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	var rows []chirpRow
-	for some := range slices.Chunk(distinct(authors), mergedAuthors) {
-		match := bson.D{{Key: "a", Value: in(some)}, {Key: "d", Value: readmodel.Pull}}
-		more, err := page[chirpRow](ctx, s, s.c.chirps, authorIndex, match, "_id", w, nil)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, more...)
-	}
-	slices.SortFunc(rows, func(a, b chirpRow) int {
-		if w.Ascending {
-			return cmp.Compare(a.Position, b.Position)
-		}
-		return cmp.Compare(b.Position, a.Position)
-	})
-	return convert(rows[:min(len(rows), w.Limit)], nil, chirpRow.chirp)
 }
 
 // Followers implements readmodel.Snapshot.

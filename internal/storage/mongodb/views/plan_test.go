@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"chirp/internal/domain"
 	"chirp/internal/readmodel"
 	"chirp/internal/storage/mongodb/views"
 )
@@ -54,7 +55,8 @@ func profiled(t *testing.T, db *mongo.Database, run func() error) []planned {
 }
 
 // crowd returns 300 authors with 10 pushed and 10 pulled chirps each. The first one
-// follows all others, and they follow the first.
+// follows all others, whose older chirps end at different positions, and they follow
+// the first.
 func crowd(t *testing.T) (*stage, []readmodel.UserKey) {
 	s := newStage(t, 0)
 	var authors []readmodel.UserKey
@@ -64,6 +66,7 @@ func crowd(t *testing.T) (*stage, []readmodel.UserKey) {
 		}
 		for _, a := range authors[1:] {
 			s.follow(b, authors[0], a, true)
+			b.Follows[len(b.Follows)-1].Split = readmodel.Split{Older: 5000 + domain.Position(a), Skipped: 5}
 			s.follow(b, a, authors[0], false)
 		}
 	})
@@ -81,6 +84,11 @@ func crowd(t *testing.T) (*stage, []readmodel.UserKey) {
 func TestReadsAreIndexed(t *testing.T) {
 	s, authors := crowd(t)
 	one, page := authors[0], readmodel.Window{Limit: 10, Before: s.at, After: 1}
+	var pulled, older []readmodel.Source
+	for _, a := range authors {
+		pulled = append(pulled, readmodel.Source{Author: a, Delivery: readmodel.Pull})
+		older = append(older, readmodel.Source{Author: a, Delivery: readmodel.Push, Through: 5000 + domain.Position(a)})
+	}
 	ctx := context.Background()
 	for _, read := range []struct {
 		name string
@@ -95,8 +103,9 @@ func TestReadsAreIndexed(t *testing.T) {
 		{"RecentChirps", 10, 10, func(r readmodel.Snapshot) error { _, err := r.RecentChirps(ctx, page); return err }},
 		{"RecentProfiles", 10, 10, func(r readmodel.Snapshot) error { _, err := r.RecentProfiles(ctx, page); return err }},
 		{"Timeline", 20, 10, func(r readmodel.Snapshot) error { _, err := r.Timeline(ctx, one, page); return err }},
-		{"PullFollowees", 300, 0, func(r readmodel.Snapshot) error { _, err := r.PullFollowees(ctx, one); return err }},
-		{"PullChirps", 420, 10, func(r readmodel.Snapshot) error { _, err := r.PullChirps(ctx, authors, page); return err }},
+		{"Sources", 300, 0, func(r readmodel.Snapshot) error { _, err := r.Sources(ctx, one, 0); return err }},
+		{"SourceChirps", 420, 10, func(r readmodel.Snapshot) error { _, err := r.SourceChirps(ctx, pulled, page); return err }},
+		{"SourceChirps of older chirps", 420, 10, func(r readmodel.Snapshot) error { _, err := r.SourceChirps(ctx, older, page); return err }},
 		{"Followers", 11, 10, func(r readmodel.Snapshot) error { _, err := r.Followers(ctx, one, page); return err }},
 		{"Following", 11, 10, func(r readmodel.Snapshot) error { _, err := r.Following(ctx, one, page); return err }},
 		{"Follows", 20, 10, func(r readmodel.Snapshot) error { _, err := r.Follows(ctx, one, authors[1:11]); return err }},
@@ -140,7 +149,8 @@ func TestProjectorReadsAreIndexed(t *testing.T) {
 				s.fanOut(b, authors[0])
 				s.fanOut(b, authors[1])
 				b.FanOuts = append(b.FanOuts, readmodel.FanOut{Chirp: s.at, Author: authors[2], Range: readmodel.Range{After: 1, Through: 300}})
-				b.Backfills = []readmodel.Delivered{s.all(1<<32, authors[0]), s.all(1<<32, authors[1])}
+				b.Backfills = []readmodel.Delivered{s.all(1<<32, authors[0]), s.all(1<<32, authors[1]), s.all(1<<32, authors[3]), s.all(1<<32, authors[4])}
+				b.Backfills[2].After, b.Backfills[3].After = 1000, 2000
 			})
 			return nil
 		},

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (v *Store) replaceUnfit(ctx context.Context, old readmodel.Generation, why 
 	c := v.collections(number, majority())
 	if err = c.create(ctx, forReaders); err == nil {
 		err = v.transactWhenIdle(ctx, func(ctx context.Context) error {
-			return v.insertServing(ctx, generationRow{Number: int64(number), Epoch: epoch, Threshold: threshold}, old, why)
+			return v.insertServing(ctx, generationRow{Number: int64(number), Format: rowsFormat, Epoch: epoch, Threshold: threshold}, old, why)
 		})
 	}
 	var fits fitsError
@@ -78,7 +79,7 @@ func (v *Store) awaitServing(ctx context.Context, number int) error {
 		switch {
 		case err == nil && serving.Number >= number:
 			return nil
-		case err != nil && !errors.Is(err, readmodel.ErrNoViews):
+		case err != nil && !errors.Is(err, readmodel.ErrNoViews) && !errors.Is(err, readmodel.ErrUnfit):
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -161,7 +162,7 @@ func (v *Store) insertServing(ctx context.Context, next generationRow, old readm
 	}
 	if row, is := now.rows[now.Generation]; is {
 		var unfit *unfitError
-		switch err := v.checkLog(ctx, row.generation()); {
+		switch err := cmp.Or(row.checkFormat(), v.checkLog(ctx, row.generation())); {
 		case err != nil && !errors.As(err, &unfit):
 			return err
 		case err == nil && v.progress.IsCurrent(row.generation()) && (int(row.Number) != old.Number || !errors.As(why, &unfit) || !unfit.broken):

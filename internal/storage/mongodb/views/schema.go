@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -42,15 +43,29 @@ type profileRow struct {
 	Following  int64     `bson:"following"`
 	Chirps     int64     `bson:"chirps"`
 	Pushed     int64     `bson:"pushed"`
+	Split      split     `bson:"split"`
+	NextSplit  split     `bson:"next"`
 	Celebrity  bool      `bson:"celebrity"`
 	PullSource bool      `bson:"pull"`
+}
+
+// split is a readmodel.Split.
+type split struct {
+	Older   int64 `bson:"older"`
+	Skipped int64 `bson:"skipped"`
+}
+
+func newSplit(s readmodel.Split) split { return split{Older: int64(s.Older), Skipped: s.Skipped} }
+
+func (s split) split() readmodel.Split {
+	return readmodel.Split{Older: domain.Position(s.Older), Skipped: s.Skipped}
 }
 
 func newProfileRow(p readmodel.Profile) profileRow {
 	return profileRow{
 		Key: int64(p.Key), ID: string(p.ID), Username: string(p.Username), Folded: p.Username.Folded(), JoinedAt: p.JoinedAt,
 		Followers: p.Followers, Following: p.Following, Chirps: p.Chirps, Pushed: p.Pushed,
-		Celebrity: p.Celebrity, PullSource: p.PullSource,
+		Split: newSplit(p.Split), NextSplit: newSplit(p.NextSplit), Celebrity: p.Celebrity, PullSource: p.PullSource,
 	}
 }
 
@@ -58,7 +73,7 @@ func (r profileRow) profile() readmodel.Profile {
 	return readmodel.Profile{
 		Key: readmodel.UserKey(r.Key), ID: domain.UserID(r.ID), Username: domain.Username(r.Username), JoinedAt: r.JoinedAt.UTC(),
 		Followers: r.Followers, Following: r.Following, Chirps: r.Chirps, Pushed: r.Pushed,
-		Celebrity: r.Celebrity, PullSource: r.PullSource,
+		Split: r.Split.split(), NextSplit: r.NextSplit.split(), Celebrity: r.Celebrity, PullSource: r.PullSource,
 	}
 }
 
@@ -102,20 +117,50 @@ type followRow struct {
 	Follower int64 `bson:"r"`
 	Followee int64 `bson:"e"`
 	Since    int64 `bson:"s"`
-	// Pull is absent when it is not set, because the partial index of pull sources
-	// has the documents in which it is true.
-	Pull bool `bson:"pull,omitempty"`
+	Pull     bool  `bson:"pull,omitempty"`
+	Older    int64 `bson:"older,omitempty"`
+	Skipped  int64 `bson:"skipped,omitempty"`
+	// Merged is the position of the last chirp of the followee that must be merged
+	// into the follower's feed: Older, or unbounded while the followee is a pull
+	// source. It is absent when nothing must be merged, so that a partial index has
+	// only the follows that are sources of a feed.
+	Merged int64 `bson:"merged,omitempty"`
 }
+
+// unbounded is the Merged of the follow of a pull source.
+const unbounded = math.MaxInt64
 
 func newFollowRow(f readmodel.Follow) followRow {
 	key := pair{Follower: int64(f.Follower), Followee: int64(f.Followee)}
-	return followRow{Pair: key, Follower: key.Follower, Followee: key.Followee, Since: int64(f.Since), Pull: f.Pull}
+	row := followRow{
+		Pair: key, Follower: key.Follower, Followee: key.Followee, Since: int64(f.Since),
+		Pull: f.Pull, Older: int64(f.Older), Skipped: f.Skipped, Merged: int64(f.Older),
+	}
+	if f.Pull {
+		row.Merged = unbounded
+	}
+	return row
+}
+
+// sources returns the sources of the follower's feed that the follow makes, of those
+// that can have chirps after a position.
+func (r followRow) sources(after domain.Position) []readmodel.Source {
+	var sources []readmodel.Source
+	author := readmodel.UserKey(r.Followee)
+	if r.Pull {
+		sources = append(sources, readmodel.Source{Author: author, Delivery: readmodel.Pull})
+	}
+	if older := domain.Position(r.Older); older > after {
+		sources = append(sources, readmodel.Source{Author: author, Delivery: readmodel.Push, Through: older})
+	}
+	return sources
 }
 
 func (r followRow) follow() readmodel.Follow {
 	return readmodel.Follow{
 		Follower: readmodel.UserKey(r.Follower), Followee: readmodel.UserKey(r.Followee),
 		Since: domain.Position(r.Since), Pull: r.Pull,
+		Split: readmodel.Split{Older: domain.Position(r.Older), Skipped: r.Skipped},
 	}
 }
 
@@ -137,7 +182,7 @@ const (
 	authorIndex    = "author"    // chirps by author, delivery and position
 	followersIndex = "followers" // follows by followee and since
 	followingIndex = "following" // follows by follower and since
-	pulledIndex    = "pulled"    // follows of pull sources by follower
+	sourcesIndex   = "sources"   // follows with something to merge, by follower and its end
 	ownerIndex     = "owner"     // timelines by owner and chirp
 )
 
@@ -157,12 +202,12 @@ type indexed struct {
 
 // indexed returns the collections with their indexes.
 func (c collections) indexed() []indexed {
-	pulled := newIndex(pulledIndex, "r", "pull", "e")
-	pulled.Options.SetPartialFilterExpression(bson.D{{Key: "pull", Value: true}})
+	sources := newIndex(sourcesIndex, "r", "merged", "e", "pull", "older")
+	sources.Options.SetPartialFilterExpression(bson.D{{Key: "merged", Value: bson.D{{Key: "$gt", Value: 0}}}})
 	return []indexed{
 		{c.profiles, []index{newIndex(idIndex, "id").unique()}, []index{newIndex(nameIndex, "folded")}},
 		{c.chirps, []index{newIndex(authorIndex, "a", "d", "_id")}, []index{newIndex(idIndex, "id").unique()}},
-		{c.follows, []index{newIndex(followersIndex, "e", "s", "r")}, []index{newIndex(followingIndex, "r", "s", "e"), pulled}},
+		{c.follows, []index{newIndex(followersIndex, "e", "s", "r", "older")}, []index{newIndex(followingIndex, "r", "s", "e"), sources}},
 		{c.timelines, nil, []index{newIndex(ownerIndex, "o", "p")}},
 	}
 }

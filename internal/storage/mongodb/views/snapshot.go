@@ -20,9 +20,6 @@ import (
 )
 
 const (
-	// mergedAuthors is how many authors one find can merge by position without
-	// sorting: the server sorts when there are more than 200 index ranges.
-	mergedAuthors = 200
 	// keysPerFind is the most keys that one find looks up.
 	keysPerFind = 1000
 )
@@ -94,6 +91,7 @@ func (s *snapshot) Totals(ctx context.Context) (readmodel.Totals, error) {
 	}{
 		{&t.Profiles, s.c.profiles, one}, {&t.Chirps, s.c.chirps, one}, {&t.Follows, s.c.follows, one},
 		{&t.Entries, s.c.timelines, bson.D{{Key: "$size", Value: "$o"}}},
+		{&t.Skipped, s.c.follows, "$skipped"}, // $sum ignores those that have none
 	} {
 		n, err := s.count(ctx, part.of, part.each)
 		if err != nil {
@@ -243,13 +241,6 @@ func (s *snapshot) ChirpByID(ctx context.Context, id domain.ChirpID) (readmodel.
 		return readmodel.Chirp{}, fmt.Errorf("chirp %s: %w", id, err)
 	}
 	return row.chirp(), nil
-}
-
-// PullFollowees implements readmodel.Snapshot.
-func (s *snapshot) PullFollowees(ctx context.Context, owner readmodel.UserKey) ([]readmodel.UserKey, error) {
-	filter := bson.D{{Key: "r", Value: owner}, {Key: "pull", Value: true}}
-	rows, err := find[followRow](ctx, s, s.c.follows, filter, options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "e", Value: 1}}).SetHint(pulledIndex))
-	return convert(rows, err, func(r followRow) readmodel.UserKey { return readmodel.UserKey(r.Followee) })
 }
 
 // Follows implements readmodel.Snapshot.

@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -20,10 +21,12 @@ type span struct {
 	readmodel.Range
 }
 
-// entry is such a row: its position, and the follower or the chirp that it names.
+// entry is such a row: its position, and the follower or the chirp that it names. Of a
+// follower, older is the position of the last chirp that the follow skips.
 type entry struct {
 	at    domain.Position
 	value int64
+	older domain.Position
 }
 
 // source describes how to read spans from an index that covers the entries.
@@ -40,9 +43,10 @@ type source struct {
 func followersBySince(follows *mongo.Collection) source {
 	return source{
 		rows: follows, match: bson.D{}, of: "e", at: "s", index: followersIndex,
-		project: bson.D{{Key: "_id", Value: 0}, {Key: "e", Value: 1}, {Key: "s", Value: 1}, {Key: "r", Value: 1}},
+		project: bson.D{{Key: "_id", Value: 0}, {Key: "e", Value: 1}, {Key: "s", Value: 1}, {Key: "r", Value: 1}, {Key: "older", Value: 1}},
 		decode: func(doc bson.Raw) (int64, entry) {
-			return doc.Lookup("e").Int64(), entry{at: domain.Position(doc.Lookup("s").Int64()), value: doc.Lookup("r").Int64()}
+			older, _ := doc.Lookup("older").Int64OK() // which most follows lack
+			return doc.Lookup("e").Int64(), entry{at: domain.Position(doc.Lookup("s").Int64()), value: doc.Lookup("r").Int64(), older: domain.Position(older)}
 		},
 	}
 }
@@ -61,7 +65,7 @@ func pushedByPosition(chirps *mongo.Collection) source {
 
 // spans are the entries that were read, in the order of their positions.
 type spans struct {
-	whole  map[int64][]entry // by user: all entries up to the batch's end
+	whole  map[int64][]entry // by user: all entries of the spans that end with the batch
 	pieces map[span][]entry
 }
 
@@ -82,25 +86,27 @@ func (s spans) of(of int64, r readmodel.Range) []entry {
 	return all[from:max(from, to)]
 }
 
-// read reads spans with as few commands as it can. A span that begins with the log
-// and ends where the batch begins, or within the batch, is nearly all that there is
-// about its user, so such users are read together. The other spans, the pieces of
-// large events, are read one by one, because there may be any number of further
-// rows about their users.
+// read reads spans with as few commands as it can. A span that ends where the batch
+// begins, or within the batch, has all that there is about its user after a position,
+// so such spans are read together. The other spans, the pieces of large events, are
+// read one by one, because there may be any number of further rows about their users.
 func (a *application) read(ctx context.Context, wanted []span, s source) (spans, error) {
 	out := spans{whole: map[int64][]entry{}, pieces: map[span][]entry{}}
-	var users []int64
+	from := map[int64]domain.Position{} // by user: where the first of its spans begins
 	var end domain.Position
 	for _, w := range wanted {
 		end = max(end, w.Through)
-		if w.After == 0 && w.Through >= a.b.From.Position {
-			users = append(users, w.of)
-			out.whole[w.of] = nil
+		if w.Through >= a.b.From.Position {
+			from[w.of] = w.After
 		}
 	}
-	users = slices.Compact(slices.Sorted(slices.Values(users)))
-	for some := range slices.Chunk(users, keysPerFind) {
-		err := s.each(ctx, in(some), readmodel.Range{Through: end}, func(of int64, e entry) {
+	for _, w := range wanted {
+		if first, is := from[w.of]; is {
+			from[w.of] = min(first, w.After)
+		}
+	}
+	for users := range slices.Chunk(slices.Sorted(maps.Keys(from)), usersPerFind) {
+		err := s.each(ctx, s.ranges(users, from, end), func(of int64, e entry) {
 			out.whole[of] = append(out.whole[of], e)
 		})
 		if err != nil {
@@ -108,11 +114,11 @@ func (a *application) read(ctx context.Context, wanted []span, s source) (spans,
 		}
 	}
 	for _, w := range wanted {
-		if _, ok := out.whole[w.of]; ok {
+		if _, is := from[w.of]; is {
 			continue
 		}
 		var piece []entry
-		err := s.each(ctx, w.of, w.Range, func(_ int64, e entry) { piece = append(piece, e) })
+		err := s.each(ctx, s.in(w.of, w.Range), func(_ int64, e entry) { piece = append(piece, e) })
 		if err != nil {
 			return out, err
 		}
@@ -121,10 +127,35 @@ func (a *application) read(ctx context.Context, wanted []span, s source) (spans,
 	return out, nil
 }
 
-// each calls yield with the entries of one or more users in a range, those of
-// one user in the order of their positions.
-func (s source) each(ctx context.Context, users any, r readmodel.Range, yield func(of int64, e entry)) error {
-	filter := append(bson.D{{Key: s.of, Value: users}, {Key: s.at, Value: bounds(r)}}, s.match...)
+// usersPerFind is for how many users one find reads entries.
+const usersPerFind = 200
+
+// ranges matches the rows about some users, each from a position of its own. Those that
+// begin with the log, which most do, share a condition.
+func (s source) ranges(users []int64, from map[int64]domain.Position, end domain.Position) bson.D {
+	var whole []int64
+	var each []bson.D
+	for _, of := range users {
+		if after := from[of]; after > 0 {
+			each = append(each, s.in(of, readmodel.Range{After: after, Through: end}))
+		} else {
+			whole = append(whole, of)
+		}
+	}
+	if len(whole) > 0 {
+		each = append(each, s.in(in(whole), readmodel.Range{Through: end}))
+	}
+	return bson.D{{Key: "$or", Value: each}}
+}
+
+// in matches the rows about one or more users in a range.
+func (s source) in(users any, r readmodel.Range) bson.D {
+	return append(bson.D{{Key: s.of, Value: users}, {Key: s.at, Value: bounds(r)}}, s.match...)
+}
+
+// each calls yield with the entries that a filter matches, those of one user in the
+// order of their positions.
+func (s source) each(ctx context.Context, filter bson.D, yield func(of int64, e entry)) error {
 	o := options.Find().SetProjection(s.project).SetHint(s.index).SetBatchSize(entriesPerCall)
 	cursor, err := s.rows.Find(ctx, filter, o)
 	if err != nil {

@@ -2,9 +2,12 @@ package views_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"chirp/internal/domain"
 	"chirp/internal/readmodel"
@@ -66,6 +69,44 @@ func TestCloseEndsAwait(t *testing.T) {
 	}
 	if err := <-result; domain.KindOf(err) != domain.Unavailable {
 		t.Errorf("Await after Close: got %v, want kind Unavailable", err)
+	}
+}
+
+// TestViewsOfAnotherVersionAreReplaced has a generation that serves and one that is
+// being built, neither of which says the format that its rows are in.
+func TestViewsOfAnotherVersionAreReplaced(t *testing.T) {
+	s, ctx := newStage(t, 0), context.Background()
+	s.add(func(b *readmodel.Batch) { s.register(b) })
+	old, err := s.store.Build(ctx, "epoch", 10_000)
+	if err == nil {
+		err = old.Apply(ctx, readmodel.Batch{To: readmodel.Checkpoint{Position: s.at}, Profiles: []readmodel.Profile{profile(1)}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := func(w readmodel.Writer, err error) int {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := w.Generation(ctx)
+		if err != nil || g.Checkpoint.Position != 0 {
+			t.Errorf("the new generation: got %+v, error %v; want an empty one", g, err)
+		}
+		return g.Number
+	}
+	documents := views.Database(s.store).Collection("views")
+	if _, err := documents.UpdateMany(ctx, bson.D{}, bson.D{{Key: "$unset", Value: bson.D{{Key: "format", Value: ""}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := number(s.store.Build(ctx, "epoch", 10_000)); n != 3 {
+		t.Errorf("Build: got generation %d, want 3", n)
+	}
+	if _, err := s.store.Snapshot(ctx); !errors.Is(err, readmodel.ErrUnfit) {
+		t.Errorf("Snapshot: got error %v, want ErrUnfit", err)
+	}
+	if n := number(s.store.Serving(ctx, "epoch", 10_000)); n != 4 {
+		t.Errorf("Serving: got generation %d, want 4", n)
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 
 // A generation that is being built has no timelines at first. Whatever backfills,
 // cleanups and fan-outs a projector applies, their result is that each pushed chirp
-// is in the timelines of all present followers of its author. So a replay leaves
-// them out, and the timelines are built from the follows and the chirps after it,
-// in order and each entry once. Their index, the costly one, is created last.
+// is in the timelines of all present followers of its author who do not skip it. So a
+// replay leaves them out, and the timelines are built from the follows and the chirps
+// after it, in order and each entry once. Their index, the costly one, is created last.
 //
 // Once building the timelines has begun, it must be completed before anything else
 // is applied.
@@ -70,7 +70,7 @@ func (w *writer) buildStep(ctx context.Context) (done bool, err error) {
 	case !row.Deferred:
 		return true, nil
 	}
-	s := &timelineStep{application: application{w: w, b: readmodel.Batch{From: row.generation().Checkpoint}}}
+	s := &timelineStep{application: application{w: w, splits: true, b: readmodel.Batch{From: row.generation().Checkpoint}}}
 	if row.Built != nil {
 		s.at = *row.Built
 	}

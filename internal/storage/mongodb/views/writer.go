@@ -96,6 +96,31 @@ func (w *writer) ProfilesByID(ctx context.Context, ids []domain.UserID) ([]readm
 	return profiles, nil
 }
 
+// Follows implements readmodel.Writer.
+func (w *writer) Follows(ctx context.Context, pairs []readmodel.Pair) ([]readmodel.Follow, error) {
+	keys := make([]pair, len(pairs))
+	for i, p := range pairs {
+		keys[i] = pair{Follower: int64(p.Follower), Followee: int64(p.Followee)}
+	}
+	call, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
+	defer cancel()
+	var follows []readmodel.Follow
+	for some := range slices.Chunk(distinct(keys), keysPerFind) {
+		var rows []followRow
+		cursor, err := w.c.follows.Find(call, bson.D{{Key: "_id", Value: in(some)}})
+		if err == nil {
+			err = cursor.All(call, &rows)
+		}
+		if err != nil {
+			return nil, translate(ctx, "read follows", err)
+		}
+		for _, r := range rows {
+			follows = append(follows, r.follow())
+		}
+	}
+	return follows, nil
+}
+
 // FollowersThrough implements readmodel.Writer.
 func (w *writer) FollowersThrough(ctx context.Context, followee readmodel.UserKey, after domain.Position, limit int) (domain.Position, error) {
 	return through(ctx, w.c.follows, followersIndex, bson.D{{Key: "e", Value: followee}}, "s", after, limit)

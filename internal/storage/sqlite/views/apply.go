@@ -87,15 +87,19 @@ func (g *generation) applySteps(c *conn, b readmodel.Batch) error {
 func putProfiles(c *conn, b readmodel.Batch) error {
 	for _, p := range b.Profiles {
 		key, id, name, joined := int64(p.Key), string(p.ID), string(p.Username), p.JoinedAt.UnixMilli()
-		n, err := c.exec(`UPDATE profiles SET followers = ?, following = ?, chirps = ?, pushed = ?, celebrity = ?, pull_source = ?
+		n, err := c.exec(`UPDATE profiles SET followers = ?, following = ?, chirps = ?, pushed = ?, celebrity = ?, pull_source = ?,
+				older = ?, skipped = ?, next_older = ?, next_skipped = ?
 			WHERE key = ? AND id = ? AND username = ? AND joined_at = ?`,
-			p.Followers, p.Following, p.Chirps, p.Pushed, p.Celebrity, p.PullSource, key, id, name, joined)
+			p.Followers, p.Following, p.Chirps, p.Pushed, p.Celebrity, p.PullSource,
+			int64(p.Split.Older), p.Split.Skipped, int64(p.NextSplit.Older), p.NextSplit.Skipped, key, id, name, joined)
 		if err == nil && n == 0 {
-			_, err = c.exec(`INSERT INTO profiles (`+profileColumns+`, folded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			_, err = c.exec(`INSERT INTO profiles (`+profileColumns+`, folded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (key) DO UPDATE SET id = excluded.id, username = excluded.username, folded = excluded.folded,
 					joined_at = excluded.joined_at, followers = excluded.followers, following = excluded.following,
-					chirps = excluded.chirps, pushed = excluded.pushed, celebrity = excluded.celebrity, pull_source = excluded.pull_source`,
-				key, id, name, joined, p.Followers, p.Following, p.Chirps, p.Pushed, p.Celebrity, p.PullSource, p.Username.Folded())
+					chirps = excluded.chirps, pushed = excluded.pushed, celebrity = excluded.celebrity, pull_source = excluded.pull_source,
+					older = excluded.older, skipped = excluded.skipped, next_older = excluded.next_older, next_skipped = excluded.next_skipped`,
+				key, id, name, joined, p.Followers, p.Following, p.Chirps, p.Pushed, p.Celebrity, p.PullSource,
+				int64(p.Split.Older), p.Split.Skipped, int64(p.NextSplit.Older), p.NextSplit.Skipped, p.Username.Folded())
 		}
 		if err != nil {
 			return fmt.Errorf("profile %d: %w", p.Key, err)
@@ -129,8 +133,8 @@ func removeFollows(c *conn, b readmodel.Batch) error {
 
 func addFollows(c *conn, b readmodel.Batch) error {
 	for _, f := range b.Follows {
-		if _, err := c.exec("INSERT INTO follows (follower, followee, since, pull) VALUES (?, ?, ?, ?)",
-			int64(f.Follower), int64(f.Followee), int64(f.Since), f.Pull); err != nil {
+		if _, err := c.exec("INSERT INTO follows (follower, followee, since, pull, older, skipped) VALUES (?, ?, ?, ?, ?, ?)",
+			int64(f.Follower), int64(f.Followee), int64(f.Since), f.Pull, int64(f.Older), f.Skipped); err != nil {
 			return fmt.Errorf("follow of %d by %d: %w", f.Followee, f.Follower, err)
 		}
 	}

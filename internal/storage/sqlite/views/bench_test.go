@@ -226,26 +226,26 @@ func BenchmarkViewsTimeline(b *testing.B) {
 	})
 }
 
-// BenchmarkViewsPullChirps merges 1,000 authors with 100 pulled chirps each.
-func BenchmarkViewsPullChirps(b *testing.B) {
+// BenchmarkViewsSourceChirps merges up to 1,000 sources of 100 chirps each.
+func BenchmarkViewsSourceChirps(b *testing.B) {
 	v := newBenchViews(b)
 	first := v.register(1000)
-	var authors []readmodel.UserKey
+	var sources []readmodel.Source
 	for i := range readmodel.UserKey(1000) {
-		authors = append(authors, first+i)
+		sources = append(sources, readmodel.Source{Author: first + i, Delivery: readmodel.Pull})
 	}
 	for range 100 {
 		var batch readmodel.Batch
-		for _, a := range authors {
-			batch.Chirps = append(batch.Chirps, v.chirp(a, readmodel.Pull))
+		for _, of := range sources {
+			batch.Chirps = append(batch.Chirps, v.chirp(of.Author, readmodel.Pull))
 		}
 		v.apply(batch)
 	}
 	for _, n := range []int{1, 10, 100, 1000} {
 		for _, rows := range []int{20, 100} {
-			b.Run(fmt.Sprintf("authors=%d/rows=%d", n, rows), func(b *testing.B) {
+			b.Run(fmt.Sprintf("sources=%d/rows=%d", n, rows), func(b *testing.B) {
 				(&benchViews{B: b, ctx: v.ctx, views: v.views}).read(rows, func(s readmodel.Snapshot) (int, error) {
-					found, err := s.PullChirps(v.ctx, authors[:n], readmodel.Window{Limit: rows})
+					found, err := s.SourceChirps(v.ctx, sources[:n], readmodel.Window{Limit: rows})
 					return len(found), err
 				})
 			})

@@ -11,14 +11,15 @@ import (
 )
 
 const (
-	profileColumns = "key, id, username, joined_at, followers, following, chirps, pushed, celebrity, pull_source"
+	profileColumns = "key, id, username, joined_at, followers, following, chirps, pushed, celebrity, pull_source, older, skipped, next_older, next_skipped"
 	chirpColumns   = "chirps.position, chirps.id, chirps.author, chirps.content, chirps.posted_at, chirps.delivery"
-	followColumns  = "follower, followee, since, pull"
+	followColumns  = "follower, followee, since, pull, older, skipped"
 )
 
 func scanProfile(rows *sql.Rows, p *readmodel.Profile) error {
 	var joined int64
-	err := rows.Scan(&p.Key, &p.ID, &p.Username, &joined, &p.Followers, &p.Following, &p.Chirps, &p.Pushed, &p.Celebrity, &p.PullSource)
+	err := rows.Scan(&p.Key, &p.ID, &p.Username, &joined, &p.Followers, &p.Following, &p.Chirps, &p.Pushed, &p.Celebrity, &p.PullSource,
+		&p.Split.Older, &p.Split.Skipped, &p.NextSplit.Older, &p.NextSplit.Skipped)
 	p.JoinedAt = time.UnixMilli(joined).UTC()
 	return err
 }
@@ -31,7 +32,7 @@ func scanChirp(rows *sql.Rows, c *readmodel.Chirp) error {
 }
 
 func scanFollow(rows *sql.Rows, f *readmodel.Follow) error {
-	return rows.Scan(&f.Follower, &f.Followee, &f.Since, &f.Pull)
+	return rows.Scan(&f.Follower, &f.Followee, &f.Since, &f.Pull, &f.Older, &f.Skipped)
 }
 
 // upperBound returns a window's exclusive upper bound.
@@ -54,9 +55,9 @@ func byDirection(w readmodel.Window, newest, oldest string) string {
 func (s *snapshot) Totals(ctx context.Context) (readmodel.Totals, error) {
 	return rows(ctx, s, "count the rows", func(c *conn) (readmodel.Totals, error) {
 		return onlyRow(collect(c, func(rows *sql.Rows, t *readmodel.Totals) error {
-			return rows.Scan(&t.Profiles, &t.Chirps, &t.Follows, &t.Entries)
+			return rows.Scan(&t.Profiles, &t.Chirps, &t.Follows, &t.Entries, &t.Skipped)
 		}, `SELECT (SELECT count(*) FROM profiles), (SELECT count(*) FROM chirps),
-			(SELECT count(*) FROM follows), (SELECT count(*) FROM timeline)`))
+			(SELECT count(*) FROM follows), (SELECT count(*) FROM timeline), (SELECT coalesce(sum(skipped), 0) FROM follows)`))
 	})
 }
 
@@ -130,13 +131,6 @@ const (
 func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
 	return rows(ctx, s, "read a timeline", func(c *conn) ([]readmodel.Chirp, error) {
 		return collect(c, scanChirp, byDirection(w, timelineNewest, timelineOldest), int64(owner), int64(w.After), upperBound(w), w.Limit)
-	})
-}
-
-// PullFollowees implements readmodel.Snapshot.
-func (s *snapshot) PullFollowees(ctx context.Context, owner readmodel.UserKey) ([]readmodel.UserKey, error) {
-	return rows(ctx, s, "read the followed pull sources", func(c *conn) ([]readmodel.UserKey, error) {
-		return collect(c, scanOne[readmodel.UserKey], "SELECT followee FROM follows WHERE follower = ? AND pull = 1", int64(owner))
 	})
 }
 

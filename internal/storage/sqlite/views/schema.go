@@ -17,7 +17,7 @@ const (
 	applicationID = 0x43685677
 	// format is increased when the tables change. Views in another format are
 	// discarded.
-	format = 3
+	format = 4
 )
 
 // schema creates the tables, which package sqlite specifies, with the indexes that
@@ -33,17 +33,21 @@ CREATE TABLE generation (
 	held      INTEGER NOT NULL DEFAULT 0 -- until when the checkpoint stays
 ) STRICT;
 CREATE TABLE profiles (
-	key         INTEGER PRIMARY KEY,
-	id          TEXT NOT NULL UNIQUE,
-	username    TEXT NOT NULL,
-	folded      TEXT NOT NULL,
-	joined_at   INTEGER NOT NULL,
-	followers   INTEGER NOT NULL,
-	following   INTEGER NOT NULL,
-	chirps      INTEGER NOT NULL,
-	pushed      INTEGER NOT NULL,
-	celebrity   INTEGER NOT NULL,
-	pull_source INTEGER NOT NULL
+	key          INTEGER PRIMARY KEY,
+	id           TEXT NOT NULL UNIQUE,
+	username     TEXT NOT NULL,
+	folded       TEXT NOT NULL,
+	joined_at    INTEGER NOT NULL,
+	followers    INTEGER NOT NULL,
+	following    INTEGER NOT NULL,
+	chirps       INTEGER NOT NULL,
+	pushed       INTEGER NOT NULL,
+	celebrity    INTEGER NOT NULL,
+	pull_source  INTEGER NOT NULL,
+	older        INTEGER NOT NULL, -- the split of new follows
+	skipped      INTEGER NOT NULL,
+	next_older   INTEGER NOT NULL, -- the split after that
+	next_skipped INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE chirps (
 	position  INTEGER PRIMARY KEY,
@@ -59,6 +63,8 @@ CREATE TABLE follows (
 	followee INTEGER NOT NULL,
 	since    INTEGER NOT NULL,
 	pull     INTEGER NOT NULL,
+	older    INTEGER NOT NULL,
+	skipped  INTEGER NOT NULL,
 	PRIMARY KEY (follower, followee)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX follows_by_followee ON follows (followee, since);
@@ -80,7 +86,8 @@ const readerIndexes = `
 CREATE UNIQUE INDEX IF NOT EXISTS profiles_by_name ON profiles (folded);
 CREATE UNIQUE INDEX IF NOT EXISTS chirps_by_id ON chirps (id);
 CREATE INDEX IF NOT EXISTS follows_by_follower ON follows (follower, since);
-CREATE INDEX IF NOT EXISTS follows_pulled ON follows (follower, followee) WHERE pull = 1;`
+CREATE INDEX IF NOT EXISTS follows_pulled ON follows (follower, followee) WHERE pull = 1;
+CREATE INDEX IF NOT EXISTS follows_split ON follows (follower, older, followee) WHERE older > 0;`
 
 // unfinishedMark is part of the name of a file that is not complete yet.
 const unfinishedMark = ".new-"

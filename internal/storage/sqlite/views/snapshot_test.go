@@ -196,24 +196,25 @@ func TestNoStatementScansATable(t *testing.T) {
 	for _, win := range []readmodel.Window{{Limit: 2}, {Limit: 2, Ascending: true}} {
 		_, e1 := s.ChirpsBy(ctx, 2, win)
 		_, e2 := s.Timeline(ctx, 1, win)
-		_, e3 := s.PullChirps(ctx, []readmodel.UserKey{2}, win)
+		_, e3 := s.SourceChirps(ctx, []readmodel.Source{{Author: 2}, {Author: 2, Delivery: readmodel.Pull, Through: 14}}, win)
 		_, e4 := s.Followers(ctx, 2, win)
 		_, e5 := s.Following(ctx, 1, win)
 		wantNil(t, errors.Join(e1, e2, e3, e4, e5))
-		_, err := mergePulled(reader, []pullCursor{{2, 15}}, win)
+		_, err := mergeSources(reader, []sourceCursor{{author: 2, before: 15, next: 12}}, win)
 		wantNil(t, err)
 	}
 	_, e1 := s.ProfileByName(ctx, "user1")
 	_, e2 := s.ProfileByID(ctx, domain.UserIDFrom(benchUUID(1)))
 	_, e3 := s.Profiles(ctx, []readmodel.UserKey{1})
 	_, e4 := s.ChirpByID(ctx, domain.ChirpIDFrom(benchUUID(11)))
-	_, e5 := s.PullFollowees(ctx, 1)
+	_, e5 := s.Sources(ctx, 1, 0)
 	_, e6 := s.Follows(ctx, 1, []readmodel.UserKey{2})
 	_, e7 := s.FolloweeIDs(ctx, 1)
 	_, e8 := w.ProfilesByID(ctx, nil)
 	_, e9 := w.FollowersThrough(ctx, 2, 0, 1)
 	_, e10 := w.PushedThrough(ctx, 2, 0, 1)
-	wantNil(t, errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9, e10))
+	_, e11 := w.Follows(ctx, []readmodel.Pair{{Follower: 1, Followee: 2}})
+	wantNil(t, errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11))
 	all := readmodel.Range{Through: 15}
 	wantNil(t, w.Apply(ctx, readmodel.Batch{
 		From: readmodel.Checkpoint{Position: 15}, To: readmodel.Checkpoint{Position: 16},

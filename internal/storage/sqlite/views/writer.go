@@ -60,6 +60,23 @@ func (w *writer) ProfilesByID(ctx context.Context, ids []domain.UserID) (found [
 	return found, err
 }
 
+// Follows implements readmodel.Writer.
+func (w *writer) Follows(ctx context.Context, pairs []readmodel.Pair) (found []readmodel.Follow, err error) {
+	list := make([][2]int64, len(pairs))
+	for i, p := range pairs {
+		list[i] = [2]int64{int64(p.Follower), int64(p.Followee)}
+	}
+	given, err := jsonList(list)
+	if err != nil {
+		return nil, err
+	}
+	err = w.write(ctx, "read follows", func(c *conn) (err error) {
+		found, err = collect(c, scanFollow, "SELECT "+followColumns+" FROM json_each(?) CROSS JOIN follows ON follower = value ->> 0 AND followee = value ->> 1", given)
+		return err
+	})
+	return found, err
+}
+
 // FollowersThrough implements readmodel.Writer.
 func (w *writer) FollowersThrough(ctx context.Context, followee readmodel.UserKey, after domain.Position, limit int) (domain.Position, error) {
 	return w.through(ctx, "measure the followers", "SELECT coalesce(max(since), 0) FROM (SELECT since FROM follows WHERE followee = ? AND since > ? ORDER BY since LIMIT ?)", followee, after, limit)
