@@ -36,7 +36,8 @@ type Config struct {
 	// socket.
 	Origins *transport.Origins
 
-	// Guard bounds what one request may ask. New sets Schema, PageSize and Registers.
+	// Guard bounds what one request may ask. New sets Schema, PageSize, Registers
+	// and Effect.
 	// Without a rate limit, wrong passwords are not counted either.
 	Guard guard.Config
 	// Transport bounds what one client may send and keep open.
@@ -73,6 +74,7 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	schema := resolver.Executable()
 	exec := executor.New(schema)
 	cfg.Guard.Schema, cfg.Guard.PageSize, cfg.Guard.Registers = schema.Schema(), query.Page{}.Size(), graph.Registers
+	cfg.Guard.Effect = resolver.Effect
 	limiter := guard.Use(exec, cfg.Guard)
 	resolver.Use(exec)
 	service := transport.NewService(transport.Config{

@@ -30,6 +30,8 @@ type Config struct {
 	RateLimit float64
 	// Registers reports whether the input of a mutation is that of a registration.
 	Registers func(input any) bool
+	// Effect may be nil, which limits no effects.
+	Effect Effect
 }
 
 // Use adds the guards to an executor, and returns the limiter that they share. Each
@@ -38,6 +40,7 @@ func Use(e *executor.Executor, cfg Config) *Limiter {
 	limits := cfg.Limits.withDefaults()
 	e.SetQueryCache(foundDocuments{})
 	limiter := newLimiter(cfg.RateLimit, cfg.Registers, time.Now)
+	limiter.effects = newEffectLimiter(cfg.RateLimit, cfg.Effect, time.Now)
 	e.Use(documentFinder{
 		limiter: limiter, validator: newValidator(cfg.Schema, limits, cfg.Introspection), cache: newDocumentCache(),
 		trusted: cfg.Documents, trustedOnly: cfg.DocumentsOnly,

@@ -30,6 +30,7 @@ type Limiter struct {
 
 	refusals  *Budget // requests that are refused
 	passwords *passwordLimiter
+	effects   *effectLimiter
 	registers func(input any) bool
 }
 
@@ -77,7 +78,10 @@ func (l *Limiter) takeMutation(ctx context.Context, input any) time.Duration {
 	if l.passwords != nil && l.registers(input) {
 		return l.passwords.take(ctx)
 	}
-	return l.Mutations.Take(ctx, 1)
+	if wait := l.Mutations.Take(ctx, 1); wait > 0 {
+		return wait
+	}
+	return l.effects.take(ctx, input)
 }
 
 // chargeOutput is the response middleware that charges for a response that is larger

@@ -79,8 +79,10 @@ func (r *Reader) feed(ctx context.Context, viewer domain.UserID, w readmodel.Win
 	if err != nil || len(sources) == 0 {
 		return timeline, err
 	}
-	if r.consulted != nil {
-		r.consulted(ctx, len(sources))
+	if r.consult != nil {
+		if err := r.consult(ctx, len(sources)); err != nil {
+			return nil, err
+		}
 	}
 	merged, err := r.views.SourceChirps(ctx, sources, rest)
 	if err != nil {

@@ -32,9 +32,10 @@ type Service struct {
 	Hashes func(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 	// ReadAfterTimeout is how long Open waits for a position, 2 s if zero.
 	ReadAfterTimeout time.Duration
-	// Consulted is called for each reading of a feed with the number of sources
-	// that it consults besides the timeline, before they are read. It may be nil.
-	Consulted func(ctx context.Context, sources int)
+	// Consult is called in each reading of a feed that consults sources besides the
+	// timeline, with their number and before they are read. If it returns an error,
+	// the reading ends with that. It may be nil.
+	Consult func(ctx context.Context, sources int) error
 }
 
 // Open returns a Reader whose checkpoint is at least readAfter; 0 takes the views
@@ -106,7 +107,7 @@ func (s *Service) snapshot(ctx context.Context) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the views: %w", err)
 	}
-	return &Reader{views: views, generation: views.Generation(), hashes: s.Hashes, consulted: s.Consulted}, nil
+	return &Reader{views: views, generation: views.Generation(), hashes: s.Hashes, consult: s.Consult}, nil
 }
 
 // Reader answers from the views as they are at one moment: up to its
@@ -117,7 +118,7 @@ type Reader struct {
 	views      readmodel.Snapshot
 	generation readmodel.Generation
 	hashes     func(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
-	consulted  func(ctx context.Context, sources int)
+	consult    func(ctx context.Context, sources int) error
 }
 
 // Checkpoint returns the position up to which the Reader's views are complete.

@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"chirp/internal/query"
@@ -27,9 +28,12 @@ func TestPageConsultsOnlySourcesThatCanContribute(t *testing.T) {
 	for _, u := range users {
 		w.follow(ann, u)
 	}
-	consulted := 0
+	consulted, refused := 0, error(nil)
 	s := w.service()
-	s.Consulted = func(_ context.Context, sources int) { consulted += sources }
+	s.Consult = func(_ context.Context, sources int) error {
+		consulted += sources
+		return refused
+	}
 	feed := w.feed(ann)
 	r := open(t, s, 0)
 	defer r.Close()
@@ -57,6 +61,13 @@ func TestPageConsultsOnlySourcesThatCanContribute(t *testing.T) {
 		if err != nil || rows != c.rows || consulted != c.want {
 			t.Errorf("%s: got %d rows from %d sources, error %v; want %d from %d", name, rows, consulted, err, c.rows, c.want)
 		}
+	}
+	refused = errors.New("too many sources")
+	if _, err := r.Feed(t.Context(), userID(ann), query.Page{First: new(15)}); err != nil {
+		t.Errorf("a page that consults no source: got %v, want no error", err)
+	}
+	if _, err := r.Feed(t.Context(), userID(ann), query.Page{First: new(100)}); !errors.Is(err, refused) {
+		t.Errorf("a page that may not consult its sources: got %v, want %v", err, refused)
 	}
 }
 

@@ -226,24 +226,27 @@ func BenchmarkViewsTimeline(b *testing.B) {
 	})
 }
 
-// BenchmarkViewsSourceChirps merges up to 1,000 sources of 100 chirps each.
+// BenchmarkViewsSourceChirps merges up to 5,000 sources of 20 chirps each, which is
+// what a page deep in the feed of a user costs who follows as many prolific users.
 func BenchmarkViewsSourceChirps(b *testing.B) {
+	const most = 5000
 	v := newBenchViews(b)
-	first := v.register(1000)
+	first := v.register(most)
 	var sources []readmodel.Source
-	for i := range readmodel.UserKey(1000) {
-		sources = append(sources, readmodel.Source{Author: first + i, Delivery: readmodel.Pull})
+	for i := range readmodel.UserKey(most) {
+		sources = append(sources, readmodel.Source{Author: first + i, Delivery: readmodel.Push, Through: 1 << 40})
 	}
-	for range 100 {
+	for range 20 {
 		var batch readmodel.Batch
 		for _, of := range sources {
-			batch.Chirps = append(batch.Chirps, v.chirp(of.Author, readmodel.Pull))
+			batch.Chirps = append(batch.Chirps, v.chirp(of.Author, readmodel.Push))
 		}
 		v.apply(batch)
 	}
-	for _, n := range []int{1, 10, 100, 1000} {
+	for _, n := range []int{1, 10, 100, 1000, most} {
 		for _, rows := range []int{20, 100} {
 			b.Run(fmt.Sprintf("sources=%d/rows=%d", n, rows), func(b *testing.B) {
+				rows := min(rows, 20*n)
 				(&benchViews{B: b, ctx: v.ctx, views: v.views}).read(rows, func(s readmodel.Snapshot) (int, error) {
 					found, err := s.SourceChirps(v.ctx, sources[:n], readmodel.Window{Limit: rows})
 					return len(found), err

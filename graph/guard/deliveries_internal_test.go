@@ -1,0 +1,124 @@
+package guard
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"chirp/internal/domain"
+)
+
+// post and follow are inputs of a mutation in tests.
+type (
+	post   int64  // how many entries it delivers
+	follow string // the followee
+)
+
+// effects is an Effect for them. A follow delivers 200 entries.
+func effects(_ context.Context, input any) (deliveries int64, followee string) {
+	switch input := input.(type) {
+	case post:
+		return int64(input), ""
+	case follow:
+		return 200, string(input)
+	default:
+		return 0, ""
+	}
+}
+
+func TestAnAuthorWithManyFollowersMayPostSeveralTimesInARow(t *testing.T) {
+	now, move := fixed()
+	l := newEffectLimiter(20, effects, now)
+	ann, bob := from("ann", "192.0.2.1"), from("bob", "192.0.2.2")
+	for i := range 5 {
+		if wait := l.take(ann, post(9999)); wait != 0 {
+			t.Fatalf("chirp %d to 9,999 followers must wait %s, want no wait", i, wait)
+		}
+	}
+	if wait := l.take(ann, post(9999)); wait < 4*time.Second || wait > 5*time.Second {
+		t.Errorf("the next one must wait %s, want nearly 5 s", wait)
+	}
+	if wait := l.take(ann, post(0)); wait != 0 {
+		t.Errorf("a chirp that is delivered to no one must wait %s, want no wait", wait)
+	}
+	if wait := l.take(bob, post(9999)); wait != 0 {
+		t.Errorf("another author must wait %s, want no wait", wait)
+	}
+	move(5 * time.Second)
+	if wait := l.take(ann, post(9999)); wait != 0 {
+		t.Errorf("after 5 s a chirp must wait %s, want no wait", wait)
+	}
+}
+
+func TestOneFollowMayNotChangeAgainAndAgain(t *testing.T) {
+	now, move := fixed()
+	l := newEffectLimiter(20, effects, now)
+	ann, bob := from("ann", "192.0.2.1"), from("bob", "192.0.2.1")
+	for i := range 10 {
+		if wait := l.take(ann, follow("star")); wait != 0 {
+			t.Fatalf("change %d must wait %s, want no wait", i, wait)
+		}
+	}
+	if wait := l.take(ann, follow("star")); wait != 6*time.Second {
+		t.Errorf("the next change must wait %s, want 6 s", wait)
+	}
+	if l.take(ann, follow("another")) != 0 || l.take(bob, follow("star")) != 0 || l.take(ann, post(1)) != 0 {
+		t.Error("another pair or another mutation must wait, want no wait")
+	}
+	move(6 * time.Second)
+	if l.take(ann, follow("star")) != 0 || l.take(ann, follow("star")) == 0 {
+		t.Error("after 6 s, want one change more")
+	}
+}
+
+func TestAFollowRefusedForItsDeliveriesIsNoChange(t *testing.T) {
+	now, move := fixed()
+	l := newEffectLimiter(20, effects, now)
+	ann := from("ann", "192.0.2.1")
+	if wait := l.take(ann, post(50_000)); wait != 0 {
+		t.Fatal(wait)
+	}
+	for range 30 {
+		if wait := l.take(ann, follow("star")); wait != 100*time.Millisecond {
+			t.Fatalf("a follow without deliveries left must wait %s, want 100ms", wait)
+		}
+	}
+	move(time.Minute)
+	for i := range 10 {
+		if wait := l.take(ann, follow("star")); wait != 0 {
+			t.Fatalf("change %d must wait %s, want no wait", i, wait)
+		}
+	}
+}
+
+func TestSourcesOfAFeedAreChargedBeforeTheyAreRead(t *testing.T) {
+	now, _ := fixed()
+	l := newLimiter(20, nil, now) // 50,000 at once
+	in := func(user string, operation ast.Operation) context.Context {
+		ctx := context.WithValue(from(user, "192.0.2.1"), limiterKey{}, l)
+		return graphql.WithOperationContext(ctx, &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: operation}})
+	}
+	query, subscription := in("ann", ast.Query), in("bob", ast.Subscription)
+	for i := range 10 {
+		if err := Consult(query, 5000); err != nil {
+			t.Fatalf("page %d: %v", i, err)
+		}
+	}
+	if err := Consult(query, 5000); domain.KindOf(err) != domain.RateLimited {
+		t.Errorf("the eleventh page of 5,000 sources: got %v, want kind RateLimited", err)
+	}
+	for range 12 {
+		if err := Consult(subscription, 5000); err != nil {
+			t.Errorf("a subscription: got %v, want no error", err)
+		}
+	}
+	if l.Costs.Take(subscription, 1) == 0 {
+		t.Error("a subscription is not charged for its sources")
+	}
+	if err := Consult(context.Background(), 5000); err != nil {
+		t.Errorf("without a limiter: %v", err)
+	}
+}
