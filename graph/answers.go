@@ -27,9 +27,13 @@ const (
 )
 
 // sharedKey identifies an operation among those with equal answers: it is a hash of
-// the document, the operation's name, the variables and, if the answers depend on it,
-// the viewer.
-type sharedKey [sha256.Size]byte
+// the document, the operation's name, the variables and, if the answers depend on them,
+// the viewer and its session.
+type sharedKey struct {
+	hash [sha256.Size]byte
+	// public is whether all viewers get the same answers.
+	public bool
+}
 
 // answerKey identifies an answer: what an operation answers at a position of a history
 // of the log.
@@ -170,16 +174,18 @@ func shareable(ctx context.Context, oc *graphql.OperationContext) *sharedKey {
 	if err != nil || request.WantsCost(oc) {
 		return nil
 	}
-	var viewer domain.UserID
+	var viewer string
 	if dependsOnViewer(oc.Operation.SelectionSet, map[string]bool{}) {
-		viewer, _ = auth.Caller(ctx)
+		user, _ := auth.Caller(ctx)
+		session, _ := auth.CallerSession(ctx)
+		viewer = string(user) + " " + string(session[:])
 	}
 	h := sha256.New()
-	for _, part := range []string{oc.RawQuery, oc.Operation.Name, string(variables), string(viewer)} {
+	for _, part := range []string{oc.RawQuery, oc.Operation.Name, string(variables), viewer} {
 		_ = binary.Write(h, binary.BigEndian, int64(len(part)))
 		_, _ = h.Write([]byte(part))
 	}
-	return (*sharedKey)(h.Sum(nil))
+	return &sharedKey{hash: [sha256.Size]byte(h.Sum(nil)), public: viewer == ""}
 }
 
 // dependsOnViewer reports whether the answer to selections may differ between viewers.
@@ -207,4 +213,4 @@ func dependsOnViewer(set ast.SelectionSet, seen map[string]bool) bool {
 
 // viewerFields are the names of the fields below subscriptions that depend on who is
 // asking.
-var viewerFields = map[string]bool{"viewerFollows": true}
+var viewerFields = map[string]bool{"viewerFollows": true, "sessions": true}

@@ -38,7 +38,7 @@ func TestAnAnswerIsComputedOnce(t *testing.T) {
 		if n != 1 {
 			t.Errorf("computed %d times, want once", n)
 		}
-		for _, other := range []answerKey{{at: 2}, {at: 1, history: 1}, {at: 1, operation: sharedKey{1}}} {
+		for _, other := range []answerKey{{at: 2}, {at: 1, history: 1}, {at: 1, operation: sharedKey{public: true}}} {
 			a.share(t.Context(), other, atOnce, computing(&n, text("x")))
 		}
 		if n != 4 {

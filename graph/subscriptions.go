@@ -166,6 +166,9 @@ func (s *subscribed) answer(ctx context.Context, responses graphql.ResponseHandl
 	}
 	key := answerKey{operation: *s.shared, history: s.resolver.hub.History(), at: s.current.at}
 	response, through, computed := s.resolver.answers.share(ctx, key, s.turn, func(ctx context.Context) (*graphql.Response, domain.Position) {
+		if s.shared.public {
+			ctx = auth.WithCaller(ctx, "") // so that it cannot have what is the caller's alone
+		}
 		return s.compute(ctx, responses), s.through
 	})
 	if s.through = through; !computed && response != nil && s.resolver.pushes != nil {
