@@ -27,7 +27,7 @@ func TestHelpOfACommandHasItsOwnFlagsOnly(t *testing.T) {
 		{[]string{"verify", "--help"}, slices.Concat(store, []string{"--sample", "--seed"}), []string{"--rate-limit", "--addr", "--max-cost", "--celebrity-threshold"}},
 		{[]string{"help", "verify"}, slices.Concat(store, []string{"--sample"}), []string{"--rate-limit"}},
 		{[]string{"export", "--help"}, slices.Concat(store, []string{"--with-credentials"}), []string{"--rate-limit", "--trusted-proxies", "--new-epoch"}},
-		{[]string{"help", "import"}, slices.Concat(store, []string{"--new-epoch"}), []string{"--rate-limit", "--with-credentials"}},
+		{[]string{"help", "import"}, slices.Concat(store, []string{"--new-epoch", "--without-credentials", "--with-token-secret"}), []string{"--rate-limit", "--with-credentials"}},
 		{[]string{"help", "version"}, []string{"Print the version."}, store},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {

@@ -134,6 +134,9 @@ func (c Config) check() error {
 	if err := c.Connections.check(); err != nil {
 		return err
 	}
+	if err := c.Import.contradiction(); err != nil {
+		return err
+	}
 	if err := c.checkCallers(); err != nil {
 		return err
 	}

@@ -11,15 +11,25 @@ import (
 
 	"chirp/internal/app"
 	"chirp/internal/archive"
-	"chirp/internal/auth"
+	"chirp/internal/audit"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 )
 
 // importFlags are the flags of the import command.
 type importFlags struct {
-	File     string `arg:"" help:"File that chirp export wrote, compressed or not; - is standard input."`
-	NewEpoch bool   `help:"Start a history of its own, which refuses cursors of the exported log. Without this flag, those cursors stay valid."`
+	File               string `arg:"" help:"File that chirp export wrote, compressed or not; - is standard input."`
+	NewEpoch           bool   `help:"Start a history of its own, which refuses cursors of the exported log. Without this flag, those cursors stay valid."`
+	WithoutCredentials bool   `help:"Import no password hashes: users who registered with a password cannot log in."`
+	WithTokenSecret    bool   `help:"Also import the token secret, so that tokens stay valid. Whoever has the file, or wrote it, can then sign tokens for every user. Without this flag, users log in again."`
+}
+
+// contradiction returns an error if the flags contradict each other.
+func (f importFlags) contradiction() error {
+	if f.WithoutCredentials && f.WithTokenSecret {
+		return errors.New("--with-token-secret: the token secret is one of the credentials that --without-credentials leaves out; give one of the two flags")
+	}
+	return nil
 }
 
 // Import fills the store of the config, which must have no events, with an
@@ -45,7 +55,8 @@ func Import(ctx context.Context, cfg Config, std Streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	began := time.Now()
-	accounts, err := importInto(ctx, store, file, cfg.Import.NewEpoch, bar)
+	i := &importing{importFlags: cfg.Import, store: store, file: file, bar: bar, audit: audit.New()}
+	err = i.run(ctx)
 	bar.clear()
 	switch {
 	case ctx.Err() != nil:
@@ -53,53 +64,83 @@ func Import(ctx context.Context, cfg Config, std Streams) (err error) {
 	case err != nil:
 		return fmt.Errorf("import %s: %w", cfg.Import.File, err)
 	}
-	with := ""
-	if file.Header.Credentials {
-		with = fmt.Sprintf(", with the credentials of %d users", accounts)
-	}
-	bar.println("Imported %s%s. The server builds the views when it starts.", describeTransfer(file.Header.Head, time.Since(began)), with)
+	bar.println("Imported %s. The server builds the views when it starts.", describeTransfer(file.Header.Head, time.Since(began)))
+	i.reportLockedOut()
 	return nil
 }
 
-// importInto imports the credentials before the events, as a registration writes
-// them. It returns the number of credentials.
-func importInto(ctx context.Context, store app.Storage, file *archive.Reader, newEpoch bool, bar *progressBar) (accounts int, err error) {
-	into := store.Log()
+// importing is an import under way.
+type importing struct {
+	importFlags
+	store app.Storage
+	file  *archive.Reader
+	bar   *progressBar
+	audit *audit.Audit
+
+	hashes int64 // password hashes that were imported
+}
+
+// run imports the credentials before the events, as a registration writes them.
+func (i *importing) run(ctx context.Context) error {
+	into := i.store.Log()
 	head, err := into.Head(ctx)
 	if err == nil && head.Position > 0 {
 		err = eventstore.NotEmpty(head.Position)
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
-	epoch := file.Header.Epoch
-	if newEpoch {
-		epoch = rand.Text()
+	epoch, err := i.epoch()
+	if err != nil {
+		return err
 	}
-	accounts, err = restoreSecrets(ctx, store.Credentials(), file)
+	err = i.restoreSecrets(ctx)
 	if err == nil {
-		err = into.Import(ctx, epoch, showProgress(readAhead(ctx, file.Events()), file.Header.Head, bar))
+		err = into.Import(ctx, epoch, showProgress(readAhead(ctx, i.audited()), i.file.Header.Head, i.bar))
 	}
-	if err != nil && file.Header.Credentials {
-		return 0, errors.Join(err, discardSecrets(ctx, store))
+	if err != nil && i.file.Header.Credentials {
+		return errors.Join(err, discardSecrets(ctx, i.store))
 	}
-	return accounts, err
+	return err
 }
 
-// restoreSecrets imports the token secret and the credentials. It returns the
-// number of credentials.
-func restoreSecrets(ctx context.Context, c auth.Credentials, file *archive.Reader) (accounts int, err error) {
-	at := time.Now()
-	for part, err := range file.Secrets() {
-		if err == nil {
-			err = c.Restore(ctx, part.TokenSecret, part.Credentials, at)
-		}
-		if err != nil {
-			return accounts, err
-		}
-		accounts += len(part.Credentials)
+// maxEpoch is the most characters of an epoch. Cursors carry a log's epoch.
+const maxEpoch = 128
+
+// epoch returns the epoch of the imported log.
+func (i *importing) epoch() (string, error) {
+	epoch := i.file.Header.Epoch
+	switch {
+	case i.NewEpoch:
+		return rand.Text(), nil
+	case len(epoch) > maxEpoch:
+		return "", domain.Errorf(domain.Invalid, "the epoch in the header has %d bytes; at most %d are allowed", len(epoch), maxEpoch)
 	}
-	return accounts, nil
+	return epoch, nil
+}
+
+// audited returns the events of the file. The iterator ends with an error at the
+// first event that no command appends.
+func (i *importing) audited() iter.Seq2[[]eventstore.Event, error] {
+	return func(yield func([]eventstore.Event, error) bool) {
+		for batch, err := range i.file.Events() {
+			if err == nil {
+				err = i.check(batch)
+			}
+			if !yield(batch, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (i *importing) check(batch []eventstore.Event) error {
+	for _, e := range batch {
+		if _, refusal := i.audit.Next(e); refusal != nil {
+			return domain.Errorf(domain.Invalid, "%v", refusal)
+		}
+	}
+	return nil
 }
 
 // discardTimeout bounds discardSecrets.

@@ -19,7 +19,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,8 +53,6 @@ type Meta struct {
 	TraceID       string
 }
 
-const maxCommandID = 64
-
 const (
 	// maxDecisions bounds how often a command is decided. It is decided again
 	// after losing a race, and each lost race is another command's success.
@@ -89,8 +86,8 @@ func (h *Handler) newExecution(meta Meta, actor, name string, inputs ...string) 
 	if !x.named {
 		x.CommandID = uuid.UUID(h.NewID()).String()
 	}
-	if len(x.CommandID) > maxCommandID || strings.ContainsFunc(x.CommandID, notPrintable) {
-		return execution{}, domain.Errorf(domain.Invalid, "command id %.80q must be 1 to %d printable ASCII characters", x.CommandID, maxCommandID)
+	if err := domain.CheckCommandID(x.CommandID); err != nil {
+		return execution{}, err
 	}
 	x.command = eventstore.Command{
 		CommandKey:  eventstore.CommandKey{Actor: actor, ID: x.CommandID},
@@ -98,8 +95,6 @@ func (h *Handler) newExecution(meta Meta, actor, name string, inputs ...string) 
 	}
 	return x, nil
 }
-
-func notPrintable(r rune) bool { return r < ' ' || r > '~' }
 
 // fingerprint returns 128 bits of a SHA-256 hash. The hash covers the lengths
 // too, because different inputs may join to the same text. Fingerprints are

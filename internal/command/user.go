@@ -52,7 +52,7 @@ func (h *Handler) RegisterUser(ctx context.Context, c RegisterUser) (Registered,
 		return Registered{}, err
 	}
 	// The fingerprint is stored in the log, so it must not cover the password.
-	x, err := h.newExecution(c.Meta, c.actor(name), "RegisterUser", string(name))
+	x, err := h.newExecution(c.Meta, domain.RegistrationActor(name, c.Identity), "RegisterUser", string(name))
 	if err != nil {
 		return Registered{}, err
 	}
@@ -83,15 +83,6 @@ func (c RegisterUser) checkProof() error {
 	}
 	_, err := domain.ParseIdentity(c.Identity.Issuer, c.Identity.Subject)
 	return err
-}
-
-// actor returns the actor to whom a registration's command id belongs: the
-// wanted name, or the identity, whose ids no other caller can use or overhear.
-func (c RegisterUser) actor(name domain.Username) string {
-	if c.Identity == (domain.Identity{}) {
-		return name.Folded()
-	}
-	return string(domain.IdentityStream(c.Identity))
 }
 
 // decideRegistration returns the decide function of a registration. It looks at

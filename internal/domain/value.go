@@ -42,29 +42,42 @@ func (u Username) Folded() string { return strings.ToLower(string(u)) }
 // rules may break it.
 type Content string
 
+var (
+	errNotUTF8   = Errorf(Invalid, "content is not valid UTF-8; send it in that encoding")
+	errNoContent = Errorf(Invalid, "content is empty; write at least one visible character")
+)
+
 // ParseContent normalizes a text to Content. A text that breaks a rule is
 // Invalid, and the error says which. The web client does the same before it
 // sends a text.
 func ParseContent(s string) (Content, error) {
 	if !utf8.ValidString(s) {
-		return "", Errorf(Invalid, "content is not valid UTF-8; send it in that encoding")
+		return "", errNotUTF8
 	}
 	if tooManyMarks(s) {
 		return "", Errorf(Invalid, "content has more than %d combining marks in a row", MaxMarks)
 	}
 	s = strings.TrimSpace(normal(norm.NFC, strings.ReplaceAll(s, "\r\n", "\n")))
 	if !strings.ContainsFunc(s, func(r rune) bool { return !invisible(r) || unicode.IsControl(r) && r != '\n' }) {
-		return "", Errorf(Invalid, "content is empty; write at least one visible character")
+		return "", errNoContent
 	}
+	if err := checkCharacters(s); err != nil {
+		return "", err
+	}
+	return Content(s), nil
+}
+
+// checkCharacters checks the length of a content, and its characters.
+func checkCharacters(s string) error {
 	if n := utf8.RuneCountInString(s); n > MaxContent {
-		return "", Errorf(Invalid, "content has %d code points; at most %d are allowed", n, MaxContent)
+		return Errorf(Invalid, "content has %d code points; at most %d are allowed", n, MaxContent)
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) && r != '\n' {
-			return "", Errorf(Invalid, "content has the control character %U; only newlines are allowed", r)
+			return Errorf(Invalid, "content has the control character %U; only newlines are allowed", r)
 		}
 	}
-	return Content(s), nil
+	return nil
 }
 
 // CheckPassword accepts any 8 to 1,024 bytes. Another length is Invalid.

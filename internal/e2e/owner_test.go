@@ -152,7 +152,7 @@ func TestCommandsOfRootLeaveTheFolderToItsOwner(t *testing.T) {
 	}
 	h.dir = filepath.Join(filepath.Dir(h.dir), "imported")
 	h.folder(t, h.dir)
-	h.mustRun(t, root, "import", "--data", h.dir, kept)
+	h.mustRun(t, root, "import", "--data", h.dir, kept, "--with-token-secret")
 	h.wantOwned(t, "import")
 	server = h.serve(t, serviceUID)
 	apitest.PostAll(t, ann.At(server.URL), "goes on in the copy")

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"time"
 
+	"chirp/internal/audit"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 	"chirp/internal/readmodel"
@@ -18,6 +19,7 @@ import (
 type fold struct {
 	threshold int64
 	report    func(Difference)
+	reported  bool // a difference in the append that has begun, or just before it
 	seed      maphash.Seed
 
 	at      domain.Position
@@ -30,9 +32,7 @@ type fold struct {
 	reserved map[string]domain.UserID // by folded name: the user it is reserved for
 	// identities holds the user of each external identity, by its stream.
 	identities map[domain.StreamID]domain.UserID
-	versions   map[uint64]int64    // by the hash of a stream: its version
-	commands   map[uint64]struct{} // hashes of the command keys used
-	command    uint64              // the hash of the previous event's command key
+	audit      *audit.Audit
 }
 
 // user is what the views must hold about one user.
@@ -60,12 +60,16 @@ type edge struct {
 func (u *user) String() string { return fmt.Sprintf("@%s (user %d)", u.Username, u.Key) }
 
 func newFold(threshold int64, report func(Difference)) *fold {
-	return &fold{
-		threshold: threshold, report: report, seed: maphash.MakeSeed(),
+	f := &fold{
+		threshold: threshold, seed: maphash.MakeSeed(),
 		users: make(map[domain.UserID]*user), names: make(map[string]domain.UserID), reserved: make(map[string]domain.UserID),
-		identities: make(map[domain.StreamID]domain.UserID),
-		versions:   make(map[uint64]int64), commands: make(map[uint64]struct{}),
+		identities: make(map[domain.StreamID]domain.UserID), audit: audit.New(),
 	}
+	f.report = func(d Difference) {
+		f.reported = true
+		report(d)
+	}
+	return f
 }
 
 // hash returns a hash of some texts. It hashes each text's length as well, so that

@@ -52,13 +52,21 @@ func (f *fold) add(e eventstore.Event) {
 		f.skip(e.Position-1, fmt.Sprintf("the event at position %d next", e.Position))
 	}
 	f.at = e.Position
+	f.check(e, what)
+	if f.audit.Complete() {
+		f.reported = false
+	}
+}
+
+// check checks an event at its position and folds it.
+func (f *fold) check(e eventstore.Event, what string) {
 	f.checkVersion(e, what)
 	f.checkCommand(e, what)
 	// What the projector cannot decode or apply is reported and left out, so that
 	// the rest can be checked.
-	fact, err := domain.DecodeEvent(e.Type, e.Data)
-	if err != nil {
-		f.report(Difference{what, theLog, "an event that this program can read", fmt.Sprintf("the error %q, at which the projector halts", err)})
+	fact, refusal := f.audit.Next(e)
+	if fact == nil {
+		f.report(Difference{what, theLog, "an event that this program can read", fmt.Sprintf("the error %q, at which the projector halts", refusal.Reason)})
 		return
 	}
 	if stream := fact.Stream(); stream != e.Stream {
@@ -67,31 +75,26 @@ func (f *fold) add(e eventstore.Event) {
 	if err := f.apply(e, fact); err != nil {
 		f.report(Difference{what, theLog, "an event that fits those before it", err.Error()})
 	}
+	// One fault is reported once.
+	if refusal != nil && !f.reported {
+		what := describe(eventstore.Event{Position: refusal.Position, Type: refusal.Type})
+		f.report(Difference{what, theLog, "an event that a command appends", refusal.Reason})
+	}
 }
 
 // checkVersion checks that the versions of a stream have no gap. After a difference
-// it continues from the version found, so that one fault is reported once.
+// the audit continues from the version found, so that one fault is reported once.
 func (f *fold) checkVersion(e eventstore.Event, what string) {
-	stream := f.hash(string(e.Stream))
-	if want := f.versions[stream] + 1; e.Version != want {
+	if want := f.audit.Version(e.Stream) + 1; e.Version != want {
 		f.report(Difference{what, theLog, fmt.Sprintf("version %d of stream %s", want, e.Stream), fmt.Sprintf("version %d", e.Version)})
 	}
-	f.versions[stream] = e.Version
 }
 
-// checkCommand checks that no two appends share a command key. The events of one
-// append share theirs and are consecutive, so a key may repeat only directly after
-// itself.
+// checkCommand checks that no two appends share a command key.
 func (f *fold) checkCommand(e eventstore.Event, what string) {
-	key := f.hash(e.Actor, e.CommandID)
-	if key == f.command {
-		return
-	}
-	if _, used := f.commands[key]; used {
+	if e.Command != nil && f.audit.Used(e.Actor, e.CommandID) {
 		f.report(Difference{what, theLog, "a command key that was not used before", fmt.Sprintf("actor %q, command %q", e.Actor, e.CommandID)})
 	}
-	f.commands[key] = struct{}{}
-	f.command = key
 }
 
 // checkFirst reports an event that is not the first of its stream, although events

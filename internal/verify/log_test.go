@@ -78,6 +78,12 @@ var logFaults = []struct {
 		[]string{"got an unfollow of @bob (user 3) by @cid (user 5), who does not follow them"}},
 	{"a chirp by no user", func(l *brokenLog) { replace(&l.events[17], "user_", "user_x") },
 		[]string{"got a chirp by user_x"}},
+	{"an event of another user", func(l *brokenLog) { l.events[17].Actor = l.events[13].Actor },
+		[]string{`event 18 (chirp.posted.v1) of the log: want an event that a command appends, got its actor is "user_`}},
+	{"a long chirp", func(l *brokenLog) { replace(&l.events[17], "five", strings.Repeat("x", 281)) },
+		[]string{"event 18 (chirp.posted.v1) of the log: want an event that a command appends, got content has 281 code points"}},
+	{"an impossible name", func(l *brokenLog) { replace(&l.events[6], "dan", "d n"); replace(&l.events[7], "dan", "d n") },
+		[]string{`event 7 (user.registered.v1) of the log: want an event that a command appends, got username "d n" must be`}},
 	{"a registration twice", func(l *brokenLog) { l.events[6].Data = l.events[4].Data },
 		[]string{"event 7 (user.registered.v1) of the log: want stream user:user_", "got a second registration of user_"}},
 }
@@ -106,6 +112,9 @@ func TestFaultsOfTheLogAreReported(t *testing.T) {
 			c.change(&l)
 			_, lines := found(t, verify.Config{Log: l, Views: views})
 			all := strings.Join(lines, "\n")
+			if refusals := strings.Count(all, "an event that a command appends"); refusals > 1 {
+				t.Errorf("got the differences\n%s\nwant one fault reported once", all)
+			}
 			if len(c.want) == 0 && len(lines) > 0 {
 				t.Errorf("got the differences\n%s\nwant none", all)
 			}

@@ -66,6 +66,17 @@ func TestTemporaryFilesAreInTheDataFolder(t *testing.T) {
 	}
 }
 
+// TestAStoreWhoseViewsWereNeverBuiltHasNoProblem is about an import that takes long.
+func TestAStoreWhoseViewsWereNeverBuiltHasNoProblem(t *testing.T) {
+	store, err := Open(t.Context(), t.TempDir(), Options{Exclusive: true})
+	wantNil(t, err)
+	defer func() { wantNil(t, store.Close()) }()
+	store.checkViews()
+	if got := store.Problems(); len(got) > 0 {
+		t.Errorf("Problems: got %q, want none", got)
+	}
+}
+
 func wantNil(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -58,8 +58,15 @@ func (v *Store) EnsureServing() error {
 		return nil
 	}
 	_, err := v.servingLocked(true)
-	if !errors.Is(err, errNoViews) || v.last.Number == 0 {
+	var unfit *unfitError
+	switch {
+	case !errors.Is(err, errNoViews):
 		return err
+	case v.last.Number > 0:
+		return v.create(v.last.Epoch, v.last.Threshold)
+	case errors.As(err, &unfit):
+		return err
+	default:
+		return nil // none were ever asked for, as during an import
 	}
-	return v.create(v.last.Epoch, v.last.Threshold)
 }
