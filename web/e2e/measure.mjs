@@ -2,6 +2,7 @@
 // layout shift.
 import { Api } from './lib/api.mjs';
 import { Visitor } from './lib/browser.mjs';
+import { NEW_PASSWORD } from './scenario.mjs';
 
 const MAX_BYTES = 150 * 1024; // compressed size of a first load
 const MAX_SHIFT = 0.1; // the limit for a good cumulative layout shift
@@ -9,7 +10,7 @@ const MAX_SHIFT = 0.1; // the limit for a good cumulative layout shift
 /** Measures first visits by an anonymous visitor and by a logged-in user, and returns the problems. */
 export async function measure(browser, server) {
   const api = new Api(server.url);
-  const known = await api.logIn('bob', 'correct horse battery');
+  const known = await api.logIn('bob', NEW_PASSWORD);
   const problems = [];
   for (const [who, path, user] of [
     ['anonymous', '/', null],

@@ -7,6 +7,9 @@ import { Visitor } from './lib/browser.mjs';
 const PASSWORD = 'correct horse battery';
 const PAGE = 20;
 
+/** Bob's password after the scenario. */
+export const NEW_PASSWORD = 'another horse battery';
+
 export const FLAGS = ['--rate-limit', '0', '--celebrity-threshold', '2'];
 
 /** Runs the scenario against a server, and returns the problems that the pages reported. */
@@ -14,7 +17,7 @@ export async function scenario(browser, server, secret, say) {
   const ctx = { server, secret, api: new Api(server.url) };
   ctx.ada = await Visitor.open(browser, server.url);
   ctx.bob = await Visitor.open(browser, server.url, { viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
-  for (const step of [arrive, follow, live, page, lostResponse, crash, celebrity, counts, lists, back, keyboard, rollback, ownReads, offline, expiry]) {
+  for (const step of [arrive, follow, live, page, lostResponse, crash, celebrity, counts, lists, back, keyboard, rollback, ownReads, offline, sessions, password, endedElsewhere, expiry, leaving]) {
     const began = Date.now();
     await step(ctx);
     say(`${step.name} (${Date.now() - began} ms)`);
@@ -300,10 +303,98 @@ async function offline(ctx) {
   await bob.page.getByText('Back again?').waitFor();
 }
 
+// Bob sees his sessions, and ends them with the keyboard: one, and then all others.
+async function sessions(ctx) {
+  const { bob, api } = ctx;
+  const old = await api.logIn('bob', PASSWORD);
+  await api.logIn('bob', PASSWORD);
+  await bob.page.getByRole('link', { name: 'Account of bob' }).click();
+  const list = bob.page.getByRole('region', { name: 'Sessions' });
+  await list.getByText('This one').waitFor();
+  assert.equal(await list.getByRole('article').count(), 4); // the browser's, and those of the API
+  await list.getByText('127.0.0.1').first().waitFor();
+  await bob.audit('the account on a phone');
+  await list.getByRole('button', { name: 'End the session on node' }).last().focus(); // the oldest
+  await bob.page.keyboard.press('Enter');
+  await list.getByText('The session on node has ended').waitFor();
+  await list.getByRole('heading', { name: 'Sessions' }).and(bob.page.locator(':focus')).waitFor();
+  assert.equal(await list.getByRole('article').count(), 3);
+  await assert.rejects(api.ask('{ viewer { id } }', {}, ctx.bobApi.token), /UNAUTHENTICATED/);
+  await list.getByRole('button', { name: 'End all other sessions' }).focus();
+  await bob.page.keyboard.press('Enter');
+  await list.getByText('All other sessions have ended').waitFor();
+  assert.equal(await list.getByRole('article').count(), 1);
+  await bob.audit('the account with one session');
+  await assert.rejects(api.ask('{ viewer { id } }', {}, old.token), /UNAUTHENTICATED/);
+}
+
+// Bob changes his password. His second tab goes on with the new session.
+async function password(ctx) {
+  const { bob, api } = ctx;
+  const { page } = bob;
+  const second = await bob.context.newPage();
+  await second.goto(`${bob.url}/`);
+  await second.locator('[data-connection=live]').waitFor();
+  await page.getByLabel('Current password').fill('not the password');
+  await page.getByLabel('New password').fill(NEW_PASSWORD);
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await page.getByText('The current password is wrong').waitFor();
+  await bob.audit('a wrong current password');
+  bob.expectNetworkErrors = true; // the second tab may find its token ended
+  await page.getByLabel('Current password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await page.getByText('Your password is changed').and(page.locator(':focus')).waitFor();
+  await page.getByRole('region', { name: 'Sessions' }).getByText('This one').waitFor();
+  await bob.audit('a changed password');
+  await second.locator('[data-connection=live]').waitFor();
+  await second.getByLabel('Write a chirp').waitFor();
+  const token = () => localStorage.getItem('chirp-token');
+  assert.equal(await second.evaluate(token), await page.evaluate(token));
+  await second.close();
+  bob.expectNetworkErrors = false;
+  await assert.rejects(api.logIn('bob', PASSWORD), /UNAUTHENTICATED/);
+  ctx.bobApi = await api.logIn('bob', NEW_PASSWORD);
+}
+
+// Ada's session is ended elsewhere while she writes. She logs in again, and her draft is
+// still there.
+async function endedElsewhere(ctx) {
+  const { ada, api } = ctx;
+  await ada.go('/');
+  await ada.connection('live');
+  await ada.page.getByLabel('Write a chirp').fill('Another half a thought');
+  ada.expectNetworkErrors = true;
+  await api.ask('mutation { endAllSessions(input: {keepCurrent: true}) { user { id } } }', {}, ctx.adaApi.token);
+  await ada.page.getByText('Your session has ended').waitFor();
+  await ada.page.getByLabel('Name').fill('ada');
+  await ada.page.getByLabel('Password').fill(PASSWORD);
+  await ada.page.getByRole('button', { name: 'Log in' }).click();
+  await ada.page.getByLabel('Write a chirp').waitFor();
+  assert.equal(await ada.page.getByLabel('Write a chirp').inputValue(), 'Another half a thought');
+  ada.expectNetworkErrors = false;
+}
+
+// Ada logs out, which ends her session on the server. An address that would lead her to
+// another site after the log-in leads home.
+async function leaving(ctx) {
+  const { ada, api } = ctx;
+  const token = await ada.page.evaluate(() => localStorage.getItem('chirp-token'));
+  await ada.page.getByRole('button', { name: 'Log out ada' }).click();
+  await ada.page.getByRole('link', { name: 'Log in' }).first().waitFor();
+  assert.equal(await ada.page.getByText('Your session has ended').count(), 0);
+  await assert.rejects(api.ask('{ viewer { id } }', {}, token), /UNAUTHENTICATED/);
+  for (const next of ['//evil.example/', '/\\evil.example/', '/\t/evil.example/', 'https://evil.example/', 'javascript:alert(1)', '/.//evil.example/']) {
+    await ada.submitEntryForm(`/login?next=${encodeURIComponent(next)}`, 'ada', PASSWORD);
+    assert.equal(ada.page.url(), `${ada.url}/`, next);
+    await ada.page.evaluate(() => localStorage.removeItem('chirp-token'));
+  }
+}
+
 // Bob's token expires while he reads. He logs in again and returns to the same page, and
 // his draft is still there.
 async function expiry(ctx) {
   const { bob, secret } = ctx;
+  await bob.go('/');
   await bob.page.getByLabel('Write a chirp').fill('Half a thought');
   bob.expectNetworkErrors = true; // the browser logs every 401
   const token = withExpiry(ctx.bobApi.token, secret, Date.now() + 10_000);
@@ -313,7 +404,7 @@ async function expiry(ctx) {
   await bob.page.getByText('Your session has ended').waitFor();
   await bob.audit('an ended session');
   await bob.page.getByLabel('Name').fill('bob');
-  await bob.page.getByLabel('Password').fill(PASSWORD);
+  await bob.page.getByLabel('Password').fill(NEW_PASSWORD);
   await bob.page.getByRole('button', { name: 'Log in' }).click();
   await bob.page.waitForURL('**/@ada');
   await bob.page.getByRole('link', { name: 'Home' }).click();

@@ -91,11 +91,13 @@ async function screens(visitor, people, take) {
   await page.getByRole('button', { name: 'Chirp', exact: true }).click();
   await page.locator('.own').getByText(own).waitFor();
   await take(visitor, 'home-posted');
+  await people.ines.api.logIn('ines', people.ines.password);
   for (const [name, path, ready] of [
     ['profile', '/@mira', '[data-chirp]'],
     ['followers', '/@mira/followers', '.user'],
     ['explore', '/explore', '[data-chirp]'],
     ['people', '/explore/people', 'main .user'],
+    ['account', '/account', '.session'],
     ['not-found', '/@nobody', '.empty'],
   ]) {
     await visitor.go(path);

@@ -7,6 +7,7 @@ import { Bird, Icon } from './components/icons';
 import { UserCard } from './components/user-card';
 import { FeedProvider } from './feed/provider';
 import { wentBack } from './history';
+import { Account } from './pages/account';
 import { ChirpPage } from './pages/chirp';
 import { Explore, RecentUsersDocument } from './pages/explore';
 import { Home } from './pages/home';
@@ -100,6 +101,7 @@ function Pages() {
       <Route path="/register">
         <Entry registering />
       </Route>
+      <Route path="/account">{token ? <Account /> : <Redirect to="/login?next=/account" replace />}</Route>
       <Route path="/explore">
         <Explore what="chirps" />
       </Route>
@@ -143,10 +145,16 @@ function Side({ path }: { path: string }) {
       <div className="side-foot">
         <ConnectionState />
         {token && (
-          <button type="button" className="icon-button" onClick={logOut}>
-            <Icon name="leave" />
-            <span className="hidden">Log out{viewer ? ` ${viewer.username}` : ''}</span>
-          </button>
+          <>
+            <Link href="/account" className="icon-button" aria-current={path === '/account' ? 'page' : undefined}>
+              <Icon name="account" />
+              <span className="hidden">Account{viewer ? ` of ${viewer.username}` : ''}</span>
+            </Link>
+            <button type="button" className="icon-button" onClick={() => void logOut()}>
+              <Icon name="leave" />
+              <span className="hidden">Log out{viewer ? ` ${viewer.username}` : ''}</span>
+            </button>
+          </>
         )}
       </div>
     </header>

@@ -2,15 +2,30 @@ import { ApolloProvider } from '@apollo/client/react';
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from 'react';
 import { connect, type Chirp } from './api/client';
 import type { Connection } from './api/socket';
+import { graphql } from './gql';
 
 const KEY = 'chirp-token';
+const CHANGES_UNTIL = 'chirp-token-changes-until';
+const CHANGE_TIME = 20_000; // ms, in which the token that ends the old one arrives, or never
+const LOG_OUT_TIME = 2_000; // ms, in which the server ends the session, or the browser forgets it alone
+const CHECK_TIME = 250; // ms
+
+const LogOutDocument = graphql(`
+  mutation LogOut($input: EndSessionInput!) {
+    endSession(input: $input) {
+      sessionId
+    }
+  }
+`);
 
 interface Session {
   token: string | null;
   /** Whether the last session ended because the server no longer accepted its token. */
   expired: boolean;
   logIn(token: string): void;
-  logOut(): void;
+  logOut(): Promise<void>;
+  /** Runs a request that ends the token and returns a new one. In the meantime no tab logs out because the old one is refused. */
+  replaceToken(request: () => Promise<string | undefined>): Promise<void>;
 }
 
 const SessionContext = createContext<Session | null>(null);
@@ -31,10 +46,6 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     localStorage.setItem(KEY, fresh);
     setState({ token: fresh, expired: false });
   }, []);
-  const logOut = useCallback(() => {
-    localStorage.removeItem(KEY);
-    setState({ token: null, expired: false });
-  }, []);
   useEffect(() => {
     const follow = (event: StorageEvent) => {
       if (event.key === KEY || event.key === null) setState({ token: localStorage.getItem(KEY), expired: false });
@@ -43,16 +54,35 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     return () => window.removeEventListener('storage', follow);
   }, []);
   const expire = useCallback((old: string | null) => {
-    if (localStorage.getItem(KEY) === old) localStorage.removeItem(KEY); // otherwise it is already a newer one
-    setState((now) => (now.token === old ? { token: localStorage.getItem(KEY), expired: true } : now));
+    if (Number(localStorage.getItem(CHANGES_UNTIL)) > Date.now()) return void setTimeout(() => expire(old), CHECK_TIME);
+    if (localStorage.getItem(KEY) === old) localStorage.removeItem(KEY);
+    const newer = localStorage.getItem(KEY);
+    setState((now) => (now.token === old ? { token: newer, expired: !newer } : now));
   }, []);
+  const replaceToken = useCallback(
+    (request: () => Promise<string | undefined>) =>
+      changing(CHANGE_TIME, async () => {
+        const fresh = await request();
+        if (fresh) logIn(fresh);
+      }),
+    [logIn],
+  );
   const chirp = useMemo(() => connect({ token, expire: () => expire(token) }), [token, expire]);
+  const logOut = useCallback(
+    () =>
+      changing(LOG_OUT_TIME, async () => {
+        await Promise.race([endOwnSession(chirp, token), new Promise((resolve) => setTimeout(resolve, LOG_OUT_TIME))]);
+        localStorage.removeItem(KEY);
+        setState({ token: null, expired: false });
+      }),
+    [chirp, token],
+  );
   const last = useRef(chirp);
   useEffect(() => {
     if (last.current !== chirp) last.current.close();
     last.current = chirp;
   }, [chirp]);
-  const session = useMemo(() => ({ token, expired, logIn, logOut }), [token, expired, logIn, logOut]);
+  const session = useMemo(() => ({ token, expired, logIn, logOut, replaceToken }), [token, expired, logIn, logOut, replaceToken]);
   return (
     <SessionContext value={session}>
       <ChirpContext value={chirp}>
@@ -62,6 +92,27 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       </ChirpContext>
     </SessionContext>
   );
+}
+
+// changing runs a request that ends the token. Until it is done, no tab takes the end for
+// an expired session.
+async function changing(time: number, request: () => Promise<void>): Promise<void> {
+  localStorage.setItem(CHANGES_UNTIL, String(Date.now() + time));
+  try {
+    await request();
+  } finally {
+    localStorage.removeItem(CHANGES_UNTIL);
+  }
+}
+
+// endOwnSession ends the token's session on the server, if that can be reached.
+async function endOwnSession({ client }: Chirp, token: string | null): Promise<void> {
+  try {
+    const { sid } = JSON.parse(atob(token!.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/'))) as { sid?: string };
+    if (sid) await client.mutate({ mutation: LogOutDocument, variables: { input: { sessionId: sid } } });
+  } catch {
+    // The browser forgets the token all the same.
+  }
 }
 
 function useRequired<T>(context: React.Context<T | null>): T {

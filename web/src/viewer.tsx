@@ -42,7 +42,7 @@ export function ViewerProvider({ children }: { children: ReactNode }) {
   const { data, error, refetch } = useQuery(ViewerDocument, { skip: !token });
   const unknownUser = token !== null && data?.viewer === null; // the token is valid, but its user is not in this store
   useEffect(() => {
-    if (unknownUser) logOut();
+    if (unknownUser) void logOut();
   }, [unknownUser, logOut]);
   useEffect(() => {
     if (!error) return;

@@ -58,6 +58,7 @@ export function newCache(): InMemoryCache {
           chirps: pages(),
           followers: pages(),
           following: pages(),
+          sessions: { merge: false },
         },
       },
     },

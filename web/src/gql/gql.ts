@@ -19,9 +19,14 @@ type Documents = {
     "\n  fragment FollowButton_user on User {\n    id\n    username\n    followerCount\n    viewerFollows\n  }\n": typeof types.FollowButton_UserFragmentDoc,
     "\n  mutation Follow($input: FollowUserInput!) {\n    followUser(input: $input) {\n      position\n      followee {\n        id\n        followerCount\n        viewerFollows\n      }\n    }\n  }\n": typeof types.FollowDocument,
     "\n  mutation Unfollow($input: UnfollowUserInput!) {\n    unfollowUser(input: $input) {\n      position\n      followee {\n        id\n        followerCount\n        viewerFollows\n      }\n    }\n  }\n": typeof types.UnfollowDocument,
+    "\n  fragment SessionRow_session on Session {\n    id\n    startedAt\n    lastUsedAt\n    address\n    userAgent\n    isCurrent\n  }\n": typeof types.SessionRow_SessionFragmentDoc,
+    "\n  query Sessions {\n    viewer {\n      id\n      sessions {\n        id\n        ...SessionRow_session\n      }\n    }\n  }\n": typeof types.SessionsDocument,
+    "\n  mutation EndSession($input: EndSessionInput!) {\n    endSession(input: $input) {\n      user {\n        id\n        sessions {\n          id\n          ...SessionRow_session\n        }\n      }\n    }\n  }\n": typeof types.EndSessionDocument,
+    "\n  mutation EndOtherSessions($input: EndAllSessionsInput!) {\n    endAllSessions(input: $input) {\n      user {\n        id\n        sessions {\n          id\n          ...SessionRow_session\n        }\n      }\n    }\n  }\n": typeof types.EndOtherSessionsDocument,
     "\n  fragment UserCard_user on User {\n    id\n    username\n    followerCount\n    chirpCount\n    isCelebrity\n    ...FollowButton_user\n  }\n": typeof types.UserCard_UserFragmentDoc,
     "\n  query Feed($first: Int!, $after: String) {\n    feed(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...ChirpCard_chirp\n        }\n      }\n      pageInfo {\n        hasNextPage\n        hasPreviousPage\n        startCursor\n        endCursor\n      }\n    }\n  }\n": typeof types.FeedDocument,
     "\n  subscription FeedAdded($after: String) {\n    feedChirpAdded(after: $after) {\n      cursor\n      node {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n": typeof types.FeedAddedDocument,
+    "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n": typeof types.ChangePasswordDocument,
     "\n  query Chirp($id: ID!) {\n    chirp(id: $id) {\n      id\n      content\n      postedAt\n      author {\n        id\n        username\n        isCelebrity\n        ...FollowButton_user\n      }\n    }\n  }\n": typeof types.ChirpDocument,
     "\n  query RecentChirps($first: Int!, $after: String) {\n    recentChirps(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...ChirpCard_chirp\n        }\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": typeof types.RecentChirpsDocument,
     "\n  query RecentUsers($first: Int!, $after: String) {\n    recentUsers(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...UserCard_user\n        }\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": typeof types.RecentUsersDocument,
@@ -32,6 +37,7 @@ type Documents = {
     "\n  fragment ProfileHead_user on User {\n    id\n    username\n    joinedAt\n    followerCount\n    followingCount\n    chirpCount\n    isCelebrity\n    ...FollowButton_user\n  }\n": typeof types.ProfileHead_UserFragmentDoc,
     "\n  query Profile($username: String!, $first: Int!, $after: String) {\n    user(username: $username) {\n      id\n      chirpCount\n      ...ProfileHead_user\n      chirps(first: $first, after: $after) {\n        edges {\n          cursor\n          node {\n            id\n            ...ChirpCard_chirp\n          }\n        }\n        pageInfo {\n          hasNextPage\n          endCursor\n        }\n      }\n    }\n  }\n": typeof types.ProfileDocument,
     "\n  subscription ProfileUpdated($userId: ID!) {\n    profileUpdated(userId: $userId) {\n      id\n      followerCount\n      followingCount\n      chirpCount\n      isCelebrity\n    }\n  }\n": typeof types.ProfileUpdatedDocument,
+    "\n  mutation LogOut($input: EndSessionInput!) {\n    endSession(input: $input) {\n      sessionId\n    }\n  }\n": typeof types.LogOutDocument,
     "\n  fragment Viewer_user on User {\n    id\n    username\n    followerCount\n    followingCount\n    chirpCount\n  }\n": typeof types.Viewer_UserFragmentDoc,
     "\n  query Viewer {\n    viewer {\n      id\n      ...Viewer_user\n    }\n  }\n": typeof types.ViewerDocument,
     "\n  subscription ViewerUpdated($userId: ID!) {\n    profileUpdated(userId: $userId) {\n      id\n      ...Viewer_user\n    }\n  }\n": typeof types.ViewerUpdatedDocument,
@@ -42,9 +48,14 @@ const documents: Documents = {
     "\n  fragment FollowButton_user on User {\n    id\n    username\n    followerCount\n    viewerFollows\n  }\n": types.FollowButton_UserFragmentDoc,
     "\n  mutation Follow($input: FollowUserInput!) {\n    followUser(input: $input) {\n      position\n      followee {\n        id\n        followerCount\n        viewerFollows\n      }\n    }\n  }\n": types.FollowDocument,
     "\n  mutation Unfollow($input: UnfollowUserInput!) {\n    unfollowUser(input: $input) {\n      position\n      followee {\n        id\n        followerCount\n        viewerFollows\n      }\n    }\n  }\n": types.UnfollowDocument,
+    "\n  fragment SessionRow_session on Session {\n    id\n    startedAt\n    lastUsedAt\n    address\n    userAgent\n    isCurrent\n  }\n": types.SessionRow_SessionFragmentDoc,
+    "\n  query Sessions {\n    viewer {\n      id\n      sessions {\n        id\n        ...SessionRow_session\n      }\n    }\n  }\n": types.SessionsDocument,
+    "\n  mutation EndSession($input: EndSessionInput!) {\n    endSession(input: $input) {\n      user {\n        id\n        sessions {\n          id\n          ...SessionRow_session\n        }\n      }\n    }\n  }\n": types.EndSessionDocument,
+    "\n  mutation EndOtherSessions($input: EndAllSessionsInput!) {\n    endAllSessions(input: $input) {\n      user {\n        id\n        sessions {\n          id\n          ...SessionRow_session\n        }\n      }\n    }\n  }\n": types.EndOtherSessionsDocument,
     "\n  fragment UserCard_user on User {\n    id\n    username\n    followerCount\n    chirpCount\n    isCelebrity\n    ...FollowButton_user\n  }\n": types.UserCard_UserFragmentDoc,
     "\n  query Feed($first: Int!, $after: String) {\n    feed(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...ChirpCard_chirp\n        }\n      }\n      pageInfo {\n        hasNextPage\n        hasPreviousPage\n        startCursor\n        endCursor\n      }\n    }\n  }\n": types.FeedDocument,
     "\n  subscription FeedAdded($after: String) {\n    feedChirpAdded(after: $after) {\n      cursor\n      node {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n": types.FeedAddedDocument,
+    "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n": types.ChangePasswordDocument,
     "\n  query Chirp($id: ID!) {\n    chirp(id: $id) {\n      id\n      content\n      postedAt\n      author {\n        id\n        username\n        isCelebrity\n        ...FollowButton_user\n      }\n    }\n  }\n": types.ChirpDocument,
     "\n  query RecentChirps($first: Int!, $after: String) {\n    recentChirps(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...ChirpCard_chirp\n        }\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": types.RecentChirpsDocument,
     "\n  query RecentUsers($first: Int!, $after: String) {\n    recentUsers(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...UserCard_user\n        }\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": types.RecentUsersDocument,
@@ -55,6 +66,7 @@ const documents: Documents = {
     "\n  fragment ProfileHead_user on User {\n    id\n    username\n    joinedAt\n    followerCount\n    followingCount\n    chirpCount\n    isCelebrity\n    ...FollowButton_user\n  }\n": types.ProfileHead_UserFragmentDoc,
     "\n  query Profile($username: String!, $first: Int!, $after: String) {\n    user(username: $username) {\n      id\n      chirpCount\n      ...ProfileHead_user\n      chirps(first: $first, after: $after) {\n        edges {\n          cursor\n          node {\n            id\n            ...ChirpCard_chirp\n          }\n        }\n        pageInfo {\n          hasNextPage\n          endCursor\n        }\n      }\n    }\n  }\n": types.ProfileDocument,
     "\n  subscription ProfileUpdated($userId: ID!) {\n    profileUpdated(userId: $userId) {\n      id\n      followerCount\n      followingCount\n      chirpCount\n      isCelebrity\n    }\n  }\n": types.ProfileUpdatedDocument,
+    "\n  mutation LogOut($input: EndSessionInput!) {\n    endSession(input: $input) {\n      sessionId\n    }\n  }\n": types.LogOutDocument,
     "\n  fragment Viewer_user on User {\n    id\n    username\n    followerCount\n    followingCount\n    chirpCount\n  }\n": types.Viewer_UserFragmentDoc,
     "\n  query Viewer {\n    viewer {\n      id\n      ...Viewer_user\n    }\n  }\n": types.ViewerDocument,
     "\n  subscription ViewerUpdated($userId: ID!) {\n    profileUpdated(userId: $userId) {\n      id\n      ...Viewer_user\n    }\n  }\n": types.ViewerUpdatedDocument,
@@ -97,6 +109,22 @@ export function graphql(source: "\n  mutation Unfollow($input: UnfollowUserInput
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  fragment SessionRow_session on Session {\n    id\n    startedAt\n    lastUsedAt\n    address\n    userAgent\n    isCurrent\n  }\n"): (typeof documents)["\n  fragment SessionRow_session on Session {\n    id\n    startedAt\n    lastUsedAt\n    address\n    userAgent\n    isCurrent\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Sessions {\n    viewer {\n      id\n      sessions {\n        id\n        ...SessionRow_session\n      }\n    }\n  }\n"): (typeof documents)["\n  query Sessions {\n    viewer {\n      id\n      sessions {\n        id\n        ...SessionRow_session\n      }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation EndSession($input: EndSessionInput!) {\n    endSession(input: $input) {\n      user {\n        id\n        sessions {\n          id\n          ...SessionRow_session\n        }\n      }\n    }\n  }\n"): (typeof documents)["\n  mutation EndSession($input: EndSessionInput!) {\n    endSession(input: $input) {\n      user {\n        id\n        sessions {\n          id\n          ...SessionRow_session\n        }\n      }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation EndOtherSessions($input: EndAllSessionsInput!) {\n    endAllSessions(input: $input) {\n      user {\n        id\n        sessions {\n          id\n          ...SessionRow_session\n        }\n      }\n    }\n  }\n"): (typeof documents)["\n  mutation EndOtherSessions($input: EndAllSessionsInput!) {\n    endAllSessions(input: $input) {\n      user {\n        id\n        sessions {\n          id\n          ...SessionRow_session\n        }\n      }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  fragment UserCard_user on User {\n    id\n    username\n    followerCount\n    chirpCount\n    isCelebrity\n    ...FollowButton_user\n  }\n"): (typeof documents)["\n  fragment UserCard_user on User {\n    id\n    username\n    followerCount\n    chirpCount\n    isCelebrity\n    ...FollowButton_user\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -106,6 +134,10 @@ export function graphql(source: "\n  query Feed($first: Int!, $after: String) {\
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  subscription FeedAdded($after: String) {\n    feedChirpAdded(after: $after) {\n      cursor\n      node {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n"): (typeof documents)["\n  subscription FeedAdded($after: String) {\n    feedChirpAdded(after: $after) {\n      cursor\n      node {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n"): (typeof documents)["\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -146,6 +178,10 @@ export function graphql(source: "\n  query Profile($username: String!, $first: I
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  subscription ProfileUpdated($userId: ID!) {\n    profileUpdated(userId: $userId) {\n      id\n      followerCount\n      followingCount\n      chirpCount\n      isCelebrity\n    }\n  }\n"): (typeof documents)["\n  subscription ProfileUpdated($userId: ID!) {\n    profileUpdated(userId: $userId) {\n      id\n      followerCount\n      followingCount\n      chirpCount\n      isCelebrity\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation LogOut($input: EndSessionInput!) {\n    endSession(input: $input) {\n      sessionId\n    }\n  }\n"): (typeof documents)["\n  mutation LogOut($input: EndSessionInput!) {\n    endSession(input: $input) {\n      sessionId\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

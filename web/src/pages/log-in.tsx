@@ -6,6 +6,7 @@ import { codeOf, explain } from '../api/errors';
 import { PageHead } from '../components/page';
 import { graphql } from '../gql';
 import { useSession } from '../session';
+import { localPath } from '../text/next';
 
 const LogInDocument = graphql(`
   mutation LogIn($input: LogInInput!) {
@@ -26,8 +27,7 @@ const RegisterDocument = graphql(`
 
 /** Returns where the reader wanted to go: always a path on this site. */
 export function nextOf(search: URLSearchParams): string {
-  const next = search.get('next') ?? '/';
-  return /^\/(?![/\\])/.test(next) ? next : '/';
+  return localPath(search.get('next'), location.origin);
 }
 
 /** The page for logging in or, with `registering`, for creating an account. */
