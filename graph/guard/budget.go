@@ -71,6 +71,9 @@ func (b *Budget) takeShared(ctx context.Context, n int) (wait time.Duration) {
 
 // take takes n tokens from each of some buckets, or from none.
 func take(all []payer, n int, now time.Time) (wait time.Duration) {
+	if n <= 0 {
+		return 0 // also if they are in debt
+	}
 	for i, p := range all {
 		if wait = p.take(p.name, n, now); wait > 0 {
 			for _, paid := range all[:i] {

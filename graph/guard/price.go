@@ -8,7 +8,8 @@ import (
 // Prices of what a request costs besides its operation, which it pays whether or not
 // there is one. A unit is about 3 µs of processor time, as it is for fields.
 const (
-	requestCost   = 10  // receiving a request, or a message, and refusing it
+	requestCost   = 10  // receiving a request, or an operation on a socket, and refusing it
+	frameCost     = 3   // receiving a frame of a socket, and responding to it
 	bytesPerUnit  = 64  // of a request, to read and decode
 	textPerUnit   = 16  // bytes of a document, to parse and validate
 	outputPerUnit = 256 // bytes of a response, to keep until the client has read them
@@ -25,9 +26,20 @@ func (l *Limiter) TakeBytes(ctx context.Context, bytes int64) (wait time.Duratio
 	return l.Costs.Take(ctx, priceOf(bytes))
 }
 
-// WaitBytes is TakeBytes for a caller that waits.
-func (l *Limiter) WaitBytes(ctx context.Context, bytes int64) error {
-	return l.Costs.Wait(ctx, priceOf(bytes))
+// WaitFrames waits until the caller has paid for frames of a socket that it has sent,
+// and returns their price.
+func (l *Limiter) WaitFrames(ctx context.Context, frames, bytes int) (price int, err error) {
+	price = frames*frameCost + bytes/bytesPerUnit
+	if l.Costs.Take(ctx, price) == 0 {
+		return price, nil
+	}
+	return price, l.Costs.Wait(ctx, price)
+}
+
+// WaitOperation waits until the caller has paid for an operation on a socket that it
+// has sent, besides its cost.
+func (l *Limiter) WaitOperation(ctx context.Context) error {
+	return l.Costs.Wait(ctx, requestCost)
 }
 
 func priceOf(bytes int64) int { return max(1, int(bytes/bytesPerUnit)) }

@@ -2,9 +2,11 @@ package transport
 
 import (
 	"context"
+	"io"
 
 	"chirp/graph/guard"
 	"chirp/graph/request"
+	"chirp/internal/domain"
 	"chirp/internal/gate"
 )
 
@@ -47,6 +49,33 @@ func (a admission) Receive(ctx context.Context, bytes int64) (release func(), er
 		return func() {}, nil
 	}
 	return a.bodies.EnterN(ctx, int((bytes+1023)>>10), guard.Keys(ctx)...)
+}
+
+// ReceiveMessage reads a socket's message up to a byte more than limit. A large one
+// waits until it may be received, as long as done is open, and counts until release is
+// called.
+func (a admission) ReceiveMessage(ctx context.Context, done <-chan struct{}, r io.Reader, limit int64) (message []byte, release func(), err error) {
+	release = func() {}
+	message, err = io.ReadAll(io.LimitReader(r, min(limit, smallBody)+1))
+	if err != nil || int64(len(message)) <= min(limit, smallBody) {
+		return message, release, err
+	}
+	for {
+		release, err = a.Receive(ctx, limit)
+		if domain.KindOf(err) != domain.Unavailable {
+			break
+		}
+		select {
+		case <-done:
+			return nil, func() {}, err
+		default: // the client waits, but is not refused
+		}
+	}
+	if err != nil {
+		return nil, func() {}, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(r, limit+1-int64(len(message))))
+	return append(message, rest...), release, err
 }
 
 // Turn waits until an operation from a body or a message of so many bytes may be

@@ -22,7 +22,7 @@ const (
 	closeNotAcceptable = 4406
 	closeInitTimeout   = 4408
 	closeDuplicateID   = 4409
-	closeTooManyInits  = 4429
+	closeTooMany       = 4429
 	closeInternal      = 4500
 )
 

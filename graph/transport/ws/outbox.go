@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -14,69 +15,63 @@ import (
 const linger = time.Second
 
 // outbox writes the messages of a WebSocket in a goroutine of its own, so that a slow
-// client delays nothing else. The queue is limited in bytes. A client for which the
-// queue would get longer is disconnected.
+// client delays nothing else. The queue is limited in bytes: who sends waits for room.
+// A client that does not read is disconnected.
 type outbox struct {
 	ws          *websocket.Conn
 	limits      transport.Limits
 	tick        func()                   // called at each ping interval
 	lastMessage func(closeReason) []byte // returns the message before the close frame, or nil
+	wake        chan struct{}            // signals a change to the writer
+	done        chan struct{}            // closed when the writer has returned
 
-	mu        sync.Mutex
-	queue     [][]byte
-	queued    int           // bytes in queue and of the message being written
-	reason    *closeReason  // why the socket closes; set once
-	wake      chan struct{} // signals a change to the writer
-	roomFreed chan struct{} // made by waitForRoom, closed when there may be room
-	done      chan struct{} // closed when the writer has returned
+	closing      context.Context //nolint:containedctx // ends when the socket is closing
+	beginClosing context.CancelFunc
+
+	mu     sync.Mutex // guards what follows
+	queue  [][]byte
+	room   room         // for queue and the message being written
+	reason *closeReason // why the socket closes; set once
 }
 
 func newOutbox(ws *websocket.Conn, limits transport.Limits) *outbox {
-	return &outbox{ws: ws, limits: limits, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	o := &outbox{ws: ws, limits: limits, wake: make(chan struct{}, 1), done: make(chan struct{}), room: room{most: limits.SocketQueue}}
+	o.closing, o.beginClosing = context.WithCancel(context.Background())
+	return o
 }
 
-// send queues a message. A single message may be larger than the queue.
-func (o *outbox) send(message []byte) {
+// send queues a message when there is room for it, unless the socket is closing or ctx
+// ends before.
+func (o *outbox) send(ctx context.Context, message []byte) {
+	if o.reserve(ctx, len(message)) {
+		o.put(message)
+	}
+}
+
+// put queues a message for which there is room.
+func (o *outbox) put(message []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case o.reason != nil:
-	case o.queued > 0 && o.queued+len(message) > o.limits.SocketQueue:
-		o.queue, o.queued = nil, 0
-		o.closeLocked(closeReason{closeTryLater, "slow consumer: too many messages are unread; reconnect and resume after the last cursor"})
-	default:
-		o.queue = append(o.queue, message)
-		o.queued += len(message)
-		o.signal()
+	if o.reason != nil {
+		o.room.free(len(message))
+		return
 	}
+	o.queue = append(o.queue, message)
+	o.signal()
+}
+
+// sendNow queues a short message whether or not there is room.
+func (o *outbox) sendNow(message []byte) {
+	o.mu.Lock()
+	o.room.reserved += len(message)
+	o.mu.Unlock()
+	o.put(message)
 }
 
 func (o *outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
-	}
-}
-
-// waitForRoom waits until the queue is at most half full, the socket is closing, or
-// done is closed.
-func (o *outbox) waitForRoom(done <-chan struct{}) {
-	for {
-		o.mu.Lock()
-		if o.reason != nil || o.queued <= o.limits.SocketQueue/2 {
-			o.mu.Unlock()
-			return
-		}
-		if o.roomFreed == nil {
-			o.roomFreed = make(chan struct{})
-		}
-		freed := o.roomFreed
-		o.mu.Unlock()
-		select {
-		case <-freed:
-		case <-done:
-			return
-		}
 	}
 }
 
@@ -90,7 +85,7 @@ func (o *outbox) close(why closeReason) {
 func (o *outbox) closeLocked(why closeReason) {
 	if o.reason == nil {
 		o.reason = &why
-		o.wakeWaiters()
+		o.beginClosing()
 		o.signal()
 	}
 }
@@ -99,7 +94,7 @@ func (o *outbox) closeLocked(why closeReason) {
 func (o *outbox) discard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.queue, o.queued = nil, 0
+	o.queue = nil
 }
 
 func (o *outbox) isClosing() bool {
@@ -126,13 +121,13 @@ func (o *outbox) run() {
 		message, end := o.next()
 		switch {
 		case message != nil:
-			_ = o.ws.SetWriteDeadline(time.Now().Add(o.limits.Write))
+			_ = o.ws.SetWriteDeadline(time.Now().Add(o.writeTimeout(len(message))))
 			if err := o.ws.WriteMessage(websocket.TextMessage, message); err != nil {
 				o.close(closeReason{closeTryLater, "slow consumer"})
 				_ = o.ws.NetConn().Close()
 				return
 			}
-			o.written(len(message))
+			o.unreserve(len(message))
 		case end != nil:
 			o.writeClose(*end)
 			return
@@ -160,18 +155,12 @@ func (o *outbox) next() (message []byte, end *closeReason) {
 	return message, nil
 }
 
-func (o *outbox) written(n int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.queued = max(0, o.queued-n)
-	o.wakeWaiters()
-}
+// slowest is how many bytes a second a client must read at least.
+const slowest = 32 << 10
 
-func (o *outbox) wakeWaiters() {
-	if o.roomFreed != nil {
-		close(o.roomFreed)
-		o.roomFreed = nil
-	}
+// writeTimeout is how long a client may take to read a message of n bytes.
+func (o *outbox) writeTimeout(n int) time.Duration {
+	return o.limits.Write + time.Duration(n)*time.Second/slowest
 }
 
 // writeClose writes the close frame and the end of the stream, and sets the deadline

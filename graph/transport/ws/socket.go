@@ -16,8 +16,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/graph/request"
 	"chirp/graph/transport"
-	"chirp/internal/domain"
 )
 
 // socket serves GraphQL over one WebSocket, by the rules of graphql-transport-ws. One
@@ -32,7 +32,8 @@ type socket struct {
 
 	// These are used by the goroutine that reads.
 	ctx      context.Context //nolint:containedctx // the caller's, as of connection_init
-	header   http.Header     // of the upgrade request
+	overdue  overdue
+	header   http.Header // of the upgrade request
 	initSeen bool
 	release  func() // releases the connection in the quotas
 
@@ -47,6 +48,10 @@ type operation struct {
 	cancel context.CancelFunc
 }
 
+func newOperation(id string, cancel context.CancelFunc) *operation {
+	return &operation{string(transport.Encode(id)), cancel}
+}
+
 // serve reads messages until the socket is closed, and then waits until all its
 // goroutines have returned.
 func (s *socket) serve(ctx context.Context) {
@@ -59,13 +64,11 @@ func (s *socket) serve(ctx context.Context) {
 		}
 	}()
 	for {
-		message, why := s.read()
-		if why == nil && s.isClosing() {
-			continue // the peer has until the deadline to read the close frame
-		}
-		if why == nil {
+		message, release, why := s.read()
+		if why == nil && !s.isClosing() { // if so, the peer has until the deadline to read the close frame
 			why = s.receive(message)
 		}
+		release()
 		if why != nil {
 			s.close(*why)
 			return
@@ -82,7 +85,7 @@ func (s *socket) finish(cancel context.CancelFunc) {
 	cancel()
 	<-s.done
 	_ = s.ws.NetConn().SetReadDeadline(time.Now().Add(linger))
-	_, _ = io.Copy(io.Discard, s.ws.NetConn())
+	_, _ = io.CopyN(io.Discard, s.ws.NetConn(), s.limits.Body)
 	_ = s.ws.Close()
 	stopped := make(chan struct{})
 	go func() {
@@ -95,29 +98,30 @@ func (s *socket) finish(cancel context.CancelFunc) {
 	}
 }
 
-// read returns the next message, or why to close the socket. It limits the size
-// itself, because the WebSocket library would close without a reason.
-func (s *socket) read() ([]byte, *closeReason) {
+// read returns the next message, which counts as received until release is called, or
+// why to close the socket. It limits the size itself, because the WebSocket library
+// would close without a reason.
+func (s *socket) read() (message []byte, release func(), why *closeReason) {
 	kind, r, err := s.ws.NextReader()
-	var message []byte
+	release = func() {}
 	if err == nil {
-		message, err = io.ReadAll(io.LimitReader(r, s.limits.Body+1))
+		message, release, err = s.service.ReceiveMessage(s.ctx, s.closing.Done(), r, s.limits.Body)
 	}
 	var timeout net.Error
 	switch {
 	case err != nil && errors.As(err, &timeout) && timeout.Timeout() && !s.ready.Load():
-		return nil, &closeReason{closeInitTimeout, "Connection initialisation timeout"}
+		return nil, release, &closeReason{closeInitTimeout, "Connection initialisation timeout"}
 	case err != nil:
 		s.discard() // the peer has left
-		return nil, &closeReason{closeNormal, ""}
+		return nil, release, &closeReason{closeNormal, ""}
 	case int64(len(message)) > s.limits.Body:
-		return nil, closeReasonf(websocket.CloseMessageTooBig, "a message may have %d bytes", s.limits.Body)
+		return nil, release, closeReasonf(websocket.CloseMessageTooBig, "a message may have %d bytes", s.limits.Body)
 	}
 	s.extendDeadline()
 	if kind != websocket.TextMessage {
-		return nil, closeReasonf(closeBadRequest, "messages are JSON text, not binary")
+		return nil, release, closeReasonf(closeBadRequest, "messages are JSON text, not binary")
 	}
-	return message, nil
+	return message, release, nil
 }
 
 // extendDeadline gives the peer two more ping intervals to send something. Until
@@ -142,7 +146,7 @@ func (s *socket) receive(text []byte) (bad *closeReason) {
 	id, _ := m.ID.(string)
 	switch m.Type {
 	case "ping":
-		s.send(encodeMessage("pong", "", m.Payload))
+		s.send(s.ctx, encodeMessage("pong", "", m.Payload))
 	case "pong":
 	case "connection_init":
 		return s.initialize(m.Payload)
@@ -161,7 +165,7 @@ func (s *socket) initialize(payload json.RawMessage) *closeReason {
 	var members map[string]any
 	switch {
 	case s.initSeen:
-		return &closeReason{closeTooManyInits, "Too many initialisation requests"}
+		return &closeReason{closeTooMany, "Too many initialisation requests"}
 	case isNull(payload):
 	case !isObject(payload):
 		return closeReasonf(closeBadRequest, "the payload of connection_init is not an object")
@@ -175,7 +179,7 @@ func (s *socket) initialize(payload json.RawMessage) *closeReason {
 		return why
 	}
 	s.ready.Store(true)
-	s.send(encodeMessage("connection_ack", "", nil))
+	s.send(s.ctx, encodeMessage("connection_ack", "", nil))
 	s.extendDeadline()
 	s.keepAlive()
 	return nil
@@ -185,7 +189,7 @@ func (s *socket) initialize(payload json.RawMessage) *closeReason {
 // get WebSocket pings.
 func (s *socket) keepAlive() {
 	if s.legacy && s.ready.Load() {
-		s.send(encodeMessage("ka", "", nil))
+		s.sendNow(encodeMessage("ka", "", nil)) // the writer calls this
 	}
 }
 
@@ -201,115 +205,61 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 	case !isObject(payload):
 		return closeReasonf(closeBadRequest, "the payload of subscribe is not an object")
 	}
+	ctx, cancel := s.untilClosing(s.ctx)
+	defer cancel()
+	s.waitForRoom(ctx)
+	if s.service.Limiter.WaitOperation(ctx) != nil {
+		return nil // the socket is closing
+	}
+	ctx, turn, err := s.service.Turn(s.ctx, int64(len(payload)))
+	if err != nil {
+		s.send(s.ctx, s.errorMessage(newOperation(id, nil), gqlerror.List{s.service.Present(s.ctx, err)}))
+		return nil
+	}
+	return s.start(ctx, id, payload, turn)
+}
+
+// start decodes an operation in its turn and executes it in a goroutine.
+func (s *socket) start(ctx context.Context, id string, payload json.RawMessage, turn *request.Turn) *closeReason {
 	start := graphql.Now()
-	request, bad := transport.Decode("the payload of subscribe", payload)
-	if bad == nil && !request.NamesDocument() {
+	wire, bad := transport.Decode("the payload of subscribe", payload)
+	if bad == nil && !wire.NamesDocument() {
+		turn.End()
 		return closeReasonf(closeBadRequest, "the payload of subscribe has no query")
 	}
-	ctx, o, why := s.begin(id)
+	ctx, o, refused, why := s.begin(ctx, id)
 	if o == nil {
+		turn.End()
+		s.send(s.ctx, refused)
 		return why
 	}
 	if bad != nil {
-		s.end(id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, bad)}))
+		turn.End()
+		s.end(ctx, id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, bad)}))
 		return nil
 	}
-	params, _ := request.Raw()
+	params, _ := wire.Raw()
 	params.Headers = s.header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 	oc, errs := s.service.Executor.CreateOperationContext(ctx, params)
 	if errs != nil {
-		s.end(id, o, s.errorMessage(o, s.service.Executor.DispatchError(graphql.WithOperationContext(ctx, oc), errs).Errors))
+		errs = s.service.Executor.DispatchError(graphql.WithOperationContext(ctx, oc), errs).Errors
+		turn.End()
+		s.end(ctx, id, o, s.errorMessage(o, errs))
 		return nil
 	}
 	release := func() {}
 	if oc.Operation.Operation == ast.Subscription {
+		turn.End()
 		var err error
 		if release, err = s.service.Subscribe(ctx); err != nil {
-			s.end(id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, err)}))
+			s.end(ctx, id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, err)}))
 			return nil
 		}
 	}
 	s.work.Go(func() {
 		defer release()
-		s.execute(ctx, id, o, oc)
+		s.execute(ctx, id, o, oc, turn)
 	})
 	return nil
-}
-
-// begin registers an operation. It returns none if the socket has too many, or if the
-// socket must be closed. In graphql-ws an operation replaces one with the same id.
-func (s *socket) begin(id string) (context.Context, *operation, *closeReason) {
-	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(s.ctx))
-	o := &operation{string(transport.Encode(id)), cancel}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	former := s.operations[id]
-	switch {
-	case former != nil && !s.legacy:
-		cancel()
-		return nil, nil, closeReasonf(closeDuplicateID, "Subscriber for %s already exists", id)
-	case former != nil:
-		former.cancel()
-	case len(s.operations) >= s.limits.SocketOperations:
-		cancel()
-		s.send(s.errorMessage(o, gqlerror.List{s.service.Present(ctx, domain.Errorf(domain.RateLimited,
-			"this socket has %d operations running, which is the limit; complete one first", s.limits.SocketOperations))}))
-		return nil, nil, nil
-	}
-	s.operations[id] = o
-	return ctx, o, nil
-}
-
-// execute sends the responses of an operation. It asks for the next one of a
-// subscription only when there is room in the outbox, so that a client is
-// disconnected if it does not read, but not if it asks for a lot. It asks until there
-// are no more responses, because until then the operation's goroutines run.
-func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graphql.OperationContext) {
-	responses, ctx := s.service.Executor.DispatchOperation(ctx, oc)
-	for {
-		if oc.Operation.Operation == ast.Subscription {
-			s.waitForRoom(ctx.Done())
-		}
-		response := responses(ctx)
-		switch {
-		case response == nil:
-			s.end(id, o, encodeMessage("complete", o.id, nil))
-			return
-		case response.Data == nil:
-			s.end(id, o, s.errorMessage(o, response.Errors))
-		default:
-			s.push(id, o, s.nextMessage(o, transport.EncodeResponse(response)))
-		}
-	}
-}
-
-// push sends a message of an operation unless the client has completed it.
-func (s *socket) push(id string, o *operation, message []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.operations[id] == o {
-		s.send(message)
-	}
-}
-
-// end sends the last message of an operation. The client may use its id again.
-func (s *socket) end(id string, o *operation, message []byte) {
-	o.cancel()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.operations[id] == o {
-		delete(s.operations, id)
-		s.send(message)
-	}
-}
-
-// cancel cancels an operation that the client has completed.
-func (s *socket) cancel(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if o := s.operations[id]; o != nil {
-		o.cancel()
-		delete(s.operations, id)
-	}
 }

@@ -42,9 +42,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	upgrader := websocket.Upgrader{
 		Subprotocols: []string{subprotocol, legacySubprotocol}, Error: h.refuseUpgrade,
-		CheckOrigin: func(*http.Request) bool { return true }, // checkUpgrade checks it
+		ReadBufferSize: 4096,                                     // or the library would read past the meter
+		CheckOrigin:    func(*http.Request) bool { return true }, // checkUpgrade checks it
 	}
-	ws, err := upgrader.Upgrade(w, r, http.Header{transport.RequestIDHeader: w.Header()[transport.RequestIDHeader]})
+	metering := &meteringWriter{ResponseWriter: w}
+	ws, err := upgrader.Upgrade(metering, r, http.Header{transport.RequestIDHeader: w.Header()[transport.RequestIDHeader]})
 	if err != nil {
 		release()
 		return // after refuseUpgrade
@@ -54,6 +56,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header: r.Header, release: release, operations: map[string]*operation{},
 	}
 	s.tick, s.lastMessage = s.keepAlive, s.messageBeforeClose
+	metering.conn.pay = s.pay
 	defer func() { s.release() }()
 	ws.SetPongHandler(func(string) error { s.extendDeadline(); return nil })
 	s.extendReadDeadline(h.service.Limits.SocketInit)

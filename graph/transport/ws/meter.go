@@ -1,0 +1,161 @@
+package ws
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// meteredConn is a connection whose caller pays for what it sends: for each frame,
+// whatever it is, and for the bytes. It reads no further until that is paid, so that
+// a client that sends too much has to send more slowly.
+type meteredConn struct {
+	net.Conn
+	pay    func(frames, bytes int) error // nil until the socket is served
+	frames frameCounter
+}
+
+// Read implements net.Conn.
+func (c *meteredConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.pay != nil {
+		if refused := c.pay(c.frames.count(p[:n]), n); refused != nil {
+			return 0, refused
+		}
+	}
+	return n, err
+}
+
+// CloseWrite ends the stream to the client, if the connection can.
+func (c *meteredConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// meteringWriter is a response writer that hands out a metered connection.
+type meteringWriter struct {
+	http.ResponseWriter
+	conn *meteredConn
+}
+
+// Hijack implements http.Hijacker.
+func (w *meteringWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	w.conn = &meteredConn{Conn: conn}
+	return w.conn, rw, nil
+}
+
+// frameCounter counts the frames of a WebSocket (RFC 6455, section 5.2). The library
+// does not show all of them: it answers control frames, and joins fragments.
+type frameCounter struct {
+	head    [maxFrameHead]byte // of a frame, as far as it has come
+	have    int
+	payload uint64 // bytes that follow
+}
+
+const maxFrameHead = 14
+
+// count returns how many frames have their last byte of a head in the next bytes.
+func (f *frameCounter) count(p []byte) (frames int) {
+	for len(p) > 0 {
+		if skip := min(uint64(len(p)), f.payload); skip > 0 {
+			f.payload -= skip
+			p = p[skip:]
+			continue
+		}
+		f.head[f.have] = p[0]
+		f.have++
+		p = p[1:]
+		if size, payload := f.parse(); f.have == size {
+			f.have, f.payload = 0, payload
+			frames++
+		}
+	}
+	return frames
+}
+
+// parse returns the size of the head as far as it is known, and then that of the
+// payload.
+func (f *frameCounter) parse() (size int, payload uint64) {
+	if f.have < 2 {
+		return 2, 0
+	}
+	size, payload = 2, uint64(f.head[1]&0x7f)
+	switch payload {
+	case 126:
+		size, payload = 4, uint64(binary.BigEndian.Uint16(f.head[2:]))
+	case 127:
+		size, payload = 10, binary.BigEndian.Uint64(f.head[2:])
+	}
+	if masked := f.head[1]&0x80 != 0; masked {
+		size += 4
+	}
+	return size, payload
+}
+
+// A socket is closed if its client had to wait for most of a while, and has sent a lot
+// in it: one that sends little may have to wait for others of its user or its address.
+const (
+	overdueWithin = 30 * time.Second
+	overdueWait   = 20 * time.Second
+	overdueUnits  = 1_000
+)
+
+// overdue is how long a client has waited to pay for what it sends.
+type overdue struct {
+	since  time.Time
+	waited time.Duration
+	units  int // that it has paid
+}
+
+// add reports whether the client goes on sending more than it may.
+func (o *overdue) add(waited time.Duration, units int) bool {
+	if now := time.Now(); now.Sub(o.since) > overdueWithin {
+		*o = overdue{since: now.Add(-waited)}
+	}
+	o.waited += waited
+	o.units += units
+	return o.waited > overdueWait && o.units > overdueUnits
+}
+
+var errTooMuch = errors.New("the client sends more than it may")
+
+// pay waits until the caller has paid for frames and bytes that it has sent. It
+// closes the socket of a client that goes on sending too much.
+func (s *socket) pay(frames, bytes int) error {
+	if s.isClosing() {
+		return nil
+	}
+	begun := time.Now()
+	ctx, cancel := s.untilClosing(s.ctx)
+	defer cancel()
+	units, err := s.service.Limiter.WaitFrames(ctx, frames, bytes)
+	if err != nil {
+		return nil // the socket is closing
+	}
+	waited := time.Since(begun)
+	if s.overdue.add(waited, units) {
+		s.close(closeReason{closeTooMany, "too many messages; send fewer, and reconnect later"})
+		return errTooMuch
+	}
+	if waited > 0 {
+		s.extendDeadline()
+	}
+	return nil
+}
+
+// untilClosing returns a context that ends when the socket is closing.
+func (o *outbox) untilClosing(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(o.closing, cancel)
+	return ctx, func() { stop(); cancel() }
+}

@@ -1,0 +1,116 @@
+package ws_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"chirp/graph/api"
+	"chirp/graph/graphtest"
+)
+
+// TestFloodsOfMessagesAreClosed sends what is no operation, as fast as the server
+// reads it.
+func TestFloodsOfMessagesAreClosed(t *testing.T) {
+	large := []byte(`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 50_000) + `"}}`)
+	text := func(s string) func(*graphtest.Socket) error {
+		return func(c *graphtest.Socket) error { return c.Conn.WriteMessage(websocket.TextMessage, []byte(s)) }
+	}
+	for name, flood := range map[string]func(*graphtest.Socket) error{
+		"WebSocket pings":    func(c *graphtest.Socket) error { return c.Conn.WriteMessage(websocket.PingMessage, nil) },
+		"WebSocket pongs":    func(c *graphtest.Socket) error { return c.Conn.WriteMessage(websocket.PongMessage, []byte("x")) },
+		"pings":              text(`{"type":"ping"}`),
+		"pongs":              text(`{"type":"pong"}`),
+		"large pings":        func(c *graphtest.Socket) error { return c.Conn.WriteMessage(websocket.TextMessage, large) },
+		"complete of no one": text(`{"id":"none","type":"complete"}`),
+		"fragments that are empty": func(c *graphtest.Socket) error {
+			_, err := c.Conn.NetConn().Write([]byte{0x01, 0x80, 0, 0, 0, 0}) // a first one
+			for range 100_000 {
+				if err == nil {
+					_, err = c.Conn.NetConn().Write([]byte{0x00, 0x80, 0, 0, 0, 0})
+				}
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+				c := w.Socket(t, w.Person("ada").Token)
+				c.Conn.SetPingHandler(func(string) error { return nil }) // the flood keeps answers from being written
+				c.Conn.SetCloseHandler(func(int, string) error { return nil })
+				begun := time.Now()
+				sent := make(chan int, 1)
+				go func() {
+					n := 0
+					for flood(c) == nil {
+						n++
+					}
+					sent <- n
+				}()
+				code, reason := c.WaitClosed()
+				if code != 4429 || !strings.HasPrefix(reason, "too many messages") {
+					t.Errorf("closed with %d %q, want 4429 and why", code, reason)
+				}
+				if took := time.Since(begun); took < 20*time.Second || took > time.Minute {
+					t.Errorf("closed after %s, want it read more slowly for 20 s", took)
+				}
+				_ = c.Conn.NetConn().Close()
+				t.Logf("%d sent", <-sent)
+			}, func(c *api.Config) { c.Guard.RateLimit = 0.4 }) // 200 units a second
+		})
+	}
+}
+
+// TestOrdinaryMessagesAreNotSlowed sends what busy clients do.
+func TestOrdinaryMessagesAreNotSlowed(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada := w.Person("ada")
+		begun := time.Now()
+		for range 30 {
+			c := w.Socket(t, ada.Token)
+			for range 20 {
+				c.Send(graphtest.Message{Type: "ping"})
+				c.Expect("pong", "", "")
+				c.Subscribe("q", `{ viewer { username } }`)
+				c.Next("q")
+				c.Expect("complete", "q", "")
+			}
+			_ = c.Conn.Close()
+		}
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("they took %s, want no wait", took)
+		}
+	}, func(c *api.Config) { c.Guard.RateLimit = 20; c.Transport.SocketsPerUser = 100 })
+}
+
+func TestRateLimitsOfASocketAreErrors(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.4 })                             // a burst of 2 mutations, and a cost of 1,000
+	const dear = `{ viewer { chirps(first: 100) { edges { cursor node { id content postedAt } } } } }` // about 700
+	for subprotocol, open := range map[string]func(string) *graphtest.Socket{
+		"graphql-transport-ws": func(token string) *graphtest.Socket { return w.Socket(t, token) },
+		"graphql-ws":           func(token string) *graphtest.Socket { return w.LegacySocket(t, token) },
+	} {
+		for operation, name := range map[string]string{graphtest.PostOnce: "a mutation", dear: "a query"} {
+			c := open(w.Person(strings.ReplaceAll(subprotocol, "-", "")[:9] + name[2:4]).Token)
+			start := c.Subscribe
+			if subprotocol == "graphql-ws" {
+				start = c.Start
+			}
+			for range 10 {
+				start("o", operation)
+				m := c.Read()
+				if m.Type == "complete" {
+					m = c.Read()
+				}
+				if strings.Contains(string(m.Payload), "RATE_LIMITED") {
+					if m.Type != "error" || strings.Contains(string(m.Payload), `"path"`) {
+						t.Errorf("%s, %s: got %s %s, want error without a path", subprotocol, name, m.Type, m.Payload)
+					}
+					break
+				}
+			}
+		}
+	}
+}

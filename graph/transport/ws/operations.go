@@ -1,0 +1,131 @@
+package ws
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"chirp/graph/request"
+	"chirp/graph/transport"
+	"chirp/internal/domain"
+)
+
+// begin registers an operation. If the socket has too many it returns none and the
+// message that says so, and if the socket must be closed, why. In graphql-ws an
+// operation replaces one with the same id.
+func (s *socket) begin(ctx context.Context, id string) (_ context.Context, o *operation, refused []byte, why *closeReason) {
+	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
+	o = newOperation(id, cancel)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	former := s.operations[id]
+	switch {
+	case former != nil && !s.legacy:
+		cancel()
+		return nil, nil, nil, closeReasonf(closeDuplicateID, "Subscriber for %s already exists", id)
+	case former != nil:
+		former.cancel()
+	case len(s.operations) >= s.limits.SocketOperations:
+		cancel()
+		return nil, nil, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, domain.Errorf(domain.RateLimited,
+			"this socket has %d operations running, which is the limit; complete one first", s.limits.SocketOperations))}), nil
+	}
+	s.operations[id] = o
+	return ctx, o, nil, nil
+}
+
+// execute sends the responses of an operation. It asks for the next one of a
+// subscription only when there is room in the outbox. It asks until there are no more
+// responses, because until then the operation's goroutines run. The operation's turn
+// ends with its first response.
+func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graphql.OperationContext, turn *request.Turn) {
+	defer turn.End()
+	responses, ctx := s.service.Executor.DispatchOperation(ctx, oc)
+	for {
+		if oc.Operation.Operation == ast.Subscription {
+			s.waitForRoom(ctx)
+		}
+		response := responses(ctx)
+		turn.End()
+		switch {
+		case response == nil:
+			s.end(ctx, id, o, encodeMessage("complete", o.id, nil))
+			return
+		case response.Data == nil || isRateLimited(response):
+			s.end(ctx, id, o, s.errorMessage(o, response.Errors))
+		default:
+			s.push(ctx, id, o, s.nextMessage(o, transport.EncodeResponse(response)))
+		}
+	}
+}
+
+// isRateLimited reports whether a response has no data because all of its operation
+// was refused, the caller having called too often. Then it removes the errors' paths,
+// which would lead through the data.
+func isRateLimited(response *graphql.Response) bool {
+	var data map[string]json.RawMessage
+	if len(response.Errors) == 0 || json.Unmarshal(response.Data, &data) != nil {
+		return false
+	}
+	for _, value := range data {
+		if !isNull(value) {
+			return false
+		}
+	}
+	for _, err := range response.Errors {
+		if err.Extensions["code"] != "RATE_LIMITED" {
+			return false
+		}
+	}
+	for _, err := range response.Errors {
+		err.Path = nil
+	}
+	return true
+}
+
+// push sends a message of an operation, when there is room for it, unless the client
+// has completed the operation.
+func (s *socket) push(ctx context.Context, id string, o *operation, message []byte) {
+	if !s.reserve(ctx, len(message)) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.operations[id] == o {
+		s.put(message)
+	} else {
+		s.unreserve(len(message))
+	}
+}
+
+// end sends the last message of an operation, when there is room for it. The client
+// may then use its id again.
+func (s *socket) end(ctx context.Context, id string, o *operation, message []byte) {
+	reserved := s.reserve(ctx, len(message))
+	o.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.operations[id] == o {
+		delete(s.operations, id)
+		if reserved {
+			s.put(message)
+			return
+		}
+	}
+	if reserved {
+		s.unreserve(len(message))
+	}
+}
+
+// cancel cancels an operation that the client has completed.
+func (s *socket) cancel(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.operations[id]; o != nil {
+		o.cancel()
+		delete(s.operations, id)
+	}
+}
