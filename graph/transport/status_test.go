@@ -18,6 +18,7 @@ import (
 func TestStatusFollowsTheOutcome(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 1000 })
 	ada := w.Person("ada")
+	w.Must(ada.Token, `{ viewer { username } }`, nil) // so that her account is visible
 	for _, c := range []struct {
 		name, query, variables string
 		status                 int // with graphql-response+json
