@@ -66,6 +66,15 @@ func TestAnOutsideIdentityRegistersAndPosts(t *testing.T) {
 	}
 }
 
+func TestOutsideIdentitiesAreLimitedByTheDay(t *testing.T) {
+	o := newOutsideWorld(t, func(c *api.Config) { c.Guard.RateLimit, c.Guard.RegistrationsPerDay = 1000, 1 })
+	o.Must(o.outside("ada@issuer"), registerOutside, map[string]any{"username": "ada"})
+	got := o.Ask(o.outside("bob@issuer"), registerOutside, map[string]any{"username": "bob"})
+	if got.Code() != "RATE_LIMITED" || !strings.Contains(got.Errors[0].Message, "too many accounts") {
+		t.Errorf("the second from an address: got %s, want RATE_LIMITED and why", got.Body)
+	}
+}
+
 func TestRegistrationSaysWhatIsWrongWithThePassword(t *testing.T) {
 	o := newOutsideWorld(t)
 	o.Must(o.outside("ada"), registerOutside, map[string]any{"username": "ada"})

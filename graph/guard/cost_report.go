@@ -50,6 +50,6 @@ func (l *Limiter) report(ctx context.Context, oc *graphql.OperationContext) cost
 	}
 	report.ThrottleStatus = l.Costs.report(ctx)
 	report.Mutations = l.Mutations.report(ctx)
-	report.Registrations = l.passwords.report(ctx)
+	report.Registrations = l.accounts.report(ctx)
 	return report
 }

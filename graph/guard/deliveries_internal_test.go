@@ -96,7 +96,7 @@ func TestAFollowRefusedForItsDeliveriesIsNoChange(t *testing.T) {
 
 func TestSourcesOfAFeedAreChargedBeforeTheyAreRead(t *testing.T) {
 	now, _ := fixed()
-	l := newLimiter(20, nil, now) // 50,000 at once
+	l := newLimiter(Config{RateLimit: 20}, now) // 50,000 at once
 	in := func(user string, operation ast.Operation) context.Context {
 		ctx := context.WithValue(from(user, "192.0.2.1"), limiterKey{}, l)
 		return graphql.WithOperationContext(ctx, &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: operation}})

@@ -28,6 +28,10 @@ type Config struct {
 	// second. All callers at one address together get four times the rate. An
 	// address may register users at a tenth of the rate. 0 is no limit.
 	RateLimit float64
+	// RegistrationsPerDay is how many accounts may be made from an address in a day,
+	// unless there is no rate limit. IPv6 /56 networks may make twice as many, and /48
+	// networks four times. 0 is no limit.
+	RegistrationsPerDay int
 	// Registers reports whether the input of a mutation is that of a registration.
 	Registers func(input any) bool
 	// Effect may be nil, which limits no effects.
@@ -39,7 +43,7 @@ type Config struct {
 func Use(e *executor.Executor, cfg Config) *Limiter {
 	limits := cfg.Limits.withDefaults()
 	e.SetQueryCache(foundDocuments{})
-	limiter := newLimiter(cfg.RateLimit, cfg.Registers, time.Now)
+	limiter := newLimiter(cfg, time.Now)
 	limiter.effects = newEffectLimiter(cfg.RateLimit, cfg.Effect, time.Now)
 	e.Use(documentFinder{
 		limiter: limiter, validator: newValidator(cfg.Schema, limits, cfg.Introspection), cache: newDocumentCache(),

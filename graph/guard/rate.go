@@ -29,20 +29,20 @@ type Limiter struct {
 	Costs *Budget
 
 	refusals  *Budget // requests that are refused
-	passwords *passwordLimiter
+	accounts  *registrationLimiter
 	effects   *effectLimiter
 	registers func(input any) bool
 }
 
-// newLimiter returns a limiter, which for a rate of 0 limits nothing. registers is
-// Config.Registers.
-func newLimiter(perSecond float64, registers func(input any) bool, now func() time.Time) *Limiter {
+// newLimiter returns a limiter, which for a rate of 0 limits nothing.
+func newLimiter(cfg Config, now func() time.Time) *Limiter {
+	perSecond := cfg.RateLimit
 	if perSecond <= 0 {
-		return &Limiter{registers: registers}
+		return &Limiter{registers: cfg.Registers}
 	}
 	return &Limiter{
 		Mutations: newBudget(perSecond, burstSeconds, now), Costs: newBudget(perSecond*costShare, burstSeconds, now),
-		refusals: newBudget(perSecond, burstSeconds, now), passwords: newPasswordLimiter(perSecond, now), registers: registers,
+		refusals: newBudget(perSecond, burstSeconds, now), accounts: newRegistrationLimiter(perSecond, cfg.RegistrationsPerDay, now), registers: cfg.Registers,
 	}
 }
 
@@ -68,16 +68,28 @@ func (l *Limiter) limitMutation(ctx context.Context, next graphql.Resolver) (any
 	if fc.Object != "Mutation" || !fc.IsResolver {
 		return next(ctx)
 	}
+	if l.accounts != nil && l.registers(fc.Args["input"]) {
+		return l.register(ctx, next)
+	}
 	if wait := l.takeMutation(ctx, fc.Args["input"]); wait > 0 {
 		return nil, RateLimited(wait)
 	}
 	return next(ctx)
 }
 
-func (l *Limiter) takeMutation(ctx context.Context, input any) time.Duration {
-	if l.passwords != nil && l.registers(input) {
-		return l.passwords.take(ctx)
+// register calls a registration if its caller's network may make another account.
+func (l *Limiter) register(ctx context.Context, next graphql.Resolver) (any, error) {
+	if err := l.accounts.take(ctx); err != nil {
+		return nil, err
 	}
+	result, err := next(ctx)
+	if err != nil {
+		l.accounts.failed(ctx)
+	}
+	return result, err
+}
+
+func (l *Limiter) takeMutation(ctx context.Context, input any) time.Duration {
 	if wait := l.Mutations.Take(ctx, 1); wait > 0 {
 		return wait
 	}

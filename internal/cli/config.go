@@ -36,6 +36,7 @@ type Config struct {
 	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import,user"`
 	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"Format of the log, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import,user"`
 
+	RegistrationsPerAddress int      `env:"CHIRP_REGISTRATIONS_PER_ADDRESS" default:"300" placeholder:"N" help:"Accounts that may be made from one address in a day (default ${default}); 0 means no limit, as does no rate limit." for:"serve"`
 	PublicHosts             []string `name:"public-host" env:"CHIRP_PUBLIC_HOST" placeholder:"NAME" help:"Name by which clients call the server, such as chirp.example.com; * matches any characters. Names of this machine and of local networks need not be given. Can be repeated." for:"serve"`
 	AllowedOrigins          []string `env:"CHIRP_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins, besides the server's own, whose pages may use the API, such as https://app.example.com; * matches any characters. Can be repeated." for:"serve"`
 	SocketsPerUser          int      `env:"CHIRP_SOCKETS_PER_USER" default:"150" placeholder:"N" help:"Sockets and event streams that one user may keep open (default ${default}); 0 means no limit." for:"serve"`
@@ -105,6 +106,8 @@ func (c Config) check() error {
 		return fmt.Errorf("--token-secret: it has %d bytes, it must have at least 32", len(c.TokenSecret))
 	case c.RateLimit < 0:
 		return fmt.Errorf("--rate-limit: %g is less than 0", c.RateLimit)
+	case c.RegistrationsPerAddress < 0:
+		return fmt.Errorf("--registrations-per-address: %d is less than 0", c.RegistrationsPerAddress)
 	case c.SocketsPerUser < 0:
 		return fmt.Errorf("--sockets-per-user: %d is less than 0", c.SocketsPerUser)
 	case c.SocketsPerAddress < 0:

@@ -31,6 +31,7 @@ func TestParseRefusesInOneLine(t *testing.T) {
 		{"a secret of 5 bytes, by variable", nil, map[string]string{"CHIRP_TOKEN_SECRET": "short"}, "it has 5 bytes"},
 		{"a rate limit below 0", []string{"--rate-limit=-1"}, nil, "-1 is less than 0"},
 		{"a rate limit that is no number", []string{"--rate-limit", "off"}, nil, "--rate-limit"},
+		{"registrations below 0", []string{"--registrations-per-address=-1"}, nil, "--registrations-per-address: -1 is less than 0"},
 		{"sockets below 0", []string{"--sockets-per-user=-1"}, nil, "--sockets-per-user: -1 is less than 0"},
 		{"sockets of an address below 0", nil, map[string]string{"CHIRP_SOCKETS_PER_ADDRESS": "-1"}, "--sockets-per-address: -1 is less than 0"},
 		{"an origin without a scheme", []string{"--allowed-origins", "https://a.example,b.example"}, nil, `"b.example" is not an origin`},
@@ -118,7 +119,7 @@ func TestParsePrintsHelpWithEveryVariable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"CHIRP_ADDR", "CHIRP_DATA", "CHIRP_MONGODB_URI", "CHIRP_MONGODB_DATABASE", "CHIRP_CELEBRITY_THRESHOLD", "CHIRP_TOKEN_SECRET",
-		"CHIRP_ALLOWED_ORIGINS", "CHIRP_SOCKETS_PER_USER", "CHIRP_SOCKETS_PER_ADDRESS",
+		"CHIRP_ALLOWED_ORIGINS", "CHIRP_REGISTRATIONS_PER_ADDRESS", "CHIRP_SOCKETS_PER_USER", "CHIRP_SOCKETS_PER_ADDRESS",
 		"CHIRP_RATE_LIMIT", "CHIRP_OIDC_ISSUER", "CHIRP_OIDC_AUDIENCE", "CHIRP_LOCAL_PASSWORDS", "CHIRP_TRUSTED_PROXIES", "CHIRP_ALLOWED_ORIGINS", "CHIRP_INTROSPECTION", "CHIRP_LOG_LEVEL", "CHIRP_LOG_FORMAT", "localhost:8080", "chirp-data", "10000",
 	} {
 		if !strings.Contains(out.String(), want) {

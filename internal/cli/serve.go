@@ -31,7 +31,7 @@ func Serve(ctx context.Context, cfg Config, std Streams) error {
 		Addr: cfg.Addr, OpsAddr: cfg.opsAddr(), CelebrityThreshold: cfg.CelebrityThreshold,
 		TokenSecret: cfg.TokenSecret, LocalPasswords: cfg.LocalPasswords, OIDCIssuer: cfg.OIDCIssuer, OIDCAudience: cfg.OIDCAudience,
 		Guard: guard.Config{
-			Limits: cfg.Limits.guardLimits(), RateLimit: cfg.RateLimit, Introspection: cfg.Introspection,
+			Limits: cfg.Limits.guardLimits(), RateLimit: cfg.RateLimit, RegistrationsPerDay: cfg.RegistrationsPerAddress, Introspection: cfg.Introspection,
 			Documents: documents, DocumentsOnly: cfg.Limits.TrustedDocumentsOnly,
 		},
 		HTTP: cfg.Connections.limits(), Transport: cfg.transportLimits(), Origins: origins, PublicHosts: hosts, TrustedProxies: proxies, Demo: cfg.Demo,
