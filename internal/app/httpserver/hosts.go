@@ -31,6 +31,7 @@ type Hosts struct {
 	loopback bool
 	machine  string // its own name, empty if unknown
 	refusals *throttledLog
+	proxies  *throttledLog
 }
 
 // At returns the hosts of a server that listens at an address. It logs refusals
@@ -41,6 +42,7 @@ func (h Hosts) At(addr net.Addr, log *slog.Logger) *Hosts {
 	h.machine, _ = os.Hostname()
 	h.machine = strings.ToLower(h.machine)
 	h.refusals = &throttledLog{log: log, every: 10 * time.Second}
+	h.proxies = &throttledLog{log: log, every: time.Hour}
 	return &h
 }
 
@@ -68,10 +70,24 @@ func ParsePublicHosts(names []string) (*transport.Origins, error) {
 // called.
 const forwardedHost = "X-Forwarded-Host"
 
+// noticeProxy warns about a proxy on this machine or in its network that is not
+// trusted, because the limits of one address are then shared by all who come through
+// it. Others can send the header too, but not from such an address.
+func (h *Hosts) noticeProxy(r *http.Request) {
+	if r.Header.Get("X-Forwarded-For") == "" || transport.FromProxy(h.Proxies, r.RemoteAddr) {
+		return
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if address := from.Addr().Unmap(); err == nil && (address.IsLoopback() || address.IsPrivate()) {
+		h.proxies.warn("requests come through a proxy that is not one of --trusted-proxies, so all its clients share the limits of one address", "proxy", address)
+	}
+}
+
 // refuse answers a request that calls the server by another's name, and reports
 // whether it did. Behind a trusted proxy it sets the request's Host to the one that
 // the proxy was called by.
 func (h *Hosts) refuse(w http.ResponseWriter, r *http.Request) bool {
+	h.noticeProxy(r)
 	names := []string{r.Host}
 	if forwarded := r.Header.Values(forwardedHost); len(forwarded) > 0 && transport.FromProxy(h.Proxies, r.RemoteAddr) {
 		last := forwarded[len(forwarded)-1] // the trusted proxy's own, if it appends

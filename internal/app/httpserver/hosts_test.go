@@ -98,6 +98,31 @@ func TestForwardedHostsAreBelievedOfProxiesOnly(t *testing.T) {
 	}
 }
 
+// TestAProxyThatIsNotTrustedIsNoticed has requests with X-Forwarded-For, which is what
+// a proxy's requests have, come from different addresses.
+func TestAProxyThatIsNotTrustedIsNoticed(t *testing.T) {
+	for _, c := range []struct {
+		from, forwarded string
+		want            int // lines in the log
+	}{
+		{"127.0.0.1:1", "192.0.2.1", 1}, {"10.1.0.1:1", "192.0.2.1", 1}, {"[fd00::1]:1", "192.0.2.1", 1},
+		{"10.0.0.1:1", "192.0.2.1", 0}, {"198.51.100.1:1", "192.0.2.1", 0}, {"127.0.0.1:1", "", 0},
+	} {
+		mux, log := muxAt(t, "127.0.0.1:8080", nil, nil, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")})
+		for range 3 {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			r.Host, r.RemoteAddr = "localhost", c.from
+			if c.forwarded != "" {
+				r.Header.Set("X-Forwarded-For", c.forwarded)
+			}
+			mux.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		if got := strings.Count(log.String(), "--trusted-proxies"); got != c.want {
+			t.Errorf("three requests from %s for %q: got %d warnings, want %d", c.from, c.forwarded, got, c.want)
+		}
+	}
+}
+
 // muxAt returns a mux for a server at an address, and its log.
 func muxAt(t *testing.T, addr string, public, origins []string, proxies []netip.Prefix) (*httpserver.Mux, *apitest.Output) {
 	t.Helper()
