@@ -52,6 +52,7 @@ func (l Listener) Accept() (net.Conn, error) {
 type connection struct {
 	*net.TCPConn
 	place     *place      // in the listener's crowd; nil without one
+	waited    bool        // for its turn to be served; used by the first Read
 	handled   atomic.Bool // a handler has the request
 	begun     atomic.Bool // bytes of the next request have arrived
 	firstLine atomic.Bool // its first line has arrived
@@ -109,9 +110,19 @@ func (c *connection) awaitRequest() {
 	c.firstLine.Store(false)
 }
 
+// awaitTurn waits until the connection may be served. It is less than the time that
+// the headers may take.
+func (c *connection) awaitTurn() {
+	if !c.waited && c.place != nil && c.place.delay > 0 {
+		time.Sleep(c.place.delay)
+	}
+	c.waited = true
+}
+
 // Read implements net.Conn. If a request has begun and does not arrive in time,
 // it answers 408, where net/http would close the connection without a word.
 func (c *connection) Read(p []byte) (int, error) {
+	c.awaitTurn()
 	n, err := c.TCPConn.Read(p)
 	if c.handled.Load() {
 		return n, err

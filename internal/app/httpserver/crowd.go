@@ -34,6 +34,7 @@ type Crowd struct {
 	mu       sync.Mutex
 	all      group
 	networks map[string]*group // by name; without empty ones
+	arrivals *arrivals
 	evicted  int64
 	refused  int64
 }
@@ -49,6 +50,7 @@ type group struct {
 type place struct {
 	crowd  *Crowd
 	close  func() error
+	delay  time.Duration   // until the connection may be served
 	groups []*group        // that it counts for; nil once it has left
 	idle   []*list.Element // its elements in their lists; nil while it is not idle
 }
@@ -56,7 +58,7 @@ type place struct {
 // NewCrowd returns a crowd without connections.
 func NewCrowd(limits Limits, proxies []netip.Prefix, log *slog.Logger) *Crowd {
 	return &Crowd{limits: limits.WithDefaults(), proxies: proxies, client: transport.ForwardedIP(proxies),
-		log: &throttledLog{log: log, every: 10 * time.Second}, networks: make(map[string]*group)}
+		log: &throttledLog{log: log, every: 10 * time.Second}, networks: make(map[string]*group), arrivals: newArrivals()}
 }
 
 // CrowdStats describes a crowd at one moment.
@@ -80,7 +82,15 @@ func (c *Crowd) enter(remote string, closeConn func() error) *place {
 	if host, _, err := net.SplitHostPort(remote); err == nil && !transport.FromProxy(c.proxies, remote) {
 		names = network.Of(host)
 	}
+	delay, ok := c.arrive(names)
+	if !ok {
+		c.log.warn("a client opens connections faster than it may", "address", remote)
+		return nil
+	}
 	p, closing := c.take(names, &c.all, closeConn)
+	if p != nil {
+		p.delay = delay
+	}
 	for _, victim := range closing {
 		_ = victim.close() // its client sees that it is closed
 	}
@@ -88,6 +98,20 @@ func (c *Crowd) enter(remote string, closeConn func() error) *place {
 		c.log.warn("a client has as many connections as it may have", "address", remote, "open", c.Stats().Open)
 	}
 	return p
+}
+
+// arrive returns how long a new connection of a client's networks waits until it is
+// served. It returns false for one that would wait too long.
+func (c *Crowd) arrive(networks []string) (delay time.Duration, ok bool) {
+	if c.limits.ConnectionsPerAddress >= maxConnections {
+		return 0, true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if delay, ok = c.arrivals.take(networks, time.Now()); !ok {
+		c.refused++
+	}
+	return delay, ok
 }
 
 // enterRequest takes a place for a request through a trusted proxy, for the client's

@@ -90,13 +90,15 @@ func TestRequestsThroughAProxyCountForTheirClients(t *testing.T) {
 	mux := httpserver.NewMux(log, &transport.Origins{})
 	mux.Count(httpserver.NewCrowd(httpserver.Limits{Connections: 100, ConnectionsPerAddress: 3}, proxies, log))
 	inside, release := make(chan struct{}), make(chan struct{})
-	mux.Serve(httpserver.Backend{GraphQL: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		inside <- struct{}{}
-		<-release
+	mux.Serve(httpserver.Backend{GraphQL: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			inside <- struct{}{}
+			<-release
+		}
 	})})
-	send := func(from, client string) *httptest.ResponseRecorder {
+	send := func(method, from, client string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil)
+		r := httptest.NewRequestWithContext(t.Context(), method, "/graphql", nil)
 		r.RemoteAddr = from
 		r.Header.Set("X-Forwarded-For", client)
 		mux.ServeHTTP(w, r)
@@ -105,12 +107,12 @@ func TestRequestsThroughAProxyCountForTheirClients(t *testing.T) {
 	ended := make(chan struct{})
 	hold := func(from, client string, n int) {
 		for range n {
-			go func() { send(from, client); ended <- struct{}{} }()
+			go func() { send(http.MethodPost, from, client); ended <- struct{}{} }()
 			<-inside
 		}
 	}
 	hold("10.0.0.1:1", "192.0.2.1", 3)
-	w := send("10.0.0.1:1", "192.0.2.1")
+	w := send(http.MethodGet, "10.0.0.1:1", "192.0.2.1")
 	if got := apitest.ReadRefusal(w.Code, w.Header(), w.Body.Bytes()); got.Status != http.StatusTooManyRequests || got.Code != "RATE_LIMITED" || got.Header.Get("Retry-After") == "" {
 		t.Errorf("a fourth request of a client: got %d %s, want 429 RATE_LIMITED and when to try again", got.Status, got.Code)
 	}
@@ -120,8 +122,7 @@ func TestRequestsThroughAProxyCountForTheirClients(t *testing.T) {
 	for range 10 {
 		<-ended
 	}
-	go func() { <-inside }()
-	if got := send("10.0.0.1:1", "192.0.2.1"); got.Code != http.StatusOK {
+	if got := send(http.MethodGet, "10.0.0.1:1", "192.0.2.1"); got.Code != http.StatusOK {
 		t.Errorf("once they have ended: got %d, want 200", got.Code)
 	}
 }

@@ -14,14 +14,14 @@ type Limits struct {
 	Idle                  time.Duration // that a connection may be idle between requests; 2 min
 }
 
-// maxConnections is far beyond what a process can have.
+// maxConnections is far beyond what a process can have, and stands for no limit.
 const maxConnections = 1 << 24
 
 // WithDefaults returns the limits with defaults in place of zeros.
 func (l Limits) WithDefaults() Limits {
 	return Limits{
 		Connections:           min(maxConnections, cmp.Or(l.Connections, 10_000)),
-		ConnectionsPerAddress: cmp.Or(l.ConnectionsPerAddress, 2000),
+		ConnectionsPerAddress: min(maxConnections, cmp.Or(l.ConnectionsPerAddress, 2000)),
 		Header:                cmp.Or(l.Header, 10*time.Second),
 		Idle:                  cmp.Or(l.Idle, 2*time.Minute),
 	}
