@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
@@ -39,7 +40,8 @@ type Handler struct {
 	// SaveCredential stores a new user's password durably.
 	SaveCredential func(ctx context.Context, user domain.UserID, password string) error
 
-	known known
+	known   known
+	loading singleflight.Group // of users
 }
 
 // Meta is what every command may carry in addition to its input.

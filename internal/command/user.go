@@ -127,15 +127,21 @@ func (h *Handler) FindUser(ctx context.Context, username string) (User, error) {
 	return u, err
 }
 
-// User returns a user from the log, or NotFound.
+// User returns a user from the log, or NotFound. Callers who ask for one user at the
+// same time share one read.
 func (h *Handler) User(ctx context.Context, id domain.UserID) (User, error) {
 	if u, ok := h.known.user(id); ok {
 		return u, nil
 	}
-	u, err := h.loadUser(ctx, domain.UserStream(id))
+	load := func() (any, error) { return h.loadUser(ctx, domain.UserStream(id)) }
+	loaded, err, _ := h.loading.Do(string(id), load)
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil { // the caller that was reading has left
+		loaded, err = load()
+	}
 	if errors.Is(err, errNoUser) {
 		return User{}, domain.Errorf(domain.NotFound, "there is no user %.64q", id)
 	}
+	u, _ := loaded.(User)
 	return u, err
 }
 

@@ -26,10 +26,13 @@ type watcher struct {
 }
 
 // restAfter is how long the waker leaves many watchers of a profile alone, in
-// proportion to how long it took to wake them. Those who are woken less often get
-// the newest state nevertheless, so the pushes of one profile cannot take all of the
-// server's time.
-const restAfter = 3
+// proportion to how long it took to wake them, and longestRest is how long at most.
+// Those who are woken less often get the newest state nevertheless, so the pushes of
+// one profile cannot take all of the server's time.
+const (
+	restAfter   = 3
+	longestRest = time.Second
+)
 
 // Profile returns an iterator that yields a position whenever a user's profile
 // changed: by its registration, a chirp of its own, or a follow or an unfollow at
@@ -143,7 +146,7 @@ func (h *Hub) wakeWatchers(u *watched) {
 		wakes[i] = w.wake
 	}
 	h.waker.add(&wakeBatch{wakes: wakes, done: func(took time.Duration) {
-		time.AfterFunc(restAfter*took, func() { h.rested(u) })
+		time.AfterFunc(min(restAfter*took, longestRest), func() { h.rested(u) })
 	}})
 }
 
