@@ -279,3 +279,22 @@ func TestPushesOfABusyUserDoNotWait(t *testing.T) {
 		}
 	}, func(c *api.Config) { c.Guard.RateLimit = 20 })
 }
+
+func TestSubscriptionsPayForWhatTheyHold(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		visible(t, w)
+		c := w.Socket(t, ada.Token)
+		refused := 0
+		for i := range 100 { // at a cost of 2 and what they hold, of 2,500 at once
+			id := fmt.Sprint(i)
+			c.Subscribe(id, watching(bob, `id`))
+			if m := c.Read(); m.Type == "error" {
+				refused++
+			}
+		}
+		if refused < 20 || refused > 60 {
+			t.Errorf("of 100 subscriptions %d were refused, want those for which there is no budget", refused)
+		}
+	}, slowly)
+}

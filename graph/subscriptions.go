@@ -19,6 +19,8 @@ import (
 
 // Pushes decides when subscriptions are sent their answers.
 type Pushes interface {
+	// Began charges for a subscription that has begun, by what it holds.
+	Began(ctx context.Context)
 	// Wait waits until the caller of the operation in ctx has paid for another answer.
 	// It returns an error only if ctx ends.
 	Wait(ctx context.Context) error
@@ -76,6 +78,9 @@ func (r *Resolver) aroundOperation(ctx context.Context, next graphql.OperationHa
 	responses := next(context.WithValue(ctx, subscribedKey{}, s))
 	if s.source == nil {
 		return responses // the error of the resolver
+	}
+	if r.pushes != nil {
+		r.pushes.Began(ctx)
 	}
 	s.shared = shareable(ctx, oc)
 	return func(ctx context.Context) *graphql.Response { return s.respond(ctx, responses) }

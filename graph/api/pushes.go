@@ -14,6 +14,9 @@ type pushes struct {
 	service *transport.Service
 }
 
+// Began implements graph.Pushes.
+func (p *pushes) Began(ctx context.Context) { p.limiter.ChargeSubscription(ctx) }
+
 // Wait implements graph.Pushes.
 func (p *pushes) Wait(ctx context.Context) error { return p.limiter.WaitPush(ctx) }
 

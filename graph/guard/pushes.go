@@ -6,6 +6,15 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
+// subscriptionBytes is about what a subscription holds while it waits. The followees of
+// a feed's viewer are held once for all of the viewer's feeds.
+const subscriptionBytes = 10 << 10
+
+// ChargeSubscription charges for what a subscription holds.
+func (l *Limiter) ChargeSubscription(ctx context.Context) {
+	l.Costs.Charge(ctx, subscriptionBytes/outputPerUnit)
+}
+
 // pushCost is the least that an answer of a subscription costs, because it is sent.
 const pushCost = 10
 
