@@ -15,6 +15,14 @@ func Occupy(p *Passwords) (release func()) {
 	return release
 }
 
+// Fail counts a wrong password.
+func (g *Guesses) Fail(user domain.UserID, network string) {
+	settle, err := g.begin(attempt{account: user, networks: []string{network}})
+	if err == nil {
+		settle(wrong)
+	}
+}
+
 // NetworkID is what the store remembers of a user's network.
 var NetworkID = networkID
 

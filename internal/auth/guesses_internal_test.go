@@ -265,7 +265,7 @@ func TestCountsAreBounded(t *testing.T) {
 	var now time.Time
 	g := guessesAt(&now)
 	before := heapInUse()
-	for i := range 3 * maxCounts {
+	for i := range maxCounts + 1000 {
 		a := attempt{account: domain.UserID(fmt.Sprintf("user_%026d", i)), networks: from6(i, 1, 1)}
 		g.setStrange(a)
 		try(t, g, a, wrong)
