@@ -64,15 +64,14 @@ func (r *Resolver) logIn(ctx context.Context, input model.LogInInput) (*model.Lo
 	if !r.passwords {
 		return nil, errPasswordsOff()
 	}
-	user, err := r.commands.FindUser(ctx, input.Username)
-	if kind := domain.KindOf(err); err != nil && kind != domain.NotFound && kind != domain.Invalid {
-		return nil, err
-	}
-	if err != nil {
-		user.ID = auth.StandIn(input.Username)
+	var user command.User
+	find := func(ctx context.Context) (id domain.UserID, err error) {
+		user, err = r.commands.FindUser(ctx, input.Username)
+		return user.ID, err
 	}
 	var token string
-	request.Away(ctx, func() { token, err = r.auth.LogIn(ctx, user.ID, input.Password) })
+	var err error
+	request.Away(ctx, func() { token, err = r.auth.LogInByName(ctx, input.Username, find, input.Password) })
 	if err != nil {
 		return nil, err
 	}

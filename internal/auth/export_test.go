@@ -23,6 +23,9 @@ func (g *Guesses) Fail(user domain.UserID, network string) {
 	}
 }
 
+// StandIn is an id in place of that of a name's user.
+var StandIn = standInFor
+
 // NetworkID is what the store remembers of a user's network.
 var NetworkID = networkID
 

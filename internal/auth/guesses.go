@@ -39,15 +39,15 @@ type Guesses struct {
 
 	mu                        sync.Mutex // guards what follows
 	pairs, networks, accounts counts
-	// strangers are networks that were not known to an account, and when that was
-	// read. So a flood of attempts that are refused is not one of reads.
-	strangers *simplelru.LRU[string, time.Time]
+	// refusals are the last ones, by name and network, so that a flood of attempts
+	// that are refused is not one of reads.
+	refusals *simplelru.LRU[string, refusal]
 }
 
 // NewGuesses returns Guesses with nothing counted.
 func NewGuesses(now func() time.Time) *Guesses {
-	strangers, _ := simplelru.NewLRU[string, time.Time](maxCounts, nil) // fails only for a size of 0
-	return &Guesses{now: now, pairs: newCounts(), networks: newCounts(), accounts: newCounts(), strangers: strangers}
+	refusals, _ := simplelru.NewLRU[string, refusal](maxCounts, nil) // fails only for a size of 0
+	return &Guesses{now: now, pairs: newCounts(), networks: newCounts(), accounts: newCounts(), refusals: refusals}
 }
 
 // attempt is who tries a password: for which account, and from where.
@@ -97,31 +97,6 @@ func (g *Guesses) counted(a attempt) (all []*counted) {
 	return all
 }
 
-// strangeFor is how long a network that an account does not know is not looked up
-// again. The user may have logged in from there on another server meanwhile.
-const strangeFor = 10 * time.Second
-
-// strange reports whether the account did not know the network a short while ago.
-func (g *Guesses) strange(a attempt) bool {
-	if g == nil {
-		return false
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	read, ok := g.strangers.Get(a.pair(a.networks[0]))
-	return ok && g.now().Sub(read) < strangeFor
-}
-
-// setStrange records that the account does not know the network.
-func (g *Guesses) setStrange(a attempt) {
-	if g == nil {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.strangers.Add(a.pair(a.networks[0]), g.now())
-}
-
 // check returns an error of kind RateLimited if an attempt must wait.
 func (g *Guesses) check(a attempt) error {
 	if g == nil {
@@ -140,7 +115,7 @@ func waitFor(all []*counted, now time.Time) error {
 	if wait <= 0 {
 		return nil
 	}
-	return domain.TooSoon("too many wrong passwords", wait)
+	return tooSoon(wait)
 }
 
 // begin counts an attempt as a failure, so that attempts at the same time cannot
@@ -162,7 +137,7 @@ func (g *Guesses) begin(a attempt) (settle func(outcome), err error) {
 		c.after = c.before.failed(c.backoff, now)
 		c.set(c.key, c.after)
 	}
-	return func(o outcome) { g.settle(a, all, o) }, nil
+	return func(o outcome) { g.settle(all, o) }, nil
 }
 
 // outcome is how an attempt ended.
@@ -174,15 +149,12 @@ const (
 	void // it is not known whether the password is right
 )
 
-func (g *Guesses) settle(a attempt, all []*counted, o outcome) {
+func (g *Guesses) settle(all []*counted, o outcome) {
 	if o == wrong {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if o == right && len(a.networks) > 0 { // and so the network is going to be known
-		g.strangers.Remove(a.pair(a.networks[0]))
-	}
 	for _, c := range all {
 		switch now := c.get(c.key); {
 		case o == right && c.counts == g.pairs: // whoever knows the password need not guess
@@ -194,19 +166,6 @@ func (g *Guesses) settle(a attempt, all []*counted, o outcome) {
 			c.set(c.key, now)
 		}
 	}
-}
-
-// standIn begins an id that no user has.
-const standIn = "nobody "
-
-// StandIn returns an id in place of that of a name's user, if there is none.
-// Attempts to log in with it are counted as those of a user are.
-func StandIn(username string) domain.UserID {
-	name, err := domain.ParseUsername(username)
-	if err != nil {
-		return noUser
-	}
-	return domain.UserID(standIn + name.Folded())
 }
 
 // turn returns the keys of an attempt at the gate. Callers from known networks and

@@ -267,12 +267,12 @@ func TestCountsAreBounded(t *testing.T) {
 	before := heapInUse()
 	for i := range maxCounts + 1000 {
 		a := attempt{account: domain.UserID(fmt.Sprintf("user_%026d", i)), networks: from6(i, 1, 1)}
-		g.setStrange(a)
+		g.keepRefusal(a, tooSoon(time.Minute))
 		try(t, g, a, wrong)
 	}
 	grown := heapInUse() - before
-	if got := g.kept() + g.strangers.Len(); got != 4*maxCounts {
-		t.Errorf("%d counts and strangers are kept, want %d of each kind", got, maxCounts)
+	if got := g.kept() + g.refusals.Len(); got != 4*maxCounts {
+		t.Errorf("%d counts and refusals are kept, want %d of each kind", got, maxCounts)
 	}
 	if grown > 32<<20 {
 		t.Errorf("they take %d MiB, want at most 32", grown>>20)

@@ -52,14 +52,10 @@ func (a Authenticator) arrive(ctx context.Context, user domain.UserID) (attempt,
 // known returns when it was last remembered that the user has logged in from the
 // network of an attempt, or the zero time.
 func (a Authenticator) known(ctx context.Context, from attempt) (time.Time, error) {
-	if len(from.networks) == 0 || a.Guesses.strange(from) {
+	if len(from.networks) == 0 {
 		return time.Time{}, nil
 	}
-	at, err := a.Credentials.KnownNetwork(ctx, from.account, networkID(from.account, from.networks[0]))
-	if err == nil && at.IsZero() {
-		a.Guesses.setStrange(from)
-	}
-	return at, err
+	return a.Credentials.KnownNetwork(ctx, from.account, networkID(from.account, from.networks[0]))
 }
 
 // remember remembers that the user has logged in from the network of an attempt,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func TestNetworksAreRememberedWhenAUserLogsIn(t *testing.T) {
 
 // TestAKnownNetworkIsLetIn has strangers guess until they must wait.
 func TestAKnownNetworkIsLetIn(t *testing.T) {
-	a, m := newAuthenticator(t)
+	a, _ := newAuthenticator(t)
 	now := noon
 	a.Guesses = auth.NewGuesses(func() time.Time { return now })
 	at := func(network string) context.Context { return auth.WithNetworks(t.Context(), []string{network}) }
@@ -74,14 +75,6 @@ func TestAKnownNetworkIsLetIn(t *testing.T) {
 		wantKind(t, "LogIn of a stranger", err, domain.Unauthenticated)
 		_, err = a.LogIn(at("another stranger"), user, password)
 		wantKind(t, "LogIn of the next", err, domain.RateLimited)
-		looked := m.lookUps
-		for range 10 {
-			_, err := a.LogIn(at("another stranger"), user, password)
-			wantKind(t, "LogIn again", err, domain.RateLimited)
-		}
-		if m.lookUps != looked {
-			t.Errorf("refusals looked up %d networks, want none again", m.lookUps-looked)
-		}
 	}
 	if _, err := a.LogIn(at("home"), ann, password); err != nil {
 		t.Errorf("LogIn from a known network: %v", err)
@@ -95,6 +88,43 @@ func TestAKnownNetworkIsLetIn(t *testing.T) {
 	}
 	if _, err := a.LogIn(at("another"), ann, password); err != nil {
 		t.Errorf("LogIn from another network after it: %v; wrong passwords from known networks must not count for others", err)
+	}
+}
+
+// TestRefusalsReadNothing refuses a name with an account and one without.
+func TestRefusalsReadNothing(t *testing.T) {
+	a, m := newAuthenticator(t)
+	now := noon
+	a.Guesses = auth.NewGuesses(func() time.Time { return now })
+	if err := a.Save(t.Context(), ann, password); err != nil {
+		t.Fatal(err)
+	}
+	ctx := auth.WithNetworks(t.Context(), []string{"home"})
+	for name, user := range map[string]domain.UserID{"ann": ann, "nobody": ""} {
+		found := 0
+		logIn := func(name, password string) error {
+			_, err := a.LogInByName(ctx, name, func(context.Context) (domain.UserID, error) {
+				found++
+				if user == "" {
+					return "", domain.Errorf(domain.NotFound, "there is no user %s", name)
+				}
+				return user, nil
+			}, password)
+			return err
+		}
+		for range 6 {
+			wantKind(t, "LogInByName", logIn(name, "a guess"), domain.Unauthenticated)
+		}
+		wantKind(t, "LogInByName of the next", logIn(name, "a guess"), domain.RateLimited)
+		looked, foundFirst := m.lookUps, found
+		for range 5 {
+			wantKind(t, "LogInByName again", logIn(strings.ToUpper(name), "a guess"), domain.RateLimited)
+		}
+		if m.lookUps != looked || found != foundFirst {
+			t.Errorf("%s: refusals found the user %d times and looked up %d networks, want neither", name, found-foundFirst, m.lookUps-looked)
+		}
+		now = now.Add(2 * time.Second)
+		wantKind(t, "LogInByName when the wait is over", logIn(name, "a guess"), domain.Unauthenticated)
 	}
 }
 
