@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"chirp/graph/model"
-	"chirp/graph/request"
 	"chirp/internal/auth"
 	"chirp/internal/command"
 	"chirp/internal/domain"
@@ -31,8 +30,7 @@ func (r *Resolver) register(ctx context.Context, input model.RegisterUserInput) 
 	default:
 		c.Password = *input.Password
 	}
-	var registered command.Registered
-	request.Away(ctx, func() { registered, err = r.commands.RegisterUser(ctx, c) })
+	registered, err := r.commands.RegisterUser(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +49,7 @@ func (r *Resolver) token(ctx context.Context, registered command.Registered, c c
 	case c.Identity != domain.Identity{}:
 		return nil, nil
 	case registered.Repeated:
-		request.Away(ctx, func() { token, err = r.auth.LogIn(ctx, registered.User.ID, c.Password) })
+		token, err = r.auth.LogIn(ctx, registered.User.ID, c.Password)
 	default:
 		token, err = r.auth.Sessions.Start(ctx, registered.User.ID, 0)
 	}
@@ -69,9 +67,7 @@ func (r *Resolver) logIn(ctx context.Context, input model.LogInInput) (*model.Lo
 		user, err = r.commands.FindUser(ctx, input.Username)
 		return user.ID, err
 	}
-	var token string
-	var err error
-	request.Away(ctx, func() { token, err = r.auth.LogInByName(ctx, input.Username, find, input.Password) })
+	token, err := r.auth.LogInByName(ctx, input.Username, find, input.Password)
 	if err != nil {
 		return nil, err
 	}

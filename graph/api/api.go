@@ -12,6 +12,7 @@ import (
 
 	"chirp/graph"
 	"chirp/graph/guard"
+	"chirp/graph/request"
 	"chirp/graph/transport"
 	"chirp/graph/transport/ws"
 	"chirp/internal/auth"
@@ -67,6 +68,7 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 		cfg.Auth.Guesses = auth.NewGuesses(time.Now)
 	}
 	pushes := &pushes{}
+	cfg.Auth.Passwords.Aside = request.Away
 	resolver := graph.New(graph.Config{
 		Commands: cfg.Commands, Queries: cfg.Queries, Hub: cfg.Hub, Auth: cfg.Auth,
 		PasswordsOff: cfg.PasswordsOff, Pushes: pushes, Logger: cfg.Logger,

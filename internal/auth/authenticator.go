@@ -65,28 +65,26 @@ func (a Authenticator) check(ctx context.Context, from attempt, password string)
 }
 
 // verify waits for a turn to hash, and reports whether a hash is that of a password.
-func (a Authenticator) verify(ctx context.Context, from attempt, hash, password string) (bool, error) {
+func (a Authenticator) verify(ctx context.Context, from attempt, hash, password string) (ok bool, err error) {
 	if len(password) > domain.MaxPassword {
 		return false, nil
 	}
-	leave, err := a.Passwords.enter(ctx, from)
-	if err != nil {
-		return false, err
-	}
-	defer leave()
-	settle, err := a.Guesses.begin(from) // only now, so that a right one that waits is not counted
-	if err != nil {
-		return false, err
-	}
-	ok, err := verify(hash, password)
-	switch {
-	case err != nil:
-		settle(void)
-	case ok:
-		settle(right)
-	default:
-		settle(wrong)
-	}
+	err = a.Passwords.inTurn(ctx, from, func() error {
+		settle, err := a.Guesses.begin(from) // only now, so that a right one that waits is not counted
+		if err != nil {
+			return err
+		}
+		ok, err = verify(hash, password)
+		switch {
+		case err != nil:
+			settle(void)
+		case ok:
+			settle(right)
+		default:
+			settle(wrong)
+		}
+		return err
+	})
 	return ok, err
 }
 

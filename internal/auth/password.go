@@ -33,6 +33,11 @@ const (
 // limited, and those that wait take turns by the networks of their callers. A call
 // that has waited for five seconds fails with an error of kind Unavailable.
 type Passwords struct {
+	// Aside, unless it is nil, calls hash, which waits for its turn and hashes. It
+	// lets others have what the caller does not need meanwhile. It must be set
+	// before the first hash.
+	Aside func(ctx context.Context, hash func())
+
 	gate *gate.Gate
 }
 
@@ -56,13 +61,31 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if _, err := rand.Read(h.salt); err != nil {
 		return "", fmt.Errorf("generate a salt: %w", err)
 	}
-	leave, err := p.enter(ctx, attempt{networks: networksOf(ctx)})
+	err := p.inTurn(ctx, attempt{networks: networksOf(ctx)}, func() error {
+		h.key = h.derive(password)
+		return nil
+	})
 	if err != nil {
 		return "", err
 	}
-	defer leave()
-	h.key = h.derive(password)
 	return h.String(), nil
+}
+
+// inTurn calls a function that hashes when it is the turn of an attempt.
+func (p *Passwords) inTurn(ctx context.Context, from attempt, hash func() error) (err error) {
+	wait := func() {
+		var leave func()
+		if leave, err = p.enter(ctx, from); err == nil {
+			defer leave()
+			err = hash()
+		}
+	}
+	if p.Aside == nil {
+		wait()
+	} else {
+		p.Aside(ctx, wait)
+	}
+	return err
 }
 
 // newHash returns a hash with the current parameters, and zeros for salt and key.
