@@ -51,7 +51,7 @@ func TestFollowsOfAProlificUserDelayNoOne(t *testing.T) {
 			}
 		}
 		// Two users follow the star at most.
-		if n, most := entries(t, p), int64(2*255+victims); n > most {
+		if n, most := entries(t, p), int64(2*63+victims); n > most {
 			t.Errorf("there are %d timeline entries, want at most %d", n, most)
 		}
 	})

@@ -128,7 +128,7 @@ func replay(b *testing.B, k kind, w *world, log *eventstoretest.Memory) {
 // in a batch of its own, by how many chirps a follow delivers at least.
 func BenchmarkFollow(b *testing.B) {
 	for _, k := range []kind{onSQLite, onMongoDB} {
-		for _, backfill := range []int{64, 128, 256, 512, 1024} {
+		for _, backfill := range []int{32, 64, 128, 256, 512} {
 			b.Run(fmt.Sprintf("%s/backfill=%d", k.name, backfill), func(b *testing.B) {
 				stores := k.open(b)
 				w := newWorld(b, stores.log)

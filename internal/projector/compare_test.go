@@ -46,7 +46,7 @@ func compare(ctx context.Context, views readmodel.Store, oracle projectortest.Or
 
 // rules returns those of a projector with the default backfill.
 func rules(threshold int64) projectortest.Rules {
-	return projectortest.Rules{Threshold: threshold, Backfill: 128}
+	return projectortest.Rules{Threshold: threshold, Backfill: 32}
 }
 
 // whole is a size for reading everything at once.

@@ -38,7 +38,7 @@ type Config struct {
 	MaxDeliveries int
 	// Backfill is how many of a followee's newest pushed chirps a follow
 	// delivers; a follow delivers fewer than twice as many. Follows that were made
-	// with another value keep theirs. Default: 128.
+	// with another value keep theirs. Default: 32.
 	Backfill int
 	// RetryDelay is the pause after a failure. It doubles with each further
 	// failure, up to 2 s. Default: 100 ms.
@@ -57,9 +57,10 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// defaultBackfill is more than a page of a feed, which is therefore read from the
-// timeline alone unless it is reached by paging.
-const defaultBackfill = 128
+// defaultBackfill is more than a page of a feed has if the client does not say, so that
+// the first page is read from the timeline alone. It is small because a follow and an
+// unfollow may cost the views nearly twice as many entries.
+const defaultBackfill = 32
 
 // withDefaults returns the config with defaults for the fields that are not set.
 func (c Config) withDefaults() Config {

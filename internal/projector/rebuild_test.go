@@ -13,6 +13,7 @@ import (
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 	"chirp/internal/projector"
+	"chirp/internal/projector/projectortest"
 	"chirp/internal/readmodel"
 )
 
@@ -61,6 +62,7 @@ func rebuildsAreExact(t *rapid.T, stores storePair) {
 		threshold := rapid.SampledFrom([]int64{1, 2, 3, 5, 100}).Draw(t, "threshold")
 		cfg := projector.Config{
 			Log: stores.log, Threshold: threshold, RetryDelay: time.Millisecond,
+			Backfill:  rapid.IntRange(1, 3).Draw(t, "backfill"),
 			MaxEvents: rapid.IntRange(1, 40).Draw(t, "events"), MaxDeliveries: rapid.IntRange(1, 20).Draw(t, "deliveries"),
 		}
 		from := domain.Position(0)
@@ -76,7 +78,7 @@ func rebuildsAreExact(t *rapid.T, stores storePair) {
 			}
 			from = at
 		}
-		if err := compare(context.Background(), stores.views, w.oracle, rules(threshold), whole); err != nil {
+		if err := compare(context.Background(), stores.views, w.oracle, projectortest.Rules{Threshold: threshold, Backfill: cfg.Backfill}, whole); err != nil {
 			t.Fatalf("after a rebuild with threshold %d: %v", threshold, err)
 		}
 	}
