@@ -9,7 +9,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"chirp/graph/request"
 	"chirp/internal/domain"
 	"chirp/internal/query"
 	"chirp/internal/readmodel"
@@ -207,23 +206,11 @@ func (s *responseScope) open(ctx context.Context, since domain.Position) (*snaps
 	if s.subscription && since > 0 {
 		return s.snapshots.share(ctx, since)
 	}
-	v, err := s.openAway(ctx, since)
+	v, err := s.snapshots.open(ctx, since)
 	if err != nil {
 		return nil, nil, err
 	}
 	return v, v.Close, nil
-}
-
-// openAway opens a snapshot. For the views to reach a position it waits without a
-// place among the operations that are executed.
-func (s *responseScope) openAway(ctx context.Context, since domain.Position) (v *snapshot, err error) {
-	open := func() { v, err = s.snapshots.open(ctx, since) }
-	if since > 0 {
-		request.Away(ctx, open)
-	} else {
-		open()
-	}
-	return v, err
 }
 
 // closeAfterMutation closes the snapshot after each mutation and the fields below

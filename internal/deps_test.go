@@ -74,7 +74,7 @@ var rooms = []room{
 	{"internal/app/health", []string{"internal/domain", "internal/eventstore", "internal/auth", "internal/outage"}},
 	{"internal/app/httpserver", []string{"graph/api", "graph/transport", "web/...", "internal/domain", "internal/gate", "internal/network"}},
 	{"internal/app", []string{
-		"graph/api", "graph/guard", "graph/transport", "internal/app/...", "internal/auth", "internal/command", "internal/demo", "internal/domain", "internal/eventstore",
+		"graph/api", "graph/guard", "graph/request", "graph/transport", "internal/app/...", "internal/auth", "internal/command", "internal/demo", "internal/domain", "internal/eventstore",
 		"internal/gate", "internal/outage", "internal/projector", "internal/query", "internal/readmodel", "internal/subscription",
 	}},
 	{"internal/cli", []string{"..."}},

@@ -208,3 +208,30 @@ func TestRefusalsComeLate(t *testing.T) {
 		}
 	}, func(c *api.Config) { c.Guard.RateLimit = 0.2 })
 }
+
+// TestAReadThatWaitsKeepsNoOneWaiting waits for a position that does not become
+// visible, on a server that executes one operation at a time.
+func TestAReadThatWaitsKeepsNoOneWaiting(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada := w.Person("ada")
+		w.Must("", `{ user(username: "ada") { id } }`, nil)
+		w.Stop() // nothing becomes visible any more
+		posted := w.Post(ada, "not visible")
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			got := w.Send(ada.Token, `{ viewer { id } }`, nil, http.Header{"Chirp-Read-After": {fmt.Sprint(posted.Position)}})
+			if got.Code() != "NOT_YET_VISIBLE" {
+				t.Errorf("a read of what is not visible: got %s, want NOT_YET_VISIBLE", got.Body)
+			}
+		})
+		synctest.Wait()
+		begun := time.Now()
+		if got := w.Send(ada.Token, `{ viewer { id } }`, nil, nil); got.Code() != "" {
+			t.Errorf("another read: got %s, want an answer", got.Body)
+		}
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("another read waited %s, want no wait", took)
+		}
+		reading.Wait()
+	}, func(c *api.Config) { c.Transport.Executing = 1 })
+}

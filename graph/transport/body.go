@@ -54,13 +54,13 @@ func (s *Service) charge(ctx context.Context, bytes int64) error {
 	if wait == 0 {
 		return nil
 	}
-	s.holdRefusal(ctx)
+	s.HoldRefusal(ctx)
 	return guard.RateLimited(wait)
 }
 
-// holdRefusal charges for a refusal, and holds it back if there were many, so that
+// HoldRefusal charges for a refusal, and holds it back if there were many, so that
 // those who do not wait of themselves cannot keep the server busy with refusals.
-func (s *Service) holdRefusal(ctx context.Context) {
+func (s *Service) HoldRefusal(ctx context.Context) {
 	hold := s.Limiter.Refuse(ctx)
 	if hold == 0 {
 		return

@@ -42,7 +42,7 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	ctx := auth.WithClient(request.With(r.Context(), info), auth.Client{Address: info.Address(), Agent: r.UserAgent()})
 	ctx = auth.WithNetworks(ctx, info.Networks)
 	if wait := h.service.Limiter.Arrive(ctx, headerSize(r)); wait > 0 {
-		h.service.holdRefusal(ctx)
+		h.service.HoldRefusal(ctx)
 		h.service.Refuse(w, r, guard.RateLimited(wait))
 		return
 	}

@@ -115,7 +115,7 @@ func (t httpTransport) execute(w http.ResponseWriter, r *http.Request, params *g
 // refuse responds to an operation that is not executed.
 func (t httpTransport) refuse(w http.ResponseWriter, r *http.Request, accepts accepted, errs gqlerror.List) {
 	if statusOf(errs) == http.StatusTooManyRequests {
-		t.holdRefusal(r.Context())
+		t.HoldRefusal(r.Context())
 	}
 	media := mediaFor(ast.Query, accepts)
 	if f := framingFor(media); f != nil {

@@ -36,6 +36,9 @@ type Service struct {
 	// timeline, with their number and before they are read. If it returns an error,
 	// the reading ends with that. It may be nil.
 	Consult func(ctx context.Context, sources int) error
+	// Away is called with each wait of Open for a position, and calls it. It may be
+	// nil.
+	Away func(ctx context.Context, wait func())
 }
 
 // Open returns a Reader whose checkpoint is at least readAfter; 0 takes the views
@@ -96,10 +99,20 @@ func (s *Service) await(ctx context.Context, readAfter, seen domain.Position) (*
 }
 
 func (s *Service) awaitOnce(ctx context.Context, readAfter domain.Position) (*Reader, error) {
-	if _, err := s.Views.Await(ctx, readAfter-1); err != nil {
+	if err := s.awaitViews(ctx, readAfter-1); err != nil {
 		return nil, err
 	}
 	return s.snapshot(ctx)
+}
+
+func (s *Service) awaitViews(ctx context.Context, beyond domain.Position) (err error) {
+	wait := func() { _, err = s.Views.Await(ctx, beyond) }
+	if s.Away == nil {
+		wait()
+	} else {
+		s.Away(ctx, wait)
+	}
+	return err
 }
 
 func (s *Service) snapshot(ctx context.Context) (*Reader, error) {

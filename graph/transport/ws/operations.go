@@ -3,6 +3,7 @@ package ws
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -84,6 +85,21 @@ func isRateLimited(response *graphql.Response) bool {
 		err.Path = nil
 	}
 	return true
+}
+
+// refuse ends an operation that is not executed. If its caller calls too often the
+// socket reads no further for a while.
+func (s *socket) refuse(ctx context.Context, id string, o *operation, errs gqlerror.List) {
+	if slices.ContainsFunc(errs, func(err *gqlerror.Error) bool { return err.Extensions["code"] == "RATE_LIMITED" }) {
+		s.holdRefusal()
+	}
+	s.end(ctx, id, o, s.errorMessage(o, errs))
+}
+
+func (s *socket) holdRefusal() {
+	ctx, cancel := s.untilClosing(s.ctx)
+	defer cancel()
+	s.service.HoldRefusal(ctx)
 }
 
 // push sends a message of an operation, when there is room for it, unless the client

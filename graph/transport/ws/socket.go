@@ -230,7 +230,10 @@ func (s *socket) start(ctx context.Context, id string, payload json.RawMessage, 
 	ctx, o, refused, why := s.begin(ctx, id)
 	if o == nil {
 		turn.End()
-		s.send(s.ctx, refused)
+		if refused != nil {
+			s.holdRefusal()
+			s.send(s.ctx, refused)
+		}
 		return why
 	}
 	if bad != nil {
@@ -245,7 +248,7 @@ func (s *socket) start(ctx context.Context, id string, payload json.RawMessage, 
 	if errs != nil {
 		errs = s.service.Executor.DispatchError(graphql.WithOperationContext(ctx, oc), errs).Errors
 		turn.End()
-		s.end(ctx, id, o, s.errorMessage(o, errs))
+		s.refuse(ctx, id, o, errs)
 		return nil
 	}
 	release := func() {}
@@ -253,7 +256,7 @@ func (s *socket) start(ctx context.Context, id string, payload json.RawMessage, 
 		turn.End()
 		var err error
 		if release, err = s.service.Subscribe(ctx); err != nil {
-			s.end(ctx, id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, err)}))
+			s.refuse(ctx, id, o, gqlerror.List{s.service.Present(ctx, err)})
 			return nil
 		}
 	}
