@@ -139,6 +139,9 @@ func (c costCharge) MutateOperationContext(ctx context.Context, oc *graphql.Oper
 	return err
 }
 
+// CostOf returns an operation's cost, which is known once it has its context.
+func CostOf(ctx context.Context, oc *graphql.OperationContext) int { return costOf(ctx, oc) }
+
 // costOf returns the cost that costLimit has estimated.
 func costOf(ctx context.Context, oc *graphql.OperationContext) int {
 	stats := extension.GetComplexityStats(graphql.WithOperationContext(ctx, oc))

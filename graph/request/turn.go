@@ -31,6 +31,25 @@ func (t *Turn) End() {
 	t.ended = true
 }
 
+// Renew gives the place up for the one that enter waits for. If that returns an error
+// the turn has ended.
+func (t *Turn) Renew(enter func() (leave func(), err error)) error {
+	t.goAway()
+	leave, err := enter()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.away--
+	switch {
+	case err != nil:
+		t.ended = true
+	case t.ended:
+		leave()
+	default:
+		t.leave = leave
+	}
+	return err
+}
+
 func (t *Turn) goAway() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

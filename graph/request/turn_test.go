@@ -1,6 +1,7 @@
 package request_test
 
 import (
+	"io"
 	"sync"
 	"testing"
 
@@ -29,6 +30,21 @@ func TestAnOperationThatWaitsGivesUpItsPlace(t *testing.T) {
 	turn.End()
 	is("when it has ended twice", 0)
 	request.Away(t.Context(), func() { is("without a turn", 0) })
+}
+
+func TestATurnIsRenewed(t *testing.T) {
+	places := 1
+	turn := request.NewTurn(func() { places-- }, func() func() { t.Error("it rejoined"); return func() {} })
+	if err := turn.Renew(func() (func(), error) { places += 3; return func() { places -= 3 }, nil }); err != nil || places != 3 {
+		t.Errorf("got %d places, error %v, want 3", places, err)
+	}
+	if err := turn.Renew(func() (func(), error) { return nil, io.EOF }); err != io.EOF || places != 0 {
+		t.Errorf("after an error: got %d places, error %v, want none and EOF", places, err)
+	}
+	turn.End()
+	if places != 0 {
+		t.Errorf("at the end it has %d places, want 0", places)
+	}
 }
 
 func TestFieldsWaitAtOnce(t *testing.T) {

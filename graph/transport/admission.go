@@ -19,6 +19,9 @@ const smallBody = 16 << 10
 // that are executed. Decoded, they may take 50 times as much memory.
 const bytesPerPlace = 64 << 10
 
+// costPerPlace is for which cost an operation takes a further place.
+const costPerPlace = 1_000
+
 // Limits of the callers that wait for a place, so that what they hold is bounded too.
 const (
 	maxWaiting        = 10_000
@@ -90,6 +93,18 @@ func (a admission) Turn(ctx context.Context, bytes int64) (context.Context, *req
 	}
 	turn := request.NewTurn(leave, func() func() { return a.turns.Rejoin(ctx, keys...) })
 	return request.WithTurn(ctx, turn), turn, nil
+}
+
+// Weigh lets an operation whose cost is known wait for as many places as it needs, if
+// it is expensive: the processors would be shared by as many as have places, and those
+// that need little would be slow.
+func (a admission) Weigh(ctx context.Context, turn *request.Turn, cost int) error {
+	if cost < costPerPlace {
+		return nil
+	}
+	return turn.Renew(func() (func(), error) {
+		return a.turns.EnterN(ctx, 1+cost/costPerPlace, guard.Keys(ctx)...)
+	})
 }
 
 // Gates returns the numbers of the gates at which requests wait.

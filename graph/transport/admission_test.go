@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -26,12 +27,15 @@ import (
 type blocked struct {
 	begun chan struct{}
 	end   chan struct{}
+	cost  int
 }
 
-func newBlocked() blocked { return blocked{make(chan struct{}, 1000), make(chan struct{})} }
+func newBlocked() blocked { return blocked{begun: make(chan struct{}, 1000), end: make(chan struct{})} }
 
-func (blocked) CreateOperationContext(context.Context, *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
-	return &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: ast.Query}}, nil
+func (b blocked) CreateOperationContext(context.Context, *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
+	oc := &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: ast.Query}}
+	oc.Stats.SetExtension("ComplexityLimit", &extension.ComplexityStats{Complexity: b.cost})
+	return oc, nil
 }
 
 func (b blocked) DispatchOperation(ctx context.Context, _ *graphql.OperationContext) (graphql.ResponseHandler, context.Context) {
@@ -88,6 +92,27 @@ func TestAnAddressDoesNotTakeAllTurns(t *testing.T) {
 		}
 		close(b.end)
 		requests.Wait()
+	})
+}
+
+func TestExpensiveOperationsTakeMorePlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBlocked()
+		b.cost = 5_000 // 6 places
+		h := blockedHandler(b, transport.Limits{Executing: 16})
+		var requests sync.WaitGroup
+		for range 20 {
+			requests.Go(func() { post(h, "192.0.2.1", strings.NewReader(typename), len(typename)) })
+		}
+		synctest.Wait()
+		if n := len(b.begun); n != 2 {
+			t.Errorf("%d of an address's expensive operations are executed, want 2", n)
+		}
+		close(b.end)
+		requests.Wait()
+		if n := len(b.begun); n != 20 {
+			t.Errorf("%d have been executed, want all 20", n)
+		}
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/graph/guard"
 	"chirp/graph/request"
 	"chirp/internal/domain"
 )
@@ -98,6 +99,13 @@ func (t httpTransport) execute(w http.ResponseWriter, r *http.Request, params *g
 		held.end()
 		t.Refuse(w, r, bad)
 		return
+	}
+	if oc.Operation.Operation != ast.Subscription {
+		if err := t.Weigh(ctx, held.turn, guard.CostOf(ctx, oc)); err != nil {
+			held.end()
+			t.Refuse(w, r, err)
+			return
+		}
 	}
 	if f := framingFor(mediaFor(oc.Operation.Operation, accepts)); f != nil {
 		t.streams.serve(w, r, oc, f, held)

@@ -9,6 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/graph/guard"
 	"chirp/graph/request"
 	"chirp/graph/transport"
 	"chirp/internal/domain"
@@ -44,6 +45,12 @@ func (s *socket) begin(ctx context.Context, id string) (_ context.Context, o *op
 // ends with its first response.
 func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graphql.OperationContext, turn *request.Turn) {
 	defer turn.End()
+	if oc.Operation.Operation != ast.Subscription {
+		if err := s.service.Weigh(ctx, turn, guard.CostOf(ctx, oc)); err != nil {
+			s.end(ctx, id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, err)}))
+			return
+		}
+	}
 	responses, ctx := s.service.Executor.DispatchOperation(ctx, oc)
 	for {
 		if oc.Operation.Operation == ast.Subscription {
