@@ -57,7 +57,7 @@ func clientScreens(client http.Handler) http.Handler {
 
 // screens returns the first segments of the paths that the client has screens
 // for. Those of profiles begin with an @.
-func screens() []string { return []string{"", "login", "register", "explore", "chirp"} }
+func screens() []string { return []string{"", "login", "register", "explore", "chirp", "account"} }
 
 func isScreen(path string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
