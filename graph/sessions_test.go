@@ -135,33 +135,38 @@ func TestPasswordsAreChanged(t *testing.T) {
 }
 
 // TestConnectionsEndWithTheirSession ends a session that has a socket of each protocol
-// and a stream of each kind, beside those of another session.
+// and a stream of each kind, beside a socket of another session.
 func TestConnectionsEndWithTheirSession(t *testing.T) {
-	w := graphtest.New(t)
-	phone := registered(t, w, "ada")
-	laptop, _ := loggedIn(w, "ada", "a password", nil)
-	w.Must(laptop, `mutation($id: ID!) { followUser(input: {userId: $id}) { position } }`, map[string]any{"id": w.Person("bob").ID})
-	socket, kept := w.Socket(t, phone), w.Socket(t, laptop)
-	socket.Subscribe("1", graphtest.FeedAdded)
-	legacy := w.LegacySocket(t, phone)
-	events := w.Events(t, phone, graphtest.FeedAdded)
-	parts := w.Parts(t, phone, graphtest.FeedAdded)
-	w.WaitForFeeds(3)
-	w.Must(laptop, `mutation { endAllSessions(input: {keepCurrent: true}) { user { id } } }`, nil)
-	if code, reason := socket.WaitClosed(); code != 4403 || reason != "the session has ended; log in again" {
-		t.Errorf("the socket: closed with %d %q, want 4403", code, reason)
-	}
-	if code, _ := legacy.WaitClosed(); code != 4403 {
-		t.Errorf("the socket of graphql-ws: closed with %d, want 4403", code)
-	}
-	if _, data := events.Next(); data.Code() != "UNAUTHENTICATED" {
-		t.Errorf("the events: got %s, want UNAUTHENTICATED", data.Body)
-	}
-	if part := parts.Next(); len(part.Errors) != 1 || part.Errors[0].Extensions["code"] != "UNAUTHENTICATED" {
-		t.Errorf("the parts: got %s, want UNAUTHENTICATED", part.Raw)
-	}
-	kept.Subscribe("1", `{ viewer { username } }`)
-	if got := kept.Next("1"); got.At("viewer.username") != "ada" {
-		t.Errorf("the session that was kept: got %s, want it to live on", got.Body)
-	}
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		phone := registered(t, w, "ada")
+		laptop, _ := loggedIn(w, "ada", "a password", nil)
+		w.Must(laptop, `mutation($id: ID!) { followUser(input: {userId: $id}) { position } }`, map[string]any{"id": w.Person("bob").ID})
+		socket, kept := w.Socket(t, phone), w.Socket(t, laptop)
+		socket.Subscribe("1", graphtest.FeedAdded)
+		legacy := w.LegacySocket(t, phone)
+		events := w.Events(t, phone, graphtest.FeedAdded)
+		parts := w.Parts(t, phone, graphtest.FeedAdded)
+		w.WaitForFeeds(3)
+		w.Must(laptop, `mutation { endAllSessions(input: {keepCurrent: true}) { user { id } } }`, nil)
+		began := time.Now()
+		if code, reason := socket.WaitClosed(); code != 4403 || reason != "the session has ended; log in again" {
+			t.Errorf("the socket: closed with %d %q, want 4403", code, reason)
+		}
+		if code, _ := legacy.WaitClosed(); code != 4403 {
+			t.Errorf("the socket of graphql-ws: closed with %d, want 4403", code)
+		}
+		if _, data := events.Next(); data.Code() != "UNAUTHENTICATED" {
+			t.Errorf("the events: got %s, want UNAUTHENTICATED", data.Body)
+		}
+		if part := parts.Next(); len(part.Errors) != 1 || part.Errors[0].Extensions["code"] != "UNAUTHENTICATED" {
+			t.Errorf("the parts: got %s, want UNAUTHENTICATED", part.Raw)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("they end after %s, want 2 s", took)
+		}
+		kept.Subscribe("1", `{ viewer { username } }`)
+		if got := kept.Next("1"); got.At("viewer.username") != "ada" {
+			t.Errorf("the session that was kept: got %s, want it to live on", got.Body)
+		}
+	})
 }

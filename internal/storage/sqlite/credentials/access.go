@@ -12,10 +12,13 @@ import (
 )
 
 const (
-	accessQuery   = "SELECT epoch, disabled FROM access WHERE user_id = ?"
-	sessionsQuery = "SELECT id, epoch, started_at, expires_at, seen_at, address, agent FROM sessions WHERE user_id = ? ORDER BY started_at, id"
-	lastQuery     = "SELECT coalesce(max(changed), 0) FROM access"
-	changesQuery  = "SELECT user_id, changed FROM access WHERE changed >= ? ORDER BY changed LIMIT 1000"
+	accessQuery = "SELECT epoch, disabled FROM access WHERE user_id = ?"
+	// accessesQuery and sessionsQuery are about the users from one up to another.
+	accessesQuery = "SELECT user_id, epoch, disabled FROM access WHERE user_id BETWEEN ? AND ?"
+	sessionsQuery = `SELECT user_id, id, epoch, started_at, expires_at, seen_at, address, agent FROM sessions
+		WHERE user_id BETWEEN ? AND ? ORDER BY user_id, started_at, id`
+	lastQuery    = "SELECT coalesce(max(changed), 0) FROM access"
+	changesQuery = "SELECT user_id, changed FROM access WHERE changed >= ? ORDER BY changed LIMIT 1000"
 
 	addQuery = `INSERT INTO sessions (user_id, id, epoch, started_at, expires_at, seen_at, address, agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING`
@@ -33,52 +36,65 @@ func (s *Store) Access(ctx context.Context, user domain.UserID) (auth.Access, er
 	if s.old {
 		return auth.Access{}, nil
 	}
-	return eventlog.Read(ctx, s.log, "read access", func(db *sql.DB) (auth.Access, error) { return readAccess(ctx, db, user) })
+	return eventlog.Read(ctx, s.log, "read access", func(db *sql.DB) (auth.Access, error) {
+		all, err := readAccesses(ctx, db, user, user)
+		return all[user], err
+	})
 }
 
-// readAccess reads the two tables in one transaction, so that sessions and epoch fit
-// together.
-func readAccess(ctx context.Context, db *sql.DB, user domain.UserID) (a auth.Access, err error) {
+// readAccesses reads the access of the users from one up to another. It reads the two
+// tables in one transaction, so that sessions and epochs fit together.
+func readAccesses(ctx context.Context, db *sql.DB, from, to domain.UserID) (map[domain.UserID]auth.Access, error) {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return a, err
-	}
-	defer func() { _ = tx.Rollback() }() // it has written nothing
-	if a.Epoch, a.Disabled, err = scanAccess(tx.QueryRowContext(ctx, accessQuery, user)); err == nil {
-		a.Sessions, err = scanSessions(tx.QueryContext(ctx, sessionsQuery, user))
-	}
-	return a, err
-}
-
-// scanAccess scans the row of accessQuery, which need not exist.
-func scanAccess(row *sql.Row) (epoch int64, disabled bool, err error) {
-	err = row.Scan(&epoch, &disabled)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
-	return epoch, disabled, err
-}
-
-func scanSessions(rows *sql.Rows, err error) ([]auth.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	var sessions []auth.Session
-	for rows.Next() {
-		var id string
-		var started, expires, seen int64
-		var session auth.Session
-		if err := rows.Scan(&id, &session.Epoch, &started, &expires, &seen, &session.Client.Address, &session.Client.Agent); err != nil {
-			return nil, err
-		}
-		if session.ID, err = auth.ParseSessionID(id); err != nil {
-			return nil, err
-		}
-		session.Started, session.Expires, session.Seen = fromMillis(started), fromMillis(expires), fromMillis(seen)
-		sessions = append(sessions, session)
+	defer func() { _ = tx.Rollback() }() // it has written nothing
+	all := map[domain.UserID]auth.Access{}
+	rows, err := tx.QueryContext(ctx, accessesQuery, from, to)
+	if err = eachRow(rows, err, func() error { return scanAccess(rows, all) }); err != nil {
+		return nil, err
 	}
-	return sessions, rows.Err()
+	rows, err = tx.QueryContext(ctx, sessionsQuery, from, to)
+	return all, eachRow(rows, err, func() error { return scanSession(rows, all) })
+}
+
+// eachRow calls scan for each row of a query that returned rows or an error.
+func eachRow(rows *sql.Rows, err error, scan func() error) error {
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func scanAccess(row *sql.Rows, into map[domain.UserID]auth.Access) error {
+	var user domain.UserID
+	var a auth.Access
+	err := row.Scan(&user, &a.Epoch, &a.Disabled)
+	into[user] = a
+	return err
+}
+
+func scanSession(row *sql.Rows, into map[domain.UserID]auth.Access) error {
+	var user domain.UserID
+	var id string
+	var started, expires, seen int64
+	var s auth.Session
+	err := row.Scan(&user, &id, &s.Epoch, &started, &expires, &seen, &s.Client.Address, &s.Client.Agent)
+	if err == nil {
+		s.ID, err = auth.ParseSessionID(id)
+	}
+	s.Started, s.Expires, s.Seen = fromMillis(started), fromMillis(expires), fromMillis(seen)
+	a := into[user]
+	a.Sessions = append(a.Sessions, s)
+	into[user] = a
+	return err
 }
 
 func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
@@ -87,9 +103,13 @@ func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 func (s *Store) AddSession(ctx context.Context, user domain.UserID, session auth.Session) error {
 	moved := false
 	err := s.log.Update(ctx, "add a session", func(tx eventlog.Tx) error {
-		epoch, disabled, err := scanAccess(tx.QueryRow(accessQuery, user))
-		if moved = disabled || epoch != session.Epoch; err != nil || moved {
+		var epoch int64
+		var disabled bool
+		if err := tx.QueryRow(accessQuery, user).Scan(&epoch, &disabled); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
+		}
+		if moved = disabled || epoch != session.Epoch; moved {
+			return nil
 		}
 		if err := add(tx, user, session); err != nil {
 			return err
@@ -197,16 +217,11 @@ func (s *Store) AccessChanges(ctx context.Context, since int64) (users []domain.
 }
 
 func scanChanges(rows *sql.Rows, err error) (users []domain.UserID, last int64, _ error) {
-	if err != nil {
-		return nil, 0, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
+	err = eachRow(rows, err, func() error {
 		var user domain.UserID
-		if err := rows.Scan(&user, &last); err != nil {
-			return nil, 0, err
-		}
+		err := rows.Scan(&user, &last)
 		users = append(users, user)
-	}
-	return users, last, rows.Err()
+		return err
+	})
+	return users, last, err
 }

@@ -169,10 +169,12 @@ func (s *Store) batch(ctx context.Context, after domain.UserID) ([]auth.Credenti
 			return scanCredentials(db.QueryContext(ctx, allQuery, after, allBatch))
 		}
 		batch, err := scanCredentials(db.QueryContext(ctx, allNowQuery, after, allBatch))
-		for i := range batch {
-			if err == nil {
-				batch[i].Access, err = readAccess(ctx, db, batch[i].User)
-			}
+		if err != nil || len(batch) == 0 {
+			return batch, err
+		}
+		accesses, err := readAccesses(ctx, db, batch[0].User, batch[len(batch)-1].User)
+		for i, c := range batch {
+			batch[i].Access = accesses[c.User]
 		}
 		return batch, err
 	})
