@@ -19,6 +19,7 @@ type shared struct {
 
 	fails atomic.Bool
 	reads atomic.Int64
+	held  atomic.Pointer[chan struct{}] // a read returns what it has read once this is closed
 }
 
 func (s *shared) Access(ctx context.Context, user domain.UserID) (auth.Access, error) {
@@ -26,7 +27,11 @@ func (s *shared) Access(ctx context.Context, user domain.UserID) (auth.Access, e
 	if s.fails.Load() {
 		return auth.Access{}, errStore
 	}
-	return s.Memory.Access(ctx, user)
+	a, err := s.Memory.Access(ctx, user)
+	if held := s.held.Load(); held != nil {
+		<-*held
+	}
+	return a, err
 }
 
 func (s *shared) AccessChanges(ctx context.Context, since int64) ([]domain.UserID, int64, error) {
@@ -210,6 +215,26 @@ func (s server) issueFor(user domain.UserID) string {
 		s.t.Fatal(err)
 	}
 	return token
+}
+
+// TestAReadThatAChangeOvertakesIsNotRemembered ends a session after a request has read
+// that it is good, and before that request goes on.
+func TestAReadThatAChangeOvertakesIsNotRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &shared{}
+		here, there := store.serve(t), store.serve(t)
+		token := there.start(ann, 0)
+		held := make(chan struct{})
+		store.held.Store(&held)
+		answered := make(chan struct{})
+		go func() { defer close(answered); _ = here.check(token) }()
+		synctest.Wait()
+		store.held.Store(nil)
+		must(t, here.EndAll(t.Context(), ann, auth.SessionID{}))
+		close(held)
+		<-answered
+		here.want("the next request", token, ended)
+	})
 }
 
 func TestAStoreThatWasReplacedIsReadAgain(t *testing.T) {
