@@ -160,7 +160,7 @@ func TestAccessMovesToAnotherStore(t *testing.T) {
 		}
 		file := from.Export(t, "--with-credentials")
 		old.Terminate(t)
-		to.Import(t, file)
+		to.Import(t, file, "--with-token-secret")
 		if again := to.Export(t, "--with-credentials"); content(t, again) != content(t, file) {
 			t.Errorf("exported again: got\n%.2000s, want\n%.2000s", content(t, again), content(t, file))
 		}
