@@ -162,27 +162,28 @@ func (u unread) Read([]byte) (int, error) {
 var wasteful = `{"query":"{ nothing }","variables":{"x":[` + strings.Repeat("1,", 125_000) + `1]}}`
 
 func TestWhatIsNotDecodedIsRefusedUnread(t *testing.T) {
-	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.1 }) // enough for one in 2.5 s
-	decoded := 0
-	for range 20 {
-		got := post(w.Handler, "192.0.2.1", strings.NewReader(wasteful), len(wasteful))
-		if got.Code == http.StatusTooManyRequests {
-			break
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		decoded := 0
+		for range 20 {
+			got := post(w.Handler, "192.0.2.1", strings.NewReader(wasteful), len(wasteful))
+			if got.Code == http.StatusTooManyRequests {
+				break
+			}
+			decoded++
 		}
-		decoded++
-	}
-	if decoded < 1 || decoded > 10 {
-		t.Errorf("%d of 20 were decoded, want those for which there is a budget", decoded)
-	}
-	for name, size := range map[string]int{"a length": len(wasteful), "no length": -1} {
-		got := post(w.Handler, "192.0.2.1", unread{t}, size)
-		if got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") == "" || !strings.Contains(got.Body.String(), "RATE_LIMITED") {
-			t.Errorf("with %s: got %d %s, want 429 RATE_LIMITED and when to try again", name, got.Code, got.Body)
+		if decoded < 1 || decoded > 10 {
+			t.Errorf("%d of 20 were decoded, want those for which there is a budget", decoded)
 		}
-	}
-	if got := post(w.Handler, "192.0.2.2", strings.NewReader(typename), len(typename)); got.Code != http.StatusOK {
-		t.Errorf("another address: got %d %s, want 200", got.Code, got.Body)
-	}
+		for name, size := range map[string]int{"a length": len(wasteful), "no length": -1} {
+			got := post(w.Handler, "192.0.2.1", unread{t}, size)
+			if got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") == "" || !strings.Contains(got.Body.String(), "RATE_LIMITED") {
+				t.Errorf("with %s: got %d %s, want 429 RATE_LIMITED and when to try again", name, got.Code, got.Body)
+			}
+		}
+		if got := post(w.Handler, "192.0.2.2", strings.NewReader(typename), len(typename)); got.Code != http.StatusOK {
+			t.Errorf("another address: got %d %s, want 200", got.Code, got.Body)
+		}
+	}, func(c *api.Config) { c.Guard.RateLimit = 0.1 }) // enough for one in 2.5 s
 }
 
 func TestRequestsThatFailAreCharged(t *testing.T) {
@@ -199,13 +200,14 @@ func TestRequestsThatFailAreCharged(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 0.1 })
-			for i := range 200 {
-				if got := post(w.Handler, "192.0.2.1", strings.NewReader(body(i)), len(body(i))); got.Code == http.StatusTooManyRequests {
-					return
+			graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+				for i := range 200 {
+					if got := post(w.Handler, "192.0.2.1", strings.NewReader(body(i)), len(body(i))); got.Code == http.StatusTooManyRequests {
+						return
+					}
 				}
-			}
-			t.Error("none of 200 requests was refused for its rate")
+				t.Error("none of 200 requests was refused for its rate")
+			}, func(c *api.Config) { c.Guard.RateLimit = 0.1 })
 		})
 	}
 }
