@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -56,6 +57,7 @@ type connection struct {
 	handled   atomic.Bool // a handler has the request
 	begun     atomic.Bool // bytes of the next request have arrived
 	firstLine atomic.Bool // its first line has arrived
+	header    int         // bytes of its headers that have arrived
 	refused   atomic.Bool // the last response has been written
 }
 
@@ -108,6 +110,10 @@ func (c *connection) Close() error {
 func (c *connection) awaitRequest() {
 	c.begun.Store(false)
 	c.firstLine.Store(false)
+	if c.place != nil && c.header > usualHeader {
+		c.place.holdHeaders(0)
+	}
+	c.header = 0
 }
 
 // awaitTurn waits until the connection may be served. It is less than the time that
@@ -133,11 +139,22 @@ func (c *connection) Read(p []byte) (int, error) {
 			c.firstLine.Store(true)
 		}
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) && c.begun.Load() && !c.refused.Swap(true) {
-		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = c.TCPConn.Write(refusalResponse(http.StatusRequestTimeout, "the request did not come in time"))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.begun.Load():
+		c.refuse(http.StatusRequestTimeout, "the request did not come in time")
+	case n > 0 && !c.receive(n):
+		c.refuse(http.StatusTooManyRequests, "too many requests with large headers or URLs at once from this address; send large requests by POST")
+		return 0, io.EOF
 	}
 	return n, err
+}
+
+// refuse writes the last response, unless it is written already.
+func (c *connection) refuse(status int, message string) {
+	if !c.refused.Swap(true) {
+		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = c.TCPConn.Write(refusalResponse(status, message))
+	}
 }
 
 // bareHeaders are the headers of net/http's own refusals. No handler's response
@@ -188,8 +205,12 @@ func refusedStatus(line []byte) (int, bool) {
 
 // refusalResponse returns a whole HTTP response that ends a connection.
 func refusalResponse(status int, message string) []byte {
-	body := refusal("BAD_USER_INPUT", message)
-	h := http.Header{}
+	h, code := http.Header{}, "BAD_USER_INPUT"
+	if status == http.StatusTooManyRequests {
+		h.Set("Retry-After", "1")
+		code = "RATE_LIMITED"
+	}
+	body := refusal(code, message)
 	setSecurityHeaders(h)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n", status, http.StatusText(status), len(body))

@@ -41,18 +41,20 @@ type Crowd struct {
 
 // group is the connections of a network, or all of them.
 type group struct {
-	name string
-	open int
-	idle list.List // of *place, the longest idle first
+	name    string
+	open    int
+	headers int       // bytes of large headers that its connections hold
+	idle    list.List // of *place, the longest idle first
 }
 
 // place is that of a connection, or of a request through a proxy, in a crowd.
 type place struct {
-	crowd  *Crowd
-	close  func() error
-	delay  time.Duration   // until the connection may be served
-	groups []*group        // that it counts for; nil once it has left
-	idle   []*list.Element // its elements in their lists; nil while it is not idle
+	crowd   *Crowd
+	close   func() error
+	delay   time.Duration   // until the connection may be served
+	groups  []*group        // that it counts for; nil once it has left
+	idle    []*list.Element // its elements in their lists; nil while it is not idle
+	headers int             // bytes of large headers that it holds
 }
 
 // NewCrowd returns a crowd without connections.
@@ -217,6 +219,7 @@ func (p *place) leave() {
 
 func (p *place) leaveLocked() {
 	p.setIdleLocked(false)
+	p.holdHeadersLocked(0)
 	for _, g := range p.groups {
 		if g.open--; g.open == 0 && g != &p.crowd.all {
 			delete(p.crowd.networks, g.name)

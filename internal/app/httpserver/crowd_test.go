@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,53 @@ func TestIdleConnectionsAreClosedForOthers(t *testing.T) {
 	}
 	server.Close()
 	apitest.Eventually(t, "no connection is left", func() bool { return crowd.Stats().Open == 0 })
+}
+
+// TestLargeHeadersOfAnAddressAreBounded sends the beginnings of requests with large URLs
+// from one address, which it does not finish, and then requests from another.
+func TestLargeHeadersOfAnAddressAreBounded(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	listener := apitest.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	crowd := httpserver.NewCrowd(httpserver.Limits{}, nil, log)
+	server := httpserver.New(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		defer httpserver.TrackRequest(r.Context())()
+	}), httpserver.Limits{}, log)
+	go server.Serve(httpserver.Listener{Listener: listener, Crowd: crowd})
+	t.Cleanup(func() { server.Close() })
+	begin := func(from string) net.Conn {
+		t.Helper()
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		c := apitest.Must(dialer.DialContext(t.Context(), "tcp", listener.Addr().String()))(t)
+		t.Cleanup(func() { c.Close() })
+		_, _ = io.WriteString(c, "GET /?"+strings.Repeat("x", 512<<10)) // an error means that it was refused
+		return c
+	}
+	var open []net.Conn
+	for crowd.Stats().Refused == 0 {
+		if open = append(open, begin("127.0.0.1")); len(open) > 100 {
+			t.Fatal("100 URLs of 512 kB arrive at once from one address, want some refused")
+		}
+	}
+	finish := func(c net.Conn) *http.Response {
+		t.Helper()
+		_, _ = io.WriteString(c, " HTTP/1.1\r\nHost: x\r\n\r\n")
+		_ = c.SetReadDeadline(time.Now().Add(apitest.Patience))
+		return apitest.Must(http.ReadResponse(bufio.NewReader(c), nil))(t)
+	}
+	other := begin("127.0.0.2")
+	for range 2 { // the second is not refused if the first is no longer counted
+		if got := finish(other); got.StatusCode != http.StatusOK {
+			t.Errorf("another address: got %s, want 200", got.Status)
+		}
+		_, _ = io.WriteString(other, "GET /?"+strings.Repeat("x", 512<<10))
+	}
+	for _, c := range open {
+		c.Close()
+	}
+	apitest.Eventually(t, "those who have gone are not counted", func() bool { return crowd.Stats().Open == 1 })
+	if got := finish(begin("127.0.0.1")); got.StatusCode != http.StatusOK {
+		t.Errorf("the address, once they have gone: got %s, want 200", got.Status)
+	}
 }
 
 func wantClosed(t *testing.T, what string, c net.Conn) {
