@@ -306,14 +306,20 @@ func TestOthersAreServedWhilePasswordsAreGuessed(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 1 })
 	var mu sync.Mutex
 	codes := map[string]int{}
+	guess := func() (refused int) {
+		answered, _, _ := serve(w, graphtest.Envelope(`mutation { `+manyLogIns(10)+` }`, `{}`))
+		mu.Lock()
+		defer mu.Unlock()
+		for _, code := range []string{"UNAUTHENTICATED", "RATE_LIMITED"} {
+			codes[code] += strings.Count(answered.Body.String(), `"`+code+`"`)
+		}
+		return codes["RATE_LIMITED"]
+	}
 	longest := during(w, func(ctx context.Context) {
-		for ctx.Err() == nil {
-			answered, _, _ := serve(w, graphtest.Envelope(`mutation { `+manyLogIns(10)+` }`, `{}`))
-			mu.Lock()
-			for _, code := range []string{"UNAUTHENTICATED", "RATE_LIMITED"} {
-				codes[code] += strings.Count(answered.Body.String(), `"`+code+`"`)
+		for tries := 0; ctx.Err() == nil || tries < 10; tries++ { // the others may be done within one guess
+			if refused := guess(); ctx.Err() != nil && refused >= 10 {
+				return
 			}
-			mu.Unlock()
 		}
 	}, 4)
 	if codes["RATE_LIMITED"] < 10 || codes["UNAUTHENTICATED"] > 10 { // 6 at once, and then at intervals of 2 s, 4 s and so on
