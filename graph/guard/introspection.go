@@ -3,8 +3,8 @@ package guard
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -16,25 +16,25 @@ import (
 const introspectedPerUnit = 40
 
 // Bounds of the cached answers about the schema, in bytes of each and of all. The
-// usual one has about 50 kB.
+// usual one has about 50 kB. Each counts perCachedAnswer bytes more than it has, which
+// bounds the number of small ones, too.
 const (
 	maxCachedAnswer  = 512 << 10
 	maxCachedAnswers = 4 << 20
+	perCachedAnswer  = 4 << 10
 )
 
-// answerKey identifies an answer about the schema, which depends on nothing else.
-type answerKey struct {
-	document  hash
-	operation string
-	variables string // as JSON
-}
+// answerKey identifies an answer about the schema: it is a hash of all that the answer
+// depends on, the document, the operation's name and the variables. It must not refer
+// to the document's text, which would be kept with the answer.
+type answerKey hash
 
 // introspection caches the answers of operations that ask for the schema only, as
 // tools do when they start.
 type introspection struct{ answers *cache[answerKey, []byte] }
 
 func newIntrospection() introspection {
-	return introspection{newCache[answerKey](maxCachedAnswer, maxCachedAnswers, func(answer []byte) int { return len(answer) })}
+	return introspection{newCache[answerKey](maxCachedAnswer, maxCachedAnswers, func(answer []byte) int { return len(answer) + perCachedAnswer })}
 }
 
 // answeredKey is where the statistics of an operation tell that it has had its answer
@@ -83,23 +83,34 @@ func keyOf(oc *graphql.OperationContext) (answerKey, bool) {
 	if !ok || oc.Operation == nil || oc.Operation.Operation != ast.Query || !asksForSchemaOnly(oc.Operation.SelectionSet) {
 		return answerKey{}, false
 	}
-	variables, err := json.Marshal(oc.Variables)
-	return answerKey{found.hash, oc.Operation.Name, string(variables)}, err == nil && len(variables) <= maxMessage
+	rest, err := json.Marshal([]any{oc.Operation.Name, oc.Variables})
+	return sha256.Sum256(append(found.hash[:], rest...)), err == nil
 }
 
-// asksForSchemaOnly reports whether all root fields are those of introspection. The
-// document is valid, so that its fragments end.
+// asksForSchemaOnly reports whether all root fields are those of introspection, and
+// one of them reads the schema: __typename alone is not worth caching. The document
+// is valid, so that its fragments end.
 func asksForSchemaOnly(set ast.SelectionSet) bool {
-	return !slices.ContainsFunc(set, func(sel ast.Selection) bool {
+	schema, other := introspected(set)
+	return schema && !other
+}
+
+// introspected reports whether selections have fields that read the schema, and fields
+// that are not of introspection.
+func introspected(set ast.SelectionSet) (schema, other bool) {
+	for _, sel := range set {
+		var s, o bool
 		switch sel := sel.(type) {
 		case *ast.Field:
-			return !strings.HasPrefix(sel.Name, "__")
+			s, o = sel.Name == "__schema" || sel.Name == "__type", !strings.HasPrefix(sel.Name, "__")
 		case *ast.InlineFragment:
-			return !asksForSchemaOnly(sel.SelectionSet)
+			s, o = introspected(sel.SelectionSet)
 		case *ast.FragmentSpread:
-			return sel.Definition == nil || !asksForSchemaOnly(sel.Definition.SelectionSet)
-		default:
-			return true
+			if o = sel.Definition == nil; !o {
+				s, o = introspected(sel.Definition.SelectionSet)
+			}
 		}
-	})
+		schema, other = schema || s, other || o
+	}
+	return schema, other
 }
