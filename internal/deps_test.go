@@ -68,7 +68,7 @@ var rooms = []room{
 		"internal/domain", "internal/readmodel", "internal/outage", "internal/storage/mongodb/conn", "internal/storage/mongodb/format",
 	}},
 	{"internal/storage/mongodb/credentials", []string{
-		"internal/domain", "internal/auth",
+		"internal/domain", "internal/auth", "internal/outage",
 		"internal/storage/mongodb/conn", "internal/storage/mongodb/format", "internal/storage/mongodb/integrity",
 	}},
 	{"internal/app/health", []string{"internal/domain", "internal/eventstore", "internal/auth", "internal/outage"}},

@@ -297,6 +297,27 @@ func racesForNumbers(t testing.TB, open Open) {
 	}
 }
 
+// numbersRacingChanges has many changes of one user made at once. Each must get a
+// number of its own, because a server that has read one looks for greater ones.
+func numbersRacingChanges(t testing.TB, open Open) {
+	c := open(t)
+	const each, of = 4, 6
+	var g errgroup.Group
+	for range of {
+		g.Go(func() (err error) {
+			for range each {
+				err = errors.Join(err, c.EndSessions(t.Context(), user(1), auth.SessionID{}))
+			}
+			return err
+		})
+	}
+	must(t, "EndSessions", g.Wait())
+	wantAccess(t, c, user(1), auth.Access{Epoch: each * of})
+	if _, last := changes(t, c, 0); last < each*of {
+		t.Errorf("the last of %d changes has number %d, so some had the same", each*of, last)
+	}
+}
+
 func restoresAccess(t testing.TB, open Open) {
 	c := open(t)
 	want := []auth.Credential{

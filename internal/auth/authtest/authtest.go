@@ -68,6 +68,7 @@ func Cases() []Case {
 		{"expired sessions are removed", removesExpired},
 		{"changes are numbered in their order", numbersChanges},
 		{"changes at once have numbers of their own", racesForNumbers},
+		{"changes of one user at once have numbers of their own", numbersRacingChanges},
 		{"restored access is that of the other store", restoresAccess},
 	}
 }

@@ -414,6 +414,7 @@ func TestBrokenStoreFails(t *testing.T) {
 		{"removes all sessions", each(removesAll), "expired sessions are removed"},
 		{"numbers nothing", each(numbersNothing), "changes are numbered in their order"},
 		{"loses numbers", each(losesNumbers), "changes at once have numbers of their own"},
+		{"gives every change one number", each(numbersNothing), "changes of one user at once have numbers of their own"},
 		{"restores no access", each(restoresNoAccess), "restored access is that of the other store"},
 		{"is one for all", func(testing.TB) auth.Credentials { return one }, "stores are independent"},
 	} {

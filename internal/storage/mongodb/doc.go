@@ -161,9 +161,10 @@
 //
 // Its indexes are unconfirmedSince on (unconfirmedSince), sparse, changed on (changed),
 // unique and sparse, and expires on (sessions.expires), sparse. A change takes the
-// number after the greatest that a majority has; if another server was faster, the
-// unique index refuses it, and it is made again. So a reader that has seen a number
-// has seen all before it.
+// number after the greatest that a majority has, and requires that the document has
+// none or a lesser one. If another change was faster, this or the unique index refuses
+// the number, and the change is made again. So a reader that has seen a number has
+// seen all before it.
 //
 // The document of secrets:
 //

@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -11,6 +12,7 @@ import (
 
 	"chirp/internal/auth"
 	"chirp/internal/domain"
+	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
 )
 
@@ -54,36 +56,52 @@ func (c *Store) Access(ctx context.Context, user domain.UserID) (auth.Access, er
 	return a, conn.Translate(ctx, op, err)
 }
 
-// change changes a document as a numbered change, and returns how many documents the
-// filter matched. update must not set changed.
-func (c *Store) change(ctx context.Context, filter bson.D, update bson.M, upsert bool) (matched int64, err error) {
-	set := bson.D{}
-	if more, ok := update["$set"].(bson.D); ok {
-		set = more
-	}
+// change changes a document as a numbered change, and reports whether the filter
+// matched one or it was inserted. update must not set changed.
+func (c *Store) change(ctx context.Context, filter bson.D, update bson.M, upsert bool) (matched bool, err error) {
 	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
-		for {
+		for tries := 1; ; tries++ {
 			last, err := c.lastChange(ctx, pin)
 			if err != nil {
 				return err
 			}
-			numbered := bson.M{"$set": append(set[:len(set):len(set)], bson.E{Key: "changed", Value: last + 1})}
-			for operator, fields := range update {
-				if operator != "$set" {
-					numbered[operator] = fields
-				}
+			var again bool
+			if matched, again, err = c.changeAs(ctx, pin, last+1, filter, update, upsert); !again {
+				return err
 			}
-			result, err := c.users.UpdateOne(ctx, filter, numbered, pinned(options.UpdateOne().SetUpsert(upsert), pin, xoptions.SetInternalUpdateOneOptions))
-			if conn.HasCode(err, conn.CodeDuplicateKey) {
-				continue // another change took the number, or inserted the document
+			if !outage.Pause(ctx, outage.Delay(time.Millisecond, tries)) {
+				return ctx.Err()
 			}
-			if err == nil {
-				matched = result.MatchedCount + result.UpsertedCount
-			}
-			return err
 		}
 	})
 	return matched, err
+}
+
+// changeAs is change with a number. It reports whether to try again with another one,
+// because another change took it or a greater one. The unique index refuses a number
+// that another document has, and the filter one that this document has.
+func (c *Store) changeAs(ctx context.Context, pin bson.D, number int64, filter bson.D, update bson.M, upsert bool) (matched, again bool, err error) {
+	less := bson.E{Key: "changed", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gte", Value: number}}}}} // or absent
+	result, err := c.users.UpdateOne(ctx, append(filter[:len(filter):len(filter)], less), numbered(update, number),
+		pinned(options.UpdateOne().SetUpsert(upsert), pin, xoptions.SetInternalUpdateOneOptions))
+	switch {
+	case conn.HasCode(err, conn.CodeDuplicateKey): // of the number, or of an inserted document
+		return false, true, nil
+	case err != nil:
+		return false, false, err
+	case result.MatchedCount+result.UpsertedCount > 0:
+		return true, false, nil
+	}
+	rows, err := c.findChanges(ctx, pin, filter, 1, 1)
+	return false, len(rows) > 0, err
+}
+
+// numbered returns an update that also sets the number of a change.
+func numbered(update bson.M, number int64) bson.M {
+	update = maps.Clone(update)
+	set, _ := update["$set"].(bson.D)
+	update["$set"] = append(set[:len(set):len(set)], bson.E{Key: "changed", Value: number})
+	return update
 }
 
 type changeRow struct {
@@ -148,7 +166,7 @@ func (c *Store) AddSession(ctx context.Context, user domain.UserID, s auth.Sessi
 	}
 	push := bson.D{{Key: "sessions", Value: bson.D{{Key: "$each", Value: bson.A{newSessionRow(s)}}, {Key: "$slice", Value: -auth.MaxSessions}}}}
 	matched, err := c.change(ctx, atEpoch(user, s.Epoch), bson.M{"$push": push}, false)
-	if err == nil && matched == 0 {
+	if err == nil && !matched {
 		return auth.ErrEpochMoved
 	}
 	return conn.Translate(ctx, op, err)
@@ -206,7 +224,7 @@ func (c *Store) ReplaceCredential(ctx context.Context, user domain.UserID, hash 
 	update := nextEpoch(auth.SessionID{})
 	update["$set"] = bson.D{{Key: "hash", Value: hash}}
 	matched, err := c.change(ctx, bson.D{{Key: "_id", Value: string(user)}, {Key: "hash", Value: bson.D{{Key: "$exists", Value: true}}}}, update, false)
-	if err == nil && matched == 0 {
+	if err == nil && !matched {
 		return auth.ErrNoCredential
 	}
 	return conn.Translate(ctx, "replace a credential", err)
