@@ -89,14 +89,11 @@ func (c *Crowd) enter(remote string, closeConn func() error) *place {
 		c.log.warn("a client opens connections faster than it may", "address", remote)
 		return nil
 	}
-	p, closing := c.take(names, &c.all, closeConn)
+	p, evicted := c.admit(names, &c.all, closeConn)
 	if p != nil {
 		p.delay = delay
 	}
-	for _, victim := range closing {
-		_ = victim.close() // its client sees that it is closed
-	}
-	if p == nil || len(closing) > 0 {
+	if p == nil || evicted > 0 {
 		c.log.warn("a client has as many connections as it may have", "address", remote, "open", c.Stats().Open)
 	}
 	return p
@@ -117,18 +114,29 @@ func (c *Crowd) arrive(networks []string) (delay time.Duration, ok bool) {
 }
 
 // enterRequest takes a place for a request through a trusted proxy, for the client's
-// networks. Of a request that comes directly the connection is counted already.
+// networks, and may close idle direct connections of theirs. Of a request that comes
+// directly the connection is counted already.
 func (c *Crowd) enterRequest(r *http.Request) (leave func(), ok bool) {
 	if !transport.FromProxy(c.proxies, r.RemoteAddr) {
 		return func() {}, true
 	}
 	address := c.client(r)
-	p, _ := c.take(network.Of(address), nil, nil)
+	p, _ := c.admit(network.Of(address), nil, nil)
 	if p == nil {
 		c.log.warn("a client has as many requests and sockets through a proxy as it may have", "address", fmt.Sprintf("%.100s", address))
 		return nil, false
 	}
 	return p.leave, true
+}
+
+// admit takes a place as take does, and closes the connections that have to leave for
+// it. It returns how many those are.
+func (c *Crowd) admit(names []string, all *group, closeConn func() error) (p *place, evicted int) {
+	p, closing := c.take(names, all, closeConn)
+	for _, victim := range closing {
+		_ = victim.close() // its client sees that it is closed
+	}
+	return p, len(closing)
 }
 
 // take takes a place in the groups of networks, and in all unless that is nil. The

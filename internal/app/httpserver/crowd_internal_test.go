@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"testing"
@@ -153,6 +155,27 @@ func TestProxiesAreLimitedInAllOnly(t *testing.T) {
 	if n := g.busy("10.0.0.1", 200); n != 100 {
 		t.Errorf("a proxy: got %d admitted, want 100", n)
 	}
+}
+
+// TestRequestsThroughAProxyCloseIdleConnectionsOfTheirNetwork mixes both kinds in one
+// network: what is no longer counted must not stay open.
+func TestRequestsThroughAProxyCloseIdleConnectionsOfTheirNetwork(t *testing.T) {
+	g := newGuests(100, 3, netip.MustParsePrefix("10.0.0.1/32"))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.RemoteAddr = "10.0.0.1:1"
+	r.Header.Set("X-Forwarded-For", "192.0.2.1")
+	g.busy("192.0.2.1", 1)
+	g.come("192.0.2.1", 2)
+	for i := range 2 {
+		if _, ok := g.enterRequest(r); !ok {
+			t.Errorf("request %d: it is refused, want it in place of an idle connection", i)
+		}
+		g.want(t, "after a request", 2-i)
+	}
+	if _, ok := g.enterRequest(r); ok {
+		t.Error("a third request is admitted, want it refused because no connection is idle")
+	}
+	g.want(t, "with a busy one and two requests", 1)
 }
 
 // TestCrowdKeepsCount compares a crowd with a recount after random steps.
