@@ -278,3 +278,31 @@ func planOf(t *testing.T, c *conn, query string) []string {
 	wantNil(t, rows.Err())
 	return steps
 }
+
+// TestSourcesReadsOnlyWhatItReturns checks SQLite's program: a row that the index does
+// not exclude is returned, so there is no comparison of a column.
+func TestSourcesReadsOnlyWhatItReturns(t *testing.T) {
+	v := openTestStore(t, t.TempDir(), Options{Exclusive: true})
+	serveViews(t, v)
+	s, err := v.Snapshot(t.Context())
+	wantNil(t, err)
+	defer s.Close()
+	rows, err := s.(*snapshot).conn.db.QueryContext(t.Context(), "EXPLAIN "+followedSources, 1, 1)
+	wantNil(t, err)
+	defer func() { _ = rows.Close() }()
+	seeks := 0
+	for rows.Next() {
+		var opcode string
+		var unused any
+		wantNil(t, rows.Scan(&unused, &opcode, &unused, &unused, &unused, &unused, &unused, &unused))
+		switch opcode {
+		case "Lt", "Le", "Gt", "Ge", "Eq", "Ne":
+			t.Errorf("a row is read and compared by %s, want an index that excludes it", opcode)
+		case "SeekGT", "SeekGE":
+			seeks++
+		}
+	}
+	if err := rows.Err(); err != nil || seeks != 2 {
+		t.Errorf("got %d seeks, error %v; want 2", seeks, err)
+	}
+}
