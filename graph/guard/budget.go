@@ -61,6 +61,25 @@ func (b *Budget) Take(ctx context.Context, n int) (wait time.Duration) {
 	return take(b.payers(ctx), n, b.now())
 }
 
+// takeAll is Take for tokens of which there may be more than a bucket can hold. Those
+// leave it in debt.
+func (b *Budget) takeAll(ctx context.Context, n int) (wait time.Duration) {
+	if wait = b.Take(ctx, n); wait > 0 || b == nil {
+		return wait
+	}
+	for _, p := range b.payers(ctx) {
+		if n > p.burst {
+			p.charge(p.name, n-p.burst, b.now())
+		}
+	}
+	return 0
+}
+
+// refill returns how long it takes until a caller has n tokens more.
+func (b *Budget) refill(n int) time.Duration {
+	return time.Duration(float64(n) / b.callers.perSecond * float64(time.Second))
+}
+
 // takeShared takes n tokens from the buckets of the caller's networks only.
 func (b *Budget) takeShared(ctx context.Context, n int) (wait time.Duration) {
 	if b == nil {

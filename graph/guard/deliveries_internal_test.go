@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -97,20 +98,16 @@ func TestAFollowRefusedForItsDeliveriesIsNoChange(t *testing.T) {
 func TestSourcesOfAFeedAreChargedBeforeTheyAreRead(t *testing.T) {
 	now, _ := fixed()
 	l := newLimiter(Config{RateLimit: 20}, now) // 50,000 at once
-	in := func(user string, operation ast.Operation) context.Context {
-		ctx := context.WithValue(from(user, "192.0.2.1"), limiterKey{}, l)
-		return graphql.WithOperationContext(ctx, &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: operation}})
-	}
-	query, subscription := in("ann", ast.Query), in("bob", ast.Subscription)
-	for i := range 10 {
+	query, subscription := executing(l, "ann", ast.Query), executing(l, "bob", ast.Subscription)
+	for i := range 5 {
 		if err := Consult(query, 5000); err != nil {
 			t.Fatalf("page %d: %v", i, err)
 		}
 	}
 	if err := Consult(query, 5000); domain.KindOf(err) != domain.RateLimited {
-		t.Errorf("the eleventh page of 5,000 sources: got %v, want kind RateLimited", err)
+		t.Errorf("the sixth page of 5,000 sources: got %v, want kind RateLimited", err)
 	}
-	for range 12 {
+	for range 6 {
 		if err := Consult(subscription, 5000); err != nil {
 			t.Errorf("a subscription: got %v, want no error", err)
 		}
@@ -121,4 +118,45 @@ func TestSourcesOfAFeedAreChargedBeforeTheyAreRead(t *testing.T) {
 	if err := Consult(context.Background(), 5000); err != nil {
 		t.Errorf("without a limiter: %v", err)
 	}
+	if err := Consult(executing(newLimiter(Config{}, now), "ann", ast.Query), 1_000_000); err != nil {
+		t.Errorf("without a rate limit: %v", err)
+	}
+}
+
+// TestRefusedPagesAreChargedForFindingTheirSources has one operation ask for many pages.
+func TestRefusedPagesAreChargedForFindingTheirSources(t *testing.T) {
+	now, move := fixed()
+	l := newLimiter(Config{RateLimit: 20}, now) // 10,000 a second
+	ann := executing(l, "ann", ast.Query)
+	var refused *domain.Error
+	for i := range 50 {
+		if err := Consult(ann, 5000); i < 5 && err != nil || i >= 5 && !errors.As(err, &refused) {
+			t.Fatalf("page %d: got %v, want only those after the fifth refused", i, err)
+		}
+	}
+	if wait := l.Costs.Take(ann, 1); wait < 22*time.Second || wait > 23*time.Second {
+		t.Errorf("after 45 refused pages an operation must wait %s, want 22.5 s", wait)
+	}
+	move(refused.RetryAfter)
+	if err := Consult(ann, 5000); err != nil {
+		t.Errorf("after the wait that the last refusal asked for: got %v, want no error", err)
+	}
+}
+
+func TestAPageOfMoreSourcesThanTheBurstLeavesADebt(t *testing.T) {
+	now, _ := fixed()
+	l := newLimiter(Config{RateLimit: 20}, now)
+	ann := executing(l, "ann", ast.Query)
+	if err := Consult(ann, 40_000); err != nil {
+		t.Fatal(err)
+	}
+	if wait := l.Costs.Take(ann, 1); wait < 3*time.Second || wait > 4*time.Second {
+		t.Errorf("the next operation must wait %s, want 3 s", wait)
+	}
+}
+
+// executing returns the context of a user's operation.
+func executing(l *Limiter, user string, operation ast.Operation) context.Context {
+	ctx := context.WithValue(from(user, "192.0.2.1"), limiterKey{}, l)
+	return graphql.WithOperationContext(ctx, &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: operation}})
 }

@@ -33,7 +33,7 @@ type Service struct {
 	// ReadAfterTimeout is how long Open waits for a position, 2 s if zero.
 	ReadAfterTimeout time.Duration
 	// Consult is called in each reading of a feed that consults sources besides the
-	// timeline, with their number and before they are read. If it returns an error,
+	// timeline, with their number and before their chirps are read. If it returns an error,
 	// the reading ends with that. It may be nil.
 	Consult func(ctx context.Context, sources int) error
 	// Away is called with each wait of Open for a position, and calls it. It may be
