@@ -170,3 +170,26 @@ func TestConnectionsEndWithTheirSession(t *testing.T) {
 		}
 	})
 }
+
+// TestAnOpenSocketKeepsWhereItsSessionIsUsed has a session used by a socket alone, for
+// longer than the store waits to be told again.
+func TestAnOpenSocketKeepsWhereItsSessionIsUsed(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		registered(t, w, "ada")
+		phone := http.Header{"Test-Address": {"192.0.2.7"}, "User-Agent": {"Phone 1.0"}}
+		token, _ := loggedIn(w, "ada", "a password", phone)
+		c := w.Dial(t, phone)
+		c.Initiate(token)
+		_ = c.Conn.SetReadDeadline(time.Time{})
+		go func() { _, _, _ = c.Conn.ReadMessage() }() // reading answers pings
+		time.Sleep(11 * time.Minute)
+		laptop, _ := loggedIn(w, "ada", "a password", nil)
+		got := w.Must(laptop, mySessions, nil)
+		if got.At("viewer.sessions.1.address") != "192.0.2.7" || got.At("viewer.sessions.1.userAgent") != "Phone 1.0" {
+			t.Errorf("got %s, want from where and by what the socket is open", got.Body)
+		}
+		if got.At("viewer.sessions.1.lastUsedAt") == got.At("viewer.sessions.1.startedAt") {
+			t.Errorf("got %s, want the session used while its socket is open", got.Body)
+		}
+	}, func(c *api.Config) { c.ClientIP = func(r *http.Request) string { return r.Header.Get("Test-Address") } })
+}

@@ -34,7 +34,7 @@ func (s *Service) WatchToken(ctx context.Context, authorization string, end func
 // because a check may have to wait for an issuer.
 func (s *Service) revalidateLater(ctx context.Context, authorization string, end func(error)) {
 	time.AfterFunc(s.Limits.Ping, func() {
-		switch err := panics.Guard(ctx, func() error { return auth.Revalidate(s.Tokens, authorization) }); {
+		switch err := panics.Guard(ctx, func() error { return auth.Revalidate(ctx, s.Tokens, authorization) }); {
 		case ctx.Err() != nil:
 		case err != nil:
 			end(err)

@@ -62,11 +62,11 @@ func TestAuthenticateDistinguishesCallers(t *testing.T) {
 	if _, err := auth.Authenticate(t.Context(), tokens, external("unlucky")); !errors.Is(err, errStore) {
 		t.Errorf("while the log is away: got error %v, want %v", err, errStore)
 	}
-	if err := auth.Revalidate(tokens, external("unlucky")); err != nil {
+	if err := auth.Revalidate(t.Context(), tokens, external("unlucky")); err != nil {
 		t.Errorf("Revalidate while the log is away: got error %v, want none", err)
 	}
 	for header, good := range map[string]bool{external("ann@issuer"): true, external("bob@issuer"): true, "Bearer x": false, "": true} {
-		if err := auth.Revalidate(tokens, header); (err == nil) != good {
+		if err := auth.Revalidate(t.Context(), tokens, header); (err == nil) != good {
 			t.Errorf("Revalidate %.20s: got error %v, want good %t", header, err, good)
 		}
 	}

@@ -183,9 +183,10 @@ func invalidToken() error {
 }
 
 // Revalidate returns an error if a token that was valid no longer is. It returns nil
-// if that cannot be determined now.
-func Revalidate(tokens *Tokens, header string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+// if that cannot be determined now. ctx is the connection's, whose client is one who
+// uses the session.
+func Revalidate(ctx context.Context, tokens *Tokens, header string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	_, err := Authenticate(ctx, tokens, header)
 	if err != nil && domain.KindOf(err) != domain.Unauthenticated {
