@@ -75,6 +75,20 @@ func (b *Budget) takeAll(ctx context.Context, n int) (wait time.Duration) {
 	return 0
 }
 
+// giveBack returns n tokens that Take took.
+func (b *Budget) giveBack(ctx context.Context, n int) {
+	if b == nil {
+		return
+	}
+	giveBack(b.payers(ctx), n, b.now())
+}
+
+func giveBack(paid []payer, n int, now time.Time) {
+	for _, p := range paid {
+		p.charge(p.name, -min(n, p.burst), now)
+	}
+}
+
 // refill returns how long it takes until a caller has n tokens more.
 func (b *Budget) refill(n int) time.Duration {
 	return time.Duration(float64(n) / b.callers.perSecond * float64(time.Second))
@@ -95,9 +109,7 @@ func take(all []payer, n int, now time.Time) (wait time.Duration) {
 	}
 	for i, p := range all {
 		if wait = p.take(p.name, n, now); wait > 0 {
-			for _, paid := range all[:i] {
-				paid.charge(paid.name, -min(n, paid.burst), now)
-			}
+			giveBack(all[:i], n, now)
 			return wait
 		}
 	}

@@ -3,6 +3,10 @@ package guard
 import (
 	"context"
 	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"chirp/internal/domain"
 )
 
 // A user may cause deliveries to timelines at a share of the rate of mutations. The
@@ -45,22 +49,67 @@ func newEffectLimiter(perSecond float64, of Effect, now func() time.Time) *effec
 	}
 }
 
-// take takes what a mutation causes from the budgets of its caller. If one has less
-// left it takes nothing, and returns how long to wait.
-func (l *effectLimiter) take(ctx context.Context, input any) time.Duration {
+// effect is what a mutation takes from the budgets.
+type effect struct {
+	deliveries int
+	pair       string // the caller and the followee, or empty
+}
+
+// limit calls a mutation if its caller has enough left for its effect. One that is
+// refused has no effect, and its caller gets back what it took.
+func (l *effectLimiter) limit(ctx context.Context, input any, next graphql.Resolver) (any, error) {
 	if l == nil {
-		return 0
+		return next(ctx)
 	}
+	e := l.effect(ctx, input)
+	if wait := l.take(ctx, e); wait > 0 {
+		return nil, RateLimited(wait)
+	}
+	result, err := next(ctx)
+	if changedNothing(err) {
+		l.giveBack(ctx, e)
+	}
+	return result, err
+}
+
+func (l *effectLimiter) effect(ctx context.Context, input any) effect {
 	deliveries, followee := l.of(ctx, input)
-	pair := callerKey(ctx) + " " + followee
-	if followee != "" {
-		if wait := l.pairs.take(pair, 1, l.now()); wait > 0 {
+	if followee == "" {
+		return effect{deliveries: int(deliveries)}
+	}
+	return effect{int(deliveries), callerKey(ctx) + " " + followee}
+}
+
+// take takes an effect from the budgets of its caller. If one has less left it takes
+// nothing, and returns how long to wait.
+func (l *effectLimiter) take(ctx context.Context, e effect) time.Duration {
+	if e.pair != "" {
+		if wait := l.pairs.take(e.pair, 1, l.now()); wait > 0 {
 			return wait
 		}
 	}
-	wait := l.deliveries.Take(ctx, int(deliveries))
-	if wait > 0 && followee != "" {
-		l.pairs.charge(pair, -1, l.now())
+	wait := l.deliveries.Take(ctx, e.deliveries)
+	if wait > 0 && e.pair != "" {
+		l.pairs.charge(e.pair, -1, l.now())
 	}
 	return wait
+}
+
+// giveBack returns what take took.
+func (l *effectLimiter) giveBack(ctx context.Context, e effect) {
+	l.deliveries.giveBack(ctx, e.deliveries)
+	if e.pair != "" {
+		l.pairs.charge(e.pair, -1, l.now())
+	}
+}
+
+// changedNothing reports whether an error shows that a mutation did nothing. After
+// most others that is not known.
+func changedNothing(err error) bool {
+	switch domain.KindOf(err) {
+	case domain.Invalid, domain.NotFound, domain.Conflict, domain.AlreadyFollowing, domain.NotFollowing, domain.Unauthenticated, domain.Forbidden:
+		return true
+	default:
+		return false
+	}
 }

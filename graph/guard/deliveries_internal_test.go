@@ -30,26 +30,30 @@ func effects(_ context.Context, input any) (deliveries int64, followee string) {
 	}
 }
 
+func takes(l *effectLimiter, ctx context.Context, input any) time.Duration {
+	return l.take(ctx, l.effect(ctx, input))
+}
+
 func TestAnAuthorWithManyFollowersMayPostSeveralTimesInARow(t *testing.T) {
 	now, move := fixed()
 	l := newEffectLimiter(20, effects, now)
 	ann, bob := from("ann", "192.0.2.1"), from("bob", "192.0.2.2")
 	for i := range 5 {
-		if wait := l.take(ann, post(9999)); wait != 0 {
+		if wait := takes(l, ann, post(9999)); wait != 0 {
 			t.Fatalf("chirp %d to 9,999 followers must wait %s, want no wait", i, wait)
 		}
 	}
-	if wait := l.take(ann, post(9999)); wait < 4*time.Second || wait > 5*time.Second {
+	if wait := takes(l, ann, post(9999)); wait < 4*time.Second || wait > 5*time.Second {
 		t.Errorf("the next one must wait %s, want nearly 5 s", wait)
 	}
-	if wait := l.take(ann, post(0)); wait != 0 {
+	if wait := takes(l, ann, post(0)); wait != 0 {
 		t.Errorf("a chirp that is delivered to no one must wait %s, want no wait", wait)
 	}
-	if wait := l.take(bob, post(9999)); wait != 0 {
+	if wait := takes(l, bob, post(9999)); wait != 0 {
 		t.Errorf("another author must wait %s, want no wait", wait)
 	}
 	move(5 * time.Second)
-	if wait := l.take(ann, post(9999)); wait != 0 {
+	if wait := takes(l, ann, post(9999)); wait != 0 {
 		t.Errorf("after 5 s a chirp must wait %s, want no wait", wait)
 	}
 }
@@ -59,18 +63,18 @@ func TestOneFollowMayNotChangeAgainAndAgain(t *testing.T) {
 	l := newEffectLimiter(20, effects, now)
 	ann, bob := from("ann", "192.0.2.1"), from("bob", "192.0.2.1")
 	for i := range 10 {
-		if wait := l.take(ann, follow("star")); wait != 0 {
+		if wait := takes(l, ann, follow("star")); wait != 0 {
 			t.Fatalf("change %d must wait %s, want no wait", i, wait)
 		}
 	}
-	if wait := l.take(ann, follow("star")); wait != 6*time.Second {
+	if wait := takes(l, ann, follow("star")); wait != 6*time.Second {
 		t.Errorf("the next change must wait %s, want 6 s", wait)
 	}
-	if l.take(ann, follow("another")) != 0 || l.take(bob, follow("star")) != 0 || l.take(ann, post(1)) != 0 {
+	if takes(l, ann, follow("another")) != 0 || takes(l, bob, follow("star")) != 0 || takes(l, ann, post(1)) != 0 {
 		t.Error("another pair or another mutation must wait, want no wait")
 	}
 	move(6 * time.Second)
-	if l.take(ann, follow("star")) != 0 || l.take(ann, follow("star")) == 0 {
+	if takes(l, ann, follow("star")) != 0 || takes(l, ann, follow("star")) == 0 {
 		t.Error("after 6 s, want one change more")
 	}
 }
@@ -79,18 +83,41 @@ func TestAFollowRefusedForItsDeliveriesIsNoChange(t *testing.T) {
 	now, move := fixed()
 	l := newEffectLimiter(20, effects, now)
 	ann := from("ann", "192.0.2.1")
-	if wait := l.take(ann, post(50_000)); wait != 0 {
+	if wait := takes(l, ann, post(50_000)); wait != 0 {
 		t.Fatal(wait)
 	}
 	for range 30 {
-		if wait := l.take(ann, follow("star")); wait != 100*time.Millisecond {
+		if wait := takes(l, ann, follow("star")); wait != 100*time.Millisecond {
 			t.Fatalf("a follow without deliveries left must wait %s, want 100ms", wait)
 		}
 	}
 	move(time.Minute)
 	for i := range 10 {
-		if wait := l.take(ann, follow("star")); wait != 0 {
+		if wait := takes(l, ann, follow("star")); wait != 0 {
 			t.Fatalf("change %d must wait %s, want no wait", i, wait)
+		}
+	}
+}
+
+func TestOnlyARefusedMutationHasItsEffectGivenBack(t *testing.T) {
+	now, _ := fixed()
+	for kind, want := range map[domain.Kind]int{
+		domain.Invalid: 30, domain.NotFound: 30, domain.Conflict: 30, domain.AlreadyFollowing: 30, domain.NotFollowing: 30, domain.Forbidden: 30,
+		domain.Unavailable: 5, domain.Internal: 5, domain.RateLimited: 5,
+	} {
+		l := newEffectLimiter(20, effects, now)
+		ann := from("ann", "192.0.2.1")
+		calls := func(input any) (n int) {
+			for range 30 {
+				_, _ = l.limit(ann, input, func(context.Context) (any, error) { n++; return nil, domain.Errorf(kind, "no") })
+			}
+			return n
+		}
+		if n := calls(post(9999)); n != want {
+			t.Errorf("chirps that fail by kind %v: %d were let through, want %d", kind, n, want)
+		}
+		if want == 30 && (calls(follow("star")) != 30 || takes(l, ann, post(50_000)) != 0 || takes(l, ann, post(1)) == 0) {
+			t.Errorf("after follows refused by kind %v: want all let through, and the budget as it was", kind)
 		}
 	}
 }

@@ -71,10 +71,10 @@ func (l *Limiter) limitMutation(ctx context.Context, next graphql.Resolver) (any
 	if l.accounts != nil && l.registers(fc.Args["input"]) {
 		return l.register(ctx, next)
 	}
-	if wait := l.takeMutation(ctx, fc.Args["input"]); wait > 0 {
+	if wait := l.Mutations.Take(ctx, 1); wait > 0 {
 		return nil, RateLimited(wait)
 	}
-	return next(ctx)
+	return l.effects.limit(ctx, fc.Args["input"], next)
 }
 
 // register calls a registration if its caller's network may make another account.
@@ -87,13 +87,6 @@ func (l *Limiter) register(ctx context.Context, next graphql.Resolver) (any, err
 		l.accounts.failed(ctx)
 	}
 	return result, err
-}
-
-func (l *Limiter) takeMutation(ctx context.Context, input any) time.Duration {
-	if wait := l.Mutations.Take(ctx, 1); wait > 0 {
-		return wait
-	}
-	return l.effects.take(ctx, input)
 }
 
 // chargeOutput is the response middleware that charges for a response that is larger

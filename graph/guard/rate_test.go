@@ -35,6 +35,18 @@ func TestEachMutationOfAnOperationCounts(t *testing.T) {
 	}
 }
 
+func TestRefusedFollowsAreNoChanges(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 20 }) // ten changes at once
+	ada, bob := w.Person("ada"), w.Person("bob")
+	w.Follow(ada, bob)
+	follow := fmt.Sprintf(`mutation { followUser(input: {userId: %q}) { position } }`, bob.ID)
+	for i := range 15 {
+		if got := w.Ask(ada.Token, follow, nil); got.Code() != "ALREADY_FOLLOWING" {
+			t.Fatalf("follow %d: got %s, want ALREADY_FOLLOWING", i, got.Body)
+		}
+	}
+}
+
 func TestRegistrationsAreLimitedByAddress(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) {
 		c.Guard.RateLimit = 1 // a burst of 1 for registrations
