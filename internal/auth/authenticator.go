@@ -36,19 +36,11 @@ func (a Authenticator) Save(ctx context.Context, user domain.UserID, password st
 // zeros, so it has no credential.
 const noUser = domain.UserID("user_00000000000000000000000000")
 
-// CheckPassword reports whether a password is a user's. It returns false for a user
-// without a credential and for the empty id, but does the same work as for any
-// other: two look-ups and a hash. If there were too many wrong passwords, the error
-// is of kind RateLimited, and there is no hash.
-func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, password string) (bool, error) {
-	from, err := a.arrive(ctx, user)
-	if err != nil {
-		return false, err
-	}
-	return a.check(ctx, from, password)
-}
-
-// check is CheckPassword for an attempt that need not wait.
+// check reports whether the password of an attempt that need not wait is the user's.
+// It returns false for a user without a credential and for the empty id, but does the
+// same work as for any other: two look-ups, arrive's included, and a hash. If there
+// were too many wrong passwords meanwhile, the error is of kind RateLimited, and there
+// is no hash.
 func (a Authenticator) check(ctx context.Context, from attempt, password string) (bool, error) {
 	hash, err := a.Credentials.Credential(ctx, from.account)
 	if err != nil && !errors.Is(err, ErrNoCredential) {
@@ -123,12 +115,17 @@ func (a Authenticator) access(ctx context.Context, user domain.UserID) (Access, 
 
 // ChangePassword replaces a user's password, given the current one, ends all of the
 // user's sessions, and returns the token of a new one. A wrong password is Forbidden,
-// because the caller is known all the same.
+// because the caller is known all the same. Wrong ones count for the caller's session
+// alone.
 func (a Authenticator) ChangePassword(ctx context.Context, user domain.UserID, current, password string) (token string, err error) {
 	if err := domain.CheckPassword(password); err != nil {
 		return "", err
 	}
-	ok, err := a.CheckPassword(ctx, user, current)
+	from, err := a.arriveAgain(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	ok, err := a.check(ctx, from, current)
 	if err != nil {
 		return "", err
 	}

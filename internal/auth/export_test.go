@@ -34,6 +34,15 @@ func (p *Passwords) Verify(ctx context.Context, stored, password string) (bool, 
 	return Authenticator{Passwords: p}.verify(ctx, attempt{account: noUser, networks: networksOf(ctx)}, stored, password)
 }
 
+// CheckPassword reports whether a password is a user's, as LogIn does.
+func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, password string) (bool, error) {
+	from, err := a.arrive(ctx, user)
+	if err != nil {
+		return false, err
+	}
+	return a.check(ctx, from, password)
+}
+
 // Verify returns the user of a token issued here.
 func (t *Tokens) Verify(token string) (domain.UserID, error) {
 	bearer, err := t.readOwn(token)

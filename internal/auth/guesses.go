@@ -56,6 +56,7 @@ type attempt struct {
 	networks []string      // the narrowest first
 	known    bool          // the user has logged in from the narrowest one before
 	since    time.Time     // when that was remembered, if it is known
+	session  string        // of a caller whose token is the account's, for whom it alone counts
 }
 
 // pair returns the key of the account and a network.
@@ -74,6 +75,10 @@ type counted struct {
 func (g *Guesses) counted(a attempt) (all []*counted) {
 	add := func(in counts, key string, b backoff) {
 		all = append(all, &counted{counts: in, key: key, backoff: b})
+	}
+	if a.session != "" {
+		add(g.pairs, a.pair(a.session), perPair)
+		return all
 	}
 	networks, named, factor := a.networks, a.account != noUser, 1
 	if a.known {
@@ -173,7 +178,7 @@ func (g *Guesses) settle(all []*counted, o outcome) {
 // delay the usual ones for long. Then the widest networks take turns.
 func (a attempt) turn() []string {
 	keys := []string{"unknown"}
-	if a.known {
+	if a.known || a.session != "" {
 		keys[0] = "known"
 	}
 	for _, network := range slices.Backward(a.networks) {

@@ -41,9 +41,20 @@ func (a Authenticator) arrive(ctx context.Context, user domain.UserID) (attempt,
 	if user == "" {
 		from.account = noUser
 	}
+	return a.admit(ctx, from)
+}
+
+// arriveAgain is arrive for a caller whose token is the user's. Strangers who guess
+// the user's password cannot make such a caller wait.
+func (a Authenticator) arriveAgain(ctx context.Context, user domain.UserID) (attempt, error) {
+	session, _ := CallerSession(ctx)
+	return a.admit(ctx, attempt{account: user, networks: networksOf(ctx), session: "token " + session.String()})
+}
+
+func (a Authenticator) admit(ctx context.Context, from attempt) (attempt, error) {
 	since, err := a.known(ctx, from)
 	if err != nil {
-		return from, fmt.Errorf("read the networks of %s: %w", user, err)
+		return from, fmt.Errorf("read the networks of %s: %w", from.account, err)
 	}
 	from.known, from.since = !since.IsZero(), since
 	return from, a.Guesses.check(from)

@@ -91,6 +91,36 @@ func TestAKnownNetworkIsLetIn(t *testing.T) {
 	}
 }
 
+// TestStrangersDoNotDelayAChangeOfThePassword has strangers guess, and then a caller
+// whose token is the user's, from a network that the account does not know.
+func TestStrangersDoNotDelayAChangeOfThePassword(t *testing.T) {
+	a, _ := newAuthenticator(t)
+	a.Guesses = auth.NewGuesses(func() time.Time { return noon })
+	ctx := auth.WithNetworks(t.Context(), []string{"new home"})
+	must(t, a.Save(t.Context(), ann, password))
+	for range 100 {
+		a.Guesses.Fail(ann, "new home")
+	}
+	for i := range 100 {
+		a.Guesses.Fail(ann, fmt.Sprint("stranger", i))
+	}
+	_, err := a.LogIn(ctx, ann, password)
+	wantKind(t, "LogIn", err, domain.RateLimited)
+	for range 6 {
+		_, err := a.ChangePassword(ctx, ann, password+"!", "a new password")
+		wantKind(t, "ChangePassword with a wrong one", err, domain.Forbidden)
+	}
+	_, err = a.ChangePassword(ctx, ann, password, "a new password")
+	wantKind(t, "ChangePassword after too many wrong ones", err, domain.RateLimited)
+	session, err := a.Sessions.Start(ctx, ann, 0)
+	must(t, err)
+	ctx, err = auth.Authenticate(ctx, a.Tokens, "Bearer "+session)
+	must(t, err)
+	if _, err := a.ChangePassword(ctx, ann, password, "a new password"); err != nil {
+		t.Errorf("ChangePassword in another session: %v", err)
+	}
+}
+
 // TestRefusalsReadNothing refuses a name with an account and one without.
 func TestRefusalsReadNothing(t *testing.T) {
 	a, m := newAuthenticator(t)
