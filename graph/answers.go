@@ -117,7 +117,7 @@ func (a *answers) lead(ctx context.Context, key answerKey, begin func(context.Co
 	if !first {
 		return nil, 0, false
 	}
-	response, through := a.run(key, one, func() (*graphql.Response, domain.Position) { return compute(ctx) })
+	response, through := a.run(ctx, key, one, compute)
 	return response, through, true
 }
 
@@ -135,15 +135,15 @@ func (a *answers) join(key answerKey) (one *answer, first bool) {
 }
 
 // run computes an answer, also for those that wait for it. If there is none to share,
-// because the caller has left or because it has extensions, which are for one caller,
-// one of them computes it next. An answer with errors is not kept for those that come
-// later.
-func (a *answers) run(key answerKey, one *answer, compute func() (*graphql.Response, domain.Position)) (response *graphql.Response, through domain.Position) {
+// because the caller has left, which its fields may have got as an error, or because it
+// has extensions, which are for one caller, one of them computes it next. An answer with
+// errors is not kept for those that come later.
+func (a *answers) run(ctx context.Context, key answerKey, one *answer, compute func(context.Context) (*graphql.Response, domain.Position)) (response *graphql.Response, through domain.Position) {
 	defer close(one.done)
 	defer func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if response == nil || response.Data == nil || len(response.Extensions) > 0 {
+		if response == nil || response.Data == nil || len(response.Extensions) > 0 || ctx.Err() != nil {
 			a.forget(key, one)
 			return
 		}
@@ -157,7 +157,7 @@ func (a *answers) run(key answerKey, one *answer, compute func() (*graphql.Respo
 			a.kept.RemoveOldest()
 		}
 	}()
-	return compute()
+	return compute(ctx)
 }
 
 // forget removes an answer unless there is another one for its key by now.

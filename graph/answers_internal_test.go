@@ -54,11 +54,17 @@ func TestAnAnswerIsComputedOnce(t *testing.T) {
 
 // Those who wait for an answer compute it themselves if the one who began does not.
 func TestAnAnswerThatIsNotSharedIsComputedByTheNext(t *testing.T) {
-	for name, fail := range map[string]func() (*graphql.Response, domain.Position){
-		"has left":   func() (*graphql.Response, domain.Position) { return nil, 0 },
-		"panics":     func() (*graphql.Response, domain.Position) { panic("a bug") },
-		"has errors": func() (*graphql.Response, domain.Position) { return &graphql.Response{Errors: gqlerror.List{{}}}, 0 },
-		"has extensions": func() (*graphql.Response, domain.Position) {
+	for name, fail := range map[string]func(leave func()) (*graphql.Response, domain.Position){
+		"has left": func(func()) (*graphql.Response, domain.Position) { return nil, 0 },
+		"leaves in the middle": func(leave func()) (*graphql.Response, domain.Position) {
+			leave()
+			return &graphql.Response{Data: []byte(`{"feedChirpAdded":null}`), Errors: gqlerror.List{{Message: "the request was canceled"}}}, 0
+		},
+		"panics": func(func()) (*graphql.Response, domain.Position) { panic("a bug") },
+		"has errors": func(func()) (*graphql.Response, domain.Position) {
+			return &graphql.Response{Errors: gqlerror.List{{}}}, 0
+		},
+		"has extensions": func(func()) (*graphql.Response, domain.Position) {
 			return &graphql.Response{Data: []byte("theirs"), Extensions: map[string]any{"a": 1}}, 0
 		},
 	} {
@@ -68,10 +74,12 @@ func TestAnAnswerThatIsNotSharedIsComputedByTheNext(t *testing.T) {
 				begun, proceed := make(chan struct{}), make(chan struct{})
 				go func() {
 					defer func() { _ = recover() }()
-					a.share(context.Background(), answerKey{}, atOnce, func(context.Context) (*graphql.Response, domain.Position) {
+					ctx, leave := context.WithCancel(context.Background())
+					defer leave()
+					a.share(ctx, answerKey{}, atOnce, func(context.Context) (*graphql.Response, domain.Position) {
 						close(begun)
 						<-proceed
-						return fail()
+						return fail(leave)
 					})
 				}()
 				<-begun

@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -295,6 +296,40 @@ func TestSubscriptionsPayForWhatTheyHold(t *testing.T) {
 		}
 		if refused < 20 || refused > 60 {
 			t.Errorf("of 100 subscriptions %d were refused, want those for which there is no budget", refused)
+		}
+	}, slowly)
+}
+
+// The one who has an answer computed that others share is charged for its size, not
+// the anonymous clients at the same address.
+func TestSharedAnswersAreChargedToTheirCaller(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		for range 100 {
+			w.Post(bob, strings.Repeat("è", 280))
+		}
+		visible(t, w)
+		left := func(token string) float64 {
+			header := http.Header{}
+			if token != "" {
+				header.Set("Authorization", "Bearer "+token)
+			}
+			got := w.Raw(http.MethodPost, "", "application/json", `{"query":"{ __typename }","extensions":{"cost":true}}`, header)
+			left, _ := graphtest.At(got.Extensions["cost"], "throttleStatus.currentlyAvailable").(float64)
+			return left
+		}
+		c := w.Socket(t, ada.Token)
+		c.Subscribe("p", watching(bob, `chirps(first: 100) { edges { node { a: content b: content c: content d: content } } }`))
+		c.Next("p")
+		time.Sleep(10 * time.Second) // for budgets to be full
+		adas, others := left(ada.Token), left("")
+		w.Post(bob, "x")
+		c.Next("p")
+		if spent := adas - left(ada.Token); spent < 800 {
+			t.Errorf("a large answer cost its caller %v, want what its size is worth", spent)
+		}
+		if spent := others - left(""); spent > 50 {
+			t.Errorf("a large answer cost anonymous clients %v, want nothing", spent)
 		}
 	}, slowly)
 }

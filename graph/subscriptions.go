@@ -171,9 +171,6 @@ func (s *subscribed) answer(ctx context.Context, responses graphql.ResponseHandl
 	}
 	key := answerKey{operation: *s.shared, history: s.resolver.hub.History(), at: s.current.at}
 	response, through, computed := s.resolver.answers.share(ctx, key, s.turn, func(ctx context.Context) (*graphql.Response, domain.Position) {
-		if s.shared.public {
-			ctx = auth.WithCaller(ctx, "") // so that it cannot have what is the caller's alone
-		}
 		return s.compute(ctx, responses), s.through
 	})
 	if s.through = through; !computed && response != nil && s.resolver.pushes != nil {
@@ -210,8 +207,13 @@ func (s *subscribed) turn(ctx context.Context) (context.Context, func()) {
 // aroundResponse gives each response its scope, and has a subscription send what the
 // response is about. It is a response middleware.
 func (r *Resolver) aroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	viewer, _ := auth.Caller(ctx)
 	sub, subscription := ctx.Value(subscribedKey{}).(*subscribed)
+	if subscription && sub.shared != nil && sub.shared.public {
+		// An answer for all cannot have what is the caller's alone. It is the guards
+		// around this that charge the caller.
+		ctx = auth.WithCaller(ctx, "")
+	}
+	viewer, _ := auth.Caller(ctx)
 	s := &responseScope{snapshots: r.snapshots, viewer: viewer, after: request.From(ctx).After, subscription: subscription}
 	defer func() { _ = s.close(ctx) }() // fails only if ctx ends, and then the last user closes it
 	ctx = withResponseScope(ctx, s)
