@@ -10,14 +10,22 @@ import (
 	"chirp/internal/query"
 )
 
-// effectTimeout bounds how long a mutation waits for what the views know about its
-// effect. A mutation itself does not depend on the views.
-const effectTimeout = time.Second
+const (
+	// effectTimeout bounds how long a mutation waits for what the views know about its
+	// effect. A mutation itself does not depend on the views, and keeps others waiting.
+	effectTimeout = 100 * time.Millisecond
+	// unknownFollow is the effect of a follow while the views cannot be read: no follow
+	// delivers as many.
+	unknownFollow = 64
+	// maxUnfollow is the most that an unfollow is charged, because the authors of the
+	// chirps that it removes have paid for delivering them.
+	maxUnfollow = 1000
+)
 
 // Effect returns how many timeline entries a mutation with an input adds or removes, as
 // far as the views know, and whom it lets the caller follow or unfollow. If the views
-// cannot be read, it returns no deliveries: the mutation is limited in other ways. It is
-// guard.Config.Effect.
+// cannot be read, it returns no deliveries except for a follow: chirps and unfollows are
+// limited in other ways. It is guard.Config.Effect.
 func (r *Resolver) Effect(ctx context.Context, input any) (deliveries int64, followee string) {
 	caller, ok := auth.Caller(ctx)
 	if !ok {
@@ -25,12 +33,13 @@ func (r *Resolver) Effect(ctx context.Context, input any) (deliveries int64, fol
 	}
 	switch input := input.(type) {
 	case model.PostChirpInput:
-		return r.deliveries(ctx, caller, (*query.Reader).PostDeliveries), ""
+		return r.deliveries(ctx, caller, 0, (*query.Reader).PostDeliveries), ""
 	case model.FollowUserInput:
-		return r.followEffect(ctx, input.UserID, (*query.Reader).FollowDeliveries)
+		return r.followEffect(ctx, input.UserID, unknownFollow, (*query.Reader).FollowDeliveries)
 	case model.UnfollowUserInput:
-		return r.followEffect(ctx, input.UserID, func(views *query.Reader, ctx context.Context, followee domain.UserID) (int64, error) {
-			return views.UnfollowDeliveries(ctx, caller, followee)
+		return r.followEffect(ctx, input.UserID, 0, func(views *query.Reader, ctx context.Context, followee domain.UserID) (int64, error) {
+			n, err := views.UnfollowDeliveries(ctx, caller, followee)
+			return min(n, maxUnfollow), err
 		})
 	default:
 		return 0, ""
@@ -39,30 +48,35 @@ func (r *Resolver) Effect(ctx context.Context, input any) (deliveries int64, fol
 
 // followEffect returns the effect of a follow or an unfollow. One of an id that is not
 // valid has none, because it is refused.
-func (r *Resolver) followEffect(ctx context.Context, id string, read deliveriesOf) (deliveries int64, followee string) {
+func (r *Resolver) followEffect(ctx context.Context, id string, unknown int64, read deliveriesOf) (deliveries int64, followee string) {
 	user, err := domain.ParseUserID(id)
 	if err != nil {
 		return 0, ""
 	}
-	return r.deliveries(ctx, user, read), string(user)
+	return r.deliveries(ctx, user, unknown, read), string(user)
 }
 
 // deliveriesOf is a method of query.Reader that counts the deliveries of a mutation
 // about a user.
 type deliveriesOf func(*query.Reader, context.Context, domain.UserID) (int64, error)
 
-// deliveries reads a number of deliveries from the views as they are, 0 if that fails.
-func (r *Resolver) deliveries(ctx context.Context, user domain.UserID, read deliveriesOf) int64 {
+// deliveries reads a number of deliveries from the views as they are: 0 if they don't
+// show the user, and unknown if they cannot be read.
+func (r *Resolver) deliveries(ctx context.Context, user domain.UserID, unknown int64, read deliveriesOf) int64 {
 	ctx, cancel := context.WithTimeout(ctx, effectTimeout)
 	defer cancel()
 	views, err := r.snapshots.queries.Open(ctx, 0)
 	if err != nil {
-		return 0
+		return unknown
 	}
 	defer views.Close()
 	n, err := read(views, ctx, user)
-	if err != nil {
+	switch {
+	case err == nil:
+		return n
+	case domain.KindOf(err) == domain.NotFound:
 		return 0
+	default:
+		return unknown
 	}
-	return n
 }
