@@ -60,7 +60,7 @@ func (a *accumulator) costOfFollow(followerID, followeeID domain.UserID, follows
 }
 
 // deliveriesOf returns how many timeline entries the batch writes or removes for a
-// pair if follows says whether the follower follows the followee at its end.
+// pair that ends the batch with follows: whether the follower follows the followee.
 func (a *accumulator) deliveriesOf(p *pair, follows bool) int64 {
 	own, now := a.pushed[p.followee], p.followee
 	switch {

@@ -220,7 +220,7 @@ func (s *session) loadProfiles(ctx context.Context, events []event) error {
 	return err
 }
 
-// loadSplits reads the splits of the follows that the events undo. It omits followees
+// loadSplits reads the splits of the follows that the events remove. It omits followees
 // who had no pushed chirps before the events, because a split of theirs is zero.
 func (s *session) loadSplits(ctx context.Context, events []event) (splits, error) {
 	var pairs []readmodel.Pair

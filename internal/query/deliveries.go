@@ -7,8 +7,8 @@ import (
 	"chirp/internal/readmodel"
 )
 
-// PostDeliveries returns how many timeline entries a chirp adds that the author posts
-// now. The first chirp that is not pushed changes as many follows instead.
+// PostDeliveries returns how many timeline entries a chirp would add if the author
+// posted it now. The first chirp that is not pushed changes as many follows instead.
 func (r *Reader) PostDeliveries(ctx context.Context, author domain.UserID) (int64, error) {
 	p, err := r.Profile(ctx, author)
 	if err != nil || p.Celebrity && p.PullSource {
@@ -23,8 +23,8 @@ func (r *Reader) FollowDeliveries(ctx context.Context, followee domain.UserID) (
 	return p.Pushed - p.Split.Skipped, err
 }
 
-// UnfollowDeliveries returns how many timeline entries it removes that one user
-// unfollows another now, which is none unless the user follows the other.
+// UnfollowDeliveries returns how many timeline entries an unfollow would remove; 0 if
+// the user does not follow the other.
 func (r *Reader) UnfollowDeliveries(ctx context.Context, follower, followee domain.UserID) (int64, error) {
 	a, err := r.Profile(ctx, follower)
 	if err != nil {

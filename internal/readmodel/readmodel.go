@@ -255,8 +255,8 @@ type Snapshot interface {
 	Sources(ctx context.Context, owner UserKey, after domain.Position) ([]Source, error)
 	// SourceChirps returns the chirps of all of the sources, in the window. Its
 	// cost for each source is bounded by the limit, no matter how much the author
-	// has posted. An author has at most one source of each delivery among them,
-	// which may be there several times.
+	// has posted. The sources of one author and delivery are equal: a source may
+	// be given several times.
 	SourceChirps(ctx context.Context, sources []Source, w Window) ([]Chirp, error)
 
 	// Followers returns the follows of a followee in the window, ordered by Since,

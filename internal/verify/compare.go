@@ -186,8 +186,10 @@ func showChirp(row readmodel.Chirp) string {
 }
 
 // totals compares the numbers of rows. It finds rows that belong to no user, which
-// nothing else reads. The rows that do belong to users must be right already, and so is
-// what the follows skip, unless there is one too many.
+// nothing else reads. How many timeline entries there must be depends on how many the
+// views say that the follows skip. The comparison of each user's follows checks that
+// number, and the number of follows shows whether a follow was added to it that belongs
+// to no user.
 func (c *comparison) totals(ctx context.Context) error {
 	got, err := c.snapshot.Totals(ctx)
 	if err != nil {

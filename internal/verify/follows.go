@@ -88,7 +88,8 @@ func showSplit(s readmodel.Split) string {
 	return fmt.Sprintf("skipping %d chirps through position %d", s.Skipped, s.Older)
 }
 
-// sources compares what a user's feed has besides the timeline.
+// sources compares what a user's feed has besides the timeline. It also finds a source
+// that the views return twice.
 func (c *comparison) sources(ctx context.Context, u *user) error {
 	var want []readmodel.Source
 	for author, since := range u.following {
@@ -103,15 +104,20 @@ func (c *comparison) sources(ctx context.Context, u *user) error {
 	if err != nil {
 		return fmt.Errorf("read the sources of %s: %w", u, err)
 	}
-	difference := func(these, those []readmodel.Source, w, g string) {
-		for _, s := range these {
-			if !slices.Contains(those, s) {
-				c.report(Difference{showSource(s), u.String(), w, g})
-			}
+	missing := make(map[readmodel.Source]int, len(want)) // negative if there are more than wanted
+	for _, s := range want {
+		missing[s]++
+	}
+	for _, s := range got {
+		if missing[s]--; missing[s] < 0 {
+			c.report(Difference{showSource(s), u.String(), "none", "one"})
 		}
 	}
-	difference(want, got, "there", "missing")
-	difference(got, want, "none", "one")
+	for _, s := range want {
+		if missing[s] > 0 {
+			c.report(Difference{showSource(s), u.String(), "there", "missing"})
+		}
+	}
 	return nil
 }
 

@@ -21,7 +21,7 @@ type span struct {
 	readmodel.Range
 }
 
-// entry is such a row: its position, and the follower or the chirp that it names. Of a
+// entry is such a row: its position, and the follower or the chirp that it names. For a
 // follower, older is the position of the last chirp that the follow skips.
 type entry struct {
 	at    domain.Position

@@ -56,8 +56,8 @@ func (w *writer) buildTimelines(ctx context.Context) error {
 }
 
 // buildStep is one transaction of buildTimelines. If an event was applied in part,
-// it makes the checkpoint forget that part: only marks were applied of it, which do
-// no harm when they are applied again.
+// it makes the checkpoint forget that part: only marks were applied of it, because
+// cleanups were left out too, and they do no harm when they are applied again.
 func (w *writer) buildStep(ctx context.Context) (done bool, err error) {
 	row, err := w.row(ctx)
 	switch {
