@@ -3,17 +3,22 @@ package transport
 import (
 	"context"
 	"io"
+	"time"
 
 	"chirp/graph/guard"
 	"chirp/graph/request"
 	"chirp/internal/domain"
 	"chirp/internal/gate"
+	"chirp/internal/outage"
 )
 
 // smallBody is how many bytes a body or a message may have to be received without
 // waiting. Nearly all that people send are smaller. A stranger may have one on each
 // of its connections, whose number is limited.
 const smallBody = 16 << 10
+
+// receivePause is the time between two attempts to wait for a large message.
+const receivePause = 100 * time.Millisecond
 
 // bytesPerPlace is for how many bytes an operation takes a further place among those
 // that are executed. Decoded, they may take 50 times as much memory.
@@ -55,9 +60,9 @@ func (a admission) Receive(ctx context.Context, bytes int64) (release func(), er
 }
 
 // ReceiveMessage reads a socket's message up to a byte more than limit. A large one
-// waits until it may be received, as long as done is open, and counts until release is
-// called.
-func (a admission) ReceiveMessage(ctx context.Context, done <-chan struct{}, r io.Reader, limit int64) (message []byte, release func(), err error) {
+// waits until it may be received, as long as done is open, and then begin is called;
+// it counts until release is called.
+func (a admission) ReceiveMessage(ctx context.Context, done <-chan struct{}, r io.Reader, limit int64, begin func()) (message []byte, release func(), err error) {
 	release = func() {}
 	message, err = io.ReadAll(io.LimitReader(r, min(limit, smallBody)+1))
 	if err != nil || int64(len(message)) <= min(limit, smallBody) {
@@ -65,7 +70,7 @@ func (a admission) ReceiveMessage(ctx context.Context, done <-chan struct{}, r i
 	}
 	for {
 		release, err = a.Receive(ctx, limit)
-		if domain.KindOf(err) != domain.Unavailable {
+		if domain.KindOf(err) != domain.Unavailable || !outage.Pause(ctx, receivePause) {
 			break
 		}
 		select {
@@ -77,6 +82,7 @@ func (a admission) ReceiveMessage(ctx context.Context, done <-chan struct{}, r i
 	if err != nil {
 		return nil, func() {}, err
 	}
+	begin()
 	rest, err := io.ReadAll(io.LimitReader(r, limit+1-int64(len(message))))
 	return append(message, rest...), release, err
 }

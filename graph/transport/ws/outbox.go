@@ -32,6 +32,7 @@ type outbox struct {
 	queue  [][]byte
 	room   room         // for queue and the message being written
 	reason *closeReason // why the socket closes; set once
+	peer   peer
 }
 
 func newOutbox(ws *websocket.Conn, limits transport.Limits) *outbox {
@@ -103,31 +104,24 @@ func (o *outbox) isClosing() bool {
 	return o.reason != nil
 }
 
-// extendReadDeadline extends the read deadline unless the socket is closing.
-func (o *outbox) extendReadDeadline(d time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.reason == nil {
-		_ = o.ws.SetReadDeadline(time.Now().Add(d))
-	}
-}
-
-// run writes messages and pings until the socket is closed.
+// run writes messages and pings until the socket is closed. It pings also between
+// messages, because a client that reads slowly may keep the queue from being empty.
 func (o *outbox) run() {
 	defer close(o.done)
 	ticker := time.NewTicker(o.limits.Ping)
 	defer ticker.Stop()
 	for {
+		select {
+		case <-ticker.C:
+			o.ping()
+		default:
+		}
 		message, end := o.next()
 		switch {
 		case message != nil:
-			_ = o.ws.SetWriteDeadline(time.Now().Add(o.writeTimeout(len(message))))
-			if err := o.ws.WriteMessage(websocket.TextMessage, message); err != nil {
-				o.close(closeReason{closeTryLater, "slow consumer"})
-				_ = o.ws.NetConn().Close()
+			if !o.write(message) {
 				return
 			}
-			o.unreserve(len(message))
 		case end != nil:
 			o.writeClose(*end)
 			return
@@ -135,11 +129,31 @@ func (o *outbox) run() {
 			select {
 			case <-o.wake:
 			case <-ticker.C:
-				o.tick()
-				_ = o.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(o.limits.Write))
+				o.ping()
 			}
 		}
 	}
+}
+
+// write writes a message. It returns false if the client does not read.
+func (o *outbox) write(message []byte) bool {
+	o.writes(len(message))
+	_ = o.ws.SetWriteDeadline(time.Now().Add(o.writeTimeout(len(message))))
+	if err := o.ws.WriteMessage(websocket.TextMessage, message); err != nil {
+		o.close(closeReason{closeTryLater, "slow consumer"})
+		_ = o.ws.NetConn().Close()
+		return false
+	}
+	o.unreserve(len(message))
+	return true
+}
+
+// ping asks the client for a sign of life.
+func (o *outbox) ping() {
+	o.tick()
+	payload, unread := o.mark()
+	timeout := o.writeTimeout(min(unread, o.limits.SocketQueue)) // there may be no room for it before
+	_ = o.ws.WriteControl(websocket.PingMessage, payload, time.Now().Add(timeout))
 }
 
 // next returns the next message, or if there is none why to close the socket, if it

@@ -102,15 +102,19 @@ func (s *socket) finish(cancel context.CancelFunc) {
 // why to close the socket. It limits the size itself, because the WebSocket library
 // would close without a reason.
 func (s *socket) read() (message []byte, release func(), why *closeReason) {
+	s.extendDeadline() // the client could not be heard before
 	kind, r, err := s.ws.NextReader()
 	release = func() {}
 	if err == nil {
-		message, release, err = s.service.ReceiveMessage(s.ctx, s.closing.Done(), r, s.limits.Body)
+		message, release, err = s.service.ReceiveMessage(s.ctx, s.closing.Done(), r, s.limits.Body, s.beginMessage)
+		s.endMessage()
 	}
 	var timeout net.Error
 	switch {
 	case err != nil && errors.As(err, &timeout) && timeout.Timeout() && !s.ready.Load():
 		return nil, release, &closeReason{closeInitTimeout, "Connection initialisation timeout"}
+	case err != nil && errors.As(err, &timeout) && timeout.Timeout() && len(message) > 0:
+		return nil, release, &closeReason{closeTryLater, "the message did not arrive in time"}
 	case err != nil:
 		s.discard() // the peer has left
 		return nil, release, &closeReason{closeNormal, ""}
@@ -124,11 +128,11 @@ func (s *socket) read() (message []byte, release func(), why *closeReason) {
 	return message, release, nil
 }
 
-// extendDeadline gives the peer two more ping intervals to send something. Until
-// connection_init is acknowledged its deadline stays.
+// extendDeadline gives the peer more time to send something. Until connection_init is
+// acknowledged its deadline stays.
 func (s *socket) extendDeadline() {
 	if s.ready.Load() {
-		s.extendReadDeadline(2 * s.limits.Ping)
+		s.hear()
 	}
 }
 

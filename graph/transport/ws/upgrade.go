@@ -58,8 +58,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.tick, s.lastMessage = s.keepAlive, s.messageBeforeClose
 	metering.conn.pay = s.pay
 	defer func() { s.release() }()
-	ws.SetPongHandler(func(string) error { s.extendDeadline(); return nil })
-	s.extendReadDeadline(h.service.Limits.SocketInit)
+	ws.SetPongHandler(func(payload string) error { s.answered(payload); s.extendDeadline(); return nil })
+	_ = ws.SetReadDeadline(time.Now().Add(h.service.Limits.SocketInit))
 	go s.run()
 	remove, err := h.service.Open(func(why error) { s.close(goingAway(why)) })
 	switch {
