@@ -162,7 +162,7 @@ func (g *Guesses) settle(all []*counted, o outcome) {
 	defer g.mu.Unlock()
 	for _, c := range all {
 		switch now := c.get(c.key); {
-		case o == right && c.counts == g.pairs: // whoever knows the password need not guess
+		case o == right && c.counts == g.pairs: // a caller who knows the password need not guess
 			c.set(c.key, count{})
 		case now == c.after:
 			c.set(c.key, c.before)

@@ -8,7 +8,7 @@ import (
 	"chirp/internal/domain"
 )
 
-// standIn begins an id that no user has.
+// standIn is the prefix of ids that no user has.
 const standIn = "nobody "
 
 // standInFor returns an id in place of that of a name's user, if there is none.

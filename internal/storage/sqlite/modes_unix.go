@@ -19,7 +19,7 @@ import (
 const others fs.FileMode = 0o077
 
 // mendModes takes the store's files away from other users: an older version, or
-// whoever restored a copy, may have left them readable. What cannot be mended is
+// a user who restored a copy, may have left them readable. What cannot be mended is
 // logged with what to do. So is a folder that other users can enter, when a server
 // opens it.
 func mendModes(dir string, o Options) {
