@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"chirp/internal/app"
 	"chirp/internal/archive"
 	"chirp/internal/domain"
 )
@@ -62,8 +63,29 @@ func Export(ctx context.Context, cfg Config, std Streams) (err error) {
 	for _, problem := range append(store.Problems(), store.Notices()...) {
 		bar.println("chirp: the export is complete, but the store has a problem: %s", problem)
 	}
+	if !header.Credentials {
+		warnOfDisabled(ctx, store, bar)
+	}
 	bar.println("Exported %s.", describeTransfer(header.Head, time.Since(began)))
 	return nil
+}
+
+// warnOfDisabled says how many users are disabled, which an export without credentials
+// does not hold.
+func warnOfDisabled(ctx context.Context, store app.Storage, bar *progressBar) {
+	disabled := 0
+	for c, err := range store.Credentials().All(ctx) {
+		if err != nil {
+			bar.println("chirp: the file does not say who is disabled, and that cannot be read now: %v", err)
+			return
+		}
+		if c.Access.Disabled {
+			disabled++
+		}
+	}
+	if disabled > 0 {
+		bar.println("chirp: the file does not say who is disabled, here %d: they are enabled where it is imported; an export --with-credentials says it", disabled)
+	}
 }
 
 // writeExport writes a file atomically: it renames a temporary file at the end.

@@ -66,6 +66,7 @@ func Import(ctx context.Context, cfg Config, std Streams) (err error) {
 	}
 	bar.println("Imported %s. The server builds the views when it starts.", describeTransfer(file.Header.Head, time.Since(began)))
 	i.reportLockedOut()
+	i.reportEnabled()
 	return nil
 }
 

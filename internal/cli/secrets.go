@@ -62,7 +62,7 @@ func (i *importing) announce(known archive.Secrets, more bool) {
 	if more {
 		held += " or more"
 	}
-	const signs = "whoever has the file, or wrote it, can sign tokens for every user, now and in future"
+	const signs = "anyone who has the file, or wrote it, can sign tokens for every user, now and in future"
 	secret := len(known.TokenSecret) > 0
 	var done string
 	switch {
@@ -139,5 +139,12 @@ func (i *importing) reportLockedOut() {
 	if out := i.audit.Passwords() - i.hashes; out > 0 {
 		i.bar.println("%d of the %d users who registered with a password cannot log in here, because their password hashes were not imported; "+
 			"to change that, import an export made --with-credentials into another new store.", out, i.audit.Passwords())
+	}
+}
+
+// reportEnabled says that nobody is disabled, if the file does not say who was.
+func (i *importing) reportEnabled() {
+	if !i.file.Header.Credentials {
+		i.bar.println("%s does not say who was disabled: everyone is enabled here until chirp user disable.", i.File)
 	}
 }

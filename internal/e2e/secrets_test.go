@@ -41,7 +41,7 @@ func TestImportTakesOnlyTheSecretsItIsTold(t *testing.T) {
 		says          string
 	}{
 		"by default":            {nil, false, true, "holds the password hashes of 2 users and a token secret; the hashes are imported and the token secret is not"},
-		"--with-token-secret":   {[]string{"--with-token-secret"}, true, true, "holds the password hashes of 2 users and a token secret; both are imported: whoever has the file"},
+		"--with-token-secret":   {[]string{"--with-token-secret"}, true, true, "holds the password hashes of 2 users and a token secret; both are imported: anyone who has the file"},
 		"--without-credentials": {[]string{"--without-credentials"}, false, false, "holds the password hashes of 2 users and a token secret; none of them is imported"},
 	} {
 		t.Run(name, func(t *testing.T) {

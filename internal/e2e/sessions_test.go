@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -182,5 +183,29 @@ func TestAccessMovesToAnotherStore(t *testing.T) {
 				t.Errorf("%s: got %v, want %s", name, err, c.code)
 			}
 		}
+	})
+}
+
+// TestADisabledUserIsNotEnabledInSilence moves a log without credentials.
+func TestADisabledUserIsNotEnabledInSilence(t *testing.T) {
+	betweenStores(t, func(t *testing.T, from, to apitest.Place) {
+		old := apitest.Launch(t, from)
+		apitest.Ready(t, old.URL)
+		apitest.RegisterAll(t, old.URL, "ann", "bob")
+		for _, warns := range []bool{false, true} {
+			file := filepath.Join(t.TempDir(), "log")
+			e := from.Command(t, "export", file)
+			if e.Code != 0 || strings.Contains(e.Log, "who is disabled, here 1:") != warns {
+				t.Errorf("export: exit code %d, log %q; want a warning %t", e.Code, e.Log, warns)
+			}
+			if warns {
+				if e := to.Command(t, "import", file); e.Code != 0 || !strings.Contains(e.Log, "does not say who was disabled") {
+					t.Errorf("import: exit code %d, log %q; want a warning", e.Code, e.Log)
+				}
+			} else if e := from.Command(t, "user", "disable", "bob"); e.Code != 0 {
+				t.Fatalf("user disable: %s", e.Log)
+			}
+		}
+		old.Terminate(t)
 	})
 }
