@@ -31,14 +31,7 @@ type Credentials interface {
 	// DeleteCredential removes a credential. A user without one is not an error.
 	DeleteCredential(ctx context.Context, user domain.UserID) error
 
-	// KnownNetwork returns when a user's log-in from a network was last remembered,
-	// or the zero time.
-	KnownNetwork(ctx context.Context, user domain.UserID, network string) (time.Time, error)
-	// RememberNetwork remembers that a user has logged in from a network, for as
-	// long as the user has a credential. Of each user's networks, the store
-	// remembers the MaxNetworks that were remembered last. A user without a
-	// credential is not an error; whether the network is then remembered is open.
-	RememberNetwork(ctx context.Context, user domain.UserID, network string, at time.Time) error
+	NetworkStore
 
 	// Secret returns the store's token secret. If there is none yet, it stores
 	// the proposed one, so that all processes get the same secret. An empty
@@ -56,6 +49,18 @@ type Credentials interface {
 	Restore(ctx context.Context, secret []byte, credentials []Credential, at time.Time) error
 	// Discard removes every credential, every access and the token secret.
 	Discard(ctx context.Context) error
+}
+
+// NetworkStore stores from where users have called.
+type NetworkStore interface {
+	// KnownNetwork returns when a user's call from a network was last remembered,
+	// or the zero time.
+	KnownNetwork(ctx context.Context, user domain.UserID, network string) (time.Time, error)
+	// RememberNetwork remembers that a user has called from a network, for as
+	// long as the user has a credential. Of each user's networks, the store
+	// remembers the MaxNetworks that were remembered last. A user without a
+	// credential is not an error; whether the network is then remembered is open.
+	RememberNetwork(ctx context.Context, user domain.UserID, network string, at time.Time) error
 }
 
 // MaxNetworks is how many networks of each user a store remembers.

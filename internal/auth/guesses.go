@@ -11,8 +11,8 @@ import (
 )
 
 // How long wrong passwords make the next attempt wait. A right password costs
-// nothing, and from a network from which the user has logged in before only
-// perPair counts. So nobody but those at the same address can keep users from
+// nothing, and from a network from which the user has logged in before, or used a
+// session, only perPair counts. So nobody but those at the same address can keep users from
 // logging in where they usually do.
 var (
 	// perPair is for an account and the narrowest network of the caller.

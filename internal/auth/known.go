@@ -13,6 +13,7 @@ type known struct {
 	epoch    int64
 	disabled bool
 	sessions map[SessionID]*knownSession
+	others   knownSession // stands for all tokens without a session, to be seen
 }
 
 type knownSession struct {

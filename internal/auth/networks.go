@@ -30,8 +30,8 @@ func networkID(user domain.UserID, network string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// rememberEvery is how exactly the store knows when a user last logged in from a
-// network.
+// rememberEvery is how exactly the store knows when a user last logged in, or used a
+// session, from a network.
 const rememberEvery = 24 * time.Hour
 
 // arrive returns an attempt to log in as a user, or an error of kind RateLimited if

@@ -35,7 +35,7 @@ const (
 // last read stays good. A token about which this server knows nothing is refused, with
 // an error of kind Unavailable.
 type Sessions struct {
-	store  AccessStore
+	store  sessionStore
 	tokens *Tokens
 	log    *slog.Logger
 
@@ -52,9 +52,14 @@ type Sessions struct {
 	recheck map[domain.UserID]struct{} // users whose watches are to be checked
 }
 
+type sessionStore interface {
+	AccessStore
+	NetworkStore
+}
+
 // NewSessions returns Sessions that issues tokens, and makes Authenticate check those
 // tokens against the store.
-func NewSessions(store AccessStore, tokens *Tokens, log *slog.Logger) *Sessions {
+func NewSessions(store sessionStore, tokens *Tokens, log *slog.Logger) *Sessions {
 	users, _ := simplelru.NewLRU[domain.UserID, *known](maxKnown, nil) // fails only for a size of 0
 	s := &Sessions{
 		store: store, tokens: tokens, log: cmp.Or(log, slog.New(slog.DiscardHandler)),
@@ -166,19 +171,25 @@ func (s *Sessions) signal() {
 	}
 }
 
-// sighting is the use of a session, to be stored.
+// sighting is the use of a session, to be stored. A token from before there were
+// sessions has none, and then only its network is stored.
 type sighting struct {
-	user domain.UserID
-	id   SessionID
-	at   time.Time
-	by   Client
+	user    domain.UserID
+	id      SessionID
+	at      time.Time
+	by      Client
+	network string // the narrowest, if it is known
 }
 
-// sight notes that a session is used. It drops what is more than Run can store.
+// sight notes that a token issued here is used. It drops what is more than Run can
+// store.
 func (s *Sessions) sight(ctx context.Context, k *known, b Bearer) {
 	now := time.Now()
 	s.mu.Lock()
 	session := k.sessions[b.Session]
+	if b.Session == (SessionID{}) && b.Identity == (domain.Identity{}) {
+		session = &k.others
+	}
 	due := session != nil && now.Sub(session.seen) >= seenEvery
 	if due {
 		session.seen = now
@@ -187,8 +198,12 @@ func (s *Sessions) sight(ctx context.Context, k *known, b Bearer) {
 	if !due {
 		return
 	}
+	seen := sighting{user: b.User, id: b.Session, at: now, by: clientOf(ctx)}
+	if networks := networksOf(ctx); len(networks) > 0 {
+		seen.network = networks[0]
+	}
 	select {
-	case s.sightings <- sighting{b.User, b.Session, now, clientOf(ctx)}:
+	case s.sightings <- seen:
 	default:
 	}
 }
@@ -201,7 +216,7 @@ func (s *Sessions) keepSightings(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case seen := <-s.sightings:
-			err := s.store.SeeSession(ctx, seen.user, seen.id, seen.at, seen.by)
+			err := s.keep(ctx, seen)
 			switch {
 			case err == nil:
 				failing.Ended(s.log, "it can be stored again when sessions are used")
@@ -210,4 +225,22 @@ func (s *Sessions) keepSightings(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// keep stores a sighting. The network of a user who never logs in is known then too.
+func (s *Sessions) keep(ctx context.Context, seen sighting) error {
+	if seen.id != (SessionID{}) {
+		if err := s.store.SeeSession(ctx, seen.user, seen.id, seen.at, seen.by); err != nil {
+			return err
+		}
+	}
+	if seen.network == "" {
+		return nil
+	}
+	network := networkID(seen.user, seen.network)
+	since, err := s.store.KnownNetwork(ctx, seen.user, network)
+	if err != nil || seen.at.Sub(since) < rememberEvery {
+		return err
+	}
+	return s.store.RememberNetwork(ctx, seen.user, network, seen.at)
 }

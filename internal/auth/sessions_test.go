@@ -16,6 +16,7 @@ import (
 // shared is the store of several servers. It can be made to fail.
 type shared struct {
 	authtest.Memory
+	authtest.Networks
 
 	fails atomic.Bool
 	reads atomic.Int64
@@ -340,6 +341,35 @@ func TestSessionsAreSeenNowAndThen(t *testing.T) {
 		use("late")
 		if got := seen(); got.Client.Agent == "late" {
 			t.Errorf("used again at once: got %+v, want it as before", got)
+		}
+	})
+}
+
+// TestNetworksAreRememberedWhereTokensAreUsed uses tokens with and without a session.
+func TestNetworksAreRememberedWhereTokensAreUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &shared{}
+		here := store.serve(t)
+		use := func(token, network string) {
+			_, err := auth.Authenticate(auth.WithNetworks(t.Context(), []string{network, "wider"}), here.tokens, "Bearer "+token)
+			must(t, err)
+			synctest.Wait()
+		}
+		session, old := here.start(ann, 0), issue(t, here.tokens, bob)
+		use(session, "at once")
+		use(old, "home")
+		use(old, "elsewhere, at once")
+		time.Sleep(10 * time.Minute)
+		use(session, "home")
+		for _, c := range []struct {
+			user    domain.UserID
+			network string
+			known   bool
+		}{{ann, "at once", false}, {ann, "home", true}, {ann, "wider", false}, {bob, "home", true}, {bob, "elsewhere, at once", false}} {
+			at, err := store.KnownNetwork(t.Context(), c.user, auth.NetworkID(c.user, c.network))
+			if err != nil || at.IsZero() == c.known {
+				t.Errorf("%s at %s: remembered at %v, error %v; want known %t", c.user, c.network, at, err, c.known)
+			}
 		}
 	})
 }
