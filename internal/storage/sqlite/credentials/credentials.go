@@ -31,9 +31,13 @@ const (
 	secretQuery     = "SELECT secret FROM meta"
 	saveQuery       = `INSERT INTO credentials (user_id, hash, saved_at, confirmed) VALUES (?, ?, ?, 0)
 		ON CONFLICT DO UPDATE SET hash = excluded.hash, saved_at = excluded.saved_at, confirmed = 0`
-	allQuery    = "SELECT user_id, hash FROM credentials WHERE user_id > ? ORDER BY user_id LIMIT ?"
-	allNowQuery = `SELECT user_id, coalesce(hash, '') FROM
-		(SELECT user_id FROM credentials WHERE user_id > ?1 UNION SELECT user_id FROM access WHERE user_id > ?1 UNION SELECT user_id FROM sessions WHERE user_id > ?1)
+	allQuery = "SELECT user_id, hash FROM credentials WHERE user_id > ? ORDER BY user_id LIMIT ?"
+	// allNowQuery bounds each part before the union, which would otherwise read all the
+	// users that follow for every batch.
+	allNowQuery = `SELECT user_id, coalesce(hash, '') FROM (
+			SELECT * FROM (SELECT user_id FROM credentials WHERE user_id > ?1 ORDER BY user_id LIMIT ?2)
+			UNION SELECT * FROM (SELECT user_id FROM access WHERE user_id > ?1 ORDER BY user_id LIMIT ?2)
+			UNION SELECT * FROM (SELECT DISTINCT user_id FROM sessions WHERE user_id > ?1 ORDER BY user_id LIMIT ?2))
 		LEFT JOIN credentials USING (user_id) ORDER BY user_id LIMIT ?2`
 	oldQuery = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sessions_by_expiry')"
 )

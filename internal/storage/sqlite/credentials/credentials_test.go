@@ -43,6 +43,46 @@ func TestCredentialsPassTheSuite(t *testing.T) {
 	})
 }
 
+// TestAllGoesOnFromBatchToBatch has users in one, two and three tables, and more of them
+// than fit in a batch. A part of the users has nothing but sessions, two each.
+func TestAllGoesOnFromBatchToBatch(t *testing.T) {
+	_, store := open(t, t.TempDir())
+	const users = 2500
+	restored := make([]auth.Credential, users)
+	for i := range restored {
+		c := &restored[i]
+		c.User = domain.UserIDFrom([16]byte{14: byte(i >> 8), 15: byte(i)})
+		if i < users/2 {
+			c.Hash = "hash"
+		}
+		if i%3 == 0 {
+			c.Access.Epoch = 1
+		}
+		if i%3 == 0 && i >= users/2 {
+			continue
+		}
+		for range 2 {
+			c.Access.Sessions = append(c.Access.Sessions, auth.Session{ID: auth.NewSessionID()})
+		}
+	}
+	if err := store.Restore(t.Context(), nil, restored, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	for c, err := range store.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := restored[i]; c.User != want.User || c.Hash != want.Hash || c.Access.Epoch != want.Access.Epoch || len(c.Access.Sessions) != len(want.Access.Sessions) {
+			t.Fatalf("user %d: got %+v, want %+v", i, c, want)
+		}
+		i++
+	}
+	if i != users {
+		t.Errorf("got %d users, want %d", i, users)
+	}
+}
+
 // TestReadersWaitForTheirTurn takes every connection that clients may have, and
 // reads.
 func TestReadersWaitForTheirTurn(t *testing.T) {
