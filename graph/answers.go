@@ -5,6 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
+	"regexp"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +31,8 @@ const (
 )
 
 // sharedKey identifies an operation among those with equal answers: it is a hash of
-// the document, the operation's name, the variables and, if the answers depend on them,
+// the document, the operation's name, the variables, both without the cursor after which
+// it began, and, if the answers depend on them,
 // the viewer and its session.
 type sharedKey struct {
 	hash [sha256.Size]byte
@@ -170,7 +175,8 @@ func (a *answers) forget(key answerKey, one *answer) {
 // shareable returns the key of a subscription operation, or nil if others cannot share
 // its answers.
 func shareable(ctx context.Context, oc *graphql.OperationContext) *sharedKey {
-	variables, err := json.Marshal(oc.Variables)
+	text, values := withoutAfter(oc)
+	variables, err := json.Marshal(values)
 	if err != nil || request.WantsCost(oc) {
 		return nil
 	}
@@ -181,11 +187,58 @@ func shareable(ctx context.Context, oc *graphql.OperationContext) *sharedKey {
 		viewer = string(user) + " " + string(session[:])
 	}
 	h := sha256.New()
-	for _, part := range []string{oc.RawQuery, oc.Operation.Name, string(variables), viewer} {
+	for _, part := range []string{text, oc.Operation.Name, string(variables), viewer} {
 		_ = binary.Write(h, binary.BigEndian, int64(len(part)))
 		_, _ = h.Write([]byte(part))
 	}
 	return &sharedKey{hash: [sha256.Size]byte(h.Sum(nil)), public: viewer == ""}
+}
+
+// withoutAfter returns the text and the variables of a subscription without the cursor
+// after which its pushes begin, because answers are the same wherever they began. If it
+// is uncertain that nothing else uses the variable, it stays.
+func withoutAfter(oc *graphql.OperationContext) (text string, variables map[string]any) {
+	text, variables = oc.RawQuery, oc.Variables
+	root := rootField(oc.Operation.SelectionSet)
+	if root == nil {
+		return text, variables
+	}
+	after := root.Arguments.ForName("after")
+	switch {
+	case after == nil:
+	case after.Value.Kind == ast.StringValue:
+		if literal := strconv.Quote(after.Value.Raw); strings.Count(text, literal) == 1 {
+			text = strings.Replace(text, literal, "", 1)
+		}
+	case after.Value.Kind == ast.Variable && strings.Count(text, "$"+after.Value.Raw) == 2 && !dollarApart.MatchString(text):
+		variables = maps.Clone(variables)
+		delete(variables, after.Value.Raw)
+	}
+	return text, variables
+}
+
+// dollarApart matches a dollar sign that the name of a variable does not follow at once.
+var dollarApart = regexp.MustCompile(`\$[^_A-Za-z]`)
+
+// rootField returns the first root field of a subscription, which has only one.
+func rootField(set ast.SelectionSet) *ast.Field {
+	for _, sel := range set {
+		var found *ast.Field
+		switch sel := sel.(type) {
+		case *ast.Field:
+			return sel
+		case *ast.InlineFragment:
+			found = rootField(sel.SelectionSet)
+		case *ast.FragmentSpread:
+			if sel.Definition != nil {
+				found = rootField(sel.Definition.SelectionSet)
+			}
+		}
+		if found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // dependsOnViewer reports whether the answer to selections may differ between viewers.

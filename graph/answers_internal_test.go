@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
 
 	"chirp/internal/domain"
 )
@@ -148,4 +150,35 @@ func TestNobodyWaitsForTheTurnOfAnother(t *testing.T) {
 			t.Errorf("got %s, computed %d times, want x, once", got, n)
 		}
 	})
+}
+
+func TestOnlyTheCursorIsLeftOutOfWhatIdentifiesAnOperation(t *testing.T) {
+	key := func(text, a string) sharedKey {
+		document, err := parser.ParseQuery(&ast.Source{Input: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		oc := &graphql.OperationContext{RawQuery: text, Operation: document.Operations[0], Variables: map[string]any{"a": a}}
+		return *shareable(t.Context(), oc)
+	}
+	for text, same := range map[string]bool{
+		`subscription($a: String) { f(after: $a) { x } }`:                           true,
+		`subscription($a: String) { ... { f(after: $a) { x } } }`:                   true,
+		`subscription($a: String) { f(after: $a) { x(after: $a) } }`:                false,
+		`subscription($ a: String) { f(after: $ a) { x(after: $a) y(after: $a) } }`: false,
+		`subscription($a: String) { f(id: $a) { x } }`:                              false,
+	} {
+		if got := key(text, "1") == key(text, "2"); got != same {
+			t.Errorf("%s with another variable: the same is %t, want %t", text, got, same)
+		}
+	}
+	for other, same := range map[string]bool{
+		`subscription { f(after: "2") { x(after: "3") } }`:      true,
+		`subscription { f(after: "1") { x(after: "2") } }`:      false,
+		`subscription { f(after: "\u0032") { x(after: "2") } }`: false,
+	} {
+		if got := key(`subscription { f(after: "1") { x(after: "3") } }`, "") == key(other, ""); got != same {
+			t.Errorf("%s: the same is %t, want %t", other, got, same)
+		}
+	}
 }

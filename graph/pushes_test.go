@@ -194,6 +194,47 @@ func TestEqualSubscriptionsShareTheirAnswers(t *testing.T) {
 	})
 }
 
+// Each client says after which chirp its feed is to begin, as the web client does.
+func TestFeedsShareAnswersWhereverTheyBegan(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada, bob := w.Person("ada"), w.Person("bob")
+		w.Follow(ada, bob)
+		for range 10 {
+			w.Post(bob, "x")
+		}
+		visible(t, w)
+		const fields = `cursor node { content author { username chirps(first: 2) { edges { node { content } } } } }`
+		var sockets []*graphtest.Socket
+		begin := func(query string, variables map[string]any) {
+			c := w.Socket(t, ada.Token)
+			c.Send(graphtest.Message{ID: "f", Type: "subscribe", Payload: []byte(graphtest.Marshal(map[string]any{"query": query, "variables": variables}))})
+			sockets = append(sockets, c)
+		}
+		for i := range 10 {
+			got := w.Must(ada.Token, fmt.Sprintf(`{ feed(first: %d) { pageInfo { endCursor } } }`, i+1), nil)
+			cursor := got.At("feed.pageInfo.endCursor").(string)
+			begin(`subscription($after: String) { feedChirpAdded(after: $after) { `+fields+` } }`, map[string]any{"after": cursor})
+			begin(fmt.Sprintf(`subscription { feedChirpAdded(after: %q) { `, cursor)+fields+` } }`, nil)
+			for _, c := range sockets[2*i:] {
+				for range i {
+					c.Next("f")
+				}
+			}
+		}
+		synctest.Wait()
+		reads := w.Views.Reads.Load()
+		w.Post(bob, "hello")
+		for _, c := range sockets {
+			if got := c.Next("f").At("feedChirpAdded.node.content"); got != "hello" {
+				t.Errorf("got %v, want the chirp", got)
+			}
+		}
+		if got := w.Views.Reads.Load() - reads; got > 12 {
+			t.Errorf("20 answers took %d reads, want those of two", got)
+		}
+	})
+}
+
 func TestAnswersThatDependOnTheViewerAreTheViewersOwn(t *testing.T) {
 	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
 		ada, bob, cat := w.Person("ada"), w.Person("bob"), w.Person("cat")
