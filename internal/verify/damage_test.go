@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"chirp/internal/domain"
+	"chirp/internal/readmodel"
 	"chirp/internal/verify"
 )
 
@@ -162,6 +165,31 @@ func wantLines(t *testing.T, s store, want []string) {
 	}
 	if !same {
 		t.Errorf("got the differences\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// repeatingViews returns each source twice.
+type repeatingViews struct{ readmodel.Store }
+
+type repeatingSnapshot struct{ readmodel.Snapshot }
+
+func (v repeatingViews) Snapshot(ctx context.Context) (readmodel.Snapshot, error) {
+	s, err := v.Store.Snapshot(ctx)
+	return repeatingSnapshot{s}, err
+}
+
+func (s repeatingSnapshot) Sources(ctx context.Context, owner readmodel.UserKey, after domain.Position) ([]readmodel.Source, error) {
+	sources, err := s.Snapshot.Sources(ctx, owner, after)
+	return append(sources, sources...), err
+}
+
+func TestARepeatedSourceIsReported(t *testing.T) {
+	s, _ := kinds[0].open(t)
+	newWriter(s.Log()).small(t)
+	project(t, s.Log(), s.Views())
+	const want = "source of pulled chirps by user 1 of @bob (user 3): want none, got one"
+	if _, lines := found(t, verify.Config{Log: s.Log(), Views: repeatingViews{s.Views()}}); !slices.Contains(lines, want) {
+		t.Errorf("got the differences\n%s\nwant among them\n%s", strings.Join(lines, "\n"), want)
 	}
 }
 
