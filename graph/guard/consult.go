@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -13,6 +14,10 @@ const (
 	findSourceCost = 1
 	sourceCost     = 2 * findSourceCost
 )
+
+// consultedKey is the key of what an operation was charged for sources so far, as an
+// *atomic.Int64.
+type consultedKey struct{}
 
 // Consult charges the caller for the sources that a feed page merges; their number is
 // known only once the views have found them. It returns an error of kind RateLimited if
@@ -28,9 +33,24 @@ func Consult(ctx context.Context, sources int) error {
 		Charge(ctx, sources*sourceCost)
 		return nil
 	}
-	if wait := l.Costs.takeAll(ctx, sources*sourceCost); wait > 0 {
-		l.Costs.Charge(ctx, sources*findSourceCost)
-		return RateLimited(wait + l.Costs.refill(sources*findSourceCost))
+	cost, wait := sources*sourceCost, l.Costs.takeAll(ctx, sources*sourceCost)
+	if wait > 0 {
+		cost = sources * findSourceCost
+		l.Costs.Charge(ctx, cost)
+	}
+	if sum, ok := ctx.Value(consultedKey{}).(*atomic.Int64); ok {
+		sum.Add(int64(cost))
+	}
+	if wait > 0 {
+		return RateLimited(wait + l.Costs.refill(cost))
 	}
 	return nil
+}
+
+// consulted returns what the operation in ctx was charged for sources so far.
+func consulted(ctx context.Context) int {
+	if sum, ok := ctx.Value(consultedKey{}).(*atomic.Int64); ok {
+		return int(sum.Load())
+	}
+	return 0
 }

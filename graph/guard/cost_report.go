@@ -44,7 +44,7 @@ func (l *Limiter) reportCost(ctx context.Context, next graphql.ResponseHandler) 
 }
 
 func (l *Limiter) report(ctx context.Context, oc *graphql.OperationContext) costReport {
-	report := costReport{RequestedQueryCost: costOf(ctx, oc)}
+	report := costReport{RequestedQueryCost: costOf(ctx, oc) + consulted(ctx)}
 	if l.Costs == nil {
 		return report
 	}

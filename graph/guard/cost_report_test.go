@@ -34,6 +34,28 @@ func askCost(w *graphtest.World, token, operation string, extensions map[string]
 
 const tenChirps = `{ viewer { chirps(first: 10) { edges { node { id } } } } }` // 1 + 10 + 10 * 3 = 41
 
+// TestTheReportedCostIncludesSources has a feed with one source, the chirps that the
+// follow skips.
+func TestTheReportedCostIncludesSources(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 20 })
+	ada, bob := w.Person("ada"), w.Person("bob")
+	for range 70 {
+		w.Post(bob, "hello")
+	}
+	w.Follow(ada, bob)
+	if head, err := w.Head(t.Context()); err != nil {
+		t.Fatal(err)
+	} else if _, err := w.Views.Await(t.Context(), head-1); err != nil {
+		t.Fatal(err)
+	}
+	for selection, want := range map[string]string{"first: 1": `"requestedQueryCost":13,`, "last: 1": `"requestedQueryCost":15,`} {
+		operation := fmt.Sprintf(`{ feed(%s) { edges { node { id } } } }`, selection)
+		if got := askCost(w, ada.Token, operation, asked, nil); !strings.Contains(got.Body, want) {
+			t.Errorf("%s: got %s, want %s", selection, got.Body, want)
+		}
+	}
+}
+
 func TestTheCostIsReportedOnRequest(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Guard.RateLimit = 20 })
 	ada := w.Person("ada")

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -48,9 +49,9 @@ func newLimiter(cfg Config, now func() time.Time) *Limiter {
 
 type limiterKey struct{}
 
-// carry is the operation middleware that lets Charge find the limiter.
+// carry is the operation middleware that lets Charge and Consult find the limiter.
 func (l *Limiter) carry(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	return next(context.WithValue(ctx, limiterKey{}, l))
+	return next(context.WithValue(context.WithValue(ctx, limiterKey{}, l), consultedKey{}, new(atomic.Int64)))
 }
 
 // Charge adds to the cost of the operation that is being executed what could not be
