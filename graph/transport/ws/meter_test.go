@@ -98,6 +98,7 @@ func TestRateLimitsOfASocketAreErrors(t *testing.T) {
 			if subprotocol == "graphql-ws" {
 				start = c.Start
 			}
+			limited := false
 			for range 10 {
 				start("o", operation)
 				m := c.Read()
@@ -108,8 +109,12 @@ func TestRateLimitsOfASocketAreErrors(t *testing.T) {
 					if m.Type != "error" || strings.Contains(string(m.Payload), `"path"`) {
 						t.Errorf("%s, %s: got %s %s, want error without a path", subprotocol, name, m.Type, m.Payload)
 					}
+					limited = true
 					break
 				}
+			}
+			if !limited {
+				t.Errorf("%s, %s: ten were answered, want RATE_LIMITED", subprotocol, name)
 			}
 		}
 	}
