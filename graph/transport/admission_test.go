@@ -262,3 +262,37 @@ func TestAReadThatWaitsKeepsNoOneWaiting(t *testing.T) {
 		reading.Wait()
 	}, func(c *api.Config) { c.Transport.Executing = 1 })
 }
+
+// A body of unknown length is paid for once it is read. The one who cannot pay waits
+// for the refusal, and does not count as one who is received meanwhile.
+func TestRefusedBodiesKeepNoOthersWaiting(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		send := func() graphtest.Answer {
+			body := io.MultiReader(strings.NewReader(`{"query":"{ __typename }"}`), strings.NewReader(strings.Repeat(" ", 120<<10)))
+			r, err := http.NewRequest(http.MethodPost, w.Server.URL, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			return w.Do(r)
+		}
+		var many sync.WaitGroup
+		for range 60 { // from now on refusals are held back
+			many.Go(func() { send() })
+		}
+		many.Wait()
+		time.Sleep(1500 * time.Millisecond) // for a budget that has enough for a part of the body
+		done := make(chan graphtest.Answer, 1)
+		go func() { done <- send() }()
+		synctest.Wait()
+		if len(done) > 0 {
+			t.Fatal("the refusal was not held back")
+		}
+		if bodies := w.Handler.Gates()[0]; bodies.Inside > 0 {
+			t.Errorf("%d KiB are being received while the refusal is held back, want none", bodies.Inside)
+		}
+		if got := <-done; got.Code() != "RATE_LIMITED" {
+			t.Errorf("the body that is not paid for got %.200s, want RATE_LIMITED", got.Body)
+		}
+	}, func(c *api.Config) { c.Guard.RateLimit = 1 })
+}

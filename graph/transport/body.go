@@ -36,24 +36,30 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request) (body []byte, 
 	}
 	body, bad := readBody(w, r, s.Limits.Body)
 	if bad != nil {
-		err = bad
-	} else if more := int64(len(body)) - price; more > 0 {
-		err = s.charge(r.Context(), more)
-	}
-	if err != nil {
 		release()
-		return nil, nil, err
+		return nil, nil, bad
+	}
+	if more := int64(len(body)) - price; more > 0 {
+		if wait := s.Limiter.TakeBytes(r.Context(), more); wait > 0 {
+			release() // or those who are refused would keep others from being received
+			return nil, nil, s.tooManyBytes(r.Context(), wait)
+		}
 	}
 	return body, release, nil
 }
 
 // charge takes the price of some bytes from the caller, or returns the error about a
-// budget that is used up, after a while if its network was refused often.
+// budget that is used up.
 func (s *Service) charge(ctx context.Context, bytes int64) error {
-	wait := s.Limiter.TakeBytes(ctx, bytes)
-	if wait == 0 {
-		return nil
+	if wait := s.Limiter.TakeBytes(ctx, bytes); wait > 0 {
+		return s.tooManyBytes(ctx, wait)
 	}
+	return nil
+}
+
+// tooManyBytes returns the error about a budget that is used up, after a while if the
+// caller's network was refused often.
+func (s *Service) tooManyBytes(ctx context.Context, wait time.Duration) error {
 	s.HoldRefusal(ctx)
 	return guard.RateLimited(wait)
 }
