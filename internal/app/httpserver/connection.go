@@ -54,10 +54,10 @@ type connection struct {
 	*net.TCPConn
 	place     *place      // in the listener's crowd; nil without one
 	waited    bool        // for its turn to be served; used by the first Read
-	handled   atomic.Bool // a handler has the request
+	handled   atomic.Bool // a handler has had the request; until the connection is idle again
 	begun     atomic.Bool // bytes of the next request have arrived
 	firstLine atomic.Bool // its first line has arrived
-	header    int         // bytes of its headers that have arrived
+	header    int         // bytes of its headers that have arrived; net/http reads one at a time, and not while idle is reported
 	refused   atomic.Bool // the last response has been written
 }
 
@@ -69,17 +69,12 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 
-// TrackRequest tells the connection that a handler has its request, until done
-// is called.
-func TrackRequest(ctx context.Context) (done func()) {
-	c, ok := ctx.Value(connectionKey{}).(*connection)
-	if !ok {
-		return func() {}
-	}
-	c.handled.Store(true)
-	return func() {
-		c.awaitRequest() // first, because net/http ends a read of its own by a deadline
-		c.handled.Store(false)
+// TrackRequest tells the connection that a handler has its request. What arrives from
+// then on, until the connection is idle again, is no part of its headers: net/http may
+// read the body only after the handler has returned.
+func TrackRequest(ctx context.Context) {
+	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
+		c.handled.Store(true)
 	}
 }
 
@@ -114,6 +109,7 @@ func (c *connection) awaitRequest() {
 		c.place.holdHeaders(0)
 	}
 	c.header = 0
+	c.handled.Store(false)
 }
 
 // awaitTurn waits until the connection may be served. It is less than the time that

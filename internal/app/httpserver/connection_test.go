@@ -23,7 +23,7 @@ func TestRefusalsOfTheConnectionAreReadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer httpserver.TrackRequest(r.Context())()
+		httpserver.TrackRequest(r.Context())
 		http.Error(w, "as the handler wants it", http.StatusTeapot)
 	})
 	server := httpserver.New(answers, httpserver.Limits{}, slog.New(slog.DiscardHandler))

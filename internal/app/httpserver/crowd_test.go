@@ -28,7 +28,7 @@ func TestIdleConnectionsAreClosedForOthers(t *testing.T) {
 	crowd := httpserver.NewCrowd(limits, nil, log)
 	release := make(chan struct{})
 	server := httpserver.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer httpserver.TrackRequest(r.Context())()
+		httpserver.TrackRequest(r.Context())
 		if r.URL.Path == "/slow" {
 			w.WriteHeader(http.StatusOK)
 			_ = http.NewResponseController(w).Flush()
@@ -82,7 +82,7 @@ func TestLargeHeadersOfAnAddressAreBounded(t *testing.T) {
 	listener := apitest.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	crowd := httpserver.NewCrowd(httpserver.Limits{}, nil, log)
 	server := httpserver.New(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		defer httpserver.TrackRequest(r.Context())()
+		httpserver.TrackRequest(r.Context())
 	}), httpserver.Limits{}, log)
 	go server.Serve(httpserver.Listener{Listener: listener, Crowd: crowd})
 	t.Cleanup(func() { server.Close() })

@@ -78,7 +78,7 @@ func (m *Mux) WaitingFor(err error) { reason := err.Error(); m.waitingFor.Store(
 
 // ServeHTTP implements http.Handler.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer TrackRequest(r.Context())()
+	TrackRequest(r.Context())
 	setSecurityHeaders(w.Header())
 	if r.Body != http.NoBody { // net/http reads it to the end before it answers
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(m.unreadBodyTimeout)) // some writers have none

@@ -8,10 +8,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Ops returns the handler of the operator's address, for requests that call it by
-// one of the names in hosts: the probes with their
-// reasons, the metrics and the profiles, which are nobody else's business. The
-// command line is not among the profiles, because it may have secrets.
+// Ops returns the handler of the operator's address, which answers requests that call
+// it by one of the names in hosts. It serves the probes with their reasons, the
+// metrics and the profiles, which are for the operator only. The command line is not
+// among the profiles, because it may have secrets.
 func (m *Mux) Ops(hosts *Hosts) http.Handler {
 	ops := http.NewServeMux()
 	ops.HandleFunc("GET /healthz", healthz)
@@ -23,7 +23,7 @@ func (m *Mux) Ops(hosts *Hosts) http.Handler {
 	ops.HandleFunc("GET /debug/pprof/cmdline", notFoundOps)
 	ops.HandleFunc("/", notFoundOps)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer TrackRequest(r.Context())()
+		TrackRequest(r.Context())
 		setSecurityHeaders(w.Header())
 		if !hosts.refuse(w, r) {
 			ops.ServeHTTP(w, r)
