@@ -13,7 +13,8 @@ import (
 const (
 	arrivalsPerSecond = 500
 	arrivalsBurst     = 2000
-	// arrivalsWait is how long a new connection waits for its turn at most.
+	// arrivalsWait is how long a new connection waits for its turn at most, if that
+	// leaves its headers time to arrive.
 	arrivalsWait = 2 * time.Second
 	// maxArrivals is how many networks are remembered.
 	maxArrivals = 20_000
@@ -23,11 +24,14 @@ const (
 // use.
 type arrivals struct {
 	byNetwork *simplelru.LRU[string, *rate.Limiter]
+	longest   time.Duration // that a connection waits
 }
 
-func newArrivals() *arrivals {
+// newArrivals returns arrivals whose connections wait for at most half of the time that
+// their headers may take.
+func newArrivals(header time.Duration) *arrivals {
 	byNetwork, _ := simplelru.NewLRU[string, *rate.Limiter](maxArrivals, nil) // fails only for a size of 0
-	return &arrivals{byNetwork}
+	return &arrivals{byNetwork, min(arrivalsWait, header/2)}
 }
 
 // take counts a connection of a client's networks, the narrowest first, and returns
@@ -42,7 +46,7 @@ func (a *arrivals) take(networks []string, now time.Time) (delay time.Duration, 
 			a.byNetwork.Add(name, l)
 		}
 		turn := l.ReserveN(now, 1)
-		if wait := turn.DelayFrom(now); wait > arrivalsWait {
+		if wait := turn.DelayFrom(now); wait > a.longest {
 			turn.CancelAt(now)
 			return 0, false
 		} else if wait > delay {

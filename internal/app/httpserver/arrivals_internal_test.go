@@ -9,7 +9,7 @@ import (
 
 func TestNewConnectionsArePaced(t *testing.T) {
 	now := time.Now()
-	a := newArrivals()
+	a := newArrivals(10 * time.Second)
 	flood := network.Of("192.0.2.1")
 	for i := range arrivalsBurst {
 		if delay, ok := a.take(flood, now); !ok || delay > 0 {
@@ -31,5 +31,19 @@ func TestNewConnectionsArePaced(t *testing.T) {
 	}
 	if delay, ok := a.take(flood, now.Add(10*time.Second)); !ok || delay > 0 {
 		t.Errorf("after a while: got %s, %t; want it served", delay, ok)
+	}
+}
+
+func TestAConnectionThatWaitsHasTimeForItsHeaders(t *testing.T) {
+	now, header := time.Now(), 500*time.Millisecond
+	a := newArrivals(header)
+	longest := time.Duration(0)
+	for range 2 * arrivalsBurst {
+		if delay, ok := a.take(network.Of("192.0.2.1"), now); ok {
+			longest = max(longest, delay)
+		}
+	}
+	if longest != header/2 {
+		t.Errorf("got a wait of %s, want half of the %s that headers may take", longest, header)
 	}
 }

@@ -112,8 +112,8 @@ func (c *connection) awaitRequest() {
 	c.handled.Store(false)
 }
 
-// awaitTurn waits until the connection may be served. It is less than the time that
-// the headers may take.
+// awaitTurn waits until the connection may be served, for less than the time that the
+// headers may take.
 func (c *connection) awaitTurn() {
 	if !c.waited && c.place != nil && c.place.delay > 0 {
 		time.Sleep(c.place.delay)

@@ -59,8 +59,9 @@ type place struct {
 
 // NewCrowd returns a crowd without connections.
 func NewCrowd(limits Limits, proxies []netip.Prefix, log *slog.Logger) *Crowd {
-	return &Crowd{limits: limits.WithDefaults(), proxies: proxies, client: transport.ForwardedIP(proxies),
-		log: &throttledLog{log: log, every: 10 * time.Second}, networks: make(map[string]*group), arrivals: newArrivals()}
+	limits = limits.WithDefaults()
+	return &Crowd{limits: limits, proxies: proxies, client: transport.ForwardedIP(proxies),
+		log: &throttledLog{log: log, every: 10 * time.Second}, networks: make(map[string]*group), arrivals: newArrivals(limits.Header)}
 }
 
 // CrowdStats describes a crowd at one moment.

@@ -86,38 +86,42 @@ func TestLargeHeadersOfAnAddressAreBounded(t *testing.T) {
 	}), httpserver.Limits{}, log)
 	go server.Serve(httpserver.Listener{Listener: listener, Crowd: crowd})
 	t.Cleanup(func() { server.Close() })
-	begin := func(from string) net.Conn {
-		t.Helper()
+	dial := func(from string) (net.Conn, error) {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-		c := apitest.Must(dialer.DialContext(t.Context(), "tcp", listener.Addr().String()))(t)
-		t.Cleanup(func() { c.Close() })
+		c, err := dialer.DialContext(t.Context(), "tcp", listener.Addr().String())
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+		}
+		return c, err
+	}
+	begin := func(c net.Conn) net.Conn {
 		_, _ = io.WriteString(c, "GET /?"+strings.Repeat("x", 512<<10)) // an error means that it was refused
 		return c
 	}
 	var open []net.Conn
-	for crowd.Stats().Refused == 0 {
-		if open = append(open, begin("127.0.0.1")); len(open) > 100 {
-			t.Fatal("100 URLs of 512 kB arrive at once from one address, want some refused")
-		}
+	for range 34 { // one more than there is room for
+		open = append(open, begin(apitest.Must(dial("127.0.0.1"))(t)))
 	}
+	apitest.Eventually(t, "one address is refused URLs of 17 MB", func() bool { return crowd.Stats().Refused > 0 })
 	finish := func(c net.Conn) *http.Response {
 		t.Helper()
 		_, _ = io.WriteString(c, " HTTP/1.1\r\nHost: x\r\n\r\n")
 		_ = c.SetReadDeadline(time.Now().Add(apitest.Patience))
 		return apitest.Must(http.ReadResponse(bufio.NewReader(c), nil))(t)
 	}
-	other := begin("127.0.0.2")
-	for range 2 { // the second is not refused if the first is no longer counted
-		if got := finish(other); got.StatusCode != http.StatusOK {
-			t.Errorf("another address: got %s, want 200", got.Status)
+	if other, err := dial("127.0.0.2"); err == nil { // some systems have only 127.0.0.1
+		for range 2 { // the second is not refused if the first is no longer counted
+			if got := finish(begin(other)); got.StatusCode != http.StatusOK {
+				t.Errorf("another address: got %s, want 200", got.Status)
+			}
 		}
-		_, _ = io.WriteString(other, "GET /?"+strings.Repeat("x", 512<<10))
+		other.Close()
 	}
 	for _, c := range open {
 		c.Close()
 	}
-	apitest.Eventually(t, "those who have gone are not counted", func() bool { return crowd.Stats().Open == 1 })
-	if got := finish(begin("127.0.0.1")); got.StatusCode != http.StatusOK {
+	apitest.Eventually(t, "those who have gone are not counted", func() bool { return crowd.Stats().Open == 0 })
+	if got := finish(begin(apitest.Must(dial("127.0.0.1"))(t))); got.StatusCode != http.StatusOK {
 		t.Errorf("the address, once they have gone: got %s, want 200", got.Status)
 	}
 }

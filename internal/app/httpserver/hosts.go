@@ -129,10 +129,10 @@ func (h *Hosts) answersTo(host string) bool {
 	return h.Public.AllowsHost(name) || h.Origins.AllowsHost(name)
 }
 
-// localSuffixes returns the domains of local networks, in which no stranger can
-// register a name.
+// localSuffixes returns the domains of local networks and of clusters, in which no
+// stranger can register a name.
 func localSuffixes() []string {
-	return []string{".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain"}
+	return []string{".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".svc"}
 }
 
 func isLocalName(name string) bool {
