@@ -70,7 +70,7 @@ func startApp(ctx context.Context, cfg Config, store Storage, crowd *httpserver.
 		Log: store.Log(), Views: store.Views(), Threshold: cfg.CelebrityThreshold,
 		Holder: holder(), Logger: log,
 	})
-	a.hub = subscription.New(subscription.Config{Log: store.Log(), Views: store.Views(), Queries: a.queries, Logger: log})
+	a.hub = subscription.New(subscription.Config{Log: store.Log(), Views: store.Views(), Queries: a.queries, Logger: log, Keys: guard.Keys})
 	commands := &command.Handler{Events: a.writes.Log(store.Log()), Now: time.Now, NewID: newID}
 	if cfg.OIDCIssuer != "" {
 		a.issuer = auth.NewIssuer(auth.IssuerConfig{URL: cfg.OIDCIssuer, Audience: cfg.OIDCAudience, Logger: log})

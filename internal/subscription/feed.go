@@ -204,7 +204,11 @@ func (f *feed) read(ctx context.Context, limit int, withFollowees bool) (feedPag
 
 // readOnce reads when it is the viewer's turn.
 func (f *feed) readOnce(ctx context.Context, limit int, withFollowees bool) (feedPage, error) {
-	leave, err := f.hub.readings.Enter(ctx, string(f.viewer))
+	var keys []string
+	if f.hub.cfg.Keys != nil {
+		keys = f.hub.cfg.Keys(ctx)
+	}
+	leave, err := f.hub.readings.Enter(ctx, append(keys, string(f.viewer))...)
 	if err != nil {
 		return feedPage{}, err
 	}

@@ -266,6 +266,40 @@ func TestCatchUpReadsTakeTurns(t *testing.T) {
 	})
 }
 
+// They take turns by network before: however many viewers a network has, one of another
+// waits for one of their reads.
+func TestCatchUpReadsTakeTurnsByNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type network struct{}
+		w := newWorld()
+		h := w.hub(t, subscription.Config{Readings: 1, Keys: func(ctx context.Context) []string {
+			name, _ := ctx.Value(network{}).(string)
+			return []string{name}
+		}})
+		w.follow(ann, bob)
+		p := w.post(bob)
+		gate := make(chan struct{})
+		w.change(func() { w.readGate = gate })
+		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), network{}, "crowded"))
+		for i := range 50 {
+			go func() {
+				for range h.Feed(ctx, domain.UserID(fmt.Sprint(i)), subscription.After(0)) {
+				}
+			}()
+		}
+		synctest.Wait()
+		c := connect(t, h, ann, subscription.After(0), nil)
+		synctest.Wait()
+		for range 3 { // the read that is under way, the next one of the crowd's, and this one
+			gate <- struct{}{}
+		}
+		wantItems(t, c, p)
+		cancel()
+		close(gate)
+		synctest.Wait()
+	})
+}
+
 func TestManyWatchersAreWokenInTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

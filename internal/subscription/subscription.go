@@ -34,6 +34,7 @@
 package subscription
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -79,6 +80,9 @@ type Config struct {
 	Page int
 	// Readings is how many catch-up reads run at once. Viewers take turns. Default: 4.
 	Readings int
+	// Keys returns by what a subscriber takes turns before its viewer does, as its
+	// networks. It may be nil.
+	Keys func(ctx context.Context) []string
 	// MaxBehind is how many positions a subscriber may be behind the views
 	// without coming closer. Default: 100,000.
 	MaxBehind domain.Position
