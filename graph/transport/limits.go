@@ -34,6 +34,8 @@ type Limits struct {
 	// SubscriptionsPerAddress is how many may run from each client address, with and
 	// without a token; 2,500.
 	SubscriptionsPerAddress int
+	// Subscriptions is how many may run in all; 15,000, which hold about 400 MB.
+	Subscriptions int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -51,6 +53,7 @@ func (l Limits) withDefaults() Limits {
 
 		SubscriptionsPerUser:    limit(l.SubscriptionsPerUser, 250),
 		SubscriptionsPerAddress: limit(l.SubscriptionsPerAddress, 2_500),
+		Subscriptions:           limit(l.Subscriptions, 15_000),
 	}
 }
 

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"time"
 
 	"chirp/graph/request"
 	"chirp/internal/auth"
@@ -14,19 +15,23 @@ import (
 var networkShares = [network.Kinds]int{1, 2, 4}
 
 // subscriptionQuotas limit the subscriptions that each user has running, on whatever
-// connections, and those that run from each network, with and without a token.
+// connections, those that run from each network, with and without a token, and all.
 type subscriptionQuotas struct {
+	all      *limiter // with one holder
 	users    *limiter
 	networks [network.Kinds]*limiter
 }
 
 func newSubscriptionQuotas(limits Limits) subscriptionQuotas {
-	q := subscriptionQuotas{users: newLimiter(limits.SubscriptionsPerUser)}
+	q := subscriptionQuotas{all: newLimiter(limits.Subscriptions), users: newLimiter(limits.SubscriptionsPerUser)}
 	for i, share := range networkShares {
 		q.networks[i] = newLimiter(times(limits.SubscriptionsPerAddress, share))
 	}
 	return q
 }
+
+// fullWait is when to try again while the server runs as many subscriptions as it may.
+const fullWait = 10 * time.Second
 
 // times returns n times a limit, which may be none.
 func times(limit, n int) int {
@@ -37,7 +42,8 @@ func times(limit, n int) int {
 }
 
 // Subscribe counts a subscription of the caller until release is called. If the caller
-// or its network has too many it returns an error of kind RateLimited.
+// or its network has too many it returns an error of kind RateLimited, and if the
+// server has, one of kind Unavailable.
 func (q subscriptionQuotas) Subscribe(ctx context.Context) (release func(), err error) {
 	var counted []func()
 	release = func() {
@@ -63,5 +69,11 @@ func (q subscriptionQuotas) Subscribe(ctx context.Context) (release func(), err 
 			return nil, err
 		}
 	}
+	one, ok := q.all.acquire("")
+	if !ok {
+		release()
+		return nil, &domain.Error{Kind: domain.Unavailable, Msg: "the server runs as many subscriptions as it may; try again later", RetryAfter: fullWait}
+	}
+	counted = append(counted, one)
 	return release, nil
 }

@@ -90,6 +90,40 @@ func TestSubscriptionsAreLimitedByNetwork(t *testing.T) {
 	refusedSubscription(t, open("2001:db8:0:5::1", ""), "a", "a network may have 4 running")
 }
 
+// TestSubscriptionsAreLimitedInAll fills the server from several addresses: what the next
+// one gets says that it is the server that is full, and ends when one has completed.
+func TestSubscriptionsAreLimitedInAll(t *testing.T) {
+	w := graphtest.New(t, byHeader, func(c *api.Config) { c.Transport.Subscriptions = 3 })
+	ada := w.Person("ada")
+	w.Must("", `{ user(username: "ada") { id } }`, nil)
+	watch := fmt.Sprintf(adaWatched, ada.ID)
+	var first *graphtest.Socket
+	for i := range 3 {
+		first = w.Dial(t, from(fmt.Sprint("192.0.2.", i)))
+		first.Initiate("")
+		first.Subscribe("a", watch)
+		first.Next("a")
+	}
+	other := w.Dial(t, from("192.0.2.9"))
+	other.Initiate(ada.Token)
+	other.Subscribe("a", watch)
+	m := other.Read()
+	for _, part := range []string{"UNAVAILABLE", "as many subscriptions as it may", `"retryAfter":10`} {
+		if m.Type != "error" || !strings.Contains(string(m.Payload), part) {
+			t.Errorf("got %+v, want an error with %s", m, part)
+		}
+	}
+	got := w.Send(ada.Token, watch, nil, http.Header{"Accept": {"text/event-stream"}})
+	if got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") != "10" {
+		t.Errorf("a stream too many: got %d %s, want 503 and when to try again", got.Status, got.Body)
+	}
+	first.Send(graphtest.Message{ID: "a", Type: "complete"})
+	w.Eventually("room for a subscription", func() bool {
+		other.Subscribe("b", watch)
+		return other.Read().Type == "next"
+	})
+}
+
 // A page of 30 tabs and an office of 200 users behind one address have room.
 func TestOrdinaryUsersHaveRoomForTheirSubscriptions(t *testing.T) {
 	w := graphtest.New(t)

@@ -43,6 +43,7 @@ type Config struct {
 	SocketsPerAddress       int      `env:"CHIRP_SOCKETS_PER_ADDRESS" default:"500" placeholder:"N" help:"Sockets and event streams that one address may keep open without a token (default ${default}); 0 means no limit." for:"serve"`
 	SubscriptionsPerUser    int      `env:"CHIRP_SUBSCRIPTIONS_PER_USER" default:"250" placeholder:"N" help:"Subscriptions that one user may have running (default ${default}); 0 means no limit." for:"serve"`
 	SubscriptionsPerAddress int      `env:"CHIRP_SUBSCRIPTIONS_PER_ADDRESS" default:"2500" placeholder:"N" help:"Subscriptions that may run from one address, with and without a token (default ${default}); 0 means no limit." for:"serve"`
+	MaxSubscriptions        int      `env:"CHIRP_MAX_SUBSCRIPTIONS" default:"15000" placeholder:"N" help:"Subscriptions that may run in all; each takes up to 26 kB of memory (default ${default}); 0 means no limit." for:"serve"`
 	TrustedProxies          []string `env:"CHIRP_TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of reverse proxies, such as 10.0.0.0/8, whose X-Forwarded-For and X-Forwarded-Host are trusted (default: none). Can be repeated." for:"serve"`
 	OIDCIssuer              string   `name:"oidc-issuer" env:"CHIRP_OIDC_ISSUER" placeholder:"URL" help:"Also accept tokens from this OpenID Connect issuer." for:"serve"`
 	OIDCAudience            string   `name:"oidc-audience" env:"CHIRP_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that tokens from --oidc-issuer must have." for:"serve"`
@@ -116,6 +117,8 @@ func (c Config) check() error {
 		return fmt.Errorf("--subscriptions-per-user: %d is less than 0", c.SubscriptionsPerUser)
 	case c.SubscriptionsPerAddress < 0:
 		return fmt.Errorf("--subscriptions-per-address: %d is less than 0", c.SubscriptionsPerAddress)
+	case c.MaxSubscriptions < 0:
+		return fmt.Errorf("--max-subscriptions: %d is less than 0", c.MaxSubscriptions)
 	case c.MongodbDatabase == "" || strings.ContainsAny(c.MongodbDatabase, "/\\. \"$\x00"):
 		return fmt.Errorf("--mongodb-database: %q is not a database name", c.MongodbDatabase)
 	case c.Verify.Sample < 0:
@@ -233,5 +236,6 @@ func (c Config) transportLimits() transport.Limits {
 	return transport.Limits{
 		Body: c.Limits.MaxBody, SocketsPerUser: limit(c.SocketsPerUser), SocketsPerAddress: limit(c.SocketsPerAddress),
 		SubscriptionsPerUser: limit(c.SubscriptionsPerUser), SubscriptionsPerAddress: limit(c.SubscriptionsPerAddress),
+		Subscriptions: limit(c.MaxSubscriptions),
 	}
 }

@@ -33,6 +33,7 @@ func TestParseRefusesInOneLine(t *testing.T) {
 		{"a rate limit that is no number", []string{"--rate-limit", "off"}, nil, "--rate-limit"},
 		{"registrations below 0", []string{"--registrations-per-address=-1"}, nil, "--registrations-per-address: -1 is less than 0"},
 		{"sockets below 0", []string{"--sockets-per-user=-1"}, nil, "--sockets-per-user: -1 is less than 0"},
+		{"subscriptions below 0", []string{"--max-subscriptions=-1"}, nil, "--max-subscriptions: -1 is less than 0"},
 		{"sockets of an address below 0", nil, map[string]string{"CHIRP_SOCKETS_PER_ADDRESS": "-1"}, "--sockets-per-address: -1 is less than 0"},
 		{"an origin without a scheme", []string{"--allowed-origins", "https://a.example,b.example"}, nil, `"b.example" is not an origin`},
 		{"an origin with a path", nil, map[string]string{"CHIRP_ALLOWED_ORIGINS": "https://a.example/"}, `"https://a.example/" is not an origin`},
@@ -88,6 +89,9 @@ func TestParseTakesFlagsBeforeVariables(t *testing.T) {
 	}
 	if got, err := Parse([]string{"--sockets-per-user", "0"}, nil); err != nil || got.transportLimits().SocketsPerUser != math.MaxInt || got.transportLimits().SocketsPerAddress != 500 {
 		t.Errorf("with --sockets-per-user 0: got limits %+v, error %v; want none for users, 500 for addresses", got.transportLimits(), err)
+	}
+	if got, err := Parse([]string{"--max-subscriptions", "0"}, nil); err != nil || got.transportLimits().Subscriptions != math.MaxInt || got.transportLimits().SubscriptionsPerAddress != 2500 {
+		t.Errorf("with --max-subscriptions 0: got limits %+v, error %v; want none in all, 2,500 for addresses", got.transportLimits(), err)
 	}
 	if got, err := Parse([]string{"--no-introspection"}, nil); err != nil || got.Introspection {
 		t.Errorf("with --no-introspection: got %t, error %v", got.Introspection, err)
