@@ -156,6 +156,7 @@ func (s *Sessions) forget(users ...domain.UserID) {
 	s.forgets++
 	for _, user := range users {
 		s.users.Remove(user)
+		s.reading.Forget(string(user)) // requests from now on must not share what it has read
 		if s.watches[user] != nil {
 			s.recheck[user] = struct{}{}
 		}

@@ -232,6 +232,7 @@ func TestAReadThatAChangeOvertakesIsNotRemembered(t *testing.T) {
 		synctest.Wait()
 		store.held.Store(nil)
 		must(t, here.EndAll(t.Context(), ann, auth.SessionID{}))
+		here.want("a request meanwhile, which does not wait for that read", token, ended)
 		close(held)
 		<-answered
 		here.want("the next request", token, ended)
