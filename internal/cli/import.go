@@ -21,7 +21,7 @@ type importFlags struct {
 	File               string `arg:"" help:"File that chirp export wrote, compressed or not; - is standard input."`
 	NewEpoch           bool   `help:"Start a history of its own, which refuses cursors of the exported log. Without this flag, those cursors stay valid."`
 	WithoutCredentials bool   `help:"Import no password hashes: users who registered with a password cannot log in."`
-	WithTokenSecret    bool   `help:"Also import the token secret, so that tokens stay valid. Whoever has the file, or wrote it, can then sign tokens for every user. Without this flag, users log in again."`
+	WithTokenSecret    bool   `help:"Also import the token secret, so that tokens stay valid. Anyone who has the file, or wrote it, can then sign tokens for every user. Without this flag, users log in again."`
 }
 
 // contradiction returns an error if the flags contradict each other.

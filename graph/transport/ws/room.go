@@ -5,9 +5,9 @@ import (
 	"context"
 )
 
-// room is how many bytes of messages a socket may have queued. Whoever queues a
-// message reserves room for it before, and waits its turn if there is none, so that a
-// client that reads gets all that it asked for, however slowly.
+// room is how many bytes of messages a socket may have queued. A goroutine reserves
+// room for a message before it queues it, and waits its turn if there is none, so that
+// a client that reads gets all that it asked for, however slowly.
 type room struct {
 	most     int
 	reserved int

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +25,7 @@ func lockFolder(dir string) (*os.File, error) {
 	}
 	locked, err := tryLock(f)
 	if err == nil && locked {
-		err = dbfile.Claim(f)
+		err = claimLock(f)
 	}
 	if err == nil && locked {
 		err = writePID(f)
@@ -38,6 +40,16 @@ func lockFolder(dir string) (*os.File, error) {
 		return nil, domain.Errorf(domain.Invalid, "data folder %s is held by another server (pid %s); stop it or choose another with --data", dir, strings.TrimSpace(string(pid)))
 	}
 	return f, nil
+}
+
+// claimLock claims the lock file. One that belongs to another user keeps its mode,
+// which matters little because it holds only a process id.
+func claimLock(f *os.File) error {
+	err := dbfile.Claim(f)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return nil
+	}
+	return err
 }
 
 // writePID writes the process id to the lock file, for the error of a process that
