@@ -127,6 +127,8 @@ func (c Config) check() error {
 		return errors.New("--demo: its people log in with a password, and passwords are off")
 	case c.Demo && !c.DemoPublic && !isLoopback(c.Addr):
 		return fmt.Errorf("--demo: others may reach %s, and everybody knows the password of the demo's people; use a loopback address such as localhost:8080, or add --demo-public", c.Addr)
+	case c.Demo && !c.DemoPublic && len(c.PublicHosts)+len(c.TrustedProxies) > 0:
+		return errors.New("--demo: with --public-host or --trusted-proxies others may reach it through a proxy, and everybody knows the password of the demo's people; leave them out, or add --demo-public")
 	case c.DemoPublic && !c.Demo:
 		return errors.New("--demo-public: there is no --demo")
 	case c.Addr == "":

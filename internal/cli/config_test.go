@@ -138,6 +138,8 @@ func TestDemoIsRefusedWhereItCannotBe(t *testing.T) {
 		"not for others":             {"--demo", "--addr", ":8080"},
 		"not for others, by address": {"--demo", "--addr", "192.0.2.1:8080"},
 		"not for others, by name":    {"--demo", "--addr", "server.lan:8080"},
+		"not under a public name":    {"--demo", "--public-host", "chirp.example.com"},
+		"not behind a proxy":         {"--demo", "--trusted-proxies", "127.0.0.1"},
 		"only with it":               {"--demo-public"},
 		"not without passwords":      {"--demo", "--local-passwords=false", "--oidc-issuer", "https://id.example.com", "--oidc-audience", "chirp"},
 	} {
