@@ -95,6 +95,7 @@ func (s *Store) open(ctx context.Context, dir string, o Options) (err error) {
 	if err := refuseLostLog(dir); err != nil {
 		return err
 	}
+	mendModes(dir, o) // before anything that can fail
 	if s.log, err = eventlog.Open(ctx, dir, eventlog.Options{ReadOnly: o.ReadOnly, Log: o.Log}); err != nil {
 		return err
 	}
@@ -108,7 +109,6 @@ func (s *Store) open(ctx context.Context, dir string, o Options) (err error) {
 	if s.views, err = views.Open(ctx, dir, s.log, vo); err != nil {
 		return err
 	}
-	mendModes(dir, o)
 	if o.Exclusive {
 		s.watches.Go(s.watch)
 	}
