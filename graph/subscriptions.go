@@ -27,8 +27,9 @@ type Pushes interface {
 	// Turn waits until an answer may be computed, which must end with a call of end.
 	Turn(ctx context.Context) (inTurn context.Context, end func(), err error)
 	// Sent charges for the bytes of an answer that was computed for another
-	// subscription.
-	Sent(ctx context.Context, bytes int)
+	// subscription, and waits until it may be copied. It returns an error only if ctx
+	// ends.
+	Sent(ctx context.Context, bytes int) error
 }
 
 // subscribed is a subscription operation. The resolver sets its source.
@@ -173,8 +174,9 @@ func (s *subscribed) answer(ctx context.Context, responses graphql.ResponseHandl
 	response, through, computed := s.resolver.answers.share(ctx, key, s.turn, func(ctx context.Context) (*graphql.Response, domain.Position) {
 		return s.compute(ctx, responses), s.through
 	})
-	if s.through = through; !computed && response != nil && s.resolver.pushes != nil {
-		s.resolver.pushes.Sent(ctx, len(response.Data))
+	s.through = through
+	if !computed && response != nil && s.resolver.pushes != nil && s.resolver.pushes.Sent(ctx, len(response.Data)) != nil {
+		return nil
 	}
 	return response
 }

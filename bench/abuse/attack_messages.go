@@ -125,6 +125,40 @@ func pingWithoutReading(ctx context.Context, a *attacker) {
 	})
 }
 
+// repetitiveDocument asks for each of 100 chirps' contents under 49 long names.
+func repetitiveDocument() string {
+	var b strings.Builder
+	b.WriteString("{ recentChirps(first: 100) { edges { node {")
+	for i := range 49 {
+		fmt.Fprintf(&b, " a%0120d: content", i)
+	}
+	return b.String() + " } } } }"
+}
+
+// askWithoutReading asks for the largest responses as each of the accounts, on 100
+// sockets, and reads none.
+func askWithoutReading(ctx context.Context, a *attacker) {
+	document := apitest.Vars{"query": repetitiveDocument()}
+	together(ctx, 100, func(ctx context.Context, i int) {
+		for ; ctx.Err() == nil; outage.Pause(ctx, 100*time.Millisecond) {
+			socket, err := a.as(firstAttacker+i%20, address(0)).socket(ctx, address(0))
+			if err != nil {
+				a.count(err)
+				continue
+			}
+			stop := context.AfterFunc(ctx, socket.Close)
+			for n := 0; err == nil && n < 100; n++ {
+				err = a.sent(1, socket.Write(fmt.Sprint(n), "subscribe", document))
+			}
+			if err == nil {
+				<-ctx.Done()
+			}
+			stop()
+			socket.Close()
+		}
+	})
+}
+
 // initialize opens sockets again and again, without initializing them.
 func initialize(ctx context.Context, a *attacker) {
 	together(ctx, 50, func(ctx context.Context, _ int) {

@@ -75,6 +75,8 @@ var attacks = []kind{
 	{id: "13e", what: "pong and complete without a reason, on 20 sockets", run: completeUnknown},
 	{id: "13f", what: "sockets that are opened and closed", run: initialize},
 
+	{id: "13i", what: "20 accounts at one address ask for megabytes on sockets, and do not read", accounts: attackerNumbers(21), run: askWithoutReading},
+
 	{id: "15a", what: "look-ups of what does not exist, on 100 connections", run: lookUp},
 	{id: "15b", what: "forged cursors, on 100 connections", run: forgeCursors},
 	{id: "15c", what: "HEAD, OPTIONS and pages, on 100 connections", run: browse},

@@ -3,7 +3,10 @@ package api
 import (
 	"context"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"chirp/graph/guard"
+	"chirp/graph/request"
 	"chirp/graph/transport"
 )
 
@@ -22,7 +25,7 @@ func (p *pushes) Wait(ctx context.Context) error { return p.limiter.WaitPush(ctx
 
 // Turn implements graph.Pushes.
 func (p *pushes) Turn(ctx context.Context) (inTurn context.Context, end func(), err error) {
-	ctx, turn, err := p.service.Turn(ctx, 0)
+	ctx, turn, err := p.service.TurnToPush(ctx, guard.CostOf(ctx, graphql.GetOperationContext(ctx)))
 	if err != nil {
 		return ctx, nil, err
 	}
@@ -30,4 +33,7 @@ func (p *pushes) Turn(ctx context.Context) (inTurn context.Context, end func(), 
 }
 
 // Sent implements graph.Pushes.
-func (p *pushes) Sent(ctx context.Context, bytes int) { p.limiter.ChargePush(ctx, bytes) }
+func (p *pushes) Sent(ctx context.Context, bytes int) error {
+	p.limiter.ChargePush(ctx, bytes)
+	return request.ReplyOf(ctx).Wait(ctx, bytes)
+}

@@ -90,15 +90,29 @@ func (l *Limiter) register(ctx context.Context, next graphql.Resolver) (any, err
 	return result, err
 }
 
-// chargeOutput is the response middleware that charges for a response that is larger
-// than its operation's cost suggests.
+// chargeOutput is the response middleware that counts a response as unread, and charges
+// for one that is larger than its operation's cost suggests.
 func (l *Limiter) chargeOutput(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	response := next(ctx)
 	if response != nil && graphql.HasOperationContext(ctx) {
-		extra := len(response.Data)/outputPerUnit - costOf(ctx, graphql.GetOperationContext(ctx))
+		size := sizeOf(response)
+		request.ReplyOf(ctx).Add(size)
+		extra := size/outputPerUnit - costOf(ctx, graphql.GetOperationContext(ctx))
 		l.Costs.Charge(ctx, max(0, extra))
 	}
 	return response
+}
+
+// errorBytes is about how many bytes an error has in a response besides its message.
+const errorBytes = 128
+
+// sizeOf returns about how many bytes a response has.
+func sizeOf(response *graphql.Response) int {
+	size := len(response.Data)
+	for _, err := range response.Errors {
+		size += errorBytes + len(err.Message)
+	}
+	return size
 }
 
 // costCharge is the extension that takes the cost of each operation from its

@@ -35,9 +35,11 @@ const (
 
 // admission bounds the work that requests and messages cause at once. Those that wait
 // take turns by address and then by caller. It keeps an order: a request first waits
-// to be received, then for its turn, and then at the gates of the store; and who has
-// one of the later ones never waits for one of the earlier ones.
+// to be received, then for its caller to read earlier responses, then for its turn, and
+// then at the gates of the store. One that has a later place never waits for an earlier
+// one.
 type admission struct {
+	*unread
 	bodies *gate.Gate // KiB of large bodies and messages
 	turns  *gate.Gate // operations that are decoded and executed
 }
@@ -45,6 +47,7 @@ type admission struct {
 func newAdmission(l Limits) admission {
 	kib := int(max(1, l.Receiving>>10))
 	return admission{
+		unread: newUnread(l.Unread),
 		bodies: gate.NewLimited("bodies", gate.Limits{Places: kib, PlacesPerKey: max(1, kib/4), Waiting: maxWaiting, WaitingPerKey: maxWaitingAddress}),
 		turns:  gate.NewLimited("operations", gate.Limits{Places: l.Executing, PlacesPerKey: max(1, l.Executing*3/4), Waiting: maxWaiting, WaitingPerKey: maxWaitingAddress}),
 	}
@@ -92,14 +95,41 @@ func (a admission) ReceiveMessage(ctx context.Context, done <-chan struct{}, r i
 // anything is written to the client, who may be slow, and is not for subscriptions
 // to wait in.
 func (a admission) Turn(ctx context.Context, bytes int64) (context.Context, *request.Turn, error) {
-	keys := guard.Keys(ctx)
-	leave, err := a.turns.EnterN(ctx, 1+int(bytes/bytesPerPlace), keys...)
+	return a.turn(ctx, 1+int(bytes/bytesPerPlace))
+}
+
+// TurnToPush is Turn for an answer of a subscription whose operation has some cost.
+func (a admission) TurnToPush(ctx context.Context, cost int) (context.Context, *request.Turn, error) {
+	return a.turn(ctx, placesFor(cost))
+}
+
+func (a admission) turn(ctx context.Context, places int) (context.Context, *request.Turn, error) {
+	leave, err := a.enter(ctx, places)
 	if err != nil {
 		return ctx, nil, err
 	}
-	turn := request.NewTurn(leave, func() func() { return a.turns.Rejoin(ctx, keys...) })
+	turn := request.NewTurn(leave, func() func() { return a.turns.Rejoin(ctx, guard.Keys(ctx)...) })
 	return request.WithTurn(ctx, turn), turn, nil
 }
+
+// enter waits for places among those that are executed. There its caller may still
+// have more unread responses: others of the caller may have been executed before.
+func (a admission) enter(ctx context.Context, places int) (leave func(), err error) {
+	p := partyOf(ctx)
+	for {
+		if err := a.waitPatiently(ctx, p); err != nil {
+			return nil, err
+		}
+		leave, err := a.turns.EnterN(ctx, places, guard.Keys(ctx)...)
+		if err != nil || a.allows(p) {
+			return leave, err
+		}
+		leave()
+	}
+}
+
+// placesFor returns how many places an operation takes by its cost.
+func placesFor(cost int) int { return 1 + cost/costPerPlace }
 
 // Weigh lets an operation whose cost is known wait for as many places as it needs, if
 // it is expensive: the processors would be shared by as many as have places, and those
@@ -108,10 +138,10 @@ func (a admission) Weigh(ctx context.Context, turn *request.Turn, cost int) erro
 	if cost < costPerPlace {
 		return nil
 	}
-	return turn.Renew(func() (func(), error) {
-		return a.turns.EnterN(ctx, 1+cost/costPerPlace, guard.Keys(ctx)...)
-	})
+	return turn.Renew(func() (func(), error) { return a.enter(ctx, placesFor(cost)) })
 }
 
 // Gates returns the numbers of the gates at which requests wait.
-func (a admission) Gates() []gate.Stats { return []gate.Stats{a.bodies.Stats(), a.turns.Stats()} }
+func (a admission) Gates() []gate.Stats {
+	return []gate.Stats{a.bodies.Stats(), a.turns.Stats(), a.stats()}
+}

@@ -111,12 +111,14 @@ func (t httpTransport) execute(w http.ResponseWriter, r *http.Request, params *g
 		t.streams.serve(w, r, oc, f, held)
 		return
 	}
+	ctx, reply := t.Reply(ctx)
 	responses, ctx := t.Executor.DispatchOperation(ctx, oc)
 	response := responses(ctx)
 	if response == nil { // the client has left
 		response = &graphql.Response{Errors: gqlerror.List{t.Present(ctx, domain.Errorf(domain.Unavailable, "the request was canceled"))}}
 	}
 	held.end()
+	defer reply.End()
 	writeResponse(w, accepts, response)
 }
 

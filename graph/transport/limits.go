@@ -29,6 +29,10 @@ type Limits struct {
 	// Receiving is how many bytes of large bodies and messages are received at once;
 	// 16 MiB. One address may have a quarter of them.
 	Receiving int64
+	// Unread is how many bytes of responses may be kept for clients that have not read
+	// them yet; 64 MiB. One network may have a quarter of them, and one caller a quarter
+	// of that.
+	Unread int64
 	// SubscriptionsPerUser is how many subscriptions each user may have running; 250.
 	SubscriptionsPerUser int
 	// SubscriptionsPerAddress is how many may run from each client address, with and
@@ -50,6 +54,7 @@ func (l Limits) withDefaults() Limits {
 		SocketsPerAddress: limit(l.SocketsPerAddress, 500),
 		Executing:         limit(l.Executing, 8*runtime.GOMAXPROCS(0)),
 		Receiving:         limit(l.Receiving, 16<<20),
+		Unread:            limit(l.Unread, 64<<20),
 
 		SubscriptionsPerUser:    limit(l.SubscriptionsPerUser, 250),
 		SubscriptionsPerAddress: limit(l.SubscriptionsPerAddress, 2_500),

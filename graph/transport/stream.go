@@ -64,6 +64,8 @@ func (t streamTransport) serve(w http.ResponseWriter, r *http.Request, oc *graph
 		return
 	}
 	defer remove()
+	ctx, reply := t.Reply(ctx)
+	defer reply.End()
 	var responses graphql.ResponseHandler
 	if oc.Operation.Operation == ast.Subscription {
 		held.end()
@@ -77,7 +79,9 @@ func (t streamTransport) serve(w http.ResponseWriter, r *http.Request, oc *graph
 		responses, ctx = t.Executor.DispatchOperation(ctx, oc)
 		responses = held.first(ctx, responses)
 	}
-	t.stream(ctx, end, t.writer(w, f), r.Header.Get("Authorization"), func() (graphql.ResponseHandler, context.Context) {
+	body := t.writer(w, f)
+	body.reply = reply
+	t.stream(ctx, end, body, r.Header.Get("Authorization"), func() (graphql.ResponseHandler, context.Context) {
 		if responses != nil {
 			return responses, ctx
 		}
@@ -120,7 +124,7 @@ func (t streamTransport) admitSubscription(ctx context.Context) (release func(),
 // stream; then it writes the reason. It returns false if the client has left or does
 // not read.
 func (t streamTransport) writeResponses(ctx context.Context, end context.CancelCauseFunc, body *streamWriter, responses graphql.ResponseHandler, authorization string) bool {
-	results, wait := encodeResponses(ctx, body.framing, responses)
+	results, wait := encodeResponses(ctx, body, responses)
 	defer wait()
 	defer end(nil)
 	ticker := time.NewTicker(t.Limits.Ping)
@@ -131,11 +135,12 @@ func (t streamTransport) writeResponses(ctx context.Context, end context.CancelC
 	for {
 		var err error
 		select {
-		case text, ok := <-results:
+		case one, ok := <-results:
 			if !ok {
 				return t.finish(ctx, body)
 			}
-			err = body.write(text)
+			err = body.write(one.text)
+			one.unread.Release()
 		case <-ticker.C:
 			err = body.write(body.heartbeat())
 		case <-ctx.Done():
@@ -147,11 +152,17 @@ func (t streamTransport) writeResponses(ctx context.Context, end context.CancelC
 	}
 }
 
+// encoded is a response that is encoded.
+type encoded struct {
+	text   string
+	unread Held
+}
+
 // encodeResponses asks for responses in a goroutine, and encodes each before it asks
 // for the next one, because gqlgen reuses the memory. The function wait returns
 // after the goroutine has returned.
-func encodeResponses(ctx context.Context, f framing, responses graphql.ResponseHandler) (results <-chan string, wait func()) {
-	out := make(chan string)
+func encodeResponses(ctx context.Context, body *streamWriter, responses graphql.ResponseHandler) (results <-chan encoded, wait func()) {
+	out := make(chan encoded)
 	var encoding sync.WaitGroup
 	encoding.Go(func() {
 		defer close(out)
@@ -160,9 +171,11 @@ func encodeResponses(ctx context.Context, f framing, responses graphql.ResponseH
 			if response == nil {
 				return // which is soon if ctx ends
 			}
+			one := encoded{body.next(response), body.reply.Take()}
 			select {
-			case out <- f.next(response):
+			case out <- one:
 			case <-ctx.Done():
+				one.unread.Release()
 			}
 		}
 	})
@@ -188,6 +201,7 @@ func (t streamTransport) finish(ctx context.Context, body *streamWriter) bool {
 type streamWriter struct {
 	framing
 
+	reply   *Reply // that is written, nil for a refusal
 	rw      http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration

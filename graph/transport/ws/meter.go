@@ -7,16 +7,23 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
 // meteredConn is a connection whose caller pays for what it sends: for each frame,
 // whatever it is, and for the bytes. It reads no further until that is paid, so that
 // a client that sends too much has to send more slowly.
+//
+// It writes large messages in parts, each within a time of its own, so that the memory
+// of those that a client does not read at all is soon free.
 type meteredConn struct {
 	net.Conn
 	pay    func(frames, bytes int) error // nil until the socket is served
 	frames frameCounter
+
+	partTimeout time.Duration // 0 until the socket is served
+	writeBy     time.Time     // for all parts
 }
 
 // Read implements net.Conn.
@@ -28,6 +35,35 @@ func (c *meteredConn) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *meteredConn) SetWriteDeadline(at time.Time) error {
+	c.writeBy = at
+	return c.Conn.SetWriteDeadline(at)
+}
+
+// maxPart is how many bytes are written at once.
+const maxPart = 64 << 10
+
+// Write implements net.Conn.
+func (c *meteredConn) Write(p []byte) (n int, err error) {
+	if c.partTimeout == 0 {
+		return c.Conn.Write(p)
+	}
+	for part := range slices.Chunk(p, maxPart) {
+		by := time.Now().Add(c.partTimeout + time.Duration(len(part))*time.Second/slowest)
+		if !c.writeBy.IsZero() && c.writeBy.Before(by) {
+			by = c.writeBy
+		}
+		_ = c.Conn.SetWriteDeadline(by)
+		written, err := c.Conn.Write(part)
+		n += written
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // CloseWrite ends the stream to the client, if the connection can.

@@ -45,6 +45,8 @@ func (s *socket) begin(ctx context.Context, id string) (_ context.Context, o *op
 // ends with its first response.
 func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graphql.OperationContext, turn *request.Turn) {
 	defer turn.End()
+	ctx, reply := s.service.Reply(ctx)
+	defer reply.End()
 	if oc.Operation.Operation != ast.Subscription {
 		if err := s.service.Weigh(ctx, turn, guard.CostOf(ctx, oc)); err != nil {
 			s.end(ctx, id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, err)}))
@@ -65,7 +67,7 @@ func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graph
 		case response.Data == nil || isRateLimited(response):
 			s.end(ctx, id, o, s.errorMessage(o, response.Errors))
 		default:
-			s.push(ctx, id, o, s.nextMessage(o, transport.EncodeResponse(response)))
+			s.push(ctx, id, o, message{s.nextMessage(o, transport.EncodeResponse(response)), reply.Take()})
 		}
 	}
 }
@@ -111,35 +113,37 @@ func (s *socket) holdRefusal() {
 
 // push sends a message of an operation, when there is room for it, unless the client
 // has completed the operation.
-func (s *socket) push(ctx context.Context, id string, o *operation, message []byte) {
-	if !s.reserve(ctx, len(message)) {
+func (s *socket) push(ctx context.Context, id string, o *operation, m message) {
+	if !s.reserve(ctx, len(m.text)) {
+		m.unread.Release()
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations[id] == o {
-		s.put(message)
+		s.put(m)
 	} else {
-		s.unreserve(len(message))
+		m.unread.Release()
+		s.unreserve(len(m.text))
 	}
 }
 
 // end sends the last message of an operation, when there is room for it. The client
 // may then use its id again.
-func (s *socket) end(ctx context.Context, id string, o *operation, message []byte) {
-	reserved := s.reserve(ctx, len(message))
+func (s *socket) end(ctx context.Context, id string, o *operation, last []byte) {
+	reserved := s.reserve(ctx, len(last))
 	o.cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations[id] == o {
 		delete(s.operations, id)
 		if reserved {
-			s.put(message)
+			s.put(message{text: last})
 			return
 		}
 	}
 	if reserved {
-		s.unreserve(len(message))
+		s.unreserve(len(last))
 	}
 }
 

@@ -29,7 +29,7 @@ type outbox struct {
 	beginClosing context.CancelFunc
 
 	mu     sync.Mutex // guards what follows
-	queue  [][]byte
+	queue  []message
 	room   room         // for queue and the message being written
 	reason *closeReason // why the socket closes; set once
 	peer   peer
@@ -41,32 +41,39 @@ func newOutbox(ws *websocket.Conn, limits transport.Limits) *outbox {
 	return o
 }
 
+// message is one that is to be written.
+type message struct {
+	text   []byte
+	unread transport.Held // until it is written
+}
+
 // send queues a message when there is room for it, unless the socket is closing or ctx
 // ends before.
-func (o *outbox) send(ctx context.Context, message []byte) {
-	if o.reserve(ctx, len(message)) {
-		o.put(message)
+func (o *outbox) send(ctx context.Context, text []byte) {
+	if o.reserve(ctx, len(text)) {
+		o.put(message{text: text})
 	}
 }
 
 // put queues a message for which there is room.
-func (o *outbox) put(message []byte) {
+func (o *outbox) put(m message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.reason != nil {
-		o.room.free(len(message))
+		m.unread.Release()
+		o.room.free(len(m.text))
 		return
 	}
-	o.queue = append(o.queue, message)
+	o.queue = append(o.queue, m)
 	o.signal()
 }
 
 // sendNow queues a short message whether or not there is room.
-func (o *outbox) sendNow(message []byte) {
+func (o *outbox) sendNow(text []byte) {
 	o.mu.Lock()
-	o.room.reserved += len(message)
+	o.room.reserved += len(text)
 	o.mu.Unlock()
-	o.put(message)
+	o.put(message{text: text})
 }
 
 func (o *outbox) signal() {
@@ -95,6 +102,9 @@ func (o *outbox) closeLocked(why closeReason) {
 func (o *outbox) discard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for _, m := range o.queue {
+		m.unread.Release()
+	}
 	o.queue = nil
 }
 
@@ -108,6 +118,7 @@ func (o *outbox) isClosing() bool {
 // messages, because a client that reads slowly may keep the queue from being empty.
 func (o *outbox) run() {
 	defer close(o.done)
+	defer o.discard()
 	ticker := time.NewTicker(o.limits.Ping)
 	defer ticker.Stop()
 	for {
@@ -116,10 +127,10 @@ func (o *outbox) run() {
 			o.ping()
 		default:
 		}
-		message, end := o.next()
+		m, end := o.next()
 		switch {
-		case message != nil:
-			if !o.write(message) {
+		case m.text != nil:
+			if !o.write(m) {
 				return
 			}
 		case end != nil:
@@ -136,15 +147,16 @@ func (o *outbox) run() {
 }
 
 // write writes a message. It returns false if the client does not read.
-func (o *outbox) write(message []byte) bool {
-	o.writes(len(message))
-	_ = o.ws.SetWriteDeadline(time.Now().Add(o.writeTimeout(len(message))))
-	if err := o.ws.WriteMessage(websocket.TextMessage, message); err != nil {
+func (o *outbox) write(m message) bool {
+	defer m.unread.Release()
+	o.writes(len(m.text))
+	_ = o.ws.SetWriteDeadline(time.Now().Add(o.writeTimeout(len(m.text))))
+	if err := o.ws.WriteMessage(websocket.TextMessage, m.text); err != nil {
 		o.close(closeReason{closeTryLater, "slow consumer"})
 		_ = o.ws.NetConn().Close()
 		return false
 	}
-	o.unreserve(len(message))
+	o.unreserve(len(m.text))
 	return true
 }
 
@@ -158,15 +170,15 @@ func (o *outbox) ping() {
 
 // next returns the next message, or if there is none why to close the socket, if it
 // is to be closed.
-func (o *outbox) next() (message []byte, end *closeReason) {
+func (o *outbox) next() (m message, end *closeReason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) == 0 {
-		return nil, o.reason
+		return message{}, o.reason
 	}
-	message, o.queue[0] = o.queue[0], nil
+	m, o.queue[0] = o.queue[0], message{}
 	o.queue = o.queue[1:]
-	return message, nil
+	return m, nil
 }
 
 // slowest is how many bytes a second a client must read at least.

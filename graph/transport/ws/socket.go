@@ -212,7 +212,7 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 	ctx, cancel := s.untilClosing(s.ctx)
 	defer cancel()
 	s.waitForRoom(ctx)
-	if s.service.Limiter.WaitOperation(ctx) != nil {
+	if s.service.WaitForReader(ctx) != nil || s.service.Limiter.WaitOperation(ctx) != nil {
 		return nil // the socket is closing
 	}
 	ctx, turn, err := s.service.Turn(s.ctx, int64(len(payload)))

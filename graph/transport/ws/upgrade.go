@@ -56,7 +56,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header: r.Header, release: release, operations: map[string]*operation{},
 	}
 	s.tick, s.lastMessage = s.keepAlive, s.messageBeforeClose
-	metering.conn.pay = s.pay
+	metering.conn.pay, metering.conn.partTimeout = s.pay, h.service.Limits.Write
 	defer func() { s.release() }()
 	ws.SetPongHandler(func(payload string) error { s.answered(payload); s.extendDeadline(); return nil })
 	_ = ws.SetReadDeadline(time.Now().Add(h.service.Limits.SocketInit))
