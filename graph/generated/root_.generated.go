@@ -1053,8 +1053,8 @@ enum ErrorCode {
   """
   NOT_FOUND
   """
-  The command ID was used for another command, or the token's identity already has an
-  account.
+  The command ID was used for another command, the token's identity already has an
+  account, or the password was changed at the same time.
   """
   CONFLICT
   """
@@ -1441,7 +1441,8 @@ extend type Mutation {
 
   Error codes: ` + "`" + `UNAUTHENTICATED` + "`" + `; ` + "`" + `BAD_USER_INPUT` + "`" + ` if the new password is not valid;
   ` + "`" + `FORBIDDEN` + "`" + ` if the current password is wrong, if the caller has no password, or if
-  password accounts are disabled on this server.
+  password accounts are disabled on this server; ` + "`" + `CONFLICT` + "`" + ` if the password is changed or
+  all sessions are ended at the same time, in which case this call changes nothing.
   """
   changePassword(
     """

@@ -72,14 +72,14 @@ type uncalled struct{ auth.Credentials }
 
 func newMemoryCredentials() *memoryCredentials {
 	c := &memoryCredentials{hashes: map[domain.UserID]string{}}
-	c.Replace = func(user domain.UserID, hash string) bool {
+	c.Rehash = func(user domain.UserID, next func(hash string) string) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		_, there := c.hashes[user]
-		if there {
-			c.hashes[user] = hash
+		if hash, there := c.hashes[user]; there {
+			c.hashes[user] = next(hash)
+		} else {
+			next("")
 		}
-		return there
 	}
 	return c
 }

@@ -246,8 +246,8 @@ const (
 	ErrorCodeBadUserInput ErrorCode = "BAD_USER_INPUT"
 	// Something that the input refers to does not exist.
 	ErrorCodeNotFound ErrorCode = "NOT_FOUND"
-	// The command ID was used for another command, or the token's identity already has an
-	// account.
+	// The command ID was used for another command, the token's identity already has an
+	// account, or the password was changed at the same time.
 	ErrorCodeConflict ErrorCode = "CONFLICT"
 	// The username belongs to another user, possibly in a different case.
 	ErrorCodeUsernameTaken ErrorCode = "USERNAME_TAKEN"

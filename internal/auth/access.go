@@ -20,8 +20,8 @@ type Access struct {
 	Sessions []Session // the oldest first
 }
 
-// ErrEpochMoved says that a user was disabled, or that all of the user's sessions
-// were ended, while another one was about to start.
+// ErrEpochMoved says that a user was disabled, that all of the user's sessions were
+// ended or that the password was changed, since the caller read the user's epoch.
 var ErrEpochMoved = errors.New("all sessions of the user were ended")
 
 // AccessStore stores the access of users. Its changes are durable when they return.
@@ -42,9 +42,12 @@ type AccessStore interface {
 	// EndSessions removes all sessions of a user but one, or all if keep is zero,
 	// and increments the epoch.
 	EndSessions(ctx context.Context, user domain.UserID, keep SessionID) error
-	// ReplaceCredential replaces a user's hash, removes all sessions and increments
-	// the epoch, in one step. A user without a hash has ErrNoCredential.
-	ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error
+	// ReplaceCredential replaces the hash of a user, removes all sessions and
+	// increments the epoch, in one step. was is what the user had when the old
+	// password was checked. If the user has no hash, the error is ErrNoCredential. If
+	// the user is disabled, or has another hash or epoch than was, nothing changes and
+	// the error is ErrEpochMoved: of two changes at once, only one succeeds.
+	ReplaceCredential(ctx context.Context, was Credential, hash string) error
 	// SetDisabled disables a user, removes all sessions and increments the epoch,
 	// or enables the user again.
 	SetDisabled(ctx context.Context, user domain.UserID, disabled bool) error

@@ -36,24 +36,28 @@ func (a Authenticator) Save(ctx context.Context, user domain.UserID, password st
 // zeros, so it has no credential.
 const noUser = domain.UserID("user_00000000000000000000000000")
 
-// check reports whether the password of an attempt that need not wait is the user's.
-// It returns false for a user without a credential and for the empty id, but does the
-// same work as for any other: two look-ups, arrive's included, and a hash. If there
-// were too many wrong passwords meanwhile, the error is of kind RateLimited, and there
-// is no hash.
-func (a Authenticator) check(ctx context.Context, from attempt, password string) (bool, error) {
-	hash, err := a.Credentials.Credential(ctx, from.account)
-	if err != nil && !errors.Is(err, ErrNoCredential) {
-		return false, fmt.Errorf("read the credential of %s: %w", from.account, err)
+// check reports whether the password of an attempt that need not wait is the user's,
+// and returns the user's credential, with the access from before that was read. It
+// returns false for a user without a credential and for the empty id, but does the
+// same work as for any other: three look-ups, arrive's included, and a hash. If there
+// were too many wrong passwords meanwhile, the error is of kind RateLimited, and
+// nothing is hashed.
+func (a Authenticator) check(ctx context.Context, from attempt, password string) (c Credential, ok bool, err error) {
+	c.User = from.account
+	if c.Access, err = a.Credentials.Access(ctx, c.User); err != nil {
+		return c, false, fmt.Errorf("read the access of %s: %w", c.User, err)
 	}
-	ok, err := a.verify(ctx, from, hash, password)
+	if c.Hash, err = a.Credentials.Credential(ctx, c.User); err != nil && !errors.Is(err, ErrNoCredential) {
+		return c, false, fmt.Errorf("read the credential of %s: %w", c.User, err)
+	}
+	ok, err = a.verify(ctx, from, c.Hash, password)
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("verify the password of %s: %w", from.account, err)
+		return c, false, fmt.Errorf("verify the password of %s: %w", c.User, err)
 	case !ok:
-		return false, nil
+		return c, false, nil
 	}
-	return true, a.remember(ctx, from)
+	return c, true, a.remember(ctx, from)
 }
 
 // verify waits for a turn to hash, and reports whether a hash is that of a password.
@@ -89,34 +93,23 @@ func (a Authenticator) LogIn(ctx context.Context, user domain.UserID, password s
 	if err != nil {
 		return "", err
 	}
-	access, err := a.access(ctx, from.account) // before the password, which may be changed meanwhile
-	if err != nil {
-		return "", err
-	}
-	ok, err := a.check(ctx, from, password)
+	c, ok, err := a.check(ctx, from, password)
 	switch {
 	case err != nil:
 		return "", err
 	case !ok:
 		return "", domain.Errorf(domain.Unauthenticated, "the username or the password is wrong")
-	case access.Disabled:
+	case c.Access.Disabled:
 		return "", domain.Errorf(domain.Forbidden, "the account is disabled; ask the operator of this server")
 	}
-	return a.Sessions.Start(ctx, user, access.Epoch)
-}
-
-func (a Authenticator) access(ctx context.Context, user domain.UserID) (Access, error) {
-	access, err := a.Credentials.Access(ctx, user)
-	if err != nil {
-		return Access{}, fmt.Errorf("read the access of %s: %w", user, err)
-	}
-	return access, nil
+	return a.Sessions.Start(ctx, user, c.Access.Epoch)
 }
 
 // ChangePassword replaces a user's password, given the current one, ends all of the
 // user's sessions, and returns the token of a new one. A wrong password is Forbidden,
 // because the caller is known all the same. Wrong ones count for the caller's session
-// alone.
+// alone. If the password is changed, or all sessions are ended, between the check and
+// the change, nothing changes and the error is of kind Conflict.
 func (a Authenticator) ChangePassword(ctx context.Context, user domain.UserID, current, password string) (token string, err error) {
 	if err := domain.CheckPassword(password); err != nil {
 		return "", err
@@ -125,7 +118,7 @@ func (a Authenticator) ChangePassword(ctx context.Context, user domain.UserID, c
 	if err != nil {
 		return "", err
 	}
-	ok, err := a.check(ctx, from, current)
+	was, ok, err := a.check(ctx, from, current)
 	if err != nil {
 		return "", err
 	}
@@ -136,14 +129,10 @@ func (a Authenticator) ChangePassword(ctx context.Context, user domain.UserID, c
 	if err != nil {
 		return "", err
 	}
-	if err := a.Sessions.replaceCredential(ctx, user, hash); err != nil {
+	if err := a.Sessions.replaceCredential(ctx, was, hash); err != nil {
 		return "", err
 	}
-	access, err := a.access(ctx, user)
-	if err != nil {
-		return "", err
-	}
-	return a.Sessions.Start(ctx, user, access.Epoch)
+	return a.Sessions.Start(ctx, user, was.Access.Epoch+1)
 }
 
 const sweepBatch = 100

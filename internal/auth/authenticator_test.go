@@ -18,14 +18,16 @@ import (
 	"chirp/internal/domain"
 )
 
-// memory stores credentials in memory. fail, if set, is the method that fails.
+// memory stores credentials in memory. fail, if set, is the method that fails, and
+// meanwhile is called once, when a hash has just been read.
 type memory struct {
 	authtest.Memory
 
-	mu     sync.Mutex
-	rows   map[domain.UserID]row
-	secret []byte
-	fail   string
+	mu        sync.Mutex
+	rows      map[domain.UserID]row
+	secret    []byte
+	fail      string
+	meanwhile func()
 	authtest.Networks
 
 	lookUps int
@@ -35,6 +37,12 @@ type row struct {
 	hash      string
 	at        time.Time
 	confirmed bool
+}
+
+func newMemory() *memory {
+	m := &memory{}
+	m.Rehash = m.rehash
+	return m
 }
 
 var errStore = errors.New("the store is away")
@@ -61,6 +69,7 @@ func (m *memory) SaveCredential(_ context.Context, user domain.UserID, hash stri
 }
 
 func (m *memory) Credential(_ context.Context, user domain.UserID) (string, error) {
+	defer m.afterRead()
 	leave, err := m.enter("Credential")
 	m.lookUps++
 	defer leave()
@@ -68,6 +77,16 @@ func (m *memory) Credential(_ context.Context, user domain.UserID) (string, erro
 		err = auth.ErrNoCredential
 	}
 	return m.rows[user].hash, err
+}
+
+func (m *memory) afterRead() {
+	m.mu.Lock()
+	meanwhile := m.meanwhile
+	m.meanwhile = nil
+	m.mu.Unlock()
+	if meanwhile != nil {
+		meanwhile()
+	}
 }
 
 func (m *memory) KnownNetwork(ctx context.Context, user domain.UserID, network string) (time.Time, error) {
@@ -121,19 +140,23 @@ func (m *memory) DeleteCredential(_ context.Context, user domain.UserID) error {
 	return err
 }
 
-func (m *memory) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
+func (m *memory) ReplaceCredential(ctx context.Context, was auth.Credential, hash string) error {
 	leave, err := m.enter("ReplaceCredential")
-	defer leave()
-	r, ok := m.rows[user]
-	switch {
-	case err != nil:
+	leave()
+	if err != nil {
 		return err
-	case !ok:
-		return auth.ErrNoCredential
 	}
-	r.hash = hash
-	m.rows[user] = r
-	return m.Memory.ReplaceCredential(ctx, user, hash)
+	return m.Memory.ReplaceCredential(ctx, was, hash)
+}
+
+// rehash is the Rehash of a memory.
+func (m *memory) rehash(user domain.UserID, next func(hash string) string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.rows[user]
+	if r.hash = next(r.hash); ok {
+		m.rows[user] = r
+	}
 }
 
 func (m *memory) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
@@ -189,12 +212,12 @@ func (m *memory) Secret(_ context.Context, proposed []byte) ([]byte, error) {
 }
 
 func TestMemoryPassesTheSuite(t *testing.T) {
-	authtest.Run(t, func(testing.TB) auth.Credentials { return &memory{} })
+	authtest.Run(t, func(testing.TB) auth.Credentials { return newMemory() })
 }
 
 func newAuthenticator(t *testing.T) (auth.Authenticator, *memory) {
 	t.Helper()
-	m := &memory{}
+	m := newMemory()
 	tokens := tokensAt(t, secret, noon)
 	return auth.Authenticator{Credentials: m, Passwords: auth.NewPasswords(2), Tokens: tokens, Sessions: auth.NewSessions(m, tokens, nil)}, m
 }

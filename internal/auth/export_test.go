@@ -40,7 +40,8 @@ func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, pa
 	if err != nil {
 		return false, err
 	}
-	return a.check(ctx, from, password)
+	_, ok, err := a.check(ctx, from, password)
+	return ok, err
 }
 
 // Verify returns the user of a token issued here.

@@ -68,11 +68,16 @@ func (s *Sessions) EndAll(ctx context.Context, user domain.UserID, keep SessionI
 	return nil
 }
 
-// replaceCredential replaces a user's hash, which ends all of the user's sessions.
-func (s *Sessions) replaceCredential(ctx context.Context, user domain.UserID, hash string) error {
-	if err := s.store.ReplaceCredential(ctx, user, hash); err != nil {
-		return fmt.Errorf("replace the credential of %s: %w", user, err)
+// replaceCredential replaces the hash of a user who still has a credential, which ends
+// all of the user's sessions. Otherwise the error is of kind Conflict.
+func (s *Sessions) replaceCredential(ctx context.Context, was Credential, hash string) error {
+	err := s.store.ReplaceCredential(ctx, was, hash)
+	if errors.Is(err, ErrEpochMoved) {
+		return domain.Errorf(domain.Conflict, "the password was changed, or all sessions were ended, at the same time; log in again before you change it")
 	}
-	s.forget(user)
+	if err != nil {
+		return fmt.Errorf("replace the credential of %s: %w", was.User, err)
+	}
+	s.forget(was.User)
 	return nil
 }

@@ -458,6 +458,44 @@ func TestALogInThatLosesToANewPasswordStartsNoSession(t *testing.T) {
 	}
 }
 
+// TestAnOldPasswordDoesNotWin changes what a user has while the password is checked
+// that was right before.
+func TestAnOldPasswordDoesNotWin(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(a auth.Authenticator, m *memory) error
+		password  string // that is right afterwards, empty for a closed account
+	}{
+		"the password is changed": {func(a auth.Authenticator, _ *memory) error {
+			_, err := a.ChangePassword(t.Context(), ann, password, "the password that came first")
+			return err
+		}, "the password that came first"},
+		"all sessions are ended": {func(a auth.Authenticator, _ *memory) error {
+			return a.Sessions.EndAll(t.Context(), ann, auth.SessionID{})
+		}, password},
+		"the account is disabled": {func(_ auth.Authenticator, m *memory) error { return m.SetDisabled(t.Context(), ann, true) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, m := newAuthenticator(t)
+			must(t, a.Save(t.Context(), ann, password))
+			m.meanwhile = func() { must(t, c.meanwhile(a, m)) }
+			_, err := a.LogIn(t.Context(), ann, password)
+			wantKind(t, "LogIn", err, domain.Unavailable)
+
+			a, m = newAuthenticator(t)
+			must(t, a.Save(t.Context(), ann, password))
+			m.meanwhile = func() { must(t, c.meanwhile(a, m)) }
+			_, err = a.ChangePassword(t.Context(), ann, password, "the password that came last")
+			wantKind(t, "ChangePassword", err, domain.Conflict)
+			if _, err := a.LogIn(t.Context(), ann, c.password); c.password != "" && err != nil {
+				t.Errorf("LogIn with the right password: got error %v", err)
+			}
+			if _, err := a.LogIn(t.Context(), ann, "the password that came last"); err == nil {
+				t.Error("LogIn with the password of the change that failed: got no error")
+			}
+		})
+	}
+}
+
 func TestChangePassword(t *testing.T) {
 	a, _ := newAuthenticator(t)
 	must(t, a.Save(t.Context(), ann, password))

@@ -216,9 +216,9 @@ func (c observedCredentials) EndSessions(ctx context.Context, user domain.UserID
 }
 
 // ReplaceCredential implements auth.AccessStore.
-func (c observedCredentials) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
-	err := c.Credentials.ReplaceCredential(ctx, user, hash)
-	if !errors.Is(err, auth.ErrNoCredential) {
+func (c observedCredentials) ReplaceCredential(ctx context.Context, was auth.Credential, hash string) error {
+	err := c.Credentials.ReplaceCredential(ctx, was, hash)
+	if !errors.Is(err, auth.ErrNoCredential) && !errors.Is(err, auth.ErrEpochMoved) {
 		c.writes.observe(&c.writes.credentials, err)
 	}
 	return err

@@ -193,19 +193,78 @@ func replacesCredential(t testing.TB, open Open) {
 	save(t, c, user(2), "other", savedAt())
 	must(t, "ConfirmCredential", c.ConfirmCredential(t.Context(), user(1)))
 	add(t, c, user(1), session(1), session(2))
-	wantChange(t, c, user(1), func() error { return c.ReplaceCredential(t.Context(), user(1), "second") })
+	wantChange(t, c, user(1), func() error {
+		return c.ReplaceCredential(t.Context(), auth.Credential{User: user(1), Hash: "first"}, "second")
+	})
 	wantHash(t, c, user(1), "second")
 	wantHash(t, c, user(2), "other")
 	wantAccess(t, c, user(1), auth.Access{Epoch: 1})
 	wantUnconfirmed(t, c, savedAt().Add(time.Hour), user(2))
 	must(t, "SetDisabled", c.SetDisabled(t.Context(), user(3), true)) // who has no hash
 	for _, without := range []domain.UserID{user(3), user(4)} {
-		if err := c.ReplaceCredential(t.Context(), without, "hash"); !errors.Is(err, auth.ErrNoCredential) {
+		if err := c.ReplaceCredential(t.Context(), auth.Credential{User: without}, "hash"); !errors.Is(err, auth.ErrNoCredential) {
 			t.Errorf("ReplaceCredential of a user without one: got error %v, want ErrNoCredential", err)
 		}
 	}
 	wantHash(t, c, user(3), "")
 	wantAccess(t, c, user(4), auth.Access{})
+}
+
+func replacesOnlyWhatWas(t testing.TB, open Open) {
+	c := open(t)
+	save(t, c, user(1), "hash", savedAt())
+	must(t, "EndSessions", c.EndSessions(t.Context(), user(1), auth.SessionID{}))
+	_, last := changes(t, c, math.MaxInt64)
+	refused := func(why, hash string, epoch int64) {
+		t.Helper()
+		was := auth.Credential{User: user(1), Hash: hash, Access: auth.Access{Epoch: epoch}}
+		if err := c.ReplaceCredential(t.Context(), was, "next"); !errors.Is(err, auth.ErrEpochMoved) {
+			t.Errorf("ReplaceCredential of %s: got error %v, want ErrEpochMoved", why, err)
+		}
+	}
+	refused("another hash", "hast", 1)
+	refused("no hash", "", 1)
+	refused("an earlier epoch", "hash", 0)
+	refused("a later epoch", "hash", 2)
+	wantHash(t, c, user(1), "hash")
+	wantAccess(t, c, user(1), auth.Access{Epoch: 1})
+	if _, now := changes(t, c, math.MaxInt64); now != last {
+		t.Errorf("refused changes have the numbers up to %d, want none after %d", now, last)
+	}
+	must(t, "SetDisabled", c.SetDisabled(t.Context(), user(1), true))
+	refused("a disabled user", "hash", 2)
+	must(t, "SetDisabled", c.SetDisabled(t.Context(), user(1), false))
+	was := auth.Credential{User: user(1), Hash: "hash", Access: auth.Access{Epoch: 2}}
+	must(t, "ReplaceCredential", c.ReplaceCredential(t.Context(), was, "next"))
+	wantHash(t, c, user(1), "next")
+	wantAccess(t, c, user(1), auth.Access{Epoch: 3})
+}
+
+// racesToReplace has a hash replaced many times at once, by callers who have all seen
+// the same one.
+func racesToReplace(t testing.TB, open Open) {
+	c := open(t)
+	save(t, c, user(1), "hash", savedAt())
+	errs := make([]error, 8)
+	var g errgroup.Group
+	for i := range errs {
+		g.Go(func() error {
+			errs[i] = c.ReplaceCredential(t.Context(), auth.Credential{User: user(1), Hash: "hash"}, fmt.Sprint("next ", i))
+			return nil
+		})
+	}
+	_ = g.Wait()
+	won := slices.Index(errs, nil)
+	if won < 0 {
+		t.Fatalf("ReplaceCredential: got errors %v, want one without", errs)
+	}
+	for i, err := range errs {
+		if i != won && !errors.Is(err, auth.ErrEpochMoved) {
+			t.Errorf("ReplaceCredential beside another one: got error %v, want ErrEpochMoved", err)
+		}
+	}
+	wantHash(t, c, user(1), fmt.Sprint("next ", won))
+	wantAccess(t, c, user(1), auth.Access{Epoch: 1})
 }
 
 func disables(t testing.TB, open Open) {

@@ -64,6 +64,8 @@ func Cases() []Case {
 		{"one session ends", endsSession},
 		{"all sessions end, or all but one", endsSessions},
 		{"a credential that is replaced ends all sessions", replacesCredential},
+		{"a credential is replaced only if it is as it was", replacesOnlyWhatWas},
+		{"of credentials that are replaced at once one is kept", racesToReplace},
 		{"a disabled user has no sessions until enabled", disables},
 		{"expired sessions are removed", removesExpired},
 		{"changes are numbered in their order", numbersChanges},

@@ -76,6 +76,10 @@ const (
 	endsTheKept
 	replacesOnly
 	replacesNone
+	replacesAnyHash
+	replacesAtAnyEpoch
+	replacesTheDisabled
+	replacesTwice
 	disablesOnly
 	removesAll
 	numbersNothing
@@ -85,15 +89,16 @@ const (
 
 func newMemory(f flaw) *memory {
 	m := &memory{flaw: f, rows: map[domain.UserID]row{}, every: map[string]time.Time{}}
-	m.Replace = func(user domain.UserID, hash string) bool {
+	m.Rehash = func(user domain.UserID, next func(hash string) string) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		r, ok := m.rows[user]
-		if ok {
-			r.hash = hash
+		if !ok && m.flaw == replacesNone {
+			r.hash = "hash"
+		}
+		if r.hash = next(r.hash); ok {
 			m.rows[user] = r
 		}
-		return ok || m.flaw == replacesNone
 	}
 	return m
 }
@@ -151,12 +156,31 @@ func (m *memory) EndSessions(ctx context.Context, user domain.UserID, keep auth.
 	return m.Memory.EndSessions(ctx, user, keep)
 }
 
-func (m *memory) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
-	if m.flaw == replacesOnly {
-		m.Replace(user, hash)
+func (m *memory) ReplaceCredential(ctx context.Context, was auth.Credential, hash string) error {
+	switch m.flaw {
+	case replacesOnly:
+		m.Rehash(was.User, func(string) string { return hash })
 		return nil
+	case replacesAnyHash:
+		was.Hash, _ = m.Credential(ctx, was.User)
+	case replacesTwice: // both look before either replaces
+		current, _ := m.Credential(ctx, was.User)
+		if current == was.Hash {
+			time.Sleep(10 * time.Millisecond)
+			m.Rehash(was.User, func(string) string { return hash })
+			return m.EndSessions(ctx, was.User, auth.SessionID{})
+		}
+	case replacesAtAnyEpoch:
+		a, _ := m.Memory.Access(ctx, was.User)
+		was.Access.Epoch = a.Epoch
+	case replacesTheDisabled:
+		a, _ := m.Memory.Access(ctx, was.User)
+		if enabled := a; a.Disabled {
+			enabled.Disabled = false
+			m.Put(was.User, enabled)
+		}
 	}
-	return m.Memory.ReplaceCredential(ctx, user, hash)
+	return m.Memory.ReplaceCredential(ctx, was, hash)
 }
 
 func (m *memory) SetDisabled(ctx context.Context, user domain.UserID, disabled bool) error {
@@ -410,6 +434,10 @@ func TestBrokenStoreFails(t *testing.T) {
 		{"ends the session to keep", each(endsTheKept), "all sessions end, or all but one"},
 		{"replaces a credential alone", each(replacesOnly), "a credential that is replaced ends all sessions"},
 		{"replaces what is not there", each(replacesNone), "a credential that is replaced ends all sessions"},
+		{"replaces any hash", each(replacesAnyHash), "a credential is replaced only if it is as it was"},
+		{"replaces at any epoch", each(replacesAtAnyEpoch), "a credential is replaced only if it is as it was"},
+		{"replaces the hash of the disabled", each(replacesTheDisabled), "a credential is replaced only if it is as it was"},
+		{"replaces for everyone at once", each(replacesTwice), "of credentials that are replaced at once one is kept"},
 		{"disables and keeps the sessions", each(disablesOnly), "a disabled user has no sessions until enabled"},
 		{"removes all sessions", each(removesAll), "expired sessions are removed"},
 		{"numbers nothing", each(numbersNothing), "changes are numbered in their order"},

@@ -13,9 +13,9 @@ import (
 // Memory is an auth.AccessStore in memory, for stores of tests to embed. The zero
 // value is empty.
 type Memory struct {
-	// Replace replaces the hash of a user who has one, and reports whether it did.
-	// A nil Replace has every user.
-	Replace func(user domain.UserID, hash string) bool
+	// Rehash replaces a user's hash, empty for none, by what next returns for it. A
+	// nil Rehash has every hash that is to be replaced.
+	Rehash func(user domain.UserID, next func(hash string) string)
 
 	mu      sync.Mutex
 	access  map[domain.UserID]auth.Access
@@ -68,6 +68,10 @@ func (m *Memory) put(user domain.UserID, a auth.Access) {
 func (m *Memory) change(user domain.UserID, change func(a *auth.Access)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.changeLocked(user, change)
+}
+
+func (m *Memory) changeLocked(user domain.UserID, change func(a *auth.Access)) {
 	a := m.access[user]
 	a.Sessions = slices.Clone(a.Sessions)
 	change(&a)
@@ -128,12 +132,28 @@ func (m *Memory) EndSessions(_ context.Context, user domain.UserID, keep auth.Se
 }
 
 // ReplaceCredential implements auth.AccessStore.
-func (m *Memory) ReplaceCredential(_ context.Context, user domain.UserID, hash string) error {
-	if m.Replace != nil && !m.Replace(user, hash) {
-		return auth.ErrNoCredential
+func (m *Memory) ReplaceCredential(_ context.Context, was auth.Credential, hash string) (err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := func(current string) string {
+		a := m.access[was.User]
+		switch {
+		case current == "":
+			err = auth.ErrNoCredential
+		case current != was.Hash || a.Disabled || a.Epoch != was.Access.Epoch:
+			err = auth.ErrEpochMoved
+		default:
+			m.changeLocked(was.User, func(a *auth.Access) { endSessions(a, auth.SessionID{}) })
+			return hash
+		}
+		return current
 	}
-	m.change(user, func(a *auth.Access) { endSessions(a, auth.SessionID{}) })
-	return nil
+	if m.Rehash == nil {
+		next(was.Hash)
+	} else {
+		m.Rehash(was.User, next)
+	}
+	return err
 }
 
 // SetDisabled implements auth.AccessStore.

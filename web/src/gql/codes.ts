@@ -19,8 +19,8 @@ export type ErrorCode =
    */
   | 'COMPLEXITY_LIMIT_EXCEEDED'
   /**
-   * The command ID was used for another command, or the token's identity already has an
-   * account.
+   * The command ID was used for another command, the token's identity already has an
+   * account, or the password was changed at the same time.
    */
   | 'CONFLICT'
   /**

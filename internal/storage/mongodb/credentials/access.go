@@ -220,14 +220,17 @@ func (c *Store) EndSessions(ctx context.Context, user domain.UserID, keep auth.S
 }
 
 // ReplaceCredential implements auth.AccessStore.
-func (c *Store) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
+func (c *Store) ReplaceCredential(ctx context.Context, was auth.Credential, hash string) error {
 	update := nextEpoch(auth.SessionID{})
 	update["$set"] = bson.D{{Key: "hash", Value: hash}}
-	matched, err := c.change(ctx, bson.D{{Key: "_id", Value: string(user)}, {Key: "hash", Value: bson.D{{Key: "$exists", Value: true}}}}, update, false)
-	if err == nil && !matched {
-		return auth.ErrNoCredential
+	matched, err := c.change(ctx, append(atEpoch(was.User, was.Access.Epoch), bson.E{Key: "hash", Value: was.Hash}), update, false)
+	if err != nil || matched {
+		return conn.Translate(ctx, "replace a credential", err)
 	}
-	return conn.Translate(ctx, "replace a credential", err)
+	if _, err := c.Credential(ctx, was.User); err != nil {
+		return err
+	}
+	return auth.ErrEpochMoved
 }
 
 // SetDisabled implements auth.AccessStore.

@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -103,13 +104,9 @@ func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 func (s *Store) AddSession(ctx context.Context, user domain.UserID, session auth.Session) error {
 	moved := false
 	err := s.log.Update(ctx, "add a session", func(tx eventlog.Tx) error {
-		var epoch int64
-		var disabled bool
-		if err := tx.QueryRow(accessQuery, user).Scan(&epoch, &disabled); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		var err error
+		if moved, err = epochMoved(tx, user, session.Epoch); err != nil || moved {
 			return err
-		}
-		if moved = disabled || epoch != session.Epoch; moved {
-			return nil
 		}
 		if err := add(tx, user, session); err != nil {
 			return err
@@ -127,6 +124,16 @@ func (s *Store) AddSession(ctx context.Context, user domain.UserID, session auth
 		return auth.ErrEpochMoved
 	}
 	return err
+}
+
+// epochMoved reports whether a user is disabled or no longer has an epoch.
+func epochMoved(tx eventlog.Tx, user domain.UserID, was int64) (bool, error) {
+	var epoch int64
+	var disabled bool
+	if err := tx.QueryRow(accessQuery, user).Scan(&epoch, &disabled); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, err
+	}
+	return disabled || epoch != was, nil
 }
 
 func add(tx eventlog.Tx, user domain.UserID, s auth.Session) error {
@@ -164,25 +171,29 @@ func (s *Store) EndSessions(ctx context.Context, user domain.UserID, keep auth.S
 }
 
 // ReplaceCredential implements auth.AccessStore.
-func (s *Store) ReplaceCredential(ctx context.Context, user domain.UserID, hash string) error {
-	none := false
+func (s *Store) ReplaceCredential(ctx context.Context, was auth.Credential, hash string) error {
+	var refused error
 	err := s.log.Update(ctx, "replace credential", func(tx eventlog.Tx) error {
-		err := tx.QueryRow("SELECT 1 FROM credentials WHERE user_id = ?", user).Scan(new(int))
-		if none = errors.Is(err, sql.ErrNoRows); none {
+		var current string
+		err := tx.QueryRow(credentialQuery, was.User).Scan(&current)
+		if errors.Is(err, sql.ErrNoRows) {
+			refused = auth.ErrNoCredential
 			return nil
 		}
-		if err == nil {
-			err = tx.Exec("UPDATE credentials SET hash = ? WHERE user_id = ?", hash, user)
-		}
-		if err != nil {
+		moved, epochErr := epochMoved(tx, was.User, was.Access.Epoch)
+		if err = cmp.Or(err, epochErr); err != nil {
 			return err
 		}
-		return endSessions(tx, user, auth.SessionID{}, nil)
+		if moved || current != was.Hash {
+			refused = auth.ErrEpochMoved
+			return nil
+		}
+		if err := tx.Exec("UPDATE credentials SET hash = ? WHERE user_id = ?", hash, was.User); err != nil {
+			return err
+		}
+		return endSessions(tx, was.User, auth.SessionID{}, nil)
 	})
-	if err == nil && none {
-		return auth.ErrNoCredential
-	}
-	return err
+	return cmp.Or(err, refused)
 }
 
 // SetDisabled implements auth.AccessStore.
