@@ -22,7 +22,7 @@ type Access struct {
 
 // ErrEpochMoved says that a user was disabled, that all of the user's sessions were
 // ended or that the password was changed, since the caller read the user's epoch.
-var ErrEpochMoved = errors.New("all sessions of the user were ended")
+var ErrEpochMoved = errors.New("the user was disabled, or all sessions of the user were ended")
 
 // AccessStore stores the access of users. Its changes are durable when they return.
 type AccessStore interface {
@@ -58,7 +58,8 @@ type AccessStore interface {
 	// since on, at most a thousand of them, and the number of the last one of these,
 	// or of the last of all if there is none. A change is whatever may make a token
 	// bad, or good again. Changes are numbered in the order in which readers see
-	// them, and only the last one of each user keeps its number. So if since is the
-	// number of a change, there is a change from it on, unless the store was replaced.
+	// them, and only the last one of each user keeps its number. No number is used
+	// twice, not even if its user was deleted or the store discarded. So if since is
+	// the number of a change, last is not less, unless the store was replaced.
 	AccessChanges(ctx context.Context, since int64) (users []domain.UserID, last int64, err error)
 }

@@ -247,7 +247,7 @@ func TestAStoreThatWasReplacedIsReadAgain(t *testing.T) {
 		here.want("before", token, 0)
 		must(t, here.EndAll(t.Context(), bob, auth.SessionID{})) // so that there is a change
 		time.Sleep(2 * time.Second)
-		store.Clear()
+		store.Replace()
 		time.Sleep(2 * time.Second)
 		here.want("a session that the other store does not have", token, ended)
 	})

@@ -100,7 +100,7 @@ func (s *Sessions) poll(ctx context.Context, started bool) error {
 		switch {
 		case err != nil:
 			return err
-		case len(users) == 0 && last != s.last: // another store's
+		case len(users) == 0 && last != s.last: // another store's, or of a deleted user
 			s.distrust(last)
 			return nil
 		case last == s.last:

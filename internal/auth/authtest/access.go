@@ -315,16 +315,68 @@ func numbersChanges(t testing.TB, open Open) {
 	}
 }
 
-// racesForNumbers has many changes made at once, while a reader collects them as a
-// server does, each from the last one on that it has seen. It must miss none.
+// numbersOnlyOnce removes whatever has the last number, in every way in which that can
+// happen, and checks that a server which has seen that number sees the next change.
+func numbersOnlyOnce(t testing.TB, open Open) {
+	c := open(t)
+	must(t, "EndSessions", c.EndSessions(t.Context(), user(1), auth.SessionID{}))
+	for i, remove := range []func(who domain.UserID) error{
+		func(who domain.UserID) error { return c.DeleteCredential(t.Context(), who) },
+		func(who domain.UserID) error {
+			return c.Restore(t.Context(), nil, []auth.Credential{{User: who, Hash: "hash"}}, savedAt())
+		},
+		func(domain.UserID) error { return c.Discard(t.Context()) },
+		func(domain.UserID) error { return c.Discard(t.Context()) },
+	} {
+		who, next := user(2*i+2), user(2*i+3)
+		must(t, "EndSessions", c.EndSessions(t.Context(), who, auth.SessionID{}))
+		_, before := changes(t, c, math.MaxInt64)
+		must(t, "the removal", remove(who))
+		if _, last := changes(t, c, before); last < before {
+			t.Errorf("removal %d: got the last number %d, want at least %d", i, last, before)
+		}
+		must(t, "EndSessions", c.EndSessions(t.Context(), next, auth.SessionID{}))
+		if got, last := changes(t, c, before+1); !slices.Contains(got, next) || last <= before {
+			t.Errorf("removal %d: changes after %d: got %q up to %d, want that of %s", i, before, got, last, next)
+		}
+	}
+	for i := range 8 {
+		wantAccess(t, c, user(i+1), auth.Access{}) // all were discarded
+	}
+	wantAccess(t, c, user(9), auth.Access{Epoch: 1})
+}
+
+// racesForNumbers has many changes made at once, while a reader collects them. It must
+// miss none.
 func racesForNumbers(t testing.TB, open Open) {
 	c := open(t)
+	collects(t, c, func(who domain.UserID) error { return c.EndSessions(t.Context(), who, auth.SessionID{}) })
+}
+
+// racesToDelete is racesForNumbers with users deleted all the time who have just been
+// changed.
+func racesToDelete(t testing.TB, open Open) {
+	c := open(t)
+	collects(t, c, func(who domain.UserID) error {
+		deleted := who + "d"
+		return errors.Join(
+			c.EndSessions(t.Context(), deleted, auth.SessionID{}),
+			c.DeleteCredential(t.Context(), deleted),
+			c.EndSessions(t.Context(), who, auth.SessionID{}),
+		)
+	})
+}
+
+// collects calls change for many users, some at once, while a reader collects the
+// changes as a server does: each from the last one on that it has seen.
+func collects(t testing.TB, c auth.Credentials, change func(who domain.UserID) error) {
+	t.Helper()
 	const each, of = 5, 8
 	var g errgroup.Group
 	for n := range of {
 		g.Go(func() error {
 			for i := range each {
-				if err := c.EndSessions(t.Context(), user(n*each+i), auth.SessionID{}); err != nil {
+				if err := change(user(n*each + i)); err != nil {
 					return err
 				}
 			}
@@ -346,13 +398,15 @@ func racesForNumbers(t testing.TB, open Open) {
 		last = upTo
 		select {
 		case err := <-done:
-			must(t, "EndSessions", err)
+			must(t, "the changes", err)
 			ended = true
 		default:
 		}
 	}
-	if len(seen) != each*of {
-		t.Errorf("a reader saw %d of %d changes", len(seen), each*of)
+	for i := range each * of {
+		if !seen[user(i)] {
+			t.Errorf("a reader has not seen the change of %s", user(i))
+		}
 	}
 }
 

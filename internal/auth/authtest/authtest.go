@@ -71,6 +71,8 @@ func Cases() []Case {
 		{"changes are numbered in their order", numbersChanges},
 		{"changes at once have numbers of their own", racesForNumbers},
 		{"changes of one user at once have numbers of their own", numbersRacingChanges},
+		{"the number of a change is never used again", numbersOnlyOnce},
+		{"numbers are not used again while others delete", racesToDelete},
 		{"restored access is that of the other store", restoresAccess},
 	}
 }

@@ -28,6 +28,7 @@ type memory struct {
 	mu     sync.Mutex
 	rows   map[domain.UserID]row
 	secret []byte
+	free   int // numbers that numbersTwice uses again
 }
 
 type row struct {
@@ -84,6 +85,7 @@ const (
 	removesAll
 	numbersNothing
 	losesNumbers
+	numbersTwice
 	restoresNoAccess
 )
 
@@ -148,12 +150,23 @@ func (m *memory) EndSessions(ctx context.Context, user domain.UserID, keep auth.
 		keep = auth.SessionID{}
 	case losesNumbers:
 		time.Sleep(time.Millisecond)
-		a, _ := m.Memory.Access(ctx, user)
-		a.Epoch++
-		m.Put(user, a)
-		return nil
+		return m.endUnnumbered(ctx, user)
+	case numbersTwice: // readers have seen the number
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.free > 0 {
+			m.free--
+			return m.endUnnumbered(ctx, user)
+		}
 	}
 	return m.Memory.EndSessions(ctx, user, keep)
+}
+
+func (m *memory) endUnnumbered(ctx context.Context, user domain.UserID) error {
+	a, _ := m.Memory.Access(ctx, user)
+	a.Epoch++
+	m.Put(user, a)
+	return nil
 }
 
 func (m *memory) ReplaceCredential(ctx context.Context, was auth.Credential, hash string) error {
@@ -271,6 +284,7 @@ func (m *memory) DeleteCredential(_ context.Context, user domain.UserID) error {
 	if m.flaw != deletesNothing {
 		delete(m.rows, user)
 		m.Put(user, auth.Access{})
+		m.free++
 	}
 	if m.flaw != remembersTheDeleted {
 		m.Forget(user)
@@ -443,6 +457,8 @@ func TestBrokenStoreFails(t *testing.T) {
 		{"numbers nothing", each(numbersNothing), "changes are numbered in their order"},
 		{"loses numbers", each(losesNumbers), "changes at once have numbers of their own"},
 		{"gives every change one number", each(numbersNothing), "changes of one user at once have numbers of their own"},
+		{"uses numbers again", each(numbersTwice), "the number of a change is never used again"},
+		{"uses numbers again", each(numbersTwice), "numbers are not used again while others delete"},
 		{"restores no access", each(restoresNoAccess), "restored access is that of the other store"},
 		{"is one for all", func(testing.TB) auth.Credentials { return one }, "stores are independent"},
 	} {

@@ -19,7 +19,7 @@ type Memory struct {
 
 	mu      sync.Mutex
 	access  map[domain.UserID]auth.Access
-	changes []domain.UserID // by number, from 1 on
+	changes []domain.UserID // by number, from 1 on; empty for a deleted user
 }
 
 // Access implements auth.AccessStore.
@@ -48,11 +48,19 @@ func (m *Memory) Users() (users []domain.UserID) {
 	return users
 }
 
+// Replace makes it another store, which is empty.
+func (m *Memory) Replace() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.access, m.changes = nil, nil
+}
+
 // Clear removes every access.
 func (m *Memory) Clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.access, m.changes = nil, nil
+	m.access = nil
+	clear(m.changes)
 }
 
 func (m *Memory) put(user domain.UserID, a auth.Access) {
@@ -183,7 +191,7 @@ func (m *Memory) AccessChanges(_ context.Context, since int64) (users []domain.U
 	defer m.mu.Unlock()
 	for i, user := range m.changes {
 		n := int64(i + 1)
-		if n < since || slices.Contains(m.changes[i+1:], user) {
+		if n < since || user == "" || slices.Contains(m.changes[i+1:], user) {
 			continue
 		}
 		if len(users) == maxChanges {

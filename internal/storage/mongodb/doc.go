@@ -166,6 +166,9 @@
 // the number, and the change is made again. So a reader that has seen a number has
 // seen all before it.
 //
+// Before a document with a number is deleted, the document whose _id is empty, and
+// which has nothing but changed, takes a greater one, so that no number is used again.
+//
 // The document of secrets:
 //
 //	_id     string  "token"

@@ -56,7 +56,8 @@
 //	  user_id         with network the primary key; no rowid
 //	  network         a hash
 //	  remembered_at   time
-//	access            a row for each user whose access was changed
+//	access            a row for each user whose access was changed, and one with an
+//	                  empty user_id that keeps a number when rows were deleted
 //	  user_id         primary key; no rowid
 //	  epoch           how often all sessions of the user were ended
 //	  disabled        1 if the user may not log in, otherwise 0

@@ -81,8 +81,7 @@ func (c *Store) change(ctx context.Context, filter bson.D, update bson.M, upsert
 // because another change took it or a greater one. The unique index refuses a number
 // that another document has, and the filter one that this document has.
 func (c *Store) changeAs(ctx context.Context, pin bson.D, number int64, filter bson.D, update bson.M, upsert bool) (matched, again bool, err error) {
-	less := bson.E{Key: "changed", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gte", Value: number}}}}} // or absent
-	result, err := c.users.UpdateOne(ctx, append(filter[:len(filter):len(filter)], less), numbered(update, number),
+	result, err := c.users.UpdateOne(ctx, append(filter[:len(filter):len(filter)], before(number)), numbered(update, number),
 		pinned(options.UpdateOne().SetUpsert(upsert), pin, xoptions.SetInternalUpdateOneOptions))
 	switch {
 	case conn.HasCode(err, conn.CodeDuplicateKey): // of the number, or of an inserted document
@@ -94,6 +93,11 @@ func (c *Store) changeAs(ctx context.Context, pin bson.D, number int64, filter b
 	}
 	rows, err := c.findChanges(ctx, pin, filter, 1, 1)
 	return false, len(rows) > 0, err
+}
+
+// before is the condition that a document has no number, or one before another.
+func before(number int64) bson.E {
+	return bson.E{Key: "changed", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gte", Value: number}}}}}
 }
 
 // numbered returns an update that also sets the number of a change.
@@ -127,6 +131,40 @@ func (c *Store) findChanges(ctx context.Context, pin, filter bson.D, order int, 
 	return rows, cursor.All(ctx, &rows)
 }
 
+// keepNumber takes the next number for the document of the empty user, and returns
+// that or a later one. Documents that are deleted must have a number before it, or
+// else the number could be used again.
+func (c *Store) keepNumber(ctx context.Context) (number int64, err error) {
+	nobody := bson.D{{Key: "_id", Value: ""}}
+	if _, err := c.change(ctx, nobody, bson.M{}, true); err != nil {
+		return 0, err
+	}
+	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		rows, err := c.findChanges(ctx, pin, nobody, 1, 1)
+		for _, r := range rows {
+			number = r.Changed
+		}
+		return err
+	})
+	return number, err
+}
+
+// deleteBefore deletes a user's document if it has no number, or one before another.
+// It reports whether there is no document afterwards.
+func (c *Store) deleteBefore(ctx context.Context, user domain.UserID, number int64) (gone bool, err error) {
+	id := bson.D{{Key: "_id", Value: string(user)}}
+	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
+		result, err := c.users.DeleteOne(ctx, append(id[:1:1], before(number)), pinned(options.DeleteOne(), pin, xoptions.SetInternalDeleteOneOptions))
+		if gone = err == nil && result.DeletedCount > 0; gone || err != nil {
+			return err
+		}
+		rows, err := c.findChanges(ctx, pin, id, 1, 1)
+		gone = len(rows) == 0
+		return err
+	})
+	return gone, err
+}
+
 // changesBatch is the most changes that are read at a time.
 const changesBatch = 1000
 
@@ -139,7 +177,9 @@ func (c *Store) AccessChanges(ctx context.Context, since int64) (users []domain.
 		}
 		rows, err := c.findChanges(ctx, pin, bson.D{{Key: "changed", Value: bson.D{{Key: "$gte", Value: max(since, 1)}}}}, 1, changesBatch)
 		for _, r := range rows {
-			users, last = append(users, domain.UserID(r.User)), r.Changed
+			if last = r.Changed; r.User != "" {
+				users = append(users, domain.UserID(r.User))
+			}
 		}
 		return err
 	})

@@ -178,10 +178,14 @@ func (c *Store) ConfirmCredential(ctx context.Context, user domain.UserID) error
 
 // DeleteCredential implements auth.Credentials.
 func (c *Store) DeleteCredential(ctx context.Context, user domain.UserID) error {
-	return conn.Translate(ctx, "delete a credential", c.run(ctx, func(ctx context.Context, pin bson.D) error {
-		_, err := c.users.DeleteOne(ctx, bson.D{{Key: "_id", Value: string(user)}}, pinned(options.DeleteOne(), pin, xoptions.SetInternalDeleteOneOptions))
-		return err
-	}))
+	gone, err := c.deleteBefore(ctx, user, 1) // most have no number
+	for err == nil && !gone {
+		var number int64
+		if number, err = c.keepNumber(ctx); err == nil {
+			gone, err = c.deleteBefore(ctx, user, number)
+		}
+	}
+	return conn.Translate(ctx, "delete a credential", err)
 }
 
 // Secret implements auth.Credentials.
@@ -252,7 +256,7 @@ func (c *Store) Restore(ctx context.Context, secret []byte, restored []auth.Cred
 	const op = "restore credentials"
 	var writes []mongo.WriteModel
 	for _, r := range restored {
-		writes = append(writes, mongo.NewReplaceOneModel().SetFilter(bson.D{{Key: "_id", Value: string(r.User)}}).SetReplacement(newUserRow(r, at)).SetUpsert(true))
+		writes = append(writes, mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: string(r.User)}}).SetUpdate(replacement(newUserRow(r, at))).SetUpsert(true))
 	}
 	if len(writes) > 0 {
 		err := c.conn.InSession(ctx, func(ctx context.Context) error {
@@ -278,10 +282,28 @@ func newUserRow(c auth.Credential, at time.Time) userRow {
 	return row
 }
 
+// replacement returns an update that replaces all of a document but its number.
+func replacement(row userRow) mongo.Pipeline {
+	number := bson.D{{Key: "changed", Value: "$changed"}}
+	return mongo.Pipeline{{{Key: "$replaceWith", Value: bson.D{{Key: "$mergeObjects", Value: bson.A{number, bson.D{{Key: "$literal", Value: row}}}}}}}}
+}
+
 // Discard implements auth.Credentials.
 func (c *Store) Discard(ctx context.Context) error {
-	return conn.Translate(ctx, "discard the credentials", c.conn.InSession(ctx, func(ctx context.Context) error {
-		_, users := c.users.DeleteMany(ctx, bson.D{})
+	const op = "discard the credentials"
+	var last int64
+	err := c.conn.InSession(ctx, func(ctx context.Context) (err error) {
+		last, err = c.lastChange(ctx, nil)
+		return err
+	})
+	if err == nil && last > 0 {
+		_, err = c.keepNumber(ctx)
+	}
+	if err != nil {
+		return conn.Translate(ctx, op, err)
+	}
+	return conn.Translate(ctx, op, c.conn.InSession(ctx, func(ctx context.Context) error {
+		_, users := c.users.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$ne", Value: ""}}}})
 		_, secrets := c.secrets.DeleteMany(ctx, bson.D{})
 		return errors.Join(users, secrets)
 	}))

@@ -138,7 +138,8 @@ type accountRow struct {
 // be left over from a registration that failed.
 func (m *Monitor) accountWithCredential(ctx context.Context) (user string, err error) {
 	var rows []accountRow
-	cursor, err := m.conn.DB().Collection(format.CredentialsCollection).Find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(accountsTried).SetProjection(bson.D{{Key: "_id", Value: 1}}))
+	someone := bson.E{Key: "_id", Value: bson.D{{Key: "$ne", Value: ""}}} // see doc.go of package mongodb
+	cursor, err := m.conn.DB().Collection(format.CredentialsCollection).Find(ctx, bson.D{someone}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(accountsTried).SetProjection(bson.D{{Key: "_id", Value: 1}}))
 	if err == nil {
 		err = cursor.All(ctx, &rows)
 	}
@@ -159,7 +160,7 @@ func (m *Monitor) accountWithCredential(ctx context.Context) (user string, err e
 		return "", ignoreNone(err)
 	}
 	var confirmed accountRow
-	err = m.conn.DB().Collection(format.CredentialsCollection).FindOne(ctx, bson.D{{Key: "unconfirmedSince", Value: nil}}).Decode(&confirmed)
+	err = m.conn.DB().Collection(format.CredentialsCollection).FindOne(ctx, bson.D{{Key: "unconfirmedSince", Value: nil}, someone}).Decode(&confirmed)
 	return confirmed.User, ignoreNone(err)
 }
 

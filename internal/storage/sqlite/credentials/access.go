@@ -27,7 +27,7 @@ const (
 	boundQuery = `DELETE FROM sessions WHERE user_id = ?1 AND id NOT IN
 		(SELECT id FROM sessions WHERE user_id = ?1 ORDER BY started_at DESC, id DESC LIMIT ?2)`
 	// changeQuery numbers a change of a user's access. It adds to the epoch, and sets
-	// disabled unless that is NULL.
+	// disabled unless that is NULL. The empty user stands for users who were deleted.
 	changeQuery = `INSERT INTO access (user_id, epoch, disabled, changed) VALUES (?1, ?2, coalesce(?3, 0), (` + lastQuery + `) + 1)
 		ON CONFLICT DO UPDATE SET epoch = epoch + excluded.epoch, disabled = coalesce(?3, disabled), changed = excluded.changed`
 )
@@ -99,6 +99,10 @@ func scanSession(row *sql.Rows, into map[domain.UserID]auth.Access) error {
 }
 
 func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// keepNumber takes the next number for the empty user. It makes the numbers of the
+// rows that a transaction deletes next too low to be used again.
+func keepNumber(tx eventlog.Tx) error { return tx.Exec(changeQuery, "", 0, nil) }
 
 // AddSession implements auth.AccessStore.
 func (s *Store) AddSession(ctx context.Context, user domain.UserID, session auth.Session) error {
@@ -231,7 +235,9 @@ func scanChanges(rows *sql.Rows, err error) (users []domain.UserID, last int64, 
 	err = eachRow(rows, err, func() error {
 		var user domain.UserID
 		err := rows.Scan(&user, &last)
-		users = append(users, user)
+		if user != "" {
+			users = append(users, user)
+		}
 		return err
 	})
 	return users, last, err

@@ -1,6 +1,7 @@
 // Package credentials keeps the credentials, the users' access and the token secret
-// of the embedded store in the log's file. It imports package eventlog because a process writes to
-// that file through one writer, in whose transactions its updates take part.
+// of the embedded store in the log's file. It imports package eventlog because a
+// process writes to that file through one writer, in whose transactions its updates
+// take part.
 package credentials
 
 import (
@@ -112,6 +113,14 @@ func (s *Store) ConfirmCredential(ctx context.Context, user domain.UserID) error
 // DeleteCredential implements auth.Credentials.
 func (s *Store) DeleteCredential(ctx context.Context, user domain.UserID) error {
 	return s.log.Update(ctx, "delete credential", func(tx eventlog.Tx) error {
+		var numbered bool
+		err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM access WHERE user_id = ?)", user).Scan(&numbered)
+		if err == nil && numbered {
+			err = keepNumber(tx)
+		}
+		if err != nil {
+			return err
+		}
 		for _, table := range []string{"credentials", "networks", "access", "sessions"} {
 			if err := tx.Exec("DELETE FROM "+table+" WHERE user_id = ?", user); err != nil {
 				return err
@@ -234,5 +243,10 @@ func restore(tx eventlog.Tx, c auth.Credential, at time.Time) error {
 
 // Discard implements auth.Credentials.
 func (s *Store) Discard(ctx context.Context) error {
-	return s.exec(ctx, "discard the credentials", "DELETE FROM credentials; DELETE FROM networks; DELETE FROM access; DELETE FROM sessions; UPDATE meta SET secret = NULL")
+	return s.log.Update(ctx, "discard the credentials", func(tx eventlog.Tx) error {
+		if err := keepNumber(tx); err != nil {
+			return err
+		}
+		return tx.Exec("DELETE FROM credentials; DELETE FROM networks; DELETE FROM access WHERE user_id <> ''; DELETE FROM sessions; UPDATE meta SET secret = NULL")
+	})
 }
