@@ -15,6 +15,10 @@ const maxBuckets = 20_000
 // maxDebt is how long a bucket may take to come out of debt.
 const maxDebt = time.Minute
 
+// rounding is what may be missing from a whole token because rates are floating-point
+// numbers: 11 a day, for example, or what has come in many small steps.
+const rounding = 1e-6
+
 // buckets has a token bucket for each name. A bucket is refilled at a rate up to a
 // burst. It may be in debt, which is a negative number of tokens.
 type buckets struct {
@@ -35,7 +39,7 @@ type bucket struct {
 // and at least one token.
 func newBuckets(perSecond, seconds float64) *buckets {
 	byName, _ := simplelru.NewLRU[string, *bucket](maxBuckets, nil) // fails only for a size of 0
-	return &buckets{perSecond: perSecond, burst: max(1, int(seconds*perSecond)), byName: byName}
+	return &buckets{perSecond: perSecond, burst: max(1, int(seconds*perSecond+rounding)), byName: byName}
 }
 
 // take takes n tokens from a bucket, at most as many as it can hold. If there are
@@ -46,7 +50,7 @@ func (b *buckets) take(name string, n int, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	got := b.refilled(name, now)
-	if missing := float64(min(n, max(1, b.burst/2))) - got.tokens; missing > 0 {
+	if missing := float64(min(n, max(1, b.burst/2))) - got.tokens; missing > rounding {
 		return time.Duration(math.Ceil(missing / b.perSecond * float64(time.Second)))
 	}
 	got.tokens -= float64(min(n, b.burst))
@@ -83,5 +87,5 @@ func (b *buckets) left(name string, now time.Time) int {
 	if !b.byName.Contains(name) {
 		return b.burst
 	}
-	return max(0, int(math.Floor(b.refilled(name, now).tokens)))
+	return max(0, int(math.Floor(b.refilled(name, now).tokens + rounding)))
 }
