@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"chirp/internal/gate"
 )
 
 // maxBuckets bounds how many buckets of one kind there are. The one that was used
@@ -24,6 +26,7 @@ const rounding = 1e-6
 type buckets struct {
 	perSecond float64
 	burst     int
+	waiting   gate.Queues[string] // of the calls that wait for a name's bucket
 
 	mu     sync.Mutex // guards byName, and its buckets
 	byName *simplelru.LRU[string, *bucket]
@@ -33,6 +36,10 @@ type buckets struct {
 type bucket struct {
 	tokens float64
 	at     time.Time
+	// saved are further tokens, for the call whose turn it is to wait for the bucket.
+	// While saving is set, they get half of what comes.
+	saved  float64
+	saving bool
 }
 
 // newBuckets returns buckets that are refilled at a rate, up to some seconds' worth
@@ -57,6 +64,31 @@ func (b *buckets) take(name string, n int, now time.Time) (wait time.Duration) {
 	return 0
 }
 
+// takeSaved takes n tokens from a bucket for the call whose turn it is to wait for it,
+// first those that are saved. If there are fewer it saves, and returns for how long to
+// wait at least. The debts of others don't concern tokens that are saved.
+func (b *buckets) takeSaved(name string, n int, now time.Time) (wait time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	got := b.refilled(name, now)
+	if missing := float64(n) - got.saved - max(0, got.tokens); missing > rounding {
+		got.saving = true
+		return max(time.Millisecond, time.Duration(math.Ceil(missing/b.perSecond*float64(time.Second))))
+	}
+	got.tokens = min(float64(b.burst), got.tokens+got.saved-float64(n))
+	got.saved, got.saving = 0, false
+	return 0
+}
+
+// stopSaving returns what is saved to the bucket, because the call gave up.
+func (b *buckets) stopSaving(name string, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	got := b.refilled(name, now)
+	got.tokens = min(float64(b.burst), got.tokens+got.saved)
+	got.saved, got.saving = 0, false
+}
+
 // charge takes n tokens from a bucket even if it has fewer, and returns how long it
 // takes to come out of debt, which is at most maxDebt. A negative n returns tokens.
 func (b *buckets) charge(name string, n int, now time.Time) (debt time.Duration) {
@@ -75,7 +107,12 @@ func (b *buckets) refilled(name string, now time.Time) *bucket {
 		b.byName.Add(name, got)
 	}
 	if passed := now.Sub(got.at); passed > 0 {
-		got.tokens, got.at = min(float64(b.burst), got.tokens+passed.Seconds()*b.perSecond), now
+		more := passed.Seconds() * b.perSecond
+		if got.saving {
+			more /= 2
+			got.saved += more
+		}
+		got.tokens, got.at = min(float64(b.burst), got.tokens+more), now
 	}
 	return got
 }
@@ -87,5 +124,5 @@ func (b *buckets) left(name string, now time.Time) int {
 	if !b.byName.Contains(name) {
 		return b.burst
 	}
-	return max(0, int(math.Floor(b.refilled(name, now).tokens + rounding)))
+	return max(0, int(math.Floor(b.refilled(name, now).tokens+rounding)))
 }

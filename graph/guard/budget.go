@@ -23,7 +23,6 @@ type Budget struct {
 	callers  *buckets
 	networks [network.Kinds]*buckets
 	now      func() time.Time
-	waiting  queues
 }
 
 // newBudget returns a budget of some tokens per second and caller. Buckets hold some
@@ -91,7 +90,15 @@ func giveBack(paid []payer, n int, now time.Time) {
 
 // refill returns how long it takes until a caller has n tokens more.
 func (b *Budget) refill(n int) time.Duration {
+	if b == nil {
+		return 0
+	}
 	return time.Duration(float64(n) / b.callers.perSecond * float64(time.Second))
+}
+
+// usedUp reports whether the caller's own bucket has less than a second's worth left.
+func (b *Budget) usedUp(ctx context.Context) bool {
+	return b != nil && float64(b.callers.left(callerKey(ctx), b.now())) < b.callers.perSecond
 }
 
 // takeShared takes n tokens from the buckets of the caller's networks only.
@@ -114,30 +121,6 @@ func take(all []payer, n int, now time.Time) (wait time.Duration) {
 		}
 	}
 	return 0
-}
-
-// Wait takes n tokens as soon as Take could. Waits of one caller end in the order in
-// which they began. It returns the error of ctx if that ends first.
-func (b *Budget) Wait(ctx context.Context, n int) error {
-	if b == nil {
-		return ctx.Err()
-	}
-	leave, err := b.waiting.enter(ctx, callerKey(ctx))
-	if err != nil {
-		return err
-	}
-	defer leave()
-	for {
-		wait := b.Take(ctx, n)
-		if wait == 0 {
-			return ctx.Err()
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // Charge takes n tokens for what was done already. If there are fewer the buckets

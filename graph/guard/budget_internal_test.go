@@ -126,8 +126,8 @@ func TestWaitsEndInOrder(t *testing.T) {
 		if took := time.Since(begun).Round(time.Millisecond); !slices.Equal(order, []int{0, 1, 2}) || took != 6*time.Second {
 			t.Errorf("waits ended in the order %v after %s, want [0 1 2] after 6s", order, took)
 		}
-		if len(b.waiting.byName) != 0 {
-			t.Errorf("%d queues are left, want none", len(b.waiting.byName))
+		if left := b.callers.waiting.Len(); left != 0 {
+			t.Errorf("%d queues are left, want none", left)
 		}
 	})
 }

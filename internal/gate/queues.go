@@ -1,15 +1,15 @@
-package guard
+package gate
 
 import (
 	"context"
 	"sync"
 )
 
-// queues lets one call at a time through for each name, the others in the order in
-// which they came.
-type queues struct {
+// Queues let one call at a time through for each name, the others in the order in which
+// they came. The zero value has no calls.
+type Queues[Name comparable] struct {
 	mu     sync.Mutex
-	byName map[string]*queue
+	byName map[Name]*queue
 }
 
 // queue is the queue of one name. The call that is let through has sent to turn; the
@@ -19,8 +19,9 @@ type queue struct {
 	users int
 }
 
-// enter waits for the turn of a name, which the call has until leave.
-func (q *queues) enter(ctx context.Context, name string) (leave func(), err error) {
+// Enter waits for the turn of a call, which has it until leave. It returns the error of
+// ctx if that ends first.
+func (q *Queues[Name]) Enter(ctx context.Context, name Name) (leave func(), err error) {
 	one := q.join(name)
 	select {
 	case one.turn <- struct{}{}:
@@ -31,13 +32,20 @@ func (q *queues) enter(ctx context.Context, name string) (leave func(), err erro
 	}
 }
 
-func (q *queues) join(name string) *queue {
+// Len returns how many names have calls.
+func (q *Queues[Name]) Len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.byName)
+}
+
+func (q *Queues[Name]) join(name Name) *queue {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	one := q.byName[name]
 	if one == nil {
 		if q.byName == nil {
-			q.byName = map[string]*queue{}
+			q.byName = map[Name]*queue{}
 		}
 		one = &queue{turn: make(chan struct{}, 1)}
 		q.byName[name] = one
@@ -46,7 +54,7 @@ func (q *queues) join(name string) *queue {
 	return one
 }
 
-func (q *queues) part(name string, one *queue) {
+func (q *Queues[Name]) part(name Name, one *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if one.users--; one.users == 0 {
