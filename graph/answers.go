@@ -2,23 +2,14 @@ package graph
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
-	"maps"
-	"regexp"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"github.com/vektah/gqlparser/v2/ast"
 
-	"chirp/graph/request"
-	"chirp/internal/auth"
 	"chirp/internal/domain"
+	"chirp/internal/gate"
 )
 
 const (
@@ -30,30 +21,37 @@ const (
 	answerLifetime = 10 * time.Second
 )
 
-// sharedKey identifies an operation among those with equal answers: it is a hash of
-// the document, the operation's name, the variables, both without the cursor after which
-// it began, and, if the answers depend on them,
-// the viewer and its session.
-type sharedKey struct {
-	hash [sha256.Size]byte
-	// public is whether all viewers get the same answers.
-	public bool
-}
-
-// answerKey identifies an answer: what an operation answers at a position of a history
-// of the log.
-type answerKey struct {
-	operation sharedKey
-	history   int64
-	at        domain.Position
-}
-
 // answers has the newest answers of subscriptions, so that equal subscriptions share
 // them: one of them computes the answer and the others wait for it.
 type answers struct {
 	mu    sync.Mutex
 	kept  *simplelru.LRU[answerKey, *answer]
 	bytes int // of the answers that are kept
+	// candidates wait for a turn to compute an answer that no caller computes yet: one
+	// for each payer, and the payer's others behind it.
+	candidates map[answerKey]*candidates
+	queues     gate.Queues[candidate]
+}
+
+// candidates are those who wait to compute an answer.
+type candidates struct {
+	begun context.Context // ends when one of them computes the answer
+	begin context.CancelFunc
+	n     int
+}
+
+// candidate identifies those who pay together and wait to compute the same answer.
+type candidate struct {
+	key   answerKey
+	payer string
+}
+
+// turn is how a caller gets its turn to compute an answer.
+type turn struct {
+	payer string // whose turn it is
+	// begin waits for the turn, which is in the context that it returns and must end
+	// with a call of end. If ctx ends it returns at once.
+	begin func(ctx context.Context) (inTurn context.Context, end func())
 }
 
 // answer is a response that several subscriptions are sent.
@@ -66,7 +64,7 @@ type answer struct {
 }
 
 func newAnswers() *answers {
-	a := &answers{}
+	a := &answers{candidates: map[answerKey]*candidates{}}
 	a.kept, _ = simplelru.NewLRU(maxAnswers, func(_ answerKey, one *answer) { a.bytes -= one.size() }) // fails only for a size of 0
 	return a
 }
@@ -79,15 +77,15 @@ func (one *answer) size() int {
 	return len(one.response.Data)
 }
 
-// share returns the response of a key, computing it unless another caller has or does.
-// The response must not be changed. begin is called before it is computed, and end
-// afterwards; no other caller waits for one that is in begin.
-func (a *answers) share(ctx context.Context, key answerKey, begin func(context.Context) (context.Context, func()), compute func(context.Context) (*graphql.Response, domain.Position)) (_ *graphql.Response, through domain.Position, computed bool) {
+// share returns the response of a key, and the checkpoint that it shows. Unless another
+// caller has computed it or does so, share computes it in the caller's turn. The response
+// must not be changed. No caller waits for the turn of another payer.
+func (a *answers) share(ctx context.Context, key answerKey, t turn, compute func(context.Context) (*graphql.Response, domain.Position)) (_ *graphql.Response, through domain.Position, computed bool) {
 	for ctx.Err() == nil {
 		if response, through, ok := a.await(ctx, key); ok {
 			return response, through, false
 		}
-		if response, through, ok := a.lead(ctx, key, begin, compute); ok {
+		if response, through, ok := a.lead(ctx, key, t, compute); ok {
 			return response, through, true
 		}
 	}
@@ -98,9 +96,9 @@ func (a *answers) share(ctx context.Context, key answerKey, begin func(context.C
 // it.
 func (a *answers) await(ctx context.Context, key answerKey) (_ *graphql.Response, through domain.Position, ok bool) {
 	a.mu.Lock()
-	one, ok := a.kept.Get(key)
+	one := a.current(key)
 	a.mu.Unlock()
-	if !ok || time.Since(one.begun) >= answerLifetime {
+	if one == nil {
 		return nil, 0, false
 	}
 	select {
@@ -114,10 +112,30 @@ func (a *answers) await(ctx context.Context, key answerKey) (_ *graphql.Response
 	return &graphql.Response{Data: one.response.Data, Errors: one.response.Errors}, one.through, true
 }
 
-// lead computes the answer of a key. It returns false if another caller began before.
-func (a *answers) lead(ctx context.Context, key answerKey, begin func(context.Context) (context.Context, func()), compute func(context.Context) (*graphql.Response, domain.Position)) (_ *graphql.Response, through domain.Position, ok bool) {
-	ctx, end := begin(ctx)
+// lead computes the answer of a key in the caller's turn. It returns false if another
+// caller begins before that.
+func (a *answers) lead(ctx context.Context, key answerKey, t turn, compute func(context.Context) (*graphql.Response, domain.Position)) (_ *graphql.Response, through domain.Position, ok bool) {
+	c := a.enlist(key)
+	if c == nil {
+		return nil, 0, false
+	}
+	defer a.withdraw(key, c)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stay := context.AfterFunc(c.begun, cancel)
+	leave, err := a.queues.Enter(ctx, candidate{key, t.payer})
+	if err != nil {
+		return nil, 0, false
+	}
+	defer leave()
+	if c.begun.Err() != nil {
+		return nil, 0, false
+	}
+	ctx, end := t.begin(ctx)
 	defer end()
+	if !stay() || ctx.Err() != nil {
+		return nil, 0, false
+	}
 	one, first := a.join(key)
 	if !first {
 		return nil, 0, false
@@ -126,12 +144,53 @@ func (a *answers) lead(ctx context.Context, key answerKey, begin func(context.Co
 	return response, through, true
 }
 
+// enlist adds a caller to the candidates for computing an answer. It returns nil if
+// another caller has begun.
+func (a *answers) enlist(key answerKey) *candidates {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.current(key) != nil {
+		return nil
+	}
+	c := a.candidates[key]
+	if c == nil {
+		c = &candidates{}
+		c.begun, c.begin = context.WithCancel(context.Background())
+		a.candidates[key] = c
+	}
+	c.n++
+	return c
+}
+
+// withdraw removes a caller from the candidates.
+func (a *answers) withdraw(key answerKey, c *candidates) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c.n--; c.n == 0 && a.candidates[key] == c {
+		delete(a.candidates, key)
+		c.begin()
+	}
+}
+
+// current returns the answer of a key that is kept or being computed, or nil. Its caller
+// has locked a.mu.
+func (a *answers) current(key answerKey) *answer {
+	if one, ok := a.kept.Get(key); ok && time.Since(one.begun) < answerLifetime {
+		return one
+	}
+	return nil
+}
+
 // join returns the answer of a key, and whether the caller must compute it.
 func (a *answers) join(key answerKey) (one *answer, first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if one, ok := a.kept.Get(key); ok && time.Since(one.begun) < answerLifetime {
+	if one := a.current(key); one != nil {
 		return one, false
+	}
+	if c := a.candidates[key]; c != nil {
+		delete(a.candidates, key)
+		c.begin() // the others wait for the answer now
 	}
 	a.kept.Remove(key)
 	one = &answer{begun: time.Now(), done: make(chan struct{})}
@@ -171,99 +230,3 @@ func (a *answers) forget(key answerKey, one *answer) {
 		a.kept.Remove(key)
 	}
 }
-
-// shareable returns the key of a subscription operation, or nil if others cannot share
-// its answers.
-func shareable(ctx context.Context, oc *graphql.OperationContext) *sharedKey {
-	text, values := withoutAfter(oc)
-	variables, err := json.Marshal(values)
-	if err != nil || request.WantsCost(oc) {
-		return nil
-	}
-	var viewer string
-	if dependsOnViewer(oc.Operation.SelectionSet, map[string]bool{}) {
-		user, _ := auth.Caller(ctx)
-		session, _ := auth.CallerSession(ctx)
-		viewer = string(user) + " " + string(session[:])
-	}
-	h := sha256.New()
-	for _, part := range []string{text, oc.Operation.Name, string(variables), viewer} {
-		_ = binary.Write(h, binary.BigEndian, int64(len(part)))
-		_, _ = h.Write([]byte(part))
-	}
-	return &sharedKey{hash: [sha256.Size]byte(h.Sum(nil)), public: viewer == ""}
-}
-
-// withoutAfter returns the text and the variables of a subscription without the cursor
-// after which its pushes begin, because answers are the same wherever they began. If it
-// is uncertain that nothing else uses the variable, it stays.
-func withoutAfter(oc *graphql.OperationContext) (text string, variables map[string]any) {
-	text, variables = oc.RawQuery, oc.Variables
-	root := rootField(oc.Operation.SelectionSet)
-	if root == nil {
-		return text, variables
-	}
-	after := root.Arguments.ForName("after")
-	switch {
-	case after == nil:
-	case after.Value.Kind == ast.StringValue:
-		if literal := strconv.Quote(after.Value.Raw); strings.Count(text, literal) == 1 {
-			text = strings.Replace(text, literal, "", 1)
-		}
-	case after.Value.Kind == ast.Variable && strings.Count(text, "$"+after.Value.Raw) == 2 && !dollarApart.MatchString(text):
-		variables = maps.Clone(variables)
-		delete(variables, after.Value.Raw)
-	}
-	return text, variables
-}
-
-// dollarApart matches a dollar sign that the name of a variable does not follow at once.
-var dollarApart = regexp.MustCompile(`\$[^_A-Za-z]`)
-
-// rootField returns the first root field of a subscription, which has only one.
-func rootField(set ast.SelectionSet) *ast.Field {
-	for _, sel := range set {
-		var found *ast.Field
-		switch sel := sel.(type) {
-		case *ast.Field:
-			return sel
-		case *ast.InlineFragment:
-			found = rootField(sel.SelectionSet)
-		case *ast.FragmentSpread:
-			if sel.Definition != nil {
-				found = rootField(sel.Definition.SelectionSet)
-			}
-		}
-		if found != nil {
-			return found
-		}
-	}
-	return nil
-}
-
-// dependsOnViewer reports whether the answer to selections may differ between viewers.
-// seen are the fragments that were visited.
-func dependsOnViewer(set ast.SelectionSet, seen map[string]bool) bool {
-	for _, sel := range set {
-		depends := false
-		switch sel := sel.(type) {
-		case *ast.Field:
-			depends = viewerFields[sel.Name] || dependsOnViewer(sel.SelectionSet, seen)
-		case *ast.InlineFragment:
-			depends = dependsOnViewer(sel.SelectionSet, seen)
-		case *ast.FragmentSpread:
-			if !seen[sel.Name] && sel.Definition != nil {
-				seen[sel.Name] = true
-				depends = dependsOnViewer(sel.Definition.SelectionSet, seen)
-			}
-		}
-		if depends {
-			return true
-		}
-	}
-	return false
-}
-
-// viewerFields are the names of the fields below subscriptions that depend on who is
-// asking.
-var viewerFields = map[string]bool{"viewerFollows": true, "sessions": true}

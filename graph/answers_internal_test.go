@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +26,8 @@ func computing(count *int, response *graphql.Response) func(context.Context) (*g
 	}
 }
 
-func atOnce(ctx context.Context) (context.Context, func()) { return ctx, func() {} }
+// atOnce has its turn without waiting.
+var atOnce = turn{"a payer", func(ctx context.Context) (context.Context, func()) { return ctx, func() {} }}
 
 func text(data string) *graphql.Response { return &graphql.Response{Data: []byte(data)} }
 
@@ -132,22 +135,66 @@ func TestAnswersAreBounded(t *testing.T) {
 func TestNobodyWaitsForTheTurnOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, n := newAnswers(), 0
-		turn := make(chan struct{})
+		open := make(chan struct{})
 		late := make(chan string)
 		go func() {
-			got, _, _ := a.share(context.Background(), answerKey{}, func(ctx context.Context) (context.Context, func()) {
-				<-turn
+			got, _, _ := a.share(context.Background(), answerKey{}, turn{"another payer", func(ctx context.Context) (context.Context, func()) {
+				<-open
 				return ctx, func() {}
-			}, computing(&n, text("late")))
+			}}, computing(&n, text("late")))
 			late <- string(got.Data)
 		}()
 		synctest.Wait()
 		if got, _, _ := a.share(t.Context(), answerKey{}, atOnce, computing(&n, text("x"))); string(got.Data) != "x" {
 			t.Errorf("got %s, want x", got.Data)
 		}
-		close(turn)
+		close(open)
 		if got := <-late; got != "x" || n != 1 {
 			t.Errorf("got %s, computed %d times, want x, once", got, n)
+		}
+	})
+}
+
+// Of those who pay together one takes a turn, and the next one if that leaves; the turns
+// of other payers are not taken once the answer is being computed.
+func TestOneOfEqualSubscribersTakesATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, n := newAnswers(), 0
+		open := map[string]chan struct{}{"ada": make(chan struct{}), "bob": make(chan struct{})}
+		var waiting, taken atomic.Int64
+		subscribe := func(ctx context.Context, payer string) {
+			a.share(ctx, answerKey{}, turn{payer, func(ctx context.Context) (context.Context, func()) {
+				waiting.Add(1)
+				defer waiting.Add(-1)
+				select {
+				case <-open[payer]:
+					taken.Add(1)
+				case <-ctx.Done():
+				}
+				return ctx, func() {}
+			}}, computing(&n, text("x")))
+		}
+		first, leave := context.WithCancel(t.Context())
+		go subscribe(first, "ada")
+		synctest.Wait()
+		var others sync.WaitGroup
+		for range 50 {
+			others.Go(func() { subscribe(t.Context(), "ada") })
+			others.Go(func() { subscribe(t.Context(), "bob") })
+		}
+		synctest.Wait()
+		if got := waiting.Load(); got != 2 {
+			t.Errorf("%d wait for a turn, want one of each payer", got)
+		}
+		leave()
+		synctest.Wait()
+		if got := waiting.Load(); got != 2 {
+			t.Errorf("after the first left %d wait for a turn, want one of each payer", got)
+		}
+		close(open["ada"])
+		others.Wait()
+		if taken.Load() != 1 || n != 1 || len(a.candidates) != 0 || a.queues.Len() != 0 {
+			t.Errorf("%d turns were taken, computed %d times, %d and %d candidates are left; want 1, 1 and none", taken.Load(), n, len(a.candidates), a.queues.Len())
 		}
 	})
 }

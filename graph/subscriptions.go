@@ -24,6 +24,8 @@ type Pushes interface {
 	// Wait waits until the caller of the operation in ctx has paid for another answer.
 	// It returns an error only if ctx ends.
 	Wait(ctx context.Context) error
+	// Payer names who pays for the operation in ctx and takes its turns.
+	Payer(ctx context.Context) string
 	// Turn waits until an answer may be computed, which must end with a call of end.
 	Turn(ctx context.Context) (inTurn context.Context, end func(), err error)
 	// Sent charges for the bytes of an answer that was computed for another
@@ -46,6 +48,8 @@ type subscribed struct {
 	running sync.WaitGroup
 	ended   bool
 	paid    bool // the next answer is paid for: the first is, with the operation
+	// history is that of the log in which the source began, or the one before it.
+	history int64
 
 	// current is what the response that is being computed sends, and through the
 	// checkpoint of the views that it shows, once it is computed.
@@ -118,7 +122,7 @@ func (s *subscribed) respond(ctx context.Context, responses graphql.ResponseHand
 
 // run runs the source in a goroutine until it or ctx ends.
 func (s *subscribed) run(ctx context.Context) {
-	s.pushes = make(chan push)
+	s.pushes, s.history = make(chan push), s.resolver.hub.History()
 	s.running.Go(func() {
 		defer close(s.pushes)
 		s.err = panics.Guard(ctx, func() error {
@@ -163,15 +167,17 @@ func (s *subscribed) failed(ctx context.Context, err error) *graphql.Response {
 	return &graphql.Response{Errors: gqlerror.List{presented}}
 }
 
-// answer returns the response for the current push. Equal subscriptions share it.
+// answer returns the response for the current push. Equal subscriptions share it, unless
+// the push may be of a history of the log that a restore has undone: its position may be
+// another event's by now.
 func (s *subscribed) answer(ctx context.Context, responses graphql.ResponseHandler) *graphql.Response {
-	if s.shared == nil || request.From(ctx).After > s.current.at {
+	if s.shared == nil || request.From(ctx).After > s.current.at || s.resolver.hub.History() != s.history {
 		ctx, end := s.turn(ctx)
 		defer end()
 		return s.compute(ctx, responses)
 	}
-	key := answerKey{operation: *s.shared, history: s.resolver.hub.History(), at: s.current.at}
-	response, through, computed := s.resolver.answers.share(ctx, key, s.turn, func(ctx context.Context) (*graphql.Response, domain.Position) {
+	key := answerKey{operation: *s.shared, history: s.history, at: s.current.at}
+	response, through, computed := s.resolver.answers.share(ctx, key, turn{s.payer(ctx), s.turn}, func(ctx context.Context) (*graphql.Response, domain.Position) {
 		return s.compute(ctx, responses), s.through
 	})
 	s.through = through
@@ -189,6 +195,14 @@ func (s *subscribed) compute(ctx context.Context, responses graphql.ResponseHand
 		response.Data = bytes.Clone(response.Data)
 	}
 	return response
+}
+
+// payer returns who pays for the subscription.
+func (s *subscribed) payer(ctx context.Context) string {
+	if s.resolver.pushes == nil {
+		return ""
+	}
+	return s.resolver.pushes.Payer(ctx)
 }
 
 // turn waits for a turn, again while the server is busy. If ctx ends it returns at

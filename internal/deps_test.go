@@ -87,7 +87,7 @@ var rooms = []room{
 	{"graph/printschema", nil},
 	{"graph", []string{
 		"graph/generated", "graph/guard", "graph/model", "graph/request", "graph/panics", "graph/clip", "internal/domain", "internal/auth",
-		"internal/command", "internal/outage", "internal/query", "internal/readmodel", "internal/subscription",
+		"internal/command", "internal/gate", "internal/outage", "internal/query", "internal/readmodel", "internal/subscription",
 	}},
 	{"graph/guard", []string{"graph/request", "graph/scalar", "graph/clip", "internal/domain", "internal/auth", "internal/gate", "internal/network", "internal/strictjson"}},
 	{"graph/transport", []string{"graph/guard", "graph/request", "graph/panics", "internal/domain", "internal/auth", "internal/gate", "internal/network", "internal/outage", "internal/strictjson"}},

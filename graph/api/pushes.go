@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -22,6 +23,9 @@ func (p *pushes) Began(ctx context.Context) { p.limiter.ChargeSubscription(ctx) 
 
 // Wait implements graph.Pushes.
 func (p *pushes) Wait(ctx context.Context) error { return p.limiter.WaitPush(ctx) }
+
+// Payer implements graph.Pushes.
+func (p *pushes) Payer(ctx context.Context) string { return strings.Join(guard.Keys(ctx), " ") }
 
 // Turn implements graph.Pushes.
 func (p *pushes) Turn(ctx context.Context) (inTurn context.Context, end func(), err error) {
