@@ -66,6 +66,43 @@ func TestCatchingUpIsPaidFor(t *testing.T) {
 	}, slowly)
 }
 
+// A feed subscription loads whom its viewer follows, which all of the viewer's share. It
+// is charged whenever it is loaded.
+func TestLoadingFolloweesIsPaidFor(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		const followees = 300
+		ada := w.Person("ada")
+		for i := range followees {
+			w.Follow(ada, w.Person(fmt.Sprint("user", i)))
+		}
+		visible(t, w)
+		left := func() int {
+			got := w.Send(ada.Token, `{ viewer { id } }`, nil, http.Header{"Chirp-Cost": {"1"}})
+			n, _ := graphtest.At(got.Extensions, "cost.throttleStatus.currentlyAvailable").(float64)
+			return int(n)
+		}
+		c := w.Socket(t, ada.Token)
+		spent := func(work func(id string)) int {
+			before := left()
+			for i := range 10 {
+				c.Subscribe(fmt.Sprint(i), `subscription { feedChirpAdded { cursor } }`)
+				synctest.Wait()
+				work(fmt.Sprint(i))
+			}
+			return before - left()
+		}
+		if got := spent(func(id string) {
+			c.Send(graphtest.Message{ID: id, Type: "complete"})
+			synctest.Wait()
+		}); got < 10*followees || got > 11*followees+2_000 {
+			t.Errorf("10 subscriptions that load 300 followees each cost %d, want more than 3,000", got)
+		}
+		if got := spent(func(string) {}); got < followees || got > followees+2_000 {
+			t.Errorf("10 subscriptions that share their followees cost %d, want more than 300", got)
+		}
+	}, func(c *api.Config) { c.Guard.RateLimit = 20 })
+}
+
 func TestALiveFeedThatCannotPayGoesBackToReading(t *testing.T) {
 	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
 		ada, bob := w.Person("ada"), w.Person("bob")

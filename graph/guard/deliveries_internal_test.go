@@ -127,45 +127,55 @@ func TestSourcesOfAFeedAreChargedBeforeTheyAreRead(t *testing.T) {
 	l := newLimiter(Config{RateLimit: 20}, now) // 50,000 at once
 	query, subscription := executing(l, "ann", ast.Query), executing(l, "bob", ast.Subscription)
 	for i := range 5 {
-		if err := Consult(query, 5000); err != nil {
+		if err := Consult(query, finding(5000)); err != nil {
 			t.Fatalf("page %d: %v", i, err)
 		}
 	}
-	if err := Consult(query, 5000); domain.KindOf(err) != domain.RateLimited {
+	if err := Consult(query, finding(5000)); domain.KindOf(err) != domain.RateLimited {
 		t.Errorf("the sixth page of 5,000 sources: got %v, want kind RateLimited", err)
 	}
 	for range 6 {
-		if err := Consult(subscription, 5000); err != nil {
+		if err := Consult(subscription, finding(5000)); err != nil {
 			t.Errorf("a subscription: got %v, want no error", err)
 		}
 	}
 	if l.Costs.Take(subscription, 1) == 0 {
 		t.Error("a subscription is not charged for its sources")
 	}
-	if err := Consult(context.Background(), 5000); err != nil {
+	if err := Consult(context.Background(), finding(5000)); err != nil {
 		t.Errorf("without a limiter: %v", err)
 	}
-	if err := Consult(executing(newLimiter(Config{}, now), "ann", ast.Query), 1_000_000); err != nil {
+	if err := Consult(executing(newLimiter(Config{}, now), "ann", ast.Query), finding(1_000_000)); err != nil {
 		t.Errorf("without a rate limit: %v", err)
 	}
 }
 
-// TestRefusedPagesAreChargedForFindingTheirSources has one operation ask for many pages.
+// TestRefusedPagesAreChargedForFindingTheirSources has operations ask for many pages.
 func TestRefusedPagesAreChargedForFindingTheirSources(t *testing.T) {
 	now, move := fixed()
 	l := newLimiter(Config{RateLimit: 20}, now) // 10,000 a second
-	ann := executing(l, "ann", ast.Query)
+	found := 0
+	find := func() (int, error) { found++; return 5000, nil }
 	var refused *domain.Error
+	ann := executing(l, "ann", ast.Query)
 	for i := range 50 {
-		if err := Consult(ann, 5000); i < 5 && err != nil || i >= 5 && !errors.As(err, &refused) {
+		if err := Consult(ann, find); i < 5 && err != nil || i >= 5 && !errors.As(err, &refused) {
 			t.Fatalf("page %d: got %v, want only those after the fifth refused", i, err)
 		}
 	}
+	if found != 6 {
+		t.Errorf("the sources of %d pages were found, want no more after one was refused", found)
+	}
+	for range 44 {
+		if err := Consult(executing(l, "ann", ast.Query), find); !errors.As(err, &refused) {
+			t.Fatalf("another operation: got %v, want it refused", err)
+		}
+	}
 	if wait := l.Costs.Take(ann, 1); wait < 22*time.Second || wait > 23*time.Second {
-		t.Errorf("after 45 refused pages an operation must wait %s, want 22.5 s", wait)
+		t.Errorf("after 45 pages that were refused after finding, an operation must wait %s, want 22.5 s", wait)
 	}
 	move(refused.RetryAfter)
-	if err := Consult(ann, 5000); err != nil {
+	if err := Consult(executing(l, "ann", ast.Query), find); err != nil {
 		t.Errorf("after the wait that the last refusal asked for: got %v, want no error", err)
 	}
 }
@@ -174,7 +184,7 @@ func TestAPageOfMoreSourcesThanTheBurstLeavesADebt(t *testing.T) {
 	now, _ := fixed()
 	l := newLimiter(Config{RateLimit: 20}, now)
 	ann := executing(l, "ann", ast.Query)
-	if err := Consult(ann, 40_000); err != nil {
+	if err := Consult(ann, finding(40_000)); err != nil {
 		t.Fatal(err)
 	}
 	if wait := l.Costs.Take(ann, 1); wait < 3*time.Second || wait > 4*time.Second {
@@ -184,6 +194,11 @@ func TestAPageOfMoreSourcesThanTheBurstLeavesADebt(t *testing.T) {
 
 // executing returns the context of a user's operation.
 func executing(l *Limiter, user string, operation ast.Operation) context.Context {
-	ctx := context.WithValue(from(user, "192.0.2.1"), limiterKey{}, l)
+	ctx := context.WithValue(from(user, "192.0.2.1"), chargedKey{}, &charged{Limiter: l})
 	return graphql.WithOperationContext(ctx, &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: operation}})
+}
+
+// finding finds some sources.
+func finding(sources int) func() (int, error) {
+	return func() (int, error) { return sources, nil }
 }

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -44,21 +43,6 @@ func newLimiter(cfg Config, now func() time.Time) *Limiter {
 	return &Limiter{
 		Mutations: newBudget(perSecond, burstSeconds, now), Costs: newBudget(perSecond*costShare, burstSeconds, now),
 		refusals: newBudget(perSecond, burstSeconds, now), accounts: newRegistrationLimiter(perSecond, cfg.RegistrationsPerDay, now), registers: cfg.Registers,
-	}
-}
-
-type limiterKey struct{}
-
-// carry is the operation middleware that lets Charge and Consult find the limiter.
-func (l *Limiter) carry(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	return next(context.WithValue(context.WithValue(ctx, limiterKey{}, l), consultedKey{}, new(atomic.Int64)))
-}
-
-// Charge adds to the cost of the operation that is being executed what could not be
-// estimated before. If its caller has not as much left, later operations wait.
-func Charge(ctx context.Context, cost int) {
-	if l, ok := ctx.Value(limiterKey{}).(*Limiter); ok && cost > 0 {
-		l.Costs.Charge(ctx, cost)
 	}
 }
 

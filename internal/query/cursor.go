@@ -56,7 +56,7 @@ func (r *Reader) ParseCursor(ctx context.Context, s string) (domain.Position, er
 	if err != nil {
 		return 0, err
 	}
-	hashes, err := r.hashes(ctx, []domain.Position{p})
+	hashes, err := r.service.Hashes(ctx, []domain.Position{p})
 	if err != nil {
 		return 0, fmt.Errorf("check cursor %.40q: %w", s, err)
 	}

@@ -30,6 +30,7 @@ func (r *Reader) FeedAfter(ctx context.Context, viewer domain.UserID, after doma
 	if err != nil {
 		return nil, fmt.Errorf("read the feed of %s after position %d: %w", viewer, after, err)
 	}
+	r.read(ctx, len(rows))
 	return rows, nil
 }
 
@@ -47,6 +48,7 @@ func (r *Reader) FolloweeIDs(ctx context.Context, viewer domain.UserID) ([]domai
 	if err != nil {
 		return nil, fmt.Errorf("read whom %s follows: %w", viewer, err)
 	}
+	r.read(ctx, len(ids))
 	return ids, nil
 }
 
@@ -75,20 +77,35 @@ func (r *Reader) feed(ctx context.Context, viewer domain.UserID, w readmodel.Win
 		return nil, err
 	}
 	rest := unfilled(w, timeline)
-	sources, err := r.views.Sources(ctx, p.Key, rest.After)
+	sources, err := r.sources(ctx, p.Key, rest.After)
 	if err != nil || len(sources) == 0 {
 		return timeline, err
-	}
-	if r.consult != nil {
-		if err := r.consult(ctx, len(sources)); err != nil {
-			return nil, err
-		}
 	}
 	merged, err := r.views.SourceChirps(ctx, sources, rest)
 	if err != nil {
 		return nil, err
 	}
 	return merge(timeline, merged, w), nil
+}
+
+// sources returns the sources that a reading consults, unless Service.Consult refuses.
+func (r *Reader) sources(ctx context.Context, viewer readmodel.UserKey, after domain.Position) (found []readmodel.Source, err error) {
+	find := func() (int, error) {
+		found, err = r.views.Sources(ctx, viewer, after)
+		return len(found), err
+	}
+	if r.service.Consult == nil {
+		_, err = find()
+		return found, err
+	}
+	return found, r.service.Consult(ctx, find)
+}
+
+// read reports the rows of a reading for a subscription.
+func (r *Reader) read(ctx context.Context, rows int) {
+	if r.service.Read != nil {
+		r.service.Read(ctx, rows)
+	}
 }
 
 // unfilled returns the part of a window in which further rows can be on the page that

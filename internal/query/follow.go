@@ -64,7 +64,7 @@ func (r *Reader) followPage(ctx context.Context, p Page, list string, end func(r
 	if err != nil {
 		return Connection[readmodel.Profile]{}, err
 	}
-	hashes, err := r.hashes(ctx, since)
+	hashes, err := r.service.Hashes(ctx, since)
 	if err != nil {
 		return Connection[readmodel.Profile]{}, fmt.Errorf("read the hashes of %d follows: %w", len(since), err)
 	}

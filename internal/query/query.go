@@ -32,10 +32,13 @@ type Service struct {
 	Hashes func(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
 	// ReadAfterTimeout is how long Open waits for a position, 2 s if zero.
 	ReadAfterTimeout time.Duration
-	// Consult is called in each reading of a feed that consults sources besides the
-	// timeline, with their number and before their chirps are read. If it returns an error,
-	// the reading ends with that. It may be nil.
-	Consult func(ctx context.Context, sources int) error
+	// Consult is called in each reading of a feed. It calls find, which finds the sources
+	// besides the timeline that the reading consults, before their chirps are read. If it
+	// returns an error, the reading ends with that. It may be nil.
+	Consult func(ctx context.Context, find func() (sources int, err error)) error
+	// Read is called after each reading for a subscription, with the number of rows. It
+	// may be nil.
+	Read func(ctx context.Context, rows int)
 	// Away is called with each wait of Open for a position, and calls it. It may be
 	// nil.
 	Away func(ctx context.Context, wait func())
@@ -120,7 +123,7 @@ func (s *Service) snapshot(ctx context.Context) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the views: %w", err)
 	}
-	return &Reader{views: views, generation: views.Generation(), hashes: s.Hashes, consult: s.Consult}, nil
+	return &Reader{views: views, generation: views.Generation(), service: s}, nil
 }
 
 // Reader answers from the views as they are at one moment: up to its
@@ -130,8 +133,7 @@ func (s *Service) snapshot(ctx context.Context) (*Reader, error) {
 type Reader struct {
 	views      readmodel.Snapshot
 	generation readmodel.Generation
-	hashes     func(ctx context.Context, positions []domain.Position) (map[domain.Position]domain.EventHash, error)
-	consult    func(ctx context.Context, sources int) error
+	service    *Service
 }
 
 // Checkpoint returns the position up to which the Reader's views are complete.

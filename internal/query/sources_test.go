@@ -30,9 +30,12 @@ func TestPageConsultsOnlySourcesThatCanContribute(t *testing.T) {
 	}
 	consulted, refused := 0, error(nil)
 	s := w.service()
-	s.Consult = func(_ context.Context, sources int) error {
-		consulted += sources
-		return refused
+	s.Consult = func(_ context.Context, find func() (int, error)) error {
+		sources, err := find()
+		if consulted += sources; sources > 0 && err == nil {
+			err = refused
+		}
+		return err
 	}
 	feed := w.feed(ann)
 	r := open(t, s, 0)
@@ -76,5 +79,34 @@ func pageOf(r *query.Reader, viewer readmodel.UserKey, p query.Page) func() (int
 	return func() (int, error) {
 		c, err := r.Feed(context.Background(), userID(viewer), p)
 		return len(c.Edges), err
+	}
+}
+
+// TestReadingsForSubscriptionsAreReported has a viewer read what subscriptions do.
+func TestReadingsForSubscriptionsAreReported(t *testing.T) {
+	w := newWorld(t)
+	ann := w.register()
+	for range 3 {
+		u := w.register()
+		w.follow(ann, u)
+		w.post(u, readmodel.Push)
+		w.post(u, readmodel.Push)
+	}
+	rows := 0
+	s := w.service()
+	s.Read = func(_ context.Context, n int) { rows += n }
+	r := open(t, s, 0)
+	defer r.Close()
+	for range 2 {
+		if ids, err := r.FolloweeIDs(t.Context(), userID(ann)); err != nil || len(ids) != 3 || rows != 3 {
+			t.Errorf("got %d followees, error %v, %d rows reported; want 3", len(ids), err, rows)
+		}
+		rows = 0
+	}
+	if chirps, err := r.FeedAfter(t.Context(), userID(ann), 0, 5); err != nil || len(chirps) != 5 || rows != 5 {
+		t.Errorf("got %d chirps, error %v, %d rows reported; want 5", len(chirps), err, rows)
+	}
+	if _, err := r.Feed(t.Context(), userID(ann), query.Page{First: new(5)}); err != nil || rows != 5 {
+		t.Errorf("a page: error %v, %d rows reported, want none more", err, rows-5)
 	}
 }
