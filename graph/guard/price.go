@@ -26,14 +26,16 @@ func (l *Limiter) TakeBytes(ctx context.Context, bytes int64) (wait time.Duratio
 	return l.Costs.Take(ctx, priceOf(bytes))
 }
 
-// WaitFrames waits until the caller has paid for frames of a socket that it has sent,
-// and returns their price.
-func (l *Limiter) WaitFrames(ctx context.Context, frames, bytes int) (price int, err error) {
-	price = frames*frameCost + bytes/bytesPerUnit
+// WaitFrames waits until the caller has paid for frames of a socket that it has sent. It
+// returns how long the caller's own budget takes to refill by their price, and whether
+// the caller waited because that budget is used up, not those of its networks.
+func (l *Limiter) WaitFrames(ctx context.Context, frames, bytes int) (refill time.Duration, own bool, err error) {
+	price := frames*frameCost + bytes/bytesPerUnit
 	if l.Costs.Take(ctx, price) == 0 {
-		return price, nil
+		return l.Costs.refill(price), false, nil
 	}
-	return price, l.Costs.Wait(ctx, price)
+	err = l.Costs.Wait(ctx, price)
+	return l.Costs.refill(price), l.Costs.usedUp(ctx), err
 }
 
 // WaitOperation waits until the caller has paid for an operation on a socket that it

@@ -131,6 +131,24 @@ func (a admission) enter(ctx context.Context, places int) (leave func(), err err
 // placesFor returns how many places an operation takes by its cost.
 func placesFor(cost int) int { return 1 + cost/costPerPlace }
 
+// DecodeTurn waits until a socket's message of so many bytes may be decoded, which counts
+// until end is called. A small one does not wait. A large one waits for as long as it has
+// to: its bytes count meanwhile, and its client sends no more.
+func (a admission) DecodeTurn(ctx context.Context, bytes int64) (end func(), err error) {
+	if bytes <= smallBody {
+		return func() {}, nil
+	}
+	for {
+		end, err = a.turns.EnterN(ctx, 1+int(bytes/bytesPerPlace), guard.Keys(ctx)...)
+		if err == nil {
+			return end, nil
+		}
+		if domain.KindOf(err) != domain.Unavailable || !outage.Pause(ctx, receivePause) {
+			return nil, err
+		}
+	}
+}
+
 // Weigh lets an operation whose cost is known wait for as many places as it needs, if
 // it is expensive: the processors would be shared by as many as have places, and those
 // that need little would be slow.

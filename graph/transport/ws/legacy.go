@@ -15,8 +15,6 @@ const legacySubprotocol = "graphql-ws"
 // why to close the socket.
 func fromLegacy(kind string) (string, *closeReason) {
 	switch kind {
-	case "connection_init":
-		return kind, nil
 	case "start":
 		return "subscribe", nil
 	case "stop":

@@ -138,29 +138,31 @@ func (f *frameCounter) parse() (size int, payload uint64) {
 	return size, payload
 }
 
-// A socket is closed if its client had to wait for most of a while, and has sent a lot
-// in it: one that sends little may have to wait for others of its user or its address.
+// A socket is closed if its client had to wait for most of a while because its caller's
+// budget was used up, and if the socket itself has used up a good part of that. It is not
+// closed for what others send, of its caller or of its networks.
 const (
 	overdueWithin = 30 * time.Second
 	overdueWait   = 20 * time.Second
-	overdueUnits  = 1_000
+	overdueShare  = 2 * time.Second // of what the budget gets in that time
 )
 
-// overdue is how long a client has waited to pay for what it sends.
+// overdue is how long a client has waited to pay for what it sends, and how long its
+// caller's budget takes to refill by what it has paid.
 type overdue struct {
 	since  time.Time
 	waited time.Duration
-	units  int // that it has paid
+	paid   time.Duration
 }
 
 // add reports whether the client goes on sending more than it may.
-func (o *overdue) add(waited time.Duration, units int) bool {
+func (o *overdue) add(waited, paid time.Duration) bool {
 	if now := time.Now(); now.Sub(o.since) > overdueWithin {
 		*o = overdue{since: now.Add(-waited)}
 	}
 	o.waited += waited
-	o.units += units
-	return o.waited > overdueWait && o.units > overdueUnits
+	o.paid += paid
+	return o.waited > overdueWait && o.paid > overdueShare
 }
 
 var errTooMuch = errors.New("the client sends more than it may")
@@ -174,12 +176,12 @@ func (s *socket) pay(frames, bytes int) error {
 	begun := time.Now()
 	ctx, cancel := s.untilClosing(s.ctx)
 	defer cancel()
-	units, err := s.service.Limiter.WaitFrames(ctx, frames, bytes)
+	paid, own, err := s.service.Limiter.WaitFrames(ctx, frames, bytes)
 	if err != nil {
 		return nil // the socket is closing
 	}
 	waited := time.Since(begun)
-	if s.overdue.add(waited, units) {
+	if own && s.overdue.add(waited, paid) {
 		s.close(closeReason{closeTooMany, "too many messages; send fewer, and reconnect later"})
 		return errTooMuch
 	}

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // TestFramesAreCounted counts frames of all sizes, in pieces of all sizes.
@@ -42,5 +46,39 @@ func TestFramesAreCounted(t *testing.T) {
 		if counted != frames {
 			t.Fatalf("%d frames were counted, want %d", counted, frames)
 		}
+	}
+}
+
+// A client that waits all the time is closed only if it has sent a good part of what its
+// caller may.
+func TestWhoSendsLittleIsNeverOverdue(t *testing.T) {
+	for name, c := range map[string]struct {
+		paid time.Duration // of each second of waiting
+		want bool
+	}{
+		"all that its caller may":        {time.Second, true},
+		"as one of ten sockets":          {time.Second / 10, true},
+		"next to nothing, as others pay": {time.Second / 100, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var o overdue
+				got := false
+				for range 300 {
+					time.Sleep(time.Second)
+					got = got || o.add(time.Second, c.paid)
+				}
+				if got != c.want {
+					t.Errorf("it is overdue: %t, want %t", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestErrorsThatOthersShareKeepTheirPaths(t *testing.T) {
+	shared := &gqlerror.Error{Message: "too many calls", Path: ast.Path{ast.PathName("feed")}}
+	if got := withoutPaths(gqlerror.List{shared}); len(got) != 1 || got[0].Path != nil || got[0].Message != shared.Message || shared.Path == nil {
+		t.Errorf("got %v, and the shared error has the path %v; want a copy without a path", got, shared.Path)
 	}
 }

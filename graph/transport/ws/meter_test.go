@@ -1,7 +1,9 @@
 package ws_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 
 	"chirp/graph/api"
 	"chirp/graph/graphtest"
+	"chirp/internal/gate"
 )
 
 // TestFloodsOfMessagesAreClosed sends what is no operation, as fast as the server
@@ -61,6 +64,68 @@ func TestFloodsOfMessagesAreClosed(t *testing.T) {
 			}, func(c *api.Config) { c.Guard.RateLimit = 0.4 }) // 200 units a second
 		})
 	}
+}
+
+// In a crowded office one sends as much as there is for it, which is less than what a user
+// may send elsewhere.
+func TestNobodyIsClosedForWhatOthersSend(t *testing.T) {
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ping := []byte(`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 3_000) + `"}}`)
+		ada := w.Socket(t, w.Person("ada").Token)
+		sockets := []*graphtest.Socket{ada}
+		for i := range 8 { // the address has the budgets of four users
+			sockets = append(sockets, w.Socket(t, w.Person(fmt.Sprint("crowd", i)).Token))
+		}
+		var crowd sync.WaitGroup
+		for i, c := range sockets {
+			c.Conn.SetPingHandler(func(string) error { return nil }) // the flood keeps answers from being written
+			crowd.Go(func() {
+				for c.Conn.WriteMessage(websocket.TextMessage, ping) == nil {
+				}
+			})
+			crowd.Go(func() {
+				_ = c.Conn.SetReadDeadline(time.Time{})
+				for err := error(nil); err == nil && i > 0; {
+					_, _, err = c.Conn.ReadMessage()
+				}
+			})
+		}
+		begun, answered := time.Now(), 0
+		for time.Since(begun) < 2*time.Minute {
+			ada.Expect("pong", "", "")
+			answered++
+		}
+		if used := answered * 50 / 120; used < 40 || used > 200 {
+			t.Errorf("she could send %d units a second, want about a ninth of 800", used)
+		}
+		for _, c := range sockets {
+			_ = c.Conn.Close()
+		}
+		crowd.Wait()
+	}, func(c *api.Config) { c.Guard.RateLimit = 0.4 }) // 200 units a second
+}
+
+// A large message that is no operation waits for its turn to be decoded; small ones do
+// not.
+func TestLargeMessagesAreDecodedInTheirTurn(t *testing.T) {
+	w := graphtest.New(t, func(c *api.Config) { c.Transport.Executing = 1 })
+	ada := w.Person("ada")
+	large, small := w.Socket(t, ada.Token), w.Socket(t, ada.Token)
+	turns := func() gate.Stats { return w.Handler.Gates()[1] }
+	w.Log.Mu.Lock() // the mutation keeps its turn
+	var posting sync.WaitGroup
+	posting.Go(func() { w.Ask(ada.Token, graphtest.PostOnce, nil) })
+	w.Eventually("mutation in its turn", func() bool { return turns().Inside == 1 })
+	message := `{"type":"ping","payload":{"x":"` + strings.Repeat("x", 50_000) + `"}}`
+	if err := large.Conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+		t.Fatal(err)
+	}
+	w.Eventually("large message that waits", func() bool { return turns().Waiting == 1 })
+	small.Send(graphtest.Message{Type: "ping"})
+	small.Expect("pong", "", "")
+	w.Log.Mu.Unlock()
+	posting.Wait()
+	large.Expect("pong", "", `{"x"`)
 }
 
 // TestOrdinaryMessagesAreNotSlowed sends what busy clients do.

@@ -65,7 +65,7 @@ func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graph
 			s.end(ctx, id, o, encodeMessage("complete", o.id, nil))
 			return
 		case response.Data == nil || isRateLimited(response):
-			s.end(ctx, id, o, s.errorMessage(o, response.Errors))
+			s.end(ctx, id, o, s.errorMessage(o, withoutPaths(response.Errors)))
 		default:
 			s.push(ctx, id, o, message{s.nextMessage(o, transport.EncodeResponse(response)), reply.Take()})
 		}
@@ -73,8 +73,7 @@ func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graph
 }
 
 // isRateLimited reports whether a response has no data because all of its operation
-// was refused, the caller having called too often. Then it removes the errors' paths,
-// which would lead through the data.
+// was refused, the caller having called too often.
 func isRateLimited(response *graphql.Response) bool {
 	var data map[string]json.RawMessage
 	if len(response.Errors) == 0 || json.Unmarshal(response.Data, &data) != nil {
@@ -90,10 +89,19 @@ func isRateLimited(response *graphql.Response) bool {
 			return false
 		}
 	}
-	for _, err := range response.Errors {
-		err.Path = nil
-	}
 	return true
+}
+
+// withoutPaths returns errors without their paths, which would lead through the data that
+// is not sent. It copies them, because other subscriptions may share them.
+func withoutPaths(errs gqlerror.List) gqlerror.List {
+	copies := make(gqlerror.List, len(errs))
+	for i, err := range errs {
+		one := *err
+		one.Path = nil
+		copies[i] = &one
+	}
+	return copies
 }
 
 // refuse ends an operation that is not executed. If its caller calls too often the

@@ -136,12 +136,28 @@ func (s *socket) extendDeadline() {
 	}
 }
 
-// receive handles a message, or returns why to close the socket.
+// receive decodes and handles a message, or returns why to close the socket.
 func (s *socket) receive(text []byte) (bad *closeReason) {
+	ctx, cancel := s.untilClosing(s.ctx)
+	defer cancel()
+	decoded, err := s.service.DecodeTurn(ctx, int64(len(text)))
+	if err != nil {
+		return nil // the socket is closing
+	}
+	defer decoded()
 	var m clientMessage
 	if why := transport.DecodeStrictly("the message", text, &m); why != nil {
 		return closeReasonf(closeBadRequest, "%s", why.Message)
 	}
+	if m.Type == "connection_init" {
+		return s.initialize(m.Payload, decoded)
+	}
+	decoded()
+	return s.handle(m)
+}
+
+// handle handles a message other than connection_init.
+func (s *socket) handle(m clientMessage) (bad *closeReason) {
 	if s.legacy {
 		if m.Type, bad = fromLegacy(m.Type); bad != nil {
 			return bad
@@ -152,8 +168,6 @@ func (s *socket) receive(text []byte) (bad *closeReason) {
 	case "ping":
 		s.send(s.ctx, encodeMessage("pong", "", m.Payload))
 	case "pong":
-	case "connection_init":
-		return s.initialize(m.Payload)
 	case "subscribe":
 		return s.subscribe(id, m.Payload)
 	case "complete":
@@ -164,8 +178,9 @@ func (s *socket) receive(text []byte) (bad *closeReason) {
 	return nil
 }
 
-// initialize handles connection_init, which says who is calling.
-func (s *socket) initialize(payload json.RawMessage) *closeReason {
+// initialize handles connection_init, which says who is calling. It calls decoded when the
+// payload is.
+func (s *socket) initialize(payload json.RawMessage, decoded func()) *closeReason {
 	var members map[string]any
 	switch {
 	case s.initSeen:
@@ -178,6 +193,7 @@ func (s *socket) initialize(payload json.RawMessage) *closeReason {
 			return closeReasonf(closeBadRequest, "%s", why.Message)
 		}
 	}
+	decoded()
 	s.initSeen = true
 	if why := s.authenticate(members); why != nil {
 		return why
