@@ -58,7 +58,7 @@ var rooms = []room{
 	{"internal/storage/mongodb/conn", []string{"internal/domain", "internal/gate", "internal/outage"}},
 	{"internal/storage/mongodb/format", []string{"internal/domain", "internal/eventstore"}},
 	{"internal/storage/mongodb/integrity", []string{
-		"internal/domain", "internal/outage", "internal/storage/mongodb/conn", "internal/storage/mongodb/format",
+		"internal/auth", "internal/domain", "internal/outage", "internal/storage/mongodb/conn", "internal/storage/mongodb/format",
 	}},
 	{"internal/storage/mongodb/eventlog", []string{
 		"internal/domain", "internal/eventstore", "internal/eventstore/groupcommit", "internal/gate", "internal/outage",

@@ -14,6 +14,10 @@ type accessLine struct {
 	Sessions []sessionLine `json:"sessions,omitempty"`
 }
 
+// maxEpoch is more than any user's epoch reaches, and far from where counting
+// overflows.
+const maxEpoch = 1 << 40
+
 type sessionLine struct {
 	ID      string `json:"id"`
 	Epoch   int64  `json:"epoch,omitempty"`
@@ -42,7 +46,7 @@ func (l *accessLine) access() (a auth.Access, ok bool) {
 		return auth.Access{}, true
 	}
 	a = auth.Access{Epoch: l.Epoch, Disabled: l.Disabled}
-	if a.Epoch < 0 || len(l.Sessions) > auth.MaxSessions {
+	if a.Epoch < 0 || a.Epoch > maxEpoch || len(l.Sessions) > auth.MaxSessions {
 		return a, false
 	}
 	for _, s := range l.Sessions {

@@ -5,12 +5,22 @@
 //
 // The first line is the header:
 //
-//	{"chirp":"log","format":1,"epoch":"…","head":2,"credentials":true}
+//	{"chirp":"log","format":1,"epoch":"…","head":2,"access":true}
 //
-// head is the position of the last event. credentials is omitted if the archive
-// has none. Otherwise the next lines are the token secret in base64 (omitted if
-// the store has none), the users' password hashes and access ordered by user id, and
-// a line with the number of users:
+// head is the position of the last event. access is omitted if no user is disabled or
+// has ever ended all sessions. Otherwise the next lines are what stays true of those
+// users in a copy, ordered by user id, and a line with their number:
+//
+//	{"user":"user_…","access":{"epoch":1,"disabled":true}}
+//	{"users":1}
+//
+// If the store has lost its credentials, and so does not know of such users, the header
+// has "accessLost":true instead.
+//
+// An archive with credentials has in its header "credentials":true instead of
+// access. The next lines are then the token secret in base64 (omitted if the store
+// has none), the users' password hashes and access ordered by user id, and a line
+// with the number of users:
 //
 //	{"tokenSecret":"…"}
 //	{"user":"user_…","hash":"…","access":{"epoch":1,"disabled":true,
@@ -20,7 +30,7 @@
 // (each on one line). hash is omitted for a user without a password; access, and each
 // of its members, if they are zero.
 //
-// They precede the events, as a registration saves the credential before it
+// These lines precede the events, as a registration saves the credential before it
 // appends the event: a reader of the file never has an account without its
 // password. The events follow, one per line, from position 1 to head:
 //
@@ -57,6 +67,11 @@ type Header struct {
 	Head domain.Position
 	// Credentials is set if the archive has credentials and the token secret.
 	Credentials bool
+	// Access is set if the archive has the access of users, as it does with
+	// credentials. Without it, all users are enabled and at epoch 0.
+	Access bool
+	// AccessLost is set if the store had lost the access of its users.
+	AccessLost bool
 }
 
 // headerLine is the JSON form of a Header.
@@ -66,6 +81,8 @@ type headerLine struct {
 	Epoch       string          `json:"epoch"`
 	Head        domain.Position `json:"head"`
 	Credentials bool            `json:"credentials,omitempty"`
+	Access      bool            `json:"access,omitempty"`
+	AccessLost  bool            `json:"accessLost,omitempty"`
 }
 
 // eventLine is the JSON form of an event.
@@ -97,11 +114,17 @@ func (l eventLine) event() eventstore.Event {
 	return e
 }
 
-// secretLine is the JSON form of any line of the credentials.
-type secretLine struct {
+// accountLine is the JSON form of any line about accounts.
+type accountLine struct {
 	TokenSecret []byte        `json:"tokenSecret,omitempty"`
 	User        domain.UserID `json:"user,omitempty"`
 	Hash        string        `json:"hash,omitempty"`
 	Access      *accessLine   `json:"access,omitempty"`
 	Credentials *int          `json:"credentials,omitempty"`
+	Users       *int          `json:"users,omitempty"`
+}
+
+// secret reports whether a line has what only an archive with credentials has.
+func (l accountLine) secret() bool {
+	return l.TokenSecret != nil || l.Hash != "" || l.Credentials != nil || l.Access != nil && len(l.Access.Sessions) > 0
 }

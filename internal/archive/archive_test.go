@@ -102,6 +102,11 @@ const (
 {"position":3,"stream":"b:☃","version":1,"type":"thing.happened.v1","data":{},"recordedAt":"2024-05-16T23:02:03.004Z","actor":"<ann>","commandId":"one \"1\"","correlationId":"c","traceId":"t"}
 {"position":4,"stream":"a","version":3,"type":"thing.happened.v1","data":{},"recordedAt":"2024-05-18T00:00:00.000Z","actor":"bob","commandId":"2","command":{"fingerprint":"f2","events":1}}
 `
+	smallAccessHeader = `{"chirp":"log","format":1,"epoch":"an-epoch","head":4,"access":true}` + "\n"
+	smallAccess       = `{"user":"user_b","access":{"epoch":2}}
+{"user":"user_c","access":{"epoch":1,"disabled":true}}
+{"users":2}
+`
 	smallSecretHeader = `{"chirp":"log","format":1,"epoch":"an-epoch","head":4,"credentials":true}` + "\n"
 	smallSecrets      = `{"tokenSecret":"AAH+/w=="}
 {"user":"user_a","hash":"$argon2id$v=19$a+b/c"}
@@ -116,7 +121,7 @@ func written(t testing.TB, s archive.Source) string {
 	var out strings.Builder
 	head, _ := s.Log.Head(t.Context())
 	h, err := archive.Write(t.Context(), &out, s)
-	if want := (archive.Header{Epoch: head.Epoch, Head: head.Position, Credentials: s.Credentials != nil}); err != nil || h != want {
+	if want := (archive.Header{Epoch: head.Epoch, Head: head.Position, Credentials: s.Secrets, Access: h.Access || s.Secrets}); err != nil || h != want {
 		t.Fatalf("Write: got %+v, error %v; want %+v", h, err, want)
 	}
 	return out.String()
@@ -127,10 +132,12 @@ func TestWriteFollowsTheFormat(t *testing.T) {
 		source archive.Source
 		want   string
 	}{
-		"a log":                 {archive.Source{Log: smallLog()}, smallHeader + smallEvents},
-		"a log and credentials": {archive.Source{Log: smallLog(), Credentials: smallCredentials()}, smallSecretHeader + smallSecrets + smallEvents},
-		"an empty log":          {archive.Source{Log: fixedLog{epoch: "e"}}, `{"chirp":"log","format":1,"epoch":"e","head":0}` + "\n"},
-		"no credentials":        {archive.Source{Log: fixedLog{epoch: "e"}, Credentials: fixedCredentials{}}, `{"chirp":"log","format":1,"epoch":"e","head":0,"credentials":true}` + "\n" + `{"credentials":0}` + "\n"},
+		"a log":                   {archive.Source{Log: smallLog()}, smallHeader + smallEvents},
+		"a log and access":        {archive.Source{Log: smallLog(), Credentials: smallCredentials()}, smallAccessHeader + smallAccess + smallEvents},
+		"a log and credentials":   {archive.Source{Log: smallLog(), Credentials: smallCredentials(), Secrets: true}, smallSecretHeader + smallSecrets + smallEvents},
+		"users as they were made": {archive.Source{Log: smallLog(), Credentials: fixedCredentials{credentials: smallCredentials().credentials[:1]}}, smallHeader + smallEvents},
+		"an empty log":            {archive.Source{Log: fixedLog{epoch: "e"}}, `{"chirp":"log","format":1,"epoch":"e","head":0}` + "\n"},
+		"no credentials":          {archive.Source{Log: fixedLog{epoch: "e"}, Credentials: fixedCredentials{}, Secrets: true}, `{"chirp":"log","format":1,"epoch":"e","head":0,"credentials":true}` + "\n" + `{"credentials":0}` + "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := gocmp.Diff(c.want, written(t, c.source)); diff != "" {
@@ -141,12 +148,12 @@ func TestWriteFollowsTheFormat(t *testing.T) {
 }
 
 // readAll reads an archive to its end.
-func readAll(file string) (h archive.Header, s archive.Secrets, events []eventstore.Event, err error) {
+func readAll(file string) (h archive.Header, s archive.Accounts, events []eventstore.Event, err error) {
 	r, err := archive.NewReader(strings.NewReader(file))
 	if err != nil {
 		return h, s, nil, err
 	}
-	for part, err := range r.Secrets() {
+	for part, err := range r.Accounts() {
 		if err != nil {
 			return r.Header, s, nil, err
 		}
@@ -174,7 +181,7 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := (archive.Header{Epoch: "an-epoch", Head: 4, Credentials: true}); h != want {
+			if want := (archive.Header{Epoch: "an-epoch", Head: 4, Credentials: true, Access: true}); h != want {
 				t.Errorf("header: got %+v, want %+v", h, want)
 			}
 			if c := smallCredentials(); !bytes.Equal(s.TokenSecret, c.secret) || !gocmp.Equal(s.Credentials, c.credentials) {
@@ -188,6 +195,27 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 	}
 }
 
+// TestReadReturnsAccess reads what archives with and without credentials have about
+// users: the same, but for the secrets and the sessions.
+func TestReadReturnsAccess(t *testing.T) {
+	all := smallCredentials().credentials
+	withoutSecrets := []auth.Credential{{User: "user_b", Access: auth.Access{Epoch: 2}}, all[2]}
+	for name, c := range map[string]struct {
+		file string
+		want []auth.Credential
+	}{
+		"with credentials":                  {smallSecretHeader + smallSecrets + smallEvents, all},
+		"without credentials":               {smallAccessHeader + smallAccess + smallEvents, withoutSecrets},
+		"with users who were deleted since": {smallAccessHeader + `{"users":0}` + "\n" + smallEvents, nil},
+		"without users who were changed":    {smallHeader + smallEvents, nil},
+	} {
+		h, s, events, err := readAll(c.file)
+		if err != nil || len(s.TokenSecret) > 0 != h.Credentials || !gocmp.Equal(s.Credentials, c.want) || len(events) != 4 {
+			t.Errorf("%s: got %+v, %+v and %d events, error %v; want %+v and 4 events", name, h, s, len(events), err, c.want)
+		}
+	}
+}
+
 func zipped(t testing.TB, text string) string {
 	t.Helper()
 	var out strings.Builder
@@ -197,6 +225,34 @@ func zipped(t testing.TB, text string) string {
 		t.Fatal(err)
 	}
 	return out.String()
+}
+
+// lostCredentials have been lost.
+type lostCredentials struct{ auth.Credentials }
+
+func (lostCredentials) Secret(context.Context, []byte) ([]byte, error) {
+	return nil, auth.ErrCredentialsLost
+}
+
+func (lostCredentials) All(context.Context) iter.Seq2[auth.Credential, error] {
+	return func(yield func(auth.Credential, error) bool) {
+		yield(auth.Credential{}, fmt.Errorf("read: %w", auth.ErrCredentialsLost))
+	}
+}
+
+// TestALogIsWrittenWithoutLostCredentials checks that the archive says what it lacks.
+func TestALogIsWrittenWithoutLostCredentials(t *testing.T) {
+	var out strings.Builder
+	h, err := archive.Write(t.Context(), &out, archive.Source{Log: smallLog(), Credentials: lostCredentials{}})
+	if want := strings.Replace(smallHeader, "}", `,"accessLost":true}`, 1) + smallEvents; err != nil || !h.AccessLost || out.String() != want {
+		t.Errorf("Write: got %+v, error %v and\n%s, want\n%s", h, err, &out, want)
+	}
+	if h, s, events, err := readAll(out.String()); err != nil || !h.AccessLost || len(s.Credentials) > 0 || len(events) != 4 {
+		t.Errorf("read again: got %+v, %+v and %d events, error %v; want the events, and that the rest is lost", h, s, len(events), err)
+	}
+	if _, err := archive.Write(t.Context(), io.Discard, archive.Source{Log: smallLog(), Credentials: lostCredentials{}, Secrets: true}); !errors.Is(err, auth.ErrCredentialsLost) {
+		t.Errorf("Write with the credentials: got error %v, want ErrCredentialsLost", err)
+	}
 }
 
 func TestReadSkipsCredentials(t *testing.T) {
@@ -227,6 +283,7 @@ func TestReadRefuses(t *testing.T) {
 	whole, secret := smallHeader+smallEvents, smallSecretHeader+smallSecrets+smallEvents
 	lines := strings.SplitAfter(whole, "\n")
 	packed := zipped(t, written(t, archive.Source{Log: chirps(100)}))
+	access := smallAccessHeader + smallAccess + smallEvents
 	for name, c := range map[string]struct{ file, says string }{
 		"an empty file":                {"", "empty"},
 		"another file":                 {"PK\x03\x04", "not an export"},
@@ -278,6 +335,17 @@ func TestReadRefuses(t *testing.T) {
 		"a secret after credentials":   {replaced(secret, 5, `{"user":"user_c","access":{"epoch":1,"disabled":true}}`, `{"tokenSecret":"AAAA"}`), "line 5"},
 		"two kinds in a line":          {replaced(secret, 2, `{`, `{"credentials":0,`), "line 2"},
 		"a secret that is no base64":   {replaced(secret, 2, `AAH`, `*AAH`), "line 2"},
+		"an epoch that would overflow": {replaced(secret, 5, `"epoch":1`, `"epoch":9223372036854775807`), "line 5"},
+		"a hash that is not announced": {replaced(access, 2, `"access"`, `"hash":"h","access"`), "line 2: credentials, which the header does not announce"},
+		"a secret, not announced":      {strings.Replace(access, smallAccess, `{"tokenSecret":"AAH+/w=="}`+"\n"+smallAccess, 1), "line 2: credentials, which"},
+		"a session, not announced":     {strings.Replace(access, smallAccess, strings.Split(smallSecrets, "\n")[2]+"\n"+smallAccess, 1), "line 2: credentials, which"},
+		"their count, not announced":   {replaced(access, 4, "users", "credentials"), "line 4: credentials, which"},
+		"a count of users in secrets":  {replaced(secret, 6, "credentials", "users"), "line 6: not a line of the credentials"},
+		"access that is not announced": {smallHeader + smallAccess + smallEvents, "line 2"},
+		"a user short":                 {replaced(access, 3, `{"user":"user_c","access":{"epoch":1,"disabled":true}}`+"\n", ""), "line 3: 2 users, but there are 1"},
+		"users out of order":           {replaced(access, 3, "user_c", "user_a"), "line 3"},
+		"access cut off":               {smallAccessHeader + `{"user":"user_b","access":{"epoch":2}}` + "\n", "after line 2, within the users' access"},
+		"cut off after access":         {smallAccessHeader + smallAccess, "with the end of the users' access, before the first event"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, _, err := readAll(c.file)
@@ -309,6 +377,7 @@ func TestNumbersHaveOneForm(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	f.Add(smallHeader + smallEvents)
 	f.Add(smallSecretHeader + smallSecrets + smallEvents)
+	f.Add(smallAccessHeader + smallAccess + smallEvents)
 	f.Add(zipped(f, smallHeader+smallEvents))
 	f.Fuzz(func(t *testing.T, file string) {
 		h, s, events, err := readAll(file)
@@ -325,8 +394,8 @@ func FuzzReader(f *testing.F) {
 		if err := cmp.Or(err, sequence.End()); err != nil || sequence.Last() != h.Head {
 			t.Fatalf("got events to %d, error %v; want a whole log to %d", sequence.Last(), err, h.Head)
 		}
-		source := archive.Source{Log: fixedLog{epoch: h.Epoch, events: events}}
-		if h.Credentials {
+		source := archive.Source{Log: fixedLog{epoch: h.Epoch, events: events}, Secrets: h.Credentials}
+		if h.Access {
 			source.Credentials = fixedCredentials{secret: s.TokenSecret, credentials: s.Credentials}
 		}
 		once := written(t, source)
@@ -335,7 +404,7 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("read what was written: %v", err)
 		}
 		source.Log = fixedLog{epoch: h.Epoch, events: events}
-		if h.Credentials {
+		if h.Access {
 			source.Credentials = fixedCredentials{secret: s.TokenSecret, credentials: s.Credentials}
 		}
 		if twice := written(t, source); twice != once {

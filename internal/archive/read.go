@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -29,7 +30,10 @@ type Reader struct {
 	Header Header
 	lines  *bufio.Scanner
 	line   int
-	read   bool // whether the credentials were read
+
+	accounts bool          // whether the next line is about accounts
+	users    int           // how many users were read
+	user     domain.UserID // the last of them
 }
 
 // NewReader returns a Reader that has read the header of an archive, which may be
@@ -59,7 +63,8 @@ func NewReader(in io.Reader) (*Reader, error) {
 	case h.Epoch == "" || h.Head < 0:
 		return nil, r.errorf("the header lacks its epoch or has a negative head")
 	}
-	r.Header = Header{Epoch: h.Epoch, Head: h.Head, Credentials: h.Credentials}
+	r.Header = Header{Epoch: h.Epoch, Head: h.Head, Credentials: h.Credentials, Access: h.Credentials || h.Access, AccessLost: h.AccessLost}
+	r.accounts = r.Header.Access
 	return r, nil
 }
 
@@ -95,85 +100,105 @@ func (r *Reader) decode(line []byte, into any) error {
 	return nil
 }
 
-// Secrets is a part of the credentials.
-type Secrets struct {
+// Accounts is a part of what an archive has about accounts besides the events. Without
+// credentials, that is the access alone, without sessions.
+type Accounts struct {
 	// TokenSecret is set in the first part, if the archive has one.
 	TokenSecret []byte
 	Credentials []auth.Credential
 }
 
-// Secrets returns an iterator over the credentials in parts, none if the archive
-// has no credentials.
-func (r *Reader) Secrets() iter.Seq2[Secrets, error] {
-	return func(yield func(Secrets, error) bool) {
-		var part Secrets
-		count, last := 0, domain.UserID("")
-		for first := true; r.Header.Credentials && !r.read; first = false {
-			line, err := r.secret()
-			switch {
-			case err != nil:
-			case line.Credentials != nil && *line.Credentials == count:
-				r.read = true
-			case line.Credentials != nil:
-				err = r.errorf("%d credentials, but there are %d", *line.Credentials, count)
-			case len(line.TokenSecret) > 0 && first:
-				part.TokenSecret = line.TokenSecret
-			case line.User > last && (line.Hash != "" || line.Access != nil):
-				access, ok := line.Access.access()
-				if !ok {
-					err = r.errorf("not the access of a user")
-				}
-				count, last = count+1, line.User
-				part.Credentials = append(part.Credentials, auth.Credential{User: line.User, Hash: line.Hash, Access: access})
-			default:
-				err = r.errorf("neither a credential, in the order of the users, nor their count")
-			}
-			if err != nil {
-				yield(Secrets{}, err)
+// Accounts returns an iterator over the accounts in parts, none if the archive has
+// nothing about accounts.
+func (r *Reader) Accounts() iter.Seq2[Accounts, error] {
+	return func(yield func(Accounts, error) bool) {
+		var part Accounts
+		for r.accounts {
+			if err := r.readAccount(&part); err != nil {
+				yield(Accounts{}, err)
 				return
 			}
-			if full := len(part.Credentials) == batch; full || r.read {
+			if full := len(part.Credentials) == batch; full || !r.accounts {
 				if !yield(part, nil) {
 					return
 				}
-				part = Secrets{}
+				part = Accounts{}
 			}
 		}
 	}
 }
 
-func (r *Reader) secret() (secretLine, error) {
+// readAccount reads a line about accounts into a part. After the last line, r.accounts
+// is false.
+func (r *Reader) readAccount(part *Accounts) error {
+	line, err := r.accountLine()
+	if err != nil {
+		return err
+	}
+	total := cmp.Or(line.Credentials, line.Users)
+	switch {
+	case total != nil && *total != r.users:
+		return r.errorf("%d users, but there are %d", *total, r.users)
+	case total != nil:
+		r.accounts = false
+	case len(line.TokenSecret) > 0 && r.users == 0 && part.TokenSecret == nil:
+		part.TokenSecret = line.TokenSecret
+	case line.User > r.user && (line.Hash != "" || line.Access != nil):
+		access, ok := line.Access.access()
+		if !ok {
+			return r.errorf("not the access of a user")
+		}
+		r.users, r.user = r.users+1, line.User
+		part.Credentials = append(part.Credentials, auth.Credential{User: line.User, Hash: line.Hash, Access: access})
+	default:
+		return r.errorf("neither a user, in the order of their ids, nor their number")
+	}
+	return nil
+}
+
+func (r *Reader) accountLine() (accountLine, error) {
 	line, err := r.next()
 	if err == nil && line == nil {
-		err = domain.Errorf(domain.Invalid, "the file ends after line %d, within the credentials: it is cut off", r.line)
+		err = domain.Errorf(domain.Invalid, "the file ends after line %d, within %s: it is cut off", r.line, r.section())
 	}
 	if err != nil {
-		return secretLine{}, err
+		return accountLine{}, err
 	}
-	var s secretLine
-	if err := strictjson.UnmarshalKnown(line, &s); err != nil {
-		return secretLine{}, r.errorf("malformed, within the credentials: the line %v", err)
+	var l accountLine
+	if err := strictjson.UnmarshalKnown(line, &l); err != nil {
+		return accountLine{}, r.errorf("malformed, within %s: the line %v", r.section(), err)
 	}
 	kinds := 0
-	for _, is := range []bool{s.TokenSecret != nil, s.User != "" || s.Hash != "" || s.Access != nil, s.Credentials != nil} {
+	for _, is := range []bool{l.TokenSecret != nil, l.User != "" || l.Hash != "" || l.Access != nil, l.Credentials != nil, l.Users != nil} {
 		if is {
 			kinds++
 		}
 	}
-	if kinds != 1 {
-		return secretLine{}, r.errorf("not a line of the credentials")
+	switch {
+	case kinds != 1 || r.Header.Credentials && l.Users != nil:
+		return accountLine{}, r.errorf("not a line of %s", r.section())
+	case !r.Header.Credentials && l.secret():
+		return accountLine{}, r.errorf("credentials, which the header does not announce")
 	}
-	return s, nil
+	return l, nil
+}
+
+// section names the lines between the header and the first event.
+func (r *Reader) section() string {
+	if r.Header.Credentials {
+		return "the credentials"
+	}
+	return "the users' access"
 }
 
 // Events returns an iterator over the events in batches. It checks that they are
 // those of a whole log that ends at the header's head, and that the file ends
 // there too. The import checks what only all events together show: that streams
-// are whole and that no command occurs twice. Events skips credentials that were
-// not read.
+// are whole and that no command occurs twice. Events skips accounts that were not
+// read.
 func (r *Reader) Events() iter.Seq2[[]eventstore.Event, error] {
 	return func(yield func([]eventstore.Event, error) bool) {
-		for _, err := range r.Secrets() {
+		for _, err := range r.Accounts() {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -225,8 +250,8 @@ func (r *Reader) reached(last domain.Position) string {
 	switch {
 	case last > 0:
 		return fmt.Sprintf("with the event at position %d", last)
-	case r.Header.Credentials:
-		return "with the end of the credentials, before the first event"
+	case r.line > 1:
+		return fmt.Sprintf("with the end of %s, before the first event", r.section())
 	}
 	return "with its header, before the first event"
 }

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 
 	"chirp/internal/auth"
@@ -16,8 +18,10 @@ import (
 // Source is what an archive is written from.
 type Source struct {
 	Log eventstore.Log
-	// Credentials are written too, unless nil.
+	// Credentials has the users' access; nil if all users are enabled, at epoch 0.
 	Credentials auth.Credentials
+	// Secrets has the credentials and the token secret written too.
+	Secrets bool
 	// Progress, if set, is called periodically.
 	Progress func(at, head domain.Position)
 }
@@ -26,22 +30,30 @@ type Source struct {
 const readEvents = 1000
 
 // Write writes the archive of a log as it is when Write is called, without events
-// that are appended later. The log may be in use. The same log results in the
-// same bytes every time. Write returns an error unless it has written every
+// that are appended later. The log may be in use. The same log and the same users
+// result in the same bytes every time. Write returns an error unless it has written every
 // event from position 1 to the head in the header, and the log was not replaced
-// meanwhile.
+// meanwhile. If the credentials are lost, they are left out, unless they are to be
+// written too.
 func Write(ctx context.Context, w io.Writer, s Source) (Header, error) {
 	head, err := readHead(ctx, s.Log)
 	if err != nil {
 		return Header{}, err
 	}
-	h := Header{Epoch: head.Epoch, Head: head.Position, Credentials: s.Credentials != nil}
+	h := Header{Epoch: head.Epoch, Head: head.Position, Credentials: s.Secrets, Access: s.Secrets}
+	if !s.Secrets { // after the head, so that every account up to it has its credential
+		h.Access, err = s.anyUser(ctx)
+		h.AccessLost = errors.Is(err, auth.ErrCredentialsLost)
+		if err != nil && !h.AccessLost {
+			return Header{}, err
+		}
+	}
 	out := &writer{out: bufio.NewWriterSize(w, 1<<16)}
-	if err := out.json(headerLine{"log", Format, h.Epoch, h.Head, h.Credentials}); err != nil {
+	if err := out.json(headerLine{"log", Format, h.Epoch, h.Head, h.Credentials, h.Access && !h.Credentials, h.AccessLost}); err != nil {
 		return Header{}, err
 	}
-	if s.Credentials != nil { // read after the head, so that every account up to it has its credential
-		if err := out.credentials(ctx, s.Credentials); err != nil {
+	if h.Access {
+		if err := out.accounts(ctx, s); err != nil {
 			return Header{}, err
 		}
 	}
@@ -90,27 +102,67 @@ func (w *writer) json(v any) error {
 	return err
 }
 
-func (w *writer) credentials(ctx context.Context, c auth.Credentials) error {
-	secret, err := c.Secret(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if len(secret) > 0 {
-		if err := w.json(secretLine{TokenSecret: secret}); err != nil {
+// accounts writes the lines about accounts.
+func (w *writer) accounts(ctx context.Context, s Source) error {
+	if s.Secrets {
+		if err := w.tokenSecret(ctx, s.Credentials); err != nil {
 			return err
 		}
 	}
+	return w.users(ctx, s)
+}
+
+func (w *writer) tokenSecret(ctx context.Context, c auth.Credentials) error {
+	secret, err := c.Secret(ctx, nil)
+	if err != nil || len(secret) == 0 {
+		return err
+	}
+	return w.json(accountLine{TokenSecret: secret})
+}
+
+// users writes a line for each user, and one with their number.
+func (w *writer) users(ctx context.Context, s Source) error {
 	n := 0
-	for credential, err := range c.All(ctx) {
+	for c, err := range s.users(ctx) {
+		if err == nil {
+			err = w.json(accountLine{User: c.User, Hash: c.Hash, Access: newAccessLine(c.Access)})
+		}
 		if err != nil {
 			return err
 		}
 		n++
-		if err := w.json(secretLine{User: credential.User, Hash: credential.Hash, Access: newAccessLine(credential.Access)}); err != nil {
-			return err
+	}
+	if s.Secrets {
+		return w.json(accountLine{Credentials: &n})
+	}
+	return w.json(accountLine{Users: &n})
+}
+
+// users returns an iterator over what the archive has of each user. Without secrets
+// that is only what must stay true in a copy: that a user is disabled, and the epoch,
+// so that tokens which were ended are refused there too.
+func (s Source) users(ctx context.Context) iter.Seq2[auth.Credential, error] {
+	return func(yield func(auth.Credential, error) bool) {
+		for c, err := range s.Credentials.All(ctx) {
+			if !s.Secrets {
+				c.Hash, c.Access.Sessions = "", nil
+			}
+			if (err != nil || !c.Empty()) && !yield(c, err) {
+				return
+			}
 		}
 	}
-	return w.json(secretLine{Credentials: &n})
+}
+
+// anyUser reports whether users returns any.
+func (s Source) anyUser(ctx context.Context) (bool, error) {
+	if s.Credentials == nil {
+		return false, nil
+	}
+	for _, err := range s.users(ctx) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // events writes all events from position 1 to the head.

@@ -14,9 +14,13 @@ import (
 // ErrNoCredential says that a user has no credential.
 var ErrNoCredential = errors.New("no credential")
 
-// Credentials stores what must never be in the log: password hashes, sessions, and
-// the secret that signs tokens. A registration writes the credential before the event, so one
-// that fails may leave a credential without an event; Unconfirmed finds those.
+// ErrCredentialsLost is what a store returns while it has lost credentials, and the
+// operator has not repaired it.
+var ErrCredentialsLost = domain.Errorf(domain.Unavailable, "the passwords of the store cannot be relied on until the operator has repaired it")
+
+// Credentials stores what must never be in the log: password hashes, sessions, and the
+// secret that signs tokens. A registration writes the credential before the event, so
+// one that fails may leave a credential without an event; Unconfirmed finds those.
 type Credentials interface {
 	// SaveCredential durably saves a user's hash, replacing any other.
 	SaveCredential(ctx context.Context, user domain.UserID, hash string, at time.Time) error

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"chirp/internal/app"
 	"chirp/internal/archive"
 	"chirp/internal/domain"
 )
@@ -19,7 +18,7 @@ import (
 // exportFlags are the flags of the export command.
 type exportFlags struct {
 	File            string `arg:"" optional:"" help:"File to write, readable by its owner alone; compressed if its name ends in .gz; - is standard output (default: standard output)."`
-	WithCredentials bool   `help:"Include the password hashes and the stored token secret, so that log-ins and tokens work in the copy. Keep such a file secret."`
+	WithCredentials bool   `help:"Include the password hashes and the stored token secret, so that log-ins and tokens work in the copy. Keep such a file secret. Each file says who is disabled."`
 }
 
 // Export writes the log of the store, as it is now, to the file that the config
@@ -38,9 +37,9 @@ func Export(ctx context.Context, cfg Config, std Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	source := archive.Source{Log: store.Log(), Progress: func(at, head domain.Position) { bar.show("events", int64(at), int64(head)) }}
-	if cfg.Export.WithCredentials {
-		source.Credentials = store.Credentials()
+	source := archive.Source{
+		Log: store.Log(), Credentials: store.Credentials(), Secrets: cfg.Export.WithCredentials,
+		Progress: func(at, head domain.Position) { bar.show("events", int64(at), int64(head)) },
 	}
 	var header archive.Header
 	write := func(out io.Writer) (err error) {
@@ -63,29 +62,11 @@ func Export(ctx context.Context, cfg Config, std Streams) (err error) {
 	for _, problem := range append(store.Problems(), store.Notices()...) {
 		bar.println("chirp: the export is complete, but the store has a problem: %s", problem)
 	}
-	if !header.Credentials {
-		warnOfDisabled(ctx, store, bar)
+	if header.AccessLost {
+		bar.println("chirp: the file does not say who is disabled, because the store has lost that: everyone is enabled where it is imported")
 	}
 	bar.println("Exported %s.", describeTransfer(header.Head, time.Since(began)))
 	return nil
-}
-
-// warnOfDisabled says how many users are disabled, which an export without credentials
-// does not hold.
-func warnOfDisabled(ctx context.Context, store app.Storage, bar *progressBar) {
-	disabled := 0
-	for c, err := range store.Credentials().All(ctx) {
-		if err != nil {
-			bar.println("chirp: the file does not say who is disabled, and that cannot be read now: %v", err)
-			return
-		}
-		if c.Access.Disabled {
-			disabled++
-		}
-	}
-	if disabled > 0 {
-		bar.println("chirp: the file does not say who is disabled, here %d: they are enabled where it is imported; an export --with-credentials says it", disabled)
-	}
 }
 
 // writeExport writes a file atomically: it renames a temporary file at the end.

@@ -66,7 +66,7 @@ func Import(ctx context.Context, cfg Config, std Streams) (err error) {
 	}
 	bar.println("Imported %s. The server builds the views when it starts.", describeTransfer(file.Header.Head, time.Since(began)))
 	i.reportLockedOut()
-	i.reportEnabled()
+	i.reportDisabled()
 	return nil
 }
 
@@ -78,10 +78,11 @@ type importing struct {
 	bar   *progressBar
 	audit *audit.Audit
 
-	hashes int64 // password hashes that were imported
+	hashes   int64 // password hashes that were imported
+	disabled int64 // disabled users
 }
 
-// run imports the credentials before the events, as a registration writes them.
+// run imports the accounts before the events, as a registration writes them.
 func (i *importing) run(ctx context.Context) error {
 	into := i.store.Log()
 	head, err := into.Head(ctx)
@@ -95,12 +96,12 @@ func (i *importing) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = i.restoreSecrets(ctx)
+	err = i.restoreAccounts(ctx)
 	if err == nil {
 		err = into.Import(ctx, epoch, showProgress(readAhead(ctx, i.audited()), i.file.Header.Head, i.bar))
 	}
-	if err != nil && i.file.Header.Credentials {
-		return errors.Join(err, discardSecrets(ctx, i.store))
+	if err != nil && i.file.Header.Access {
+		return errors.Join(err, discardAccounts(ctx, i.store))
 	}
 	return err
 }
@@ -144,12 +145,12 @@ func (i *importing) check(batch []eventstore.Event) error {
 	return nil
 }
 
-// discardTimeout bounds discardSecrets.
+// discardTimeout bounds discardAccounts.
 const discardTimeout = 10 * time.Second
 
-// discardSecrets removes what an import restored before it failed. A store
-// without events has no other secrets.
-func discardSecrets(ctx context.Context, store app.Storage) error {
+// discardAccounts removes what an import restored before it failed. A store without
+// events has no other accounts.
+func discardAccounts(ctx context.Context, store app.Storage) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	head, err := store.Log().Head(ctx)

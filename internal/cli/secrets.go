@@ -19,15 +19,12 @@ const maxTold = 100_000
 // restoreAtOnce is how many password hashes are imported at once.
 const restoreAtOnce = 1000
 
-// restoreSecrets says which secrets the file holds, and then imports those that the
-// flags allow.
-func (i *importing) restoreSecrets(ctx context.Context) error {
-	if !i.file.Header.Credentials {
-		return nil
-	}
-	next, stop := iter.Pull2(i.file.Secrets())
+// restoreAccounts says which secrets the file holds, and then imports of the accounts
+// what the flags allow.
+func (i *importing) restoreAccounts(ctx context.Context) error {
+	next, stop := iter.Pull2(i.file.Accounts())
 	defer stop()
-	var known archive.Secrets
+	var known archive.Accounts
 	part, err, more := next()
 	for ; more && err == nil; part, err, more = next() {
 		known.TokenSecret = append(known.TokenSecret, part.TokenSecret...)
@@ -39,7 +36,9 @@ func (i *importing) restoreSecrets(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.announce(known, more)
+	if i.file.Header.Credentials {
+		i.announce(known, more)
+	}
 	at := time.Now()
 	for part, more = known, true; more && err == nil; part, err, more = next() {
 		if err = i.restore(ctx, part, at); err != nil {
@@ -51,7 +50,7 @@ func (i *importing) restoreSecrets(ctx context.Context) error {
 
 // announce says which secrets the file holds and what is done with them. It knows
 // those that were read; there may be more password hashes.
-func (i *importing) announce(known archive.Secrets, more bool) {
+func (i *importing) announce(known archive.Accounts, more bool) {
 	hashes := 0
 	for _, c := range known.Credentials {
 		if c.Hash != "" {
@@ -80,8 +79,8 @@ func (i *importing) announce(known archive.Secrets, more bool) {
 	i.bar.println("%s holds %s; %s.", i.File, held, done)
 }
 
-// restore imports of a part of the secrets what the flags allow.
-func (i *importing) restore(ctx context.Context, part archive.Secrets, at time.Time) error {
+// restore imports of a part of the accounts what the flags allow.
+func (i *importing) restore(ctx context.Context, part archive.Accounts, at time.Time) error {
 	var allowed []auth.Credential
 	for _, c := range part.Credentials {
 		if err := checkCredential(c); err != nil {
@@ -89,6 +88,9 @@ func (i *importing) restore(ctx context.Context, part archive.Secrets, at time.T
 		}
 		if c = i.allowed(c); c.Hash != "" {
 			i.hashes++
+		}
+		if c.Access.Disabled {
+			i.disabled++
 		}
 		if !c.Empty() {
 			allowed = append(allowed, c)
@@ -142,9 +144,12 @@ func (i *importing) reportLockedOut() {
 	}
 }
 
-// reportEnabled says that nobody is disabled, if the file does not say who was.
-func (i *importing) reportEnabled() {
-	if !i.file.Header.Credentials {
-		i.bar.println("%s does not say who was disabled: everyone is enabled here until chirp user disable.", i.File)
+// reportDisabled says how many users are disabled, or that the file does not say it.
+func (i *importing) reportDisabled() {
+	switch {
+	case i.file.Header.AccessLost:
+		i.bar.println("%s does not say who was disabled, because the exported store had lost that: everyone is enabled here until chirp user disable.", i.File)
+	case i.disabled > 0:
+		i.bar.println("Users who are disabled, as they were where the file was exported: %d.", i.disabled)
 	}
 }

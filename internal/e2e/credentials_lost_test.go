@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"chirp/internal/apitest"
+	"chirp/internal/archive"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -41,8 +42,11 @@ func wantLost(t *testing.T, p apitest.Place, db *mongo.Database) string {
 	if _, err := os.Stat(file); e.Code != 1 || !strings.Contains(e.Log, lostCredentials) || err == nil {
 		t.Errorf("export --with-credentials: exit code %d, log %q, and of the file %v; want 1, the loss and no file", e.Code, e.Log, err)
 	}
-	if e := p.Command(t, "export", file); e.Code != 0 || !strings.Contains(e.Log, lostCredentials) {
-		t.Errorf("export: exit code %d, log %q; want 0 and the loss", e.Code, e.Log)
+	if e := p.Command(t, "export", file); e.Code != 0 || !strings.Contains(e.Log, lostCredentials) || !strings.Contains(e.Log, "does not say who is disabled") {
+		t.Errorf("export: exit code %d, log %q; want 0, the loss and what the file lacks", e.Code, e.Log)
+	}
+	if r, err := archive.NewReader(strings.NewReader(content(t, file))); err != nil || !r.Header.AccessLost {
+		t.Errorf("export: got error %v, want a file that says that the access is lost", err)
 	}
 	started := launchRefused(t, p)
 	if !strings.Contains(started, lostCredentials) {

@@ -204,7 +204,7 @@ func TestExportFiles(t *testing.T) {
 	}
 	r := apitest.Must(archive.NewReader(bytes.NewReader(apitest.Must(os.ReadFile(filepath.Join(dir, "log.jsonl.gz")))(t))))(t)
 	n := 0
-	for secrets, err := range r.Secrets() {
+	for secrets, err := range r.Accounts() {
 		if n += len(secrets.Credentials); err != nil || len(secrets.TokenSecret) == 0 {
 			t.Errorf("credentials: got secret %q, error %v; want the store's", secrets.TokenSecret, err)
 		}

@@ -73,7 +73,7 @@ func wantSecretOf(t *testing.T, p apitest.Place, file string, want bool) {
 	store := apitest.Must(p.Open(t.Context()))(t)
 	defer func() { _ = store.Close() }()
 	secret := apitest.Must(store.Credentials().Secret(t.Context(), nil))(t)
-	for part, err := range r.Secrets() {
+	for part, err := range r.Accounts() {
 		if got := bytes.Equal(part.TokenSecret, secret); err != nil || got != want {
 			t.Errorf("the store has the file's token secret: got %t, error %v; want %t", got, err, want)
 		}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -186,26 +187,62 @@ func TestAccessMovesToAnotherStore(t *testing.T) {
 	})
 }
 
-// TestADisabledUserIsNotEnabledInSilence moves a log without credentials.
-func TestADisabledUserIsNotEnabledInSilence(t *testing.T) {
+// TestADisabledUserStaysDisabledWithoutCredentials moves a log without credentials. Eve
+// logs in elsewhere, and needs none.
+func TestADisabledUserStaysDisabledWithoutCredentials(t *testing.T) {
 	betweenStores(t, func(t *testing.T, from, to apitest.Place) {
-		old := apitest.Launch(t, from)
+		o := newOutsiders(t)
+		old := apitest.Launch(t, from, o.flags()...)
 		apitest.Ready(t, old.URL)
-		apitest.RegisterAll(t, old.URL, "ann", "bob")
-		for _, warns := range []bool{false, true} {
-			file := filepath.Join(t.TempDir(), "log")
-			e := from.Command(t, "export", file)
-			if e.Code != 0 || strings.Contains(e.Log, "who is disabled, here 1:") != warns {
-				t.Errorf("export: exit code %d, log %q; want a warning %t", e.Code, e.Log, warns)
-			}
-			if warns {
-				if e := to.Command(t, "import", file); e.Code != 0 || !strings.Contains(e.Log, "does not say who was disabled") {
-					t.Errorf("import: exit code %d, log %q; want a warning", e.Code, e.Log)
-				}
-			} else if e := from.Command(t, "user", "disable", "bob"); e.Code != 0 {
-				t.Fatalf("user disable: %s", e.Log)
-			}
+		ann := apitest.RegisterAll(t, old.URL, "ann", "bob")[0]
+		apitest.Must(registerOutside(t, o.at(old.URL, "eve"), "Eve"))(t)
+		if err := ann.At(old.URL).Do(t.Context(), endAllDocument, apitest.Vars{"keep": false}, nil); err != nil {
+			t.Fatal(err)
 		}
+		if e := from.Command(t, "user", "disable", "eve"); e.Code != 0 {
+			t.Fatalf("user disable: %s", e.Log)
+		}
+		file := from.Export(t)
 		old.Terminate(t)
+		if text := content(t, file); strings.Contains(text, "argon2") || strings.Contains(text, "tokenSecret") || strings.Contains(text, "session_") {
+			t.Errorf("export without credentials: got %.2000s, want no secret in it", text)
+		}
+		bad := filepath.Join(t.TempDir(), "log.jsonl")
+		if err := os.WriteFile(bad, []byte(strings.Replace(content(t, file), `"username":"ann"`, `"username":"an n"`, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if e := to.Command(t, "import", bad); e.Code != 1 || !strings.Contains(e.Log, "breaks a rule") {
+			t.Errorf("import of what breaks a rule: exit code %d, log %q; want 1 and the rule", e.Code, e.Log)
+		}
+		wantEmpty(t, to)
+
+		e := to.Command(t, "import", file, "--without-credentials")
+		if e.Code != 0 || !strings.Contains(e.Log, "Users who are disabled, as they were where the file was exported: 1.") || strings.Contains(e.Log, "does not say") {
+			t.Errorf("import: exit code %d, log %q; want 0 and how many are disabled", e.Code, e.Log)
+		}
+		if again := to.Export(t); content(t, again) != content(t, file) {
+			t.Errorf("exported again: got\n%.2000s, want\n%.2000s", content(t, again), content(t, file))
+		}
+		moved := apitest.Start(t, to, o.flags()...)
+		wantEnded(t, "the issuer's token of a disabled user", o.at(moved.URL, "eve"))
+		if e := to.Command(t, "user", "enable", "eve"); e.Code != 0 || !strings.Contains(e.Out, "is enabled") {
+			t.Errorf("user enable: exit code %d, got %q and %q", e.Code, e.Out, e.Log)
+		}
+		apitest.Eventually(t, "the user is enabled again", func() bool { _, err := viewerID(t, o.at(moved.URL, "eve")); return err == nil })
+	})
+}
+
+// TestImportSaysThatAFileDoesNotSayWhoIsDisabled imports a log whose store had lost its
+// credentials.
+func TestImportSaysThatAFileDoesNotSayWhoIsDisabled(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "log.jsonl")
+	if err := os.WriteFile(file, []byte(strings.Replace(manyEvents(1), "}", `,"accessLost":true}`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
+		if e := p.Command(t, "import", file); e.Code != 0 || !strings.Contains(e.Log, "does not say who was disabled") {
+			t.Errorf("import: exit code %d, log %q; want 0 and a warning", e.Code, e.Log)
+		}
 	})
 }

@@ -74,7 +74,7 @@ func (c *Store) run(ctx context.Context, f func(ctx context.Context, pin bson.D)
 		}
 		c.monitor.Check(ctx)
 		if again && c.monitor.CredentialsRefusal() == nil {
-			return fmt.Errorf("%w: %w", integrity.ErrCredentialsLost, err)
+			return fmt.Errorf("%w: %w", auth.ErrCredentialsLost, err)
 		}
 	}
 }

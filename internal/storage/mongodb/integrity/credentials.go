@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"chirp/internal/auth"
 	"chirp/internal/domain"
 	"chirp/internal/storage/mongodb/conn"
 	"chirp/internal/storage/mongodb/format"
@@ -19,9 +20,6 @@ import (
 // token secret, so that a loss of them can be told from a database that never had
 // any: accounts of an outside identity provider have no credentials, nor have
 // those of a log that was imported without them.
-
-// ErrCredentialsLost is what callers get while credentials are lost.
-var ErrCredentialsLost = domain.Errorf(domain.Unavailable, "the passwords of the store cannot be relied on until the operator has repaired it")
 
 // accountsTried is how many credentials are read to find one of an account.
 const accountsTried = 100
@@ -208,7 +206,7 @@ func (m *Monitor) CredentialsRefusal() error {
 	if m.lost == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrCredentialsLost, m.lost)
+	return fmt.Errorf("%w: %w", auth.ErrCredentialsLost, m.lost)
 }
 
 // CredentialsPin is Pin for the collection of the credentials. It also returns
