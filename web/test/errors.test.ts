@@ -10,6 +10,7 @@ const tooMany = (retryAfter: string) =>
 describe('explain', () => {
   it.each([
     ['a broken rule in the server\'s words', refusal({ code: 'BAD_USER_INPUT' }, 'content is empty; write something'), 'Content is empty; write something.', false],
+    ['what is forbidden in the server\'s words', refusal({ code: 'FORBIDDEN' }, 'the account is disabled; ask the operator of this server'), 'The account is disabled; ask the operator of this server.', false],
     ['a code', refusal({ code: 'USERNAME_TAKEN' }), 'That name is already taken. Choose another one.', false],
     ['a rate limit', refusal({ code: 'RATE_LIMITED' }), 'Too many requests. Try again in a moment.', true],
     ['a rate limit with a delay', refusal({ code: 'RATE_LIMITED', retryAfter: 2.1 }), 'Too many requests. Try again in 3 seconds.', true],

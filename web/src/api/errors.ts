@@ -21,7 +21,6 @@ const EXPLANATIONS: Partial<Record<ErrorCode, Explanation>> = {
   ALREADY_FOLLOWING: { text: 'You already follow this user.', retry: false },
   NOT_FOLLOWING: { text: 'You do not follow this user.', retry: false },
   UNAUTHENTICATED: { text: 'You need to log in to do this.', retry: false },
-  FORBIDDEN: { text: 'This is not allowed on this server.', retry: false },
   NOT_YET_VISIBLE: { text: 'The server is catching up with what you just did. Try again in a moment.', retry: true },
   CURSOR_INVALID: { text: 'This list has changed and cannot continue from here. Reload it.', retry: true },
 };
@@ -31,8 +30,8 @@ const INTERNAL: Explanation = { text: 'Something went wrong on the server. Its l
 /** Explains any error with which an operation can fail. */
 export function explain(error: unknown): Explanation {
   const code = codeOf(error);
-  if (code === 'BAD_USER_INPUT' && CombinedGraphQLErrors.is(error)) {
-    return { text: sentence(error.errors[0]!.message), retry: false }; // the message names the rule that was broken
+  if ((code === 'BAD_USER_INPUT' || code === 'FORBIDDEN') && CombinedGraphQLErrors.is(error)) {
+    return { text: sentence(error.errors[0]!.message), retry: false }; // the message says which rule forbids it
   }
   if (code === 'RATE_LIMITED') return { text: `Too many requests. Try again ${retryTime(error)}.`, retry: true };
   if (code === 'UNAVAILABLE') return unavailable(error);

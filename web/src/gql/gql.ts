@@ -14,6 +14,7 @@ import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-
  * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
  */
 type Documents = {
+    "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n": typeof types.ChangePasswordDocument,
     "\n  fragment ChirpCard_chirp on Chirp {\n    id\n    content\n    postedAt\n    author {\n      id\n      username\n      isCelebrity\n    }\n  }\n": typeof types.ChirpCard_ChirpFragmentDoc,
     "\n  mutation PostChirp($input: PostChirpInput!) {\n    postChirp(input: $input) {\n      position\n      chirp {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n": typeof types.PostChirpDocument,
     "\n  fragment FollowButton_user on User {\n    id\n    username\n    followerCount\n    viewerFollows\n  }\n": typeof types.FollowButton_UserFragmentDoc,
@@ -26,7 +27,6 @@ type Documents = {
     "\n  fragment UserCard_user on User {\n    id\n    username\n    followerCount\n    chirpCount\n    isCelebrity\n    ...FollowButton_user\n  }\n": typeof types.UserCard_UserFragmentDoc,
     "\n  query Feed($first: Int!, $after: String) {\n    feed(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...ChirpCard_chirp\n        }\n      }\n      pageInfo {\n        hasNextPage\n        hasPreviousPage\n        startCursor\n        endCursor\n      }\n    }\n  }\n": typeof types.FeedDocument,
     "\n  subscription FeedAdded($after: String) {\n    feedChirpAdded(after: $after) {\n      cursor\n      node {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n": typeof types.FeedAddedDocument,
-    "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n": typeof types.ChangePasswordDocument,
     "\n  query Chirp($id: ID!) {\n    chirp(id: $id) {\n      id\n      content\n      postedAt\n      author {\n        id\n        username\n        isCelebrity\n        ...FollowButton_user\n      }\n    }\n  }\n": typeof types.ChirpDocument,
     "\n  query RecentChirps($first: Int!, $after: String) {\n    recentChirps(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...ChirpCard_chirp\n        }\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": typeof types.RecentChirpsDocument,
     "\n  query RecentUsers($first: Int!, $after: String) {\n    recentUsers(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...UserCard_user\n        }\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": typeof types.RecentUsersDocument,
@@ -43,6 +43,7 @@ type Documents = {
     "\n  subscription ViewerUpdated($userId: ID!) {\n    profileUpdated(userId: $userId) {\n      id\n      ...Viewer_user\n    }\n  }\n": typeof types.ViewerUpdatedDocument,
 };
 const documents: Documents = {
+    "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n": types.ChangePasswordDocument,
     "\n  fragment ChirpCard_chirp on Chirp {\n    id\n    content\n    postedAt\n    author {\n      id\n      username\n      isCelebrity\n    }\n  }\n": types.ChirpCard_ChirpFragmentDoc,
     "\n  mutation PostChirp($input: PostChirpInput!) {\n    postChirp(input: $input) {\n      position\n      chirp {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n": types.PostChirpDocument,
     "\n  fragment FollowButton_user on User {\n    id\n    username\n    followerCount\n    viewerFollows\n  }\n": types.FollowButton_UserFragmentDoc,
@@ -55,7 +56,6 @@ const documents: Documents = {
     "\n  fragment UserCard_user on User {\n    id\n    username\n    followerCount\n    chirpCount\n    isCelebrity\n    ...FollowButton_user\n  }\n": types.UserCard_UserFragmentDoc,
     "\n  query Feed($first: Int!, $after: String) {\n    feed(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...ChirpCard_chirp\n        }\n      }\n      pageInfo {\n        hasNextPage\n        hasPreviousPage\n        startCursor\n        endCursor\n      }\n    }\n  }\n": types.FeedDocument,
     "\n  subscription FeedAdded($after: String) {\n    feedChirpAdded(after: $after) {\n      cursor\n      node {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n": types.FeedAddedDocument,
-    "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n": types.ChangePasswordDocument,
     "\n  query Chirp($id: ID!) {\n    chirp(id: $id) {\n      id\n      content\n      postedAt\n      author {\n        id\n        username\n        isCelebrity\n        ...FollowButton_user\n      }\n    }\n  }\n": types.ChirpDocument,
     "\n  query RecentChirps($first: Int!, $after: String) {\n    recentChirps(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...ChirpCard_chirp\n        }\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": types.RecentChirpsDocument,
     "\n  query RecentUsers($first: Int!, $after: String) {\n    recentUsers(first: $first, after: $after) {\n      edges {\n        cursor\n        node {\n          id\n          ...UserCard_user\n        }\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": types.RecentUsersDocument,
@@ -86,6 +86,10 @@ const documents: Documents = {
  */
 export function graphql(source: string): unknown;
 
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n"): (typeof documents)["\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -134,10 +138,6 @@ export function graphql(source: "\n  query Feed($first: Int!, $after: String) {\
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  subscription FeedAdded($after: String) {\n    feedChirpAdded(after: $after) {\n      cursor\n      node {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n"): (typeof documents)["\n  subscription FeedAdded($after: String) {\n    feedChirpAdded(after: $after) {\n      cursor\n      node {\n        id\n        ...ChirpCard_chirp\n      }\n    }\n  }\n"];
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n"): (typeof documents)["\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) {\n      token\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
