@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -98,27 +99,28 @@ func Parse(args []string, out io.Writer) (Config, error) {
 	return cfg, cfg.check()
 }
 
+// atLeast returns an error if a flag's value is less than it may be.
+func atLeast[T cmp.Ordered](flag string, value, least T) error {
+	if value >= least {
+		return nil
+	}
+	return fmt.Errorf("%s: %v is less than %v", flag, value, least)
+}
+
 // check refuses values that no command could work with.
 func (c Config) check() error {
+	if err := cmp.Or(
+		atLeast("--celebrity-threshold", c.CelebrityThreshold, 1), atLeast("--rate-limit", c.RateLimit, 0),
+		atLeast("--registrations-per-address", c.RegistrationsPerAddress, 0),
+		atLeast("--sockets-per-user", c.SocketsPerUser, 0), atLeast("--sockets-per-address", c.SocketsPerAddress, 0),
+		atLeast("--subscriptions-per-user", c.SubscriptionsPerUser, 0), atLeast("--subscriptions-per-address", c.SubscriptionsPerAddress, 0),
+		atLeast("--max-subscriptions", c.MaxSubscriptions, 0),
+	); err != nil {
+		return err
+	}
 	switch {
-	case c.CelebrityThreshold < 1:
-		return fmt.Errorf("--celebrity-threshold: %d is less than 1", c.CelebrityThreshold)
 	case c.TokenSecret != "" && len(c.TokenSecret) < 32:
 		return fmt.Errorf("--token-secret: it has %d bytes, it must have at least 32", len(c.TokenSecret))
-	case c.RateLimit < 0:
-		return fmt.Errorf("--rate-limit: %g is less than 0", c.RateLimit)
-	case c.RegistrationsPerAddress < 0:
-		return fmt.Errorf("--registrations-per-address: %d is less than 0", c.RegistrationsPerAddress)
-	case c.SocketsPerUser < 0:
-		return fmt.Errorf("--sockets-per-user: %d is less than 0", c.SocketsPerUser)
-	case c.SocketsPerAddress < 0:
-		return fmt.Errorf("--sockets-per-address: %d is less than 0", c.SocketsPerAddress)
-	case c.SubscriptionsPerUser < 0:
-		return fmt.Errorf("--subscriptions-per-user: %d is less than 0", c.SubscriptionsPerUser)
-	case c.SubscriptionsPerAddress < 0:
-		return fmt.Errorf("--subscriptions-per-address: %d is less than 0", c.SubscriptionsPerAddress)
-	case c.MaxSubscriptions < 0:
-		return fmt.Errorf("--max-subscriptions: %d is less than 0", c.MaxSubscriptions)
 	case c.MongodbDatabase == "" || strings.ContainsAny(c.MongodbDatabase, "/\\. \"$\x00"):
 		return fmt.Errorf("--mongodb-database: %q is not a database name", c.MongodbDatabase)
 	case c.Verify.Sample < 0:
@@ -136,23 +138,9 @@ func (c Config) check() error {
 	case c.Data == "":
 		return errors.New("--data: the folder's name is empty")
 	}
-	if err := c.Limits.check(); err != nil {
-		return err
-	}
-	if err := c.Connections.check(); err != nil {
-		return err
-	}
-	if err := c.Import.contradiction(); err != nil {
-		return err
-	}
-	if err := c.checkCallers(); err != nil {
-		return err
-	}
-	if _, err := c.publicHosts(); err != nil {
-		return err
-	}
-	_, err := c.origins()
-	return err
+	_, hosts := c.publicHosts()
+	_, origins := c.origins()
+	return cmp.Or(c.Limits.check(), c.Connections.check(), c.Import.contradiction(), c.checkCallers(), hosts, origins)
 }
 
 // checkCallers checks the settings that say who a caller is.

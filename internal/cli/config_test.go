@@ -30,6 +30,7 @@ func TestParseRefusesInOneLine(t *testing.T) {
 		{"a secret of 31 bytes", []string{"--token-secret", strings.Repeat("s", 31)}, nil, "it has 31 bytes"},
 		{"a secret of 5 bytes, by variable", nil, map[string]string{"CHIRP_TOKEN_SECRET": "short"}, "it has 5 bytes"},
 		{"a rate limit below 0", []string{"--rate-limit=-1"}, nil, "-1 is less than 0"},
+		{"a rate limit that is not a number", []string{"--rate-limit", "NaN"}, nil, "--rate-limit: NaN is less than 0"},
 		{"a rate limit that is no number", []string{"--rate-limit", "off"}, nil, "--rate-limit"},
 		{"registrations below 0", []string{"--registrations-per-address=-1"}, nil, "--registrations-per-address: -1 is less than 0"},
 		{"sockets below 0", []string{"--sockets-per-user=-1"}, nil, "--sockets-per-user: -1 is less than 0"},

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -18,11 +19,10 @@ type connectionFlags struct {
 
 // check refuses limits that cannot be.
 func (f connectionFlags) check() error {
+	if err := cmp.Or(atLeast("--max-connections", f.MaxConnections, 0), atLeast("--connections-per-address", f.ConnectionsPerAddress, 0)); err != nil {
+		return err
+	}
 	switch {
-	case f.MaxConnections < 0:
-		return fmt.Errorf("--max-connections: %d is less than 0", f.MaxConnections)
-	case f.ConnectionsPerAddress < 0:
-		return fmt.Errorf("--connections-per-address: %d is less than 0", f.ConnectionsPerAddress)
 	case f.HeaderTimeout <= 0:
 		return fmt.Errorf("--header-timeout: %s is not more than 0", f.HeaderTimeout)
 	case f.IdleTimeout <= 0:

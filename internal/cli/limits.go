@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,17 +29,12 @@ type limitFlags struct {
 
 // check refuses limits that cannot be.
 func (f limitFlags) check() error {
-	for _, limit := range []struct {
-		flag  string
-		value int64
-	}{
-		{"--max-body", f.MaxBody}, {"--max-tokens", int64(f.MaxTokens)}, {"--max-depth", int64(f.MaxDepth)},
-		{"--max-aliases", int64(f.MaxAliases)}, {"--max-mutations", int64(f.MaxMutations)}, {"--max-directives", int64(f.MaxDirectives)},
-		{"--max-fields", int64(f.MaxFields)}, {"--max-page", int64(f.MaxPage)}, {"--max-cost", int64(f.MaxCost)},
-	} {
-		if limit.value < 1 {
-			return fmt.Errorf("%s: %d is less than 1", limit.flag, limit.value)
-		}
+	if err := cmp.Or(
+		atLeast("--max-body", f.MaxBody, 1), atLeast("--max-tokens", f.MaxTokens, 1), atLeast("--max-depth", f.MaxDepth, 1),
+		atLeast("--max-aliases", f.MaxAliases, 1), atLeast("--max-mutations", f.MaxMutations, 1), atLeast("--max-directives", f.MaxDirectives, 1),
+		atLeast("--max-fields", f.MaxFields, 1), atLeast("--max-page", f.MaxPage, 1), atLeast("--max-cost", f.MaxCost, 1),
+	); err != nil {
+		return err
 	}
 	if f.MaxPage > query.MaxFirst {
 		return fmt.Errorf("--max-page: %d is more than %d", f.MaxPage, query.MaxFirst)
