@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -120,10 +121,8 @@ func (e *costEstimator) field(f *ast.Field) estimate {
 // ownCost returns what a field costs without its selections.
 func ownCost(f *ast.Field) int {
 	switch {
-	case f.ObjectDefinition.Name == "Mutation" && (f.Name == "registerUser" || f.Name == "logIn"):
-		return passwordCost
-	case f.ObjectDefinition.Name == "Mutation" && f.Name == "changePassword":
-		return 2 * passwordCost
+	case passwords(f) > 0:
+		return passwords(f) * passwordCost
 	case f.ObjectDefinition.Name == "Mutation":
 		return commandCost
 	case isPage(f) || isSessions(f):
@@ -131,6 +130,40 @@ func ownCost(f *ast.Field) int {
 	default:
 		return 1
 	}
+}
+
+// passwords returns how many passwords a field hashes.
+func passwords(f *ast.Field) int {
+	switch {
+	case f.ObjectDefinition.Name != "Mutation":
+		return 0
+	case f.Name == "registerUser" || f.Name == "logIn":
+		return 1
+	case f.Name == "changePassword":
+		return 2
+	default:
+		return 0
+	}
+}
+
+// HashesPasswords reports whether an operation, which is valid, hashes passwords.
+func HashesPasswords(oc *graphql.OperationContext) bool {
+	return oc.Operation.Operation == ast.Mutation && selectPasswords(oc.Operation.SelectionSet)
+}
+
+func selectPasswords(set ast.SelectionSet) bool {
+	return slices.ContainsFunc(set, func(sel ast.Selection) bool {
+		switch sel := sel.(type) {
+		case *ast.Field:
+			return passwords(sel) > 0
+		case *ast.InlineFragment:
+			return selectPasswords(sel.SelectionSet)
+		case *ast.FragmentSpread:
+			return sel.Definition != nil && selectPasswords(sel.Definition.SelectionSet)
+		default:
+			return false
+		}
+	})
 }
 
 // isSessions reports whether a field is the list of sessions, which has no pages.

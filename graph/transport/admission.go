@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"chirp/graph/guard"
 	"chirp/graph/request"
 	"chirp/internal/domain"
@@ -42,13 +44,16 @@ type admission struct {
 	*unread
 	bodies *gate.Gate // KiB of large bodies and messages
 	turns  *gate.Gate // operations that are decoded and executed
+	logIns *gate.Gate // operations with passwords, which are executed beside the others
 }
 
 func newAdmission(l Limits) admission {
 	kib := int(max(1, l.Receiving>>10))
+	logIns := max(2, l.Executing/4)
 	return admission{
 		unread: newUnread(l.Unread),
 		bodies: gate.NewLimited("bodies", gate.Limits{Places: kib, PlacesPerKey: max(1, kib/4), Waiting: maxWaiting, WaitingPerKey: maxWaitingAddress}),
+		logIns: gate.NewLimited("log-ins", gate.Limits{Places: logIns, PlacesPerKey: logIns / 2, Waiting: maxWaiting, WaitingPerKey: maxWaitingAddress}),
 		turns:  gate.NewLimited("operations", gate.Limits{Places: l.Executing, PlacesPerKey: max(1, l.Executing*3/4), Waiting: maxWaiting, WaitingPerKey: maxWaitingAddress}),
 	}
 }
@@ -149,17 +154,24 @@ func (a admission) DecodeTurn(ctx context.Context, bytes int64) (end func(), err
 	}
 }
 
-// Weigh lets an operation whose cost is known wait for as many places as it needs, if
-// it is expensive: the processors would be shared by as many as have places, and those
-// that need little would be slow.
-func (a admission) Weigh(ctx context.Context, turn *request.Turn, cost int) error {
-	if cost < costPerPlace {
+// Weigh lets an operation that is about to be executed wait for as many places as it
+// needs, if it is expensive: the processors would be shared by as many as have places,
+// and those that need little would be slow. One with a password waits for one of a few
+// places aside, so that those who guess passwords from many networks have no turn of
+// the others.
+func (a admission) Weigh(ctx context.Context, turn *request.Turn, oc *graphql.OperationContext) error {
+	cost := guard.CostOf(ctx, oc)
+	switch {
+	case guard.HashesPasswords(oc):
+		return turn.Renew(func() (func(), error) { return a.logIns.Enter(ctx, guard.Keys(ctx)...) })
+	case cost >= costPerPlace:
+		return turn.Renew(func() (func(), error) { return a.enter(ctx, placesFor(cost)) })
+	default:
 		return nil
 	}
-	return turn.Renew(func() (func(), error) { return a.enter(ctx, placesFor(cost)) })
 }
 
 // Gates returns the numbers of the gates at which requests wait.
 func (a admission) Gates() []gate.Stats {
-	return []gate.Stats{a.bodies.Stats(), a.turns.Stats(), a.stats()}
+	return []gate.Stats{a.bodies.Stats(), a.turns.Stats(), a.logIns.Stats(), a.stats()}
 }

@@ -28,12 +28,17 @@ type blocked struct {
 	begun chan struct{}
 	end   chan struct{}
 	cost  int
+	logIn bool
 }
 
 func newBlocked() blocked { return blocked{begun: make(chan struct{}, 1000), end: make(chan struct{})} }
 
 func (b blocked) CreateOperationContext(context.Context, *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
 	oc := &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: ast.Query}}
+	if b.logIn {
+		field := &ast.Field{Name: "logIn", ObjectDefinition: &ast.Definition{Name: "Mutation"}}
+		oc.Operation = &ast.OperationDefinition{Operation: ast.Mutation, SelectionSet: ast.SelectionSet{field}}
+	}
 	oc.Stats.SetExtension("ComplexityLimit", &extension.ComplexityStats{Complexity: b.cost})
 	return oc, nil
 }
@@ -113,6 +118,30 @@ func TestExpensiveOperationsTakeMorePlaces(t *testing.T) {
 		if n := len(b.begun); n != 20 {
 			t.Errorf("%d have been executed, want all 20", n)
 		}
+	})
+}
+
+// Log-ins from however many addresses keep no other operation waiting.
+func TestLogInsTakeNoTurnsOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBlocked()
+		b.logIn = true
+		h := blockedHandler(b, transport.Limits{Executing: 8})
+		var logIns sync.WaitGroup
+		for i := range 100 {
+			logIns.Go(func() { post(h, fmt.Sprintf("192.0.2.%d", i), strings.NewReader(typename), len(typename)) })
+		}
+		synctest.Wait()
+		if n := len(b.begun); n != 2 {
+			t.Errorf("%d log-ins are executed, want 2 of 8 places", n)
+		}
+		for _, g := range h.Gates() {
+			if g.Name == "operations" && g.Inside+g.Waiting > 0 {
+				t.Errorf("log-ins take %d turns of other operations, and %d wait for one, want none", g.Inside, g.Waiting)
+			}
+		}
+		close(b.end)
+		logIns.Wait()
 	})
 }
 

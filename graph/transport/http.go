@@ -8,7 +8,6 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"chirp/graph/guard"
 	"chirp/graph/request"
 	"chirp/internal/domain"
 )
@@ -101,7 +100,7 @@ func (t httpTransport) execute(w http.ResponseWriter, r *http.Request, params *g
 		return
 	}
 	if oc.Operation.Operation != ast.Subscription {
-		if err := t.Weigh(ctx, held.turn, guard.CostOf(ctx, oc)); err != nil {
+		if err := t.Weigh(ctx, held.turn, oc); err != nil {
 			held.end()
 			t.Refuse(w, r, err)
 			return

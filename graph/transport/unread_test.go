@@ -54,6 +54,14 @@ func beginStream(t *testing.T, w *graphtest.World, token, operation string) {
 	}
 }
 
+// longChirps posts 100 long chirps, and waits until they are in the views.
+func longChirps(w *graphtest.World, ada graphtest.Person) {
+	for range 100 {
+		w.Post(ada, strings.Repeat("è", 280))
+	}
+	w.Must("", `{ user(username: "ada") { id } }`, nil)
+}
+
 // Those who do not read what they asked for may not fill the server's memory with it,
 // nor keep others at their address from being answered.
 func TestWhatIsNotReadIsBounded(t *testing.T) {
@@ -73,9 +81,7 @@ func TestWhatIsNotReadIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
 				ada, bob, reader := w.Person("ada"), w.Person("bob"), w.Person("reader")
-				for range 100 {
-					w.Post(ada, strings.Repeat("è", 280))
-				}
+				longChirps(w, ada)
 				w.Follow(reader, ada)
 				for range clients {
 					begin(t, w, reader.Token)
@@ -103,9 +109,7 @@ func TestWhatIsNotReadIsBounded(t *testing.T) {
 func TestARequestWaitsForResponsesToBeRead(t *testing.T) {
 	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
 		ada := w.Person("ada")
-		for range 100 {
-			w.Post(ada, strings.Repeat("è", 280))
-		}
+		longChirps(w, ada)
 		const query = `{ viewer { chirps(first: 100) { edges { node { content } } } } }`
 		var unread []net.Conn
 		for range 2 {
@@ -133,9 +137,7 @@ func TestARequestWaitsForResponsesToBeRead(t *testing.T) {
 func TestALargeMessageThatIsNotReadIsSoonDropped(t *testing.T) {
 	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
 		ada := w.Person("ada")
-		for range 100 {
-			w.Post(ada, strings.Repeat("è", 280))
-		}
+		longChirps(w, ada)
 		const page = `: chirps(first: 100) { edges { node { content } } } `
 		w.Socket(t, ada.Token).Subscribe("1", `{ viewer { a`+page+`b`+page+`c`+page+`d`+page+`e`+page+`} }`)
 		time.Sleep(10 * time.Second)

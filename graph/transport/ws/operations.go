@@ -9,7 +9,6 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"chirp/graph/guard"
 	"chirp/graph/request"
 	"chirp/graph/transport"
 	"chirp/internal/domain"
@@ -48,7 +47,7 @@ func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graph
 	ctx, reply := s.service.Reply(ctx)
 	defer reply.End()
 	if oc.Operation.Operation != ast.Subscription {
-		if err := s.service.Weigh(ctx, turn, guard.CostOf(ctx, oc)); err != nil {
+		if err := s.service.Weigh(ctx, turn, oc); err != nil {
 			s.end(ctx, id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, err)}))
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -119,6 +120,7 @@ func TestWaitingForRoomIsNotTheClientsSilence(t *testing.T) {
 		go func() {
 			for i := range 10 {
 				_ = c.Conn.WriteJSON(graphtest.Message{ID: fmt.Sprint(i), Type: "subscribe", Payload: []byte(graphtest.Marshal(map[string]any{"query": operation}))})
+				synctest.Wait() // until its answer takes room, or the server would read all at once
 			}
 		}()
 		for range 8 {
