@@ -41,7 +41,7 @@ func chargedFrom(ctx context.Context) (*charged, bool) {
 }
 
 // Charge adds to the cost of the operation that is being executed what could not be
-// estimated before. If its caller has not as much left, later operations wait.
+// estimated before. If its caller has less left, later operations wait.
 func Charge(ctx context.Context, cost int) {
 	if o, ok := chargedFrom(ctx); ok && cost > 0 {
 		o.Costs.Charge(ctx, cost)

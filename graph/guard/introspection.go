@@ -11,13 +11,13 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// introspectedPerUnit is how many values of the schema, as they are estimated, cost
-// 1. The usual query of tools costs about 2,000.
+// introspectedPerUnit is how many values of the schema, by the estimate, cost 1. The
+// usual query of tools costs about 2,000.
 const introspectedPerUnit = 40
 
-// Bounds of the cached answers about the schema, in bytes of each and of all. The
-// usual one has about 50 kB. Each counts perCachedAnswer bytes more than it has, which
-// bounds the number of small ones, too.
+// maxCachedAnswer and maxCachedAnswers are the most bytes that a cached answer about
+// the schema has, and that all of them have. The usual one has about 50 kB. Each counts
+// perCachedAnswer bytes more than it has, so that the number of small ones is bounded.
 const (
 	maxCachedAnswer  = 512 << 10
 	maxCachedAnswers = 4 << 20
@@ -37,8 +37,8 @@ func newIntrospection() introspection {
 	return introspection{newCache[answerKey](maxCachedAnswer, maxCachedAnswers, func(answer []byte) int { return len(answer) + perCachedAnswer })}
 }
 
-// answeredKey is where the statistics of an operation tell that it has had its answer
-// about the schema, because transports ask until there are no more.
+// answeredKey is the extension of an operation's statistics that is set when it has had
+// its answer about the schema: transports ask for responses until there are no more.
 const answeredKey = "ChirpAnswered"
 
 // answer is the response middleware that takes an answer about the schema from the

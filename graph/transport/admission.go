@@ -22,11 +22,11 @@ const smallBody = 16 << 10
 // receivePause is the time between two attempts to wait for a large message.
 const receivePause = 100 * time.Millisecond
 
-// bytesPerPlace is for how many bytes an operation takes a further place among those
-// that are executed. Decoded, they may take 50 times as much memory.
+// bytesPerPlace is how many bytes an operation may have for each place that it takes
+// among those that are executed. Decoded, they may take 50 times as much memory.
 const bytesPerPlace = 64 << 10
 
-// costPerPlace is for which cost an operation takes a further place.
+// costPerPlace is how much an operation may cost for each place that it takes.
 const costPerPlace = 1_000
 
 // Limits of the callers that wait for a place, so that what they hold is bounded too.

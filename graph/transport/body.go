@@ -65,7 +65,7 @@ func (s *Service) tooManyBytes(ctx context.Context, wait time.Duration) error {
 }
 
 // HoldRefusal charges for a refusal, and holds it back if there were many, so that
-// those who do not wait of themselves cannot keep the server busy with refusals.
+// clients that try again at once cannot keep the server busy with refusals.
 func (s *Service) HoldRefusal(ctx context.Context) {
 	hold := s.Limiter.Refuse(ctx)
 	if hold == 0 {

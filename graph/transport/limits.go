@@ -23,11 +23,12 @@ type Limits struct {
 	// and how many more sockets that have not sent connection_init; 500.
 	SocketsPerAddress int
 
-	// Executing is how many operations are decoded and executed at once; 8 for each
-	// processor. One address may have three quarters of them.
+	// Executing is how many places there are for operations that are decoded and
+	// executed at once, of which large or expensive ones take several; 8 for each
+	// processor. One IPv4 address or IPv6 /48 may have three quarters of them.
 	Executing int
 	// Receiving is how many bytes of large bodies and messages are received at once;
-	// 16 MiB. One address may have a quarter of them.
+	// 16 MiB. One IPv4 address or IPv6 /48 may have a quarter of them.
 	Receiving int64
 	// Unread is how many bytes of responses may be kept for clients that have not read
 	// them yet; 64 MiB. One network may have a quarter of them, and one caller a quarter

@@ -11,10 +11,10 @@ import (
 	"chirp/internal/apitest"
 )
 
-// TestPagesOfARebornNameAreRefused sends what a browser sends for a page of
+// TestPagesOfAReboundNameAreRefused sends what a browser sends for a page of
 // evil.example after that name has got this server's address. By the header Host
 // the page is the server's own.
-func TestPagesOfARebornNameAreRefused(t *testing.T) {
+func TestPagesOfAReboundNameAreRefused(t *testing.T) {
 	s := start(t, apitest.Embedded(t.TempDir()), nil)
 	const register = `{"query": "mutation { registerUser(input: {username: \"ann\", password: \"correct horse\"}) { token } }"}`
 	for what, request := range map[string]string{

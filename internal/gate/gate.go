@@ -100,9 +100,9 @@ func (g *Gate) EnterN(ctx context.Context, n int, keys ...string) (leave func(),
 	return sync.OnceFunc(func() { g.leave(c) }), nil
 }
 
-// Rejoin returns a caller to the gate who had left it only for a while. It takes a
-// place at once, even if there is none: who may hold what those inside need must not
-// wait for them.
+// Rejoin takes a place again for a caller that gave its place up for a while. It does
+// not wait, even if no place is free, because the caller may hold what those inside
+// need.
 func (g *Gate) Rejoin(ctx context.Context, keys ...string) (leave func()) {
 	c := g.caller(ctx, 1, keys)
 	g.mu.Lock()

@@ -2,10 +2,10 @@ package subscription
 
 import "chirp/internal/domain"
 
-// attach makes a subscription live after the catch-up read r. through is the position
-// up to which its consumer has everything, or has it before it, and at least
-// r.through. The subscriber's queue gets the events between the read and now while
-// attach holds the lock, so that none is missed. Three things might happen:
+// attach makes a subscription live after the catch-up read r. Up to the position through,
+// which is at least r.through, its consumer has everything or gets it from r. The
+// subscriber's queue gets the events between the read and now while attach holds the
+// lock, so that none is missed. Three things might happen:
 //
 //  1. attach returns the subscriber.
 //  2. The viewer's followees are being read: it returns a channel, which is closed

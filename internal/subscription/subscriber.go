@@ -15,8 +15,8 @@ import (
 // without the hub's lock.
 type subscriber struct {
 	viewer *viewer
-	// through is the position up to which its consumer has every chirp, or has it
-	// in the queue or before it.
+	// through is the position up to which its consumer has every chirp or gets it,
+	// from the queue or from what it read before.
 	through domain.Position
 	index   int // in the viewer's list, -1 once it is detached
 	queue   *queue

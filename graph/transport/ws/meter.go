@@ -138,13 +138,13 @@ func (f *frameCounter) parse() (size int, payload uint64) {
 	return size, payload
 }
 
-// A socket is closed if its client had to wait for most of a while because its caller's
-// budget was used up, and if the socket itself has used up a good part of that. It is not
-// closed for what others send, of its caller or of its networks.
+// A socket is closed if, within overdueWithin, its client has waited longer than
+// overdueWait because its caller's budget was used up, and has itself sent what that
+// budget refills in overdueShare. What other sockets send does not close it.
 const (
 	overdueWithin = 30 * time.Second
 	overdueWait   = 20 * time.Second
-	overdueShare  = 2 * time.Second // of what the budget gets in that time
+	overdueShare  = 2 * time.Second
 )
 
 // overdue is how long a client has waited to pay for what it sends, and how long its
