@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,18 +80,27 @@ func alternate(t *testing.T, as apitest.API, user string, attempts int) int {
 // writeChirps appends chirps of a user to the log, beside its server.
 func writeChirps(t *testing.T, p apitest.Place, author domain.UserID, n int) {
 	t.Helper()
+	events := make([]domain.Event, n)
+	for i := range events {
+		events[i] = domain.ChirpPosted{
+			ChirpID: domain.ChirpIDFrom(uuid.Must(uuid.NewV7())), AuthorID: author, Content: domain.Content(fmt.Sprint("chirp ", i)),
+		}
+	}
+	writeEvents(t, p, events)
+}
+
+// writeEvents appends events, each of which begins a stream, to the log, beside its
+// server.
+func writeEvents(t *testing.T, p apitest.Place, events []domain.Event) {
+	t.Helper()
 	log := p.OpenToWrite(t, false).Log()
-	for i := 0; i < n; {
+	for batch := range slices.Chunk(events, 500) {
 		a := eventstore.Append{Expected: eventstore.Versions{}, RecordedAt: time.Now(), Command: eventstore.Command{
 			CommandKey: eventstore.CommandKey{Actor: "test", ID: uuid.NewString()}, Fingerprint: "test",
 		}}
-		for range min(500, n-i) {
-			posted := domain.ChirpPosted{
-				ChirpID: domain.ChirpIDFrom(uuid.Must(uuid.NewV7())), AuthorID: author, Content: domain.Content(fmt.Sprint("chirp ", i)),
-			}
-			e := apitest.Must(eventstore.Encode(posted))(t)
+		for _, fact := range batch {
+			e := apitest.Must(eventstore.Encode(fact))(t)
 			a.Events, a.Expected[e.Stream] = append(a.Events, e), 0
-			i++
 		}
 		if _, err := log.Append(t.Context(), a); err != nil {
 			t.Fatal(err)

@@ -1,12 +1,15 @@
 package app_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"chirp/internal/apitest"
 	"chirp/internal/app"
@@ -59,6 +62,54 @@ func TestSubscriptionsOfOneUserDelayNoOne(t *testing.T) {
 		wantRefused(t, mallory)
 		s.Interrupt() // ends the subscriptions
 		reading.Wait()
+	})
+}
+
+// TestSubscriptionsPayForTheirFollowees has a user who follows 4,000 begin a feed
+// subscription, which is charged for them.
+func TestSubscriptionsPayForTheirFollowees(t *testing.T) {
+	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
+		const followees = 4000
+		s := start(t, p, func(c *app.Config) { c.Guard.RateLimit = 2 }) // 5,000 at once, 1,000 a second
+		mallory := apitest.RegisterAll(t, s.URL, "mallory")[0]
+		var events []domain.Event
+		for i := range followees {
+			id := domain.UserIDFrom(uuid.Must(uuid.NewV7()))
+			events = append(events,
+				domain.UserRegistered{UserID: id, Username: domain.Username(fmt.Sprint("user", i))},
+				domain.UserFollowed{FollowerID: domain.UserID(mallory.ID), FolloweeID: id})
+		}
+		writeEvents(t, p, events)
+		as := mallory.At(s.URL)
+		left := func() (tokens, following int) {
+			resp := apitest.Must(as.Request(t.Context(), []byte(`{"query": "{ viewer { followingCount } }", "extensions": {"cost": true}}`), "application/json"))(t)
+			defer resp.Body.Close()
+			var got struct {
+				Data       struct{ Viewer struct{ FollowingCount int } }
+				Extensions struct {
+					Cost struct {
+						ThrottleStatus struct{ CurrentlyAvailable int }
+					}
+				}
+			}
+			if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+				t.Fatal(err)
+			}
+			return got.Extensions.Cost.ThrottleStatus.CurrentlyAvailable, got.Data.Viewer.FollowingCount
+		}
+		apitest.Eventually(t, "the views show all follows, and nothing is owed", func() bool {
+			tokens, following := left()
+			return following == followees && tokens > 4_500
+		})
+		c := apitest.Must(as.Connect(t.Context()))(t)
+		defer c.Close()
+		if err := c.Subscribe("feed", apitest.FeedAddedDocument, nil); err != nil {
+			t.Fatal(err)
+		}
+		apitest.Eventually(t, "the subscription is charged for its followees", func() bool {
+			tokens, _ := left()
+			return tokens < 3_500
+		})
 	})
 }
 
