@@ -198,7 +198,6 @@ func (m *memory) Discard(context.Context) error {
 	clear(m.rows)
 	m.Forget("")
 	m.Clear()
-	m.secret = nil
 	return nil
 }
 

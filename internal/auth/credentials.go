@@ -49,9 +49,10 @@ type Credentials interface {
 	// not yield one that is saved or deleted meanwhile. It needs little memory.
 	All(ctx context.Context) iter.Seq2[Credential, error]
 	// Restore durably saves credentials of another store, as if each were saved
-	// at a time, and replaces the token secret unless secret is empty.
+	// at a time, and replaces the token secret unless secret is empty. It replaces
+	// the users' access.
 	Restore(ctx context.Context, secret []byte, credentials []Credential, at time.Time) error
-	// Discard removes every credential, every access and the token secret.
+	// Discard removes every credential and every access. The token secret stays.
 	Discard(ctx context.Context) error
 }
 

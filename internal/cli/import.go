@@ -59,10 +59,13 @@ func Import(ctx context.Context, cfg Config, std Streams) (err error) {
 	err = i.run(ctx)
 	bar.clear()
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("import: %w; the store is still empty", ErrInterrupted)
 	case err != nil:
 		return fmt.Errorf("import %s: %w", cfg.Import.File, err)
+	}
+	if err := i.restoreSecret(ctx); err != nil {
+		return fmt.Errorf("import %s: the events are imported, but the token secret is not, so all users must log in again: %w", cfg.Import.File, err)
 	}
 	bar.println("Imported %s. The server builds the views when it starts.", describeTransfer(file.Header.Head, time.Since(began)))
 	i.reportLockedOut()
@@ -78,11 +81,13 @@ type importing struct {
 	bar   *progressBar
 	audit *audit.Audit
 
-	hashes   int64 // password hashes that were imported
-	disabled int64 // disabled users
+	secret   []byte // the token secret, if it is to be imported
+	hashes   int64  // password hashes that were imported
+	disabled int64  // disabled users
 }
 
-// run imports the accounts before the events, as a registration writes them.
+// run imports the accounts before the events, as a registration writes them. First it
+// removes the accounts of an earlier import that was killed.
 func (i *importing) run(ctx context.Context) error {
 	into := i.store.Log()
 	head, err := into.Head(ctx)
@@ -94,6 +99,9 @@ func (i *importing) run(ctx context.Context) error {
 	}
 	epoch, err := i.epoch()
 	if err != nil {
+		return err
+	}
+	if err := i.store.Credentials().Discard(ctx); err != nil {
 		return err
 	}
 	err = i.restoreAccounts(ctx)
@@ -145,13 +153,13 @@ func (i *importing) check(batch []eventstore.Event) error {
 	return nil
 }
 
-// discardTimeout bounds discardAccounts.
-const discardTimeout = 10 * time.Second
+// finishTimeout bounds what an import does even after it was interrupted.
+const finishTimeout = 10 * time.Second
 
-// discardAccounts removes what an import restored before it failed. A store without
-// events has no other accounts.
+// discardAccounts removes the accounts that an import restored before it failed. A
+// store without events has no others.
 func discardAccounts(ctx context.Context, store app.Storage) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	head, err := store.Log().Head(ctx)
 	if err != nil || head.Position > 0 {

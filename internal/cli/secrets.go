@@ -102,17 +102,25 @@ func (i *importing) restore(ctx context.Context, part archive.Accounts, at time.
 	} else if n := len(secret); n > 0 && n < auth.MinSecret {
 		return domain.Errorf(domain.Invalid, "the token secret has %d bytes; it must have at least %d", n, auth.MinSecret)
 	}
-	if len(secret) > 0 {
-		if err := i.store.Credentials().Restore(ctx, secret, nil, at); err != nil {
-			return err
-		}
-	}
+	i.secret = append(i.secret, secret...)
 	for some := range slices.Chunk(allowed, restoreAtOnce) {
 		if err := i.store.Credentials().Restore(ctx, nil, some, at); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// restoreSecret replaces the store's token secret by the file's, if that is to be
+// imported. It comes last, so that an import that fails or is killed leaves the store
+// with its own.
+func (i *importing) restoreSecret(ctx context.Context) error {
+	if len(i.secret) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	return i.store.Credentials().Restore(ctx, i.secret, nil, time.Now())
 }
 
 // allowed returns what may be imported of a credential. A session is of no use

@@ -440,6 +440,12 @@ func restoresAccess(t testing.TB, open Open) {
 		{User: user(4), Access: auth.Access{Epoch: 1, Disabled: true}},
 	}
 	for range 2 {
+		for _, was := range want { // more than is restored
+			must(t, "EndSessions", c.EndSessions(t.Context(), was.User, auth.SessionID{}))
+			other := session(9)
+			other.Epoch = 1
+			add(t, c, was.User, other)
+		}
 		must(t, "Restore", c.Restore(t.Context(), nil, want, savedAt()))
 		wantAll(t, c, want)
 		for _, r := range want {

@@ -61,7 +61,7 @@ const (
 	restoresTheFirst
 	restoresNoSecret
 	restoresConfirmed
-	discardsNoSecret
+	discardsTheSecret
 	discardsNoCredentials
 	remembersForAll
 	remembersTheFirstTime
@@ -87,6 +87,7 @@ const (
 	losesNumbers
 	numbersTwice
 	restoresNoAccess
+	restoresOnTop
 )
 
 func newMemory(f flaw) *memory {
@@ -362,13 +363,17 @@ func (m *memory) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 	}
 }
 
-func (m *memory) Restore(_ context.Context, secret []byte, credentials []auth.Credential, at time.Time) error {
+func (m *memory) Restore(ctx context.Context, secret []byte, credentials []auth.Credential, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range credentials {
 		if _, there := m.rows[c.User]; !there || m.flaw != restoresTheFirst {
 			if c.Hash != "" {
 				m.rows[c.User] = row{hash: c.Hash, at: at, confirmed: m.flaw == restoresConfirmed}
+			}
+			if m.flaw == restoresOnTop {
+				was, _ := m.Memory.Access(ctx, c.User)
+				c.Access.Epoch += was.Epoch
 			}
 			if m.flaw != restoresNoAccess {
 				m.Put(c.User, c.Access)
@@ -389,7 +394,7 @@ func (m *memory) Discard(context.Context) error {
 		m.Forget("")
 		m.Clear()
 	}
-	if m.flaw != discardsNoSecret {
+	if m.flaw == discardsTheSecret {
 		m.secret = nil
 	}
 	return nil
@@ -432,8 +437,8 @@ func TestBrokenStoreFails(t *testing.T) {
 		{"restores only what is missing", each(restoresTheFirst), "restored credentials are those of the other store"},
 		{"restores no secret", each(restoresNoSecret), "restored credentials are those of the other store"},
 		{"restores as confirmed", each(restoresConfirmed), "restored credentials are those of the other store"},
-		{"discards all but the secret", each(discardsNoSecret), "a discarded store is empty"},
-		{"discards the secret alone", each(discardsNoCredentials), "a discarded store is empty"},
+		{"discards the secret too", each(discardsTheSecret), "a discarded store has only its secret"},
+		{"discards nothing", each(discardsNoCredentials), "a discarded store has only its secret"},
 		{"remembers networks for all users", each(remembersForAll), "networks are remembered by user"},
 		{"remembers the first time alone", each(remembersTheFirstTime), "networks are remembered by user"},
 		{"remembers every network", each(remembersEverything), "of many networks the last are remembered"},
@@ -459,6 +464,7 @@ func TestBrokenStoreFails(t *testing.T) {
 		{"gives every change one number", each(numbersNothing), "changes of one user at once have numbers of their own"},
 		{"uses numbers again", each(numbersTwice), "the number of a change is never used again"},
 		{"uses numbers again", each(numbersTwice), "numbers are not used again while others delete"},
+		{"adds to the epoch", each(restoresOnTop), "restored access is that of the other store"},
 		{"restores no access", each(restoresNoAccess), "restored access is that of the other store"},
 		{"is one for all", func(testing.TB) auth.Credentials { return one }, "stores are independent"},
 	} {

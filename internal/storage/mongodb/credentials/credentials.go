@@ -302,9 +302,8 @@ func (c *Store) Discard(ctx context.Context) error {
 	if err != nil {
 		return conn.Translate(ctx, op, err)
 	}
-	return conn.Translate(ctx, op, c.conn.InSession(ctx, func(ctx context.Context) error {
-		_, users := c.users.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$ne", Value: ""}}}})
-		_, secrets := c.secrets.DeleteMany(ctx, bson.D{})
-		return errors.Join(users, secrets)
+	return conn.Translate(ctx, op, c.monitor.ForgetPasswords(ctx, func(ctx context.Context) error {
+		_, err := c.users.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$ne", Value: ""}}}})
+		return err
 	}))
 }

@@ -183,6 +183,21 @@ func (m *Monitor) recordCredentials(ctx context.Context, epoch string, f finding
 	return err
 }
 
+// ForgetPasswords calls discard, which removes all credentials on purpose, and
+// removes the record that accounts had some. No check sees one without the other.
+func (m *Monitor) ForgetPasswords(ctx context.Context, discard func(context.Context) error) error {
+	m.checking.Lock()
+	defer m.checking.Unlock()
+	return m.conn.InSession(ctx, func(ctx context.Context) error {
+		if err := discard(ctx); err != nil {
+			return err
+		}
+		unset := bson.D{{Key: "$unset", Value: bson.D{{Key: format.PasswordsField, Value: ""}}}}
+		_, err := m.conn.DB().Collection(format.LogCollection).UpdateByID(ctx, format.LogID, unset)
+		return err
+	})
+}
+
 // rememberCredentials takes over what a check found of the credentials, and logs
 // what is new in it. m.mu is held.
 func (m *Monitor) rememberCredentials(found findings) {

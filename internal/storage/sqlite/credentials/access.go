@@ -30,6 +30,11 @@ const (
 	// disabled unless that is NULL. The empty user stands for users who were deleted.
 	changeQuery = `INSERT INTO access (user_id, epoch, disabled, changed) VALUES (?1, ?2, coalesce(?3, 0), (` + lastQuery + `) + 1)
 		ON CONFLICT DO UPDATE SET epoch = epoch + excluded.epoch, disabled = coalesce(?3, disabled), changed = excluded.changed`
+	// replaceQuery is changeQuery with an epoch that replaces the one before, and
+	// resetQuery does it for the epoch 0 of a user who need not have one.
+	replaceQuery = `INSERT INTO access (user_id, epoch, disabled, changed) VALUES (?1, ?2, ?3, (` + lastQuery + `) + 1)
+		ON CONFLICT DO UPDATE SET epoch = excluded.epoch, disabled = excluded.disabled, changed = excluded.changed`
+	resetQuery = "UPDATE access SET epoch = 0, disabled = 0, changed = (" + lastQuery + ") + 1 WHERE user_id = ?"
 )
 
 // Access implements auth.AccessStore.

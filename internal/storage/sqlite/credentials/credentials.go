@@ -230,15 +230,18 @@ func restore(tx eventlog.Tx, c auth.Credential, at time.Time) error {
 			return err
 		}
 	}
+	if err := tx.Exec("DELETE FROM sessions WHERE user_id = ?", c.User); err != nil {
+		return err
+	}
 	for _, session := range c.Access.Sessions {
 		if err := add(tx, c.User, session); err != nil {
 			return err
 		}
 	}
 	if c.Access.Epoch == 0 && !c.Access.Disabled {
-		return nil
+		return tx.Exec(resetQuery, c.User)
 	}
-	return tx.Exec(changeQuery, c.User, c.Access.Epoch, c.Access.Disabled)
+	return tx.Exec(replaceQuery, c.User, c.Access.Epoch, c.Access.Disabled)
 }
 
 // Discard implements auth.Credentials.
@@ -247,6 +250,6 @@ func (s *Store) Discard(ctx context.Context) error {
 		if err := keepNumber(tx); err != nil {
 			return err
 		}
-		return tx.Exec("DELETE FROM credentials; DELETE FROM networks; DELETE FROM access WHERE user_id <> ''; DELETE FROM sessions; UPDATE meta SET secret = NULL")
+		return tx.Exec("DELETE FROM credentials; DELETE FROM networks; DELETE FROM access WHERE user_id <> ''; DELETE FROM sessions")
 	})
 }
