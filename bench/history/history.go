@@ -30,7 +30,7 @@ type Writer struct {
 // events, and credentials: users who have the same password hash.
 func NewWriter(out io.Writer, epoch string, head int, hash string, users ...domain.UserID) *Writer {
 	w := &Writer{out: bufio.NewWriterSize(out, 1<<20), head: domain.Position(head), at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	credentials := ""
+	credentials := `,"access":false`
 	if len(users) > 0 {
 		credentials = `,"credentials":true`
 	}

@@ -7,7 +7,7 @@
 //
 //	{"chirp":"log","format":1,"epoch":"…","head":2,"access":true}
 //
-// head is the position of the last event. access is omitted if no user is disabled or
+// head is the position of the last event. access is false if no user is disabled or
 // has ever ended all sessions. Otherwise the next lines are what stays true of those
 // users in a copy, ordered by user id, and a line with their number:
 //
@@ -15,7 +15,8 @@
 //	{"users":1}
 //
 // If the store has lost its credentials, and so does not know of such users, the header
-// has "accessLost":true instead.
+// has "accessLost":true instead. Archives of earlier versions have neither, and do not
+// say who is disabled.
 //
 // An archive with credentials has in its header "credentials":true instead of
 // access. The next lines are then the token secret in base64 (omitted if the store
@@ -68,10 +69,14 @@ type Header struct {
 	// Credentials is set if the archive has credentials and the token secret.
 	Credentials bool
 	// Access is set if the archive has the access of users, as it does with
-	// credentials. Without it, all users are enabled and at epoch 0.
+	// credentials. If neither Access, AccessLost nor AccessOmitted is set, all users
+	// are enabled and at epoch 0.
 	Access bool
 	// AccessLost is set if the store had lost the access of its users.
 	AccessLost bool
+	// AccessOmitted is set if the archive does not say whether it has the access of
+	// users. Write never sets it.
+	AccessOmitted bool
 }
 
 // headerLine is the JSON form of a Header.
@@ -81,8 +86,23 @@ type headerLine struct {
 	Epoch       string          `json:"epoch"`
 	Head        domain.Position `json:"head"`
 	Credentials bool            `json:"credentials,omitempty"`
-	Access      bool            `json:"access,omitempty"`
+	Access      *bool           `json:"access,omitempty"`
 	AccessLost  bool            `json:"accessLost,omitempty"`
+}
+
+func newHeaderLine(h Header) headerLine {
+	line := headerLine{Chirp: "log", Format: Format, Epoch: h.Epoch, Head: h.Head, Credentials: h.Credentials, AccessLost: h.AccessLost}
+	if !h.Credentials && !h.AccessLost {
+		line.Access = &h.Access
+	}
+	return line
+}
+
+func (l headerLine) header() Header {
+	return Header{
+		Epoch: l.Epoch, Head: l.Head, Credentials: l.Credentials, Access: l.Credentials || l.Access != nil && *l.Access,
+		AccessLost: l.AccessLost, AccessOmitted: !l.Credentials && !l.AccessLost && l.Access == nil,
+	}
 }
 
 // eventLine is the JSON form of an event.

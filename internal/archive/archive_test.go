@@ -96,7 +96,7 @@ func smallCredentials() fixedCredentials {
 }
 
 const (
-	smallHeader = `{"chirp":"log","format":1,"epoch":"an-epoch","head":4}` + "\n"
+	smallHeader = `{"chirp":"log","format":1,"epoch":"an-epoch","head":4,"access":false}` + "\n"
 	smallEvents = `{"position":1,"stream":"a","version":1,"type":"thing.happened.v1","data":{"n":1},"recordedAt":"2024-05-16T23:02:03.004Z","actor":"<ann>","commandId":"one \"1\"","correlationId":"c","traceId":"t","command":{"fingerprint":"f1","events":3}}
 {"position":2,"stream":"a","version":2,"type":"thing.happened.v1","data":{"z":"<b>&","a":"☃A/😀\u000a","n":[1.5,1000,-0]},"recordedAt":"2024-05-16T23:02:03.004Z","actor":"<ann>","commandId":"one \"1\"","correlationId":"c","traceId":"t"}
 {"position":3,"stream":"b:☃","version":1,"type":"thing.happened.v1","data":{},"recordedAt":"2024-05-16T23:02:03.004Z","actor":"<ann>","commandId":"one \"1\"","correlationId":"c","traceId":"t"}
@@ -136,7 +136,7 @@ func TestWriteFollowsTheFormat(t *testing.T) {
 		"a log and access":        {archive.Source{Log: smallLog(), Credentials: smallCredentials()}, smallAccessHeader + smallAccess + smallEvents},
 		"a log and credentials":   {archive.Source{Log: smallLog(), Credentials: smallCredentials(), Secrets: true}, smallSecretHeader + smallSecrets + smallEvents},
 		"users as they were made": {archive.Source{Log: smallLog(), Credentials: fixedCredentials{credentials: smallCredentials().credentials[:1]}}, smallHeader + smallEvents},
-		"an empty log":            {archive.Source{Log: fixedLog{epoch: "e"}}, `{"chirp":"log","format":1,"epoch":"e","head":0}` + "\n"},
+		"an empty log":            {archive.Source{Log: fixedLog{epoch: "e"}}, `{"chirp":"log","format":1,"epoch":"e","head":0,"access":false}` + "\n"},
 		"no credentials":          {archive.Source{Log: fixedLog{epoch: "e"}, Credentials: fixedCredentials{}, Secrets: true}, `{"chirp":"log","format":1,"epoch":"e","head":0,"credentials":true}` + "\n" + `{"credentials":0}` + "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,9 +208,10 @@ func TestReadReturnsAccess(t *testing.T) {
 		"without credentials":               {smallAccessHeader + smallAccess + smallEvents, withoutSecrets},
 		"with users who were deleted since": {smallAccessHeader + `{"users":0}` + "\n" + smallEvents, nil},
 		"without users who were changed":    {smallHeader + smallEvents, nil},
+		"of an earlier version":             {strings.Replace(smallHeader, `,"access":false`, "", 1) + smallEvents, nil},
 	} {
 		h, s, events, err := readAll(c.file)
-		if err != nil || len(s.TokenSecret) > 0 != h.Credentials || !gocmp.Equal(s.Credentials, c.want) || len(events) != 4 {
+		if err != nil || len(s.TokenSecret) > 0 != h.Credentials || !gocmp.Equal(s.Credentials, c.want) || len(events) != 4 || h.AccessOmitted != (name == "of an earlier version") {
 			t.Errorf("%s: got %+v, %+v and %d events, error %v; want %+v and 4 events", name, h, s, len(events), err, c.want)
 		}
 	}
@@ -244,7 +245,7 @@ func (lostCredentials) All(context.Context) iter.Seq2[auth.Credential, error] {
 func TestALogIsWrittenWithoutLostCredentials(t *testing.T) {
 	var out strings.Builder
 	h, err := archive.Write(t.Context(), &out, archive.Source{Log: smallLog(), Credentials: lostCredentials{}})
-	if want := strings.Replace(smallHeader, "}", `,"accessLost":true}`, 1) + smallEvents; err != nil || !h.AccessLost || out.String() != want {
+	if want := strings.Replace(smallHeader, `"access":false`, `"accessLost":true`, 1) + smallEvents; err != nil || !h.AccessLost || out.String() != want {
 		t.Errorf("Write: got %+v, error %v and\n%s, want\n%s", h, err, &out, want)
 	}
 	if h, s, events, err := readAll(out.String()); err != nil || !h.AccessLost || len(s.Credentials) > 0 || len(events) != 4 {

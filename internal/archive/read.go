@@ -63,7 +63,7 @@ func NewReader(in io.Reader) (*Reader, error) {
 	case h.Epoch == "" || h.Head < 0:
 		return nil, r.errorf("the header lacks its epoch or has a negative head")
 	}
-	r.Header = Header{Epoch: h.Epoch, Head: h.Head, Credentials: h.Credentials, Access: h.Credentials || h.Access, AccessLost: h.AccessLost}
+	r.Header = h.header()
 	r.accounts = r.Header.Access
 	return r, nil
 }

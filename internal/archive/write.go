@@ -20,7 +20,7 @@ type Source struct {
 	Log eventstore.Log
 	// Credentials has the users' access; nil if all users are enabled, at epoch 0.
 	Credentials auth.Credentials
-	// Secrets has the credentials and the token secret written too.
+	// Secrets reports whether to write the credentials and the token secret too.
 	Secrets bool
 	// Progress, if set, is called periodically.
 	Progress func(at, head domain.Position)
@@ -33,8 +33,8 @@ const readEvents = 1000
 // that are appended later. The log may be in use. The same log and the same users
 // result in the same bytes every time. Write returns an error unless it has written every
 // event from position 1 to the head in the header, and the log was not replaced
-// meanwhile. If the credentials are lost, they are left out, unless they are to be
-// written too.
+// meanwhile. If the credentials are lost, the archive says so; with Secrets, that is an
+// error.
 func Write(ctx context.Context, w io.Writer, s Source) (Header, error) {
 	head, err := readHead(ctx, s.Log)
 	if err != nil {
@@ -49,7 +49,7 @@ func Write(ctx context.Context, w io.Writer, s Source) (Header, error) {
 		}
 	}
 	out := &writer{out: bufio.NewWriterSize(w, 1<<16)}
-	if err := out.json(headerLine{"log", Format, h.Epoch, h.Head, h.Credentials, h.Access && !h.Credentials, h.AccessLost}); err != nil {
+	if err := out.json(newHeaderLine(h)); err != nil {
 		return Header{}, err
 	}
 	if h.Access {

@@ -157,6 +157,8 @@ func (i *importing) reportDisabled() {
 	switch {
 	case i.file.Header.AccessLost:
 		i.bar.println("%s does not say who was disabled, because the exported store had lost that: everyone is enabled here until chirp user disable.", i.File)
+	case i.file.Header.AccessOmitted:
+		i.bar.println("%s does not say who was disabled: everyone is enabled here until chirp user disable (an earlier version of Chirp exported it).", i.File)
 	case i.disabled > 0:
 		i.bar.println("Users who are disabled, as they were where the file was exported: %d.", i.disabled)
 	}

@@ -133,7 +133,7 @@ func wantOracle(t testing.TB, p apitest.Place, url string, users []apitest.User)
 
 // anyLog is an archive of events that no server writes today, and that chirp import
 // refuses. A store may hold them if newer versions of the program share it.
-const anyLog = `{"chirp":"log","format":1,"epoch":"any","head":3}
+const anyLog = `{"chirp":"log","format":1,"epoch":"any","head":3,"access":false}
 {"position":1,"stream":"a:<&>","version":1,"type":"some.thing.v7","data":{"z":[1.50,1e3,-0.0,9007199254740993,0.1,12345678901234567890.5],"a":"\u0041<>&\u2028\ud83d\ude00\/\u0001\n","":{"$x":null,"a.b":[true,false,{}]}},"recordedAt":"2024-05-17T01:02:03.004Z","actor":"☃","commandId":"one","traceId":"t","command":{"fingerprint":"f","events":2}}
 {"position":2,"stream":"b","version":1,"type":"some.thing.v7","data":{ },"recordedAt":"2024-05-17T01:02:03.004Z","actor":"☃","commandId":"one"}
 {"position":3,"stream":"a:<&>","version":2,"type":"t","data":{"b":1,"a":2},"recordedAt":"2024-05-17T01:02:03Z","actor":"☃","commandId":"two","command":{"fingerprint":"f","events":1}}
@@ -335,7 +335,7 @@ func manyEvents(n int) string {
 	var file strings.Builder
 	const rest = `"recordedAt":"2024-05-17T01:02:03.004Z","actor":"%s","commandId":"%d"`
 	user := string(domain.UserIDFrom([16]byte{6: 0x70, 8: 0x80}))
-	fmt.Fprintf(&file, `{"chirp":"log","format":1,"epoch":"many","head":%d}`+"\n", n+2)
+	fmt.Fprintf(&file, `{"chirp":"log","format":1,"epoch":"many","head":%d,"access":false}`+"\n", n+2)
 	fmt.Fprintf(&file, `{"position":1,"stream":"user:%s","version":1,"type":"user.registered.v1","data":{"userId":"%[1]s","username":"Ann"},`+rest+`,"command":{"fingerprint":"f","events":2}}`+"\n", user, "ann", 0)
 	fmt.Fprintf(&file, `{"position":2,"stream":"username:ann","version":1,"type":"username.reserved.v1","data":{"userId":"%s","username":"Ann"},`+rest+"}\n", user, "ann", 0)
 	for i := 1; i <= n; i++ {

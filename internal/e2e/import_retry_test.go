@@ -21,7 +21,7 @@ func manyEventsOf(t *testing.T, export string, n int) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(content(t, export), "\n")
 	accounts, _, _ := strings.Cut(rest, `{"position":1,`)
-	return strings.Replace(manyEvents(n), "}\n", `,"credentials":true}`+"\n"+accounts, 1)
+	return strings.Replace(manyEvents(n), `"access":false}`+"\n", `"credentials":true}`+"\n"+accounts, 1)
 }
 
 // killImport kills an import once it has restored the accounts of a file.
@@ -86,12 +86,12 @@ func TestAFailedImportLeavesTheStoresOwnSecret(t *testing.T) {
 	t.Parallel()
 	_, bob, export := exported(t)
 	whole := manyEventsOf(t, export, 1)
-	access := `,"access":true}` + "\n" + `{"user":"` + bob.ID + `","access":{"epoch":1}}` + "\n" + `{"users":1}` + "\n"
+	access := `"access":true}` + "\n" + `{"user":"` + bob.ID + `","access":{"epoch":1}}` + "\n" + `{"users":1}` + "\n"
 	for name, c := range map[string]struct {
 		text  string
 		flags []string
 	}{
-		"with access":           {strings.Replace(manyEvents(1), "}\n", access, 1), nil},
+		"with access":           {strings.Replace(manyEvents(1), `"access":false}`+"\n", access, 1), nil},
 		"with its token secret": {whole, []string{"--with-token-secret"}},
 		"without its secrets":   {whole, []string{"--without-credentials"}},
 	} {

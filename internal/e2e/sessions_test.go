@@ -233,16 +233,25 @@ func TestADisabledUserStaysDisabledWithoutCredentials(t *testing.T) {
 }
 
 // TestImportSaysThatAFileDoesNotSayWhoIsDisabled imports a log whose store had lost its
-// credentials.
+// credentials, one that an earlier version exported, and one of which nobody is disabled.
 func TestImportSaysThatAFileDoesNotSayWhoIsDisabled(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "log.jsonl")
-	if err := os.WriteFile(file, []byte(strings.Replace(manyEvents(1), "}", `,"accessLost":true}`, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
-		if e := p.Command(t, "import", file); e.Code != 0 || !strings.Contains(e.Log, "does not say who was disabled") {
-			t.Errorf("import: exit code %d, log %q; want 0 and a warning", e.Code, e.Log)
+	for name, c := range map[string]struct{ access, says string }{
+		"lost":   {`,"accessLost":true`, "does not say who was disabled, because the exported store had lost that: everyone is enabled here"},
+		"absent": {``, "does not say who was disabled: everyone is enabled here until chirp user disable (an earlier version of Chirp exported it)"},
+		"none":   {`,"access":false`, ""},
+	} {
+		file := filepath.Join(t.TempDir(), "log.jsonl")
+		if err := os.WriteFile(file, []byte(strings.Replace(manyEvents(1), `,"access":false`, c.access, 1)), 0o600); err != nil {
+			t.Fatal(err)
 		}
-	})
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			apitest.OnBothStores(t, func(t *testing.T, p apitest.Place) {
+				if e := p.Command(t, "import", file); e.Code != 0 || !strings.Contains(e.Log, c.says) || strings.Contains(e.Log, "disabled") != (c.says != "") {
+					t.Errorf("import: exit code %d, log %q; want 0 and of who is disabled %q", e.Code, e.Log, c.says)
+				}
+			})
+		})
+	}
 }
