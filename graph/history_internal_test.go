@@ -52,7 +52,9 @@ func (restoring) Turn(ctx context.Context) (context.Context, func(), error) {
 	return ctx, func() {}, nil
 }
 
-func (restoring) Sent(context.Context, int) error { return nil }
+func (restoring) Room(context.Context) error { return nil }
+
+func (restoring) Copy(context.Context, int) bool { return true }
 
 // A push that waited to be paid for while the log was restored is not shared with those
 // who get what is at its position now.

@@ -28,10 +28,12 @@ type Pushes interface {
 	Payer(ctx context.Context) string
 	// Turn waits until an answer may be computed, which must end with a call of end.
 	Turn(ctx context.Context) (inTurn context.Context, end func(), err error)
-	// Sent charges for the bytes of an answer that was computed for another
-	// subscription, and waits until it may be copied. It returns an error only if ctx
-	// ends.
-	Sent(ctx context.Context, bytes int) error
+	// Room waits until the client has read enough for another answer to be kept for it.
+	// It returns an error only if ctx ends.
+	Room(ctx context.Context) error
+	// Copy charges for the bytes of an answer that was computed for another
+	// subscription, if there is room for a copy, and reports whether there is.
+	Copy(ctx context.Context, bytes int) bool
 }
 
 // subscribed is a subscription operation. The resolver sets its source.
@@ -177,14 +179,22 @@ func (s *subscribed) answer(ctx context.Context, responses graphql.ResponseHandl
 		return s.compute(ctx, responses)
 	}
 	key := answerKey{operation: *s.shared, history: s.history, at: s.current.at}
-	response, through, computed := s.resolver.answers.share(ctx, key, turn{s.payer(ctx), s.turn}, func(ctx context.Context) (*graphql.Response, domain.Position) {
-		return s.compute(ctx, responses), s.through
-	})
-	s.through = through
-	if !computed && response != nil && s.resolver.pushes != nil && s.resolver.pushes.Sent(ctx, len(response.Data)) != nil {
-		return nil
+	for s.room(ctx) {
+		response, through, computed := s.resolver.answers.share(ctx, key, turn{s.payer(ctx), s.turn}, func(ctx context.Context) (*graphql.Response, domain.Position) {
+			return s.compute(ctx, responses), s.through
+		})
+		if computed || response == nil || s.resolver.pushes == nil || s.resolver.pushes.Copy(ctx, len(response.Data)) {
+			s.through = through
+			return response
+		}
 	}
-	return response
+	return nil
+}
+
+// room waits until there is room for an answer, before there is one, so that those who
+// wait hold none. It returns false if ctx ends.
+func (s *subscribed) room(ctx context.Context) bool {
+	return s.resolver.pushes == nil || s.resolver.pushes.Room(ctx) == nil
 }
 
 // compute computes the response for the current push. It copies the data, because

@@ -36,8 +36,14 @@ func (p *pushes) Turn(ctx context.Context) (inTurn context.Context, end func(), 
 	return ctx, turn.End, nil
 }
 
-// Sent implements graph.Pushes.
-func (p *pushes) Sent(ctx context.Context, bytes int) error {
+// Room implements graph.Pushes.
+func (p *pushes) Room(ctx context.Context) error { return request.ReplyOf(ctx).Wait(ctx) }
+
+// Copy implements graph.Pushes.
+func (p *pushes) Copy(ctx context.Context, bytes int) bool {
+	if !request.ReplyOf(ctx).TryAdd(bytes) {
+		return false
+	}
 	p.limiter.ChargePush(ctx, bytes)
-	return request.ReplyOf(ctx).Wait(ctx, bytes)
+	return true
 }

@@ -24,6 +24,7 @@ import (
 	"chirp/internal/command"
 	"chirp/internal/domain"
 	"chirp/internal/eventstore/eventstoretest"
+	"chirp/internal/gate"
 	"chirp/internal/projector"
 	"chirp/internal/query"
 	"chirp/internal/readmodel/readmodeltest"
@@ -180,6 +181,18 @@ func (w *World) Person(name string) Person {
 		w.T.Fatal(err)
 	}
 	return Person{ID: r.User.ID, name: name, Token: w.Token(r.User.ID)}
+}
+
+// Gate returns the numbers of a gate at which requests wait.
+func (w *World) Gate(name string) gate.Stats {
+	w.T.Helper()
+	for _, g := range w.Handler.Gates() {
+		if g.Name == name {
+			return g
+		}
+	}
+	w.T.Fatalf("there is no gate %q", name)
+	return gate.Stats{}
 }
 
 // Token returns a token for a user.

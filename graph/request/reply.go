@@ -7,9 +7,12 @@ import "context"
 type Reply interface {
 	// Add counts n bytes that have been computed for the operation.
 	Add(n int)
-	// Wait counts n bytes that have been computed for another operation, when there is
-	// room to copy them. It returns the error of ctx if that ends first.
-	Wait(ctx context.Context, n int) error
+	// Wait waits until there is room for more. It returns the error of ctx if that ends
+	// first.
+	Wait(ctx context.Context) error
+	// TryAdd counts n bytes that have been computed for another operation if there is
+	// room for a copy, and reports whether there is.
+	TryAdd(n int) bool
 }
 
 type replyKey struct{}
@@ -32,4 +35,6 @@ type uncounted struct{}
 
 func (uncounted) Add(int) {}
 
-func (uncounted) Wait(ctx context.Context, _ int) error { return ctx.Err() }
+func (uncounted) Wait(ctx context.Context) error { return ctx.Err() }
+
+func (uncounted) TryAdd(int) bool { return true }

@@ -31,14 +31,15 @@ func (t *Turn) End() {
 	t.ended = true
 }
 
-// Renew gives the place up for the one that enter waits for. If that returns an error
-// the turn has ended.
-func (t *Turn) Renew(enter func() (leave func(), err error)) error {
+// Renew gives the place up for the one that enter waits for, and that rejoin takes again
+// without waiting. If enter returns an error the turn has ended.
+func (t *Turn) Renew(enter func() (leave func(), err error), rejoin func() (leave func())) error {
 	t.goAway()
 	leave, err := enter()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.away--
+	t.rejoin = rejoin
 	switch {
 	case err != nil:
 		t.ended = true

@@ -34,11 +34,20 @@ func TestAnOperationThatWaitsGivesUpItsPlace(t *testing.T) {
 
 func TestATurnIsRenewed(t *testing.T) {
 	places := 1
-	turn := request.NewTurn(func() { places-- }, func() func() { t.Error("it rejoined"); return func() {} })
-	if err := turn.Renew(func() (func(), error) { places += 3; return func() { places -= 3 }, nil }); err != nil || places != 3 {
+	turn := request.NewTurn(func() { places-- }, func() func() { t.Error("it rejoined where it was first"); return func() {} })
+	rejoin := func() func() { places += 2; return func() { places -= 2 } }
+	if err := turn.Renew(func() (func(), error) { places += 3; return func() { places -= 3 }, nil }, rejoin); err != nil || places != 3 {
 		t.Errorf("got %d places, error %v, want 3", places, err)
 	}
-	if err := turn.Renew(func() (func(), error) { return nil, io.EOF }); err != io.EOF || places != 0 {
+	request.Away(request.WithTurn(t.Context(), turn), func() {
+		if places != 0 {
+			t.Errorf("away it has %d places, want none", places)
+		}
+	})
+	if places != 2 {
+		t.Errorf("back it has %d places, want 2", places)
+	}
+	if err := turn.Renew(func() (func(), error) { return nil, io.EOF }, rejoin); err != io.EOF || places != 0 {
 		t.Errorf("after an error: got %d places, error %v, want none and EOF", places, err)
 	}
 	turn.End()

@@ -58,10 +58,14 @@ func newAdmission(l Limits) admission {
 	}
 }
 
+// IsLarge reports whether a body or a message of so many bytes has to wait until it may
+// be received.
+func IsLarge(bytes int64) bool { return bytes > smallBody }
+
 // Receive waits until a body or a message of so many bytes may be received, which
 // counts until release is called.
 func (a admission) Receive(ctx context.Context, bytes int64) (release func(), err error) {
-	if bytes <= smallBody {
+	if !IsLarge(bytes) {
 		return func() {}, nil
 	}
 	return a.bodies.EnterN(ctx, int((bytes+1023)>>10), guard.Keys(ctx)...)
@@ -109,23 +113,29 @@ func (a admission) TurnToPush(ctx context.Context, cost int) (context.Context, *
 }
 
 func (a admission) turn(ctx context.Context, places int) (context.Context, *request.Turn, error) {
-	leave, err := a.enter(ctx, places)
+	leave, err := a.enter(ctx, a.turns, places)
 	if err != nil {
 		return ctx, nil, err
 	}
-	turn := request.NewTurn(leave, func() func() { return a.turns.Rejoin(ctx, guard.Keys(ctx)...) })
+	turn := request.NewTurn(leave, rejoin(ctx, a.turns))
 	return request.WithTurn(ctx, turn), turn, nil
 }
 
-// enter waits for places among those that are executed. There its caller may still
-// have more unread responses: others of the caller may have been executed before.
-func (a admission) enter(ctx context.Context, places int) (leave func(), err error) {
+// rejoin returns a function that takes a place at a gate again.
+func rejoin(ctx context.Context, g *gate.Gate) func() (leave func()) {
+	return func() func() { return g.Rejoin(ctx, guard.Keys(ctx)...) }
+}
+
+// enter waits for places at a gate where operations are executed. Once it has them its
+// caller must still be allowed more unread responses: others of the caller may have been
+// executed before.
+func (a admission) enter(ctx context.Context, g *gate.Gate, places int) (leave func(), err error) {
 	p := partyOf(ctx)
 	for {
 		if err := a.waitPatiently(ctx, p); err != nil {
 			return nil, err
 		}
-		leave, err := a.turns.EnterN(ctx, places, guard.Keys(ctx)...)
+		leave, err := g.EnterN(ctx, places, guard.Keys(ctx)...)
 		if err != nil || a.allows(p) {
 			return leave, err
 		}
@@ -140,7 +150,7 @@ func placesFor(cost int) int { return 1 + cost/costPerPlace }
 // until end is called. A small one does not wait. A large one waits for as long as it has
 // to: its bytes count meanwhile, and its client sends no more.
 func (a admission) DecodeTurn(ctx context.Context, bytes int64) (end func(), err error) {
-	if bytes <= smallBody {
+	if !IsLarge(bytes) {
 		return func() {}, nil
 	}
 	for {
@@ -156,19 +166,18 @@ func (a admission) DecodeTurn(ctx context.Context, bytes int64) (end func(), err
 
 // Weigh lets an operation that is about to be executed wait for as many places as it
 // needs, if it is expensive: the processors would be shared by as many as have places,
-// and those that need little would be slow. One with a password waits for one of a few
-// places aside, so that those who guess passwords from many networks have no turn of
-// the others.
+// and those that need little would be slow. One with a password waits for a few places
+// aside, so that those who guess passwords from many networks take no turns of the
+// others. It has no place while it hashes, which is limited on its own.
 func (a admission) Weigh(ctx context.Context, turn *request.Turn, oc *graphql.OperationContext) error {
-	cost := guard.CostOf(ctx, oc)
+	g, places := a.turns, placesFor(guard.CostOf(ctx, oc))
 	switch {
 	case guard.HashesPasswords(oc):
-		return turn.Renew(func() (func(), error) { return a.logIns.Enter(ctx, guard.Keys(ctx)...) })
-	case cost >= costPerPlace:
-		return turn.Renew(func() (func(), error) { return a.enter(ctx, placesFor(cost)) })
-	default:
+		g = a.logIns
+	case places == 1:
 		return nil
 	}
+	return turn.Renew(func() (func(), error) { return a.enter(ctx, g, places) }, rejoin(ctx, g))
 }
 
 // Gates returns the numbers of the gates at which requests wait.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -11,31 +12,40 @@ import (
 	"chirp/internal/gate"
 )
 
-// leastUnread is how many bytes of responses each caller may leave unread, whatever
-// others at its network do.
+// leastUnread is how many bytes of responses a caller may leave unread before it counts
+// as one of those who leave much.
 const leastUnread = 64 << 10
 
-// unreadPatience is how long an operation waits for responses to be read.
-const unreadPatience = 10 * time.Second
+// UnreadPatience is how long an operation waits for responses to be read.
+const UnreadPatience = 10 * time.Second
 
-// errUnread is the error for an operation that has waited in vain.
-var errUnread = &domain.Error{Kind: domain.Unavailable, RetryAfter: time.Second,
+// unreadPoll is how often a caller that waits for others looks again.
+const unreadPoll = 500 * time.Millisecond
+
+// ErrUnread is the error for an operation that has waited in vain.
+var ErrUnread error = &domain.Error{Kind: domain.Unavailable, RetryAfter: time.Second,
 	Msg: "responses that have not been read yet take as much memory as they may; read them first, or try again later"}
 
 // unread counts the bytes of the responses that clients have not read yet: of each
 // caller, each network, and all. No operation begins to be executed, and no answer of a
-// subscription is copied, while its caller has too many. Those that are executed
-// already may exceed the limits by what they respond.
+// subscription is copied, while its caller, a network of it or all have too many. For a
+// caller with little, its network and all may have twice as many. Operations that are
+// executed already may exceed the limits by what they respond.
 type unread struct {
 	perCaller, perNetwork, most int
 
 	mu       sync.Mutex
-	callers  map[string]int // without zeros
-	networks map[string]int // without zeros
+	callers  map[string]*unreadOf // of those who have some, or wait
+	networks map[string]int       // without zeros
 	all      int
 	waiting  int
 	refused  int64
-	fewer    chan struct{} // closed when a caller may have more than before
+}
+
+// unreadOf is the count of a caller.
+type unreadOf struct {
+	bytes   int
+	waiting list.List // of chan struct{}, which is closed when it may look again
 }
 
 // newUnread returns a count of at most some bytes. A network may have a quarter of them,
@@ -43,7 +53,7 @@ type unread struct {
 func newUnread(most int64) *unread {
 	return &unread{
 		perCaller: int(most / 16), perNetwork: int(most / 4), most: int(most),
-		callers: map[string]int{}, networks: map[string]int{}, fewer: make(chan struct{}),
+		callers: map[string]*unreadOf{}, networks: map[string]int{},
 	}
 }
 
@@ -61,23 +71,33 @@ func partyOf(ctx context.Context) party {
 
 // may reports whether a party may have more. Its caller has locked u.mu.
 func (u *unread) may(p party) bool {
-	own := u.callers[p.caller]
+	own, times := 0, 1
+	if of := u.callers[p.caller]; of != nil {
+		own = of.bytes
+	}
 	if own < leastUnread {
-		return true
+		times = 2
 	}
 	for _, name := range p.networks {
-		if u.networks[name] >= u.perNetwork {
+		if u.networks[name] >= times*u.perNetwork {
 			return false
 		}
 	}
-	return own < u.perCaller && u.all < u.most
+	return own < u.perCaller && u.all < times*u.most
 }
 
 // allows reports whether a party may have more.
-func (u *unread) allows(p party) bool {
+func (u *unread) allows(p party) bool { return u.tryAdd(p, 0) }
+
+// tryAdd counts n bytes if a party may have more, and reports whether it did.
+func (u *unread) tryAdd(p party, n int) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.may(p)
+	if !u.may(p) {
+		return false
+	}
+	u.addLocked(p, n)
+	return true
 }
 
 // add counts n bytes more, or fewer.
@@ -88,70 +108,102 @@ func (u *unread) add(p party, n int) {
 }
 
 func (u *unread) addLocked(p party, n int) {
-	own := change(u.callers, p.caller, n)
-	below := fell(own, n, u.perCaller) || fell(own, n, leastUnread)
+	u.of(p.caller).bytes += n
 	for _, name := range p.networks {
-		below = fell(change(u.networks, name, n), n, u.perNetwork) || below
+		if u.networks[name] += n; u.networks[name] == 0 {
+			delete(u.networks, name)
+		}
 	}
 	u.all += n
-	below = fell(u.all, n, u.most) || below
-	if below && u.waiting > 0 {
-		close(u.fewer)
-		u.fewer = make(chan struct{})
+	if n < 0 {
+		u.wake(p)
+	}
+	u.tidy(p.caller)
+}
+
+// of returns the count of a caller.
+func (u *unread) of(caller string) *unreadOf {
+	of := u.callers[caller]
+	if of == nil {
+		of = &unreadOf{}
+		u.callers[caller] = of
+	}
+	return of
+}
+
+// tidy forgets a caller who has nothing and does not wait.
+func (u *unread) tidy(caller string) {
+	if of := u.callers[caller]; of != nil && of.bytes == 0 && of.waiting.Len() == 0 {
+		delete(u.callers, caller)
 	}
 }
 
-// change adds n to a count, and returns it.
-func change(counts map[string]int, name string, n int) int {
-	now := counts[name] + n
-	if counts[name] = now; now == 0 {
-		delete(counts, name)
+// wake lets the first that waits for a party's caller look again, if it may have more.
+func (u *unread) wake(p party) {
+	if of := u.callers[p.caller]; of != nil && of.waiting.Len() > 0 && u.may(p) {
+		close(of.waiting.Remove(of.waiting.Front()).(chan struct{}))
 	}
-	return now
 }
 
-// fell reports whether adding n brought a count below a limit.
-func fell(now, n, limit int) bool { return now < limit && now-n >= limit }
-
-// wait waits until a party may have more, and then counts n bytes.
-func (u *unread) wait(ctx context.Context, p party, n int) error {
+// wait waits until a party may have more. One that waits for others than its caller
+// looks again now and then: those may be many, and none should have to wake them all.
+func (u *unread) wait(ctx context.Context, p party) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	defer u.tidy(p.caller)
 	for !u.may(p) {
-		fewer := u.fewer
-		u.waiting++
-		u.mu.Unlock()
-		select {
-		case <-fewer:
-		case <-ctx.Done():
-		}
-		u.mu.Lock()
-		u.waiting--
+		u.sleep(ctx, u.of(p.caller))
 		if ctx.Err() != nil {
+			u.wake(p) // in place of this one
 			return ctx.Err()
 		}
 	}
-	u.addLocked(p, n)
+	u.wake(p)
 	return nil
 }
 
-// waitPatiently waits until a party may have more, or returns errUnread after
-// unreadPatience.
+// sleep waits until it is woken, unlocked.
+func (u *unread) sleep(ctx context.Context, of *unreadOf) {
+	woken := make(chan struct{})
+	place := of.waiting.PushBack(woken)
+	u.waiting++
+	u.mu.Unlock()
+	poll := time.NewTimer(unreadPoll)
+	defer poll.Stop()
+	select {
+	case <-woken:
+	case <-poll.C:
+	case <-ctx.Done():
+	}
+	u.mu.Lock()
+	u.waiting--
+	of.waiting.Remove(place) // does nothing if it was woken
+}
+
+// waitPatiently waits until a party may have more, or returns ErrUnread after
+// UnreadPatience.
 func (u *unread) waitPatiently(ctx context.Context, p party) error {
-	patient, cancel := context.WithTimeout(ctx, unreadPatience)
+	patient, cancel := context.WithTimeout(ctx, UnreadPatience)
 	defer cancel()
-	err := u.wait(patient, p, 0)
+	err := u.wait(patient, p)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.refused++
-	return errUnread
+	return ErrUnread
 }
 
 // WaitForReader waits until the caller may have more unread responses.
-func (u *unread) WaitForReader(ctx context.Context) error { return u.wait(ctx, partyOf(ctx), 0) }
+func (u *unread) WaitForReader(ctx context.Context) error { return u.wait(ctx, partyOf(ctx)) }
+
+// Hold counts n bytes of a message to the caller that is no response.
+func (u *unread) Hold(ctx context.Context, n int) Held {
+	r := &Reply{unread: u, party: partyOf(ctx)}
+	r.Add(n)
+	return r.Take()
+}
 
 // stats returns the current numbers, in KiB.
 func (u *unread) stats() gate.Stats {
@@ -182,14 +234,17 @@ func (r *Reply) Add(n int) {
 	r.held += n
 }
 
-// Wait implements request.Reply.
-func (r *Reply) Wait(ctx context.Context, n int) error {
-	if err := r.unread.wait(ctx, r.party, n); err != nil {
-		return err
+// TryAdd implements request.Reply.
+func (r *Reply) TryAdd(n int) bool {
+	if !r.unread.tryAdd(r.party, n) {
+		return false
 	}
 	r.held += n
-	return nil
+	return true
 }
+
+// Wait implements request.Reply.
+func (r *Reply) Wait(ctx context.Context) error { return r.unread.wait(ctx, r.party) }
 
 // Take returns what is counted since the last call, which counts until it is released.
 func (r *Reply) Take() Held {

@@ -14,14 +14,7 @@ import (
 )
 
 // unreadKiB returns how much of its responses the server keeps for clients.
-func unreadKiB(w *graphtest.World) int {
-	for _, g := range w.Handler.Gates() {
-		if g.Name == "unread" {
-			return g.Inside
-		}
-	}
-	return -1
-}
+func unreadKiB(w *graphtest.World) int { return w.Gate("unread").Inside }
 
 // ask sends a request on a connection of its own, and does not read the response.
 func ask(t *testing.T, w *graphtest.World, token, accept, operation string) net.Conn {
@@ -75,6 +68,14 @@ func TestWhatIsNotReadIsBounded(t *testing.T) {
 		"pushes to sockets": func(t *testing.T, w *graphtest.World, token string) {
 			w.Socket(t, token).Subscribe("1", pushed)
 		},
+		"pongs": func(t *testing.T, w *graphtest.World, token string) {
+			c := w.Socket(t, token)
+			go func() {
+				for range 10 {
+					_ = c.Conn.WriteJSON(graphtest.Message{Type: "ping", Payload: []byte(`{"x":"` + strings.Repeat("x", 6<<10) + `"}`)})
+				}
+			}()
+		},
 		"pushes to streams": func(t *testing.T, w *graphtest.World, token string) { beginStream(t, w, token, pushed) },
 	}
 	for name, begin := range ways {
@@ -104,6 +105,21 @@ func TestWhatIsNotReadIsBounded(t *testing.T) {
 			}, func(c *api.Config) { c.Transport.Unread, c.Transport.Executing = 2<<20, 1 })
 		})
 	}
+}
+
+func TestManyCallersOfANetworkShareItsBound(t *testing.T) {
+	const callers, most = 30, 600 // KiB; without a bound they would leave 1,700
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada := w.Person("ada")
+		longChirps(w, ada)
+		for i := range callers {
+			ask(t, w, w.Person(fmt.Sprint("caller", i)).Token, "application/json", `{ user(username: "ada") { chirps(first: 100) { edges { node { content } } } } }`)
+		}
+		synctest.Wait()
+		if kept := unreadKiB(w); kept == 0 || kept > most {
+			t.Errorf("the server keeps %d KiB for the clients, want some and at most %d", kept, most)
+		}
+	}, func(c *api.Config) { c.Transport.Unread, c.Transport.Executing = 1<<20, 1 }) // twice 256 KiB for a network
 }
 
 func TestARequestWaitsForResponsesToBeRead(t *testing.T) {

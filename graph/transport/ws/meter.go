@@ -148,7 +148,7 @@ const (
 )
 
 // overdue is how long a client has waited to pay for what it sends, and how long its
-// caller's budget takes to refill by what it has paid.
+// caller's budget takes to refill by what it has paid after such waits.
 type overdue struct {
 	since  time.Time
 	waited time.Duration

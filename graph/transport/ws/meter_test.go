@@ -111,7 +111,7 @@ func TestLargeMessagesAreDecodedInTheirTurn(t *testing.T) {
 	w := graphtest.New(t, func(c *api.Config) { c.Transport.Executing = 1 })
 	ada := w.Person("ada")
 	large, small := w.Socket(t, ada.Token), w.Socket(t, ada.Token)
-	turns := func() gate.Stats { return w.Handler.Gates()[1] }
+	turns := func() gate.Stats { return w.Gate("operations") }
 	w.Log.Mu.Lock() // the mutation keeps its turn
 	var posting sync.WaitGroup
 	posting.Go(func() { w.Ask(ada.Token, graphtest.PostOnce, nil) })

@@ -145,7 +145,7 @@ func (s *socket) end(ctx context.Context, id string, o *operation, last []byte) 
 	if s.operations[id] == o {
 		delete(s.operations, id)
 		if reserved {
-			s.put(message{text: last})
+			s.put(message{last, s.hold(ctx, len(last))})
 			return
 		}
 	}

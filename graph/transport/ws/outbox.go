@@ -22,8 +22,9 @@ type outbox struct {
 	limits      transport.Limits
 	tick        func()                   // called at each ping interval
 	lastMessage func(closeReason) []byte // returns the message before the close frame, or nil
-	wake        chan struct{}            // signals a change to the writer
-	done        chan struct{}            // closed when the writer has returned
+	hold        func(ctx context.Context, n int) transport.Held
+	wake        chan struct{} // signals a change to the writer
+	done        chan struct{} // closed when the writer has returned
 
 	closing      context.Context //nolint:containedctx // ends when the socket is closing
 	beginClosing context.CancelFunc
@@ -51,7 +52,7 @@ type message struct {
 // ends before.
 func (o *outbox) send(ctx context.Context, text []byte) {
 	if o.reserve(ctx, len(text)) {
-		o.put(message{text: text})
+		o.put(message{text, o.hold(ctx, len(text))})
 	}
 }
 

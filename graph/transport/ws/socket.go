@@ -166,7 +166,7 @@ func (s *socket) handle(m clientMessage) (bad *closeReason) {
 	id, _ := m.ID.(string)
 	switch m.Type {
 	case "ping":
-		s.send(s.ctx, encodeMessage("pong", "", m.Payload))
+		s.pong(m.Payload)
 	case "pong":
 	case "subscribe":
 		return s.subscribe(id, m.Payload)
@@ -227,8 +227,12 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 	}
 	ctx, cancel := s.untilClosing(s.ctx)
 	defer cancel()
-	s.waitForRoom(ctx)
-	if s.service.WaitForReader(ctx) != nil || s.service.Limiter.WaitOperation(ctx) != nil {
+	err := s.waitForReader(ctx, int64(len(payload)))
+	if errors.Is(err, transport.ErrUnread) {
+		s.sendNow(s.errorMessage(newOperation(id, nil), gqlerror.List{s.service.Present(ctx, err)}))
+		return nil
+	}
+	if err != nil || s.service.Limiter.WaitOperation(ctx) != nil {
 		return nil // the socket is closing
 	}
 	ctx, turn, err := s.service.Turn(s.ctx, int64(len(payload)))
@@ -237,6 +241,34 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 		return nil
 	}
 	return s.start(ctx, id, payload, turn)
+}
+
+// waitForReader waits until the client has read enough for another answer. A large
+// message counts as received meanwhile, so that it may not wait for long.
+func (s *socket) waitForReader(ctx context.Context, bytes int64) error {
+	waiting, cancel := ctx, func() {}
+	if transport.IsLarge(bytes) {
+		waiting, cancel = context.WithTimeout(ctx, transport.UnreadPatience)
+	}
+	defer cancel()
+	s.waitForRoom(waiting)
+	_ = s.service.WaitForReader(waiting)
+	if waiting.Err() != nil && ctx.Err() == nil {
+		return transport.ErrUnread
+	}
+	return ctx.Err()
+}
+
+// largePong is from which size a pong waits until the client has read enough.
+const largePong = 1 << 10
+
+// pong answers a ping of the protocol.
+func (s *socket) pong(payload json.RawMessage) {
+	ctx, cancel := s.untilClosing(s.ctx)
+	defer cancel()
+	if len(payload) < largePong || s.service.WaitForReader(ctx) == nil {
+		s.send(ctx, encodeMessage("pong", "", payload))
+	}
 }
 
 // start decodes an operation in its turn and executes it in a goroutine.

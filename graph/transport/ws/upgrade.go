@@ -55,6 +55,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		outbox: newOutbox(ws, h.service.Limits), service: h.service, legacy: ws.Subprotocol() == legacySubprotocol,
 		header: r.Header, release: release, operations: map[string]*operation{},
 	}
+	s.hold = h.service.Hold
 	s.tick, s.lastMessage = s.keepAlive, s.messageBeforeClose
 	metering.conn.pay, metering.conn.partTimeout = s.pay, h.service.Limits.Write
 	defer func() { s.release() }()

@@ -28,6 +28,12 @@ type Listener struct {
 	Crowd *Crowd
 }
 
+// sendBuffer is how many bytes the system may keep for a client that has not read them,
+// which it may double. By itself Linux allows megabytes, and then lets a writer go on
+// only when a third of them is free, so that a client that reads slowly would look like
+// one that does not read.
+const sendBuffer = 256 << 10
+
 // Accept implements net.Listener. It closes connections that the crowd has no room
 // for.
 func (l Listener) Accept() (net.Conn, error) {
@@ -37,6 +43,7 @@ func (l Listener) Accept() (net.Conn, error) {
 		if !ok {
 			return c, err
 		}
+		_ = tcp.SetWriteBuffer(sendBuffer) // or it has the usual one
 		admitted := &connection{TCPConn: tcp}
 		if l.Crowd == nil {
 			return admitted, nil

@@ -183,3 +183,29 @@ func exchangeOnce(t *testing.T, address, request string) string {
 	text, _ := io.ReadAll(c) // what came before an error counts
 	return before.String() + string(text)
 }
+
+// The system keeps little of what a client does not read.
+func TestTheSystemKeepsLittleForAClient(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	client, err := net.Dial("tcp", tcp.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := httpserver.Listener{Listener: tcp}.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+	if n, err := conn.Write(make([]byte, 16<<20)); err == nil || n > 1<<20 {
+		t.Errorf("the system took %d bytes, error %v, want at most 1 MiB and a timeout", n, err)
+	}
+}
