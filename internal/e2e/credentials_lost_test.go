@@ -30,8 +30,8 @@ func marked(t testing.TB, db *mongo.Database) {
 }
 
 // wantLost checks what the commands and another server say about a database that
-// has lost its credentials, and returns what the server says.
-func wantLost(t *testing.T, p apitest.Place, db *mongo.Database) string {
+// has lost its credentials, or only its token secret, and returns what the server says.
+func wantLost(t *testing.T, p apitest.Place, db *mongo.Database, onlySecret bool) string {
 	t.Helper()
 	names := apitest.Must(db.ListCollectionNames(t.Context(), bson.D{}))(t)
 	if e := p.Command(t, "verify"); e.Code != 1 || !strings.Contains(e.Out, lostCredentials) || !strings.Contains(e.Log, "differences: 1;") {
@@ -42,11 +42,11 @@ func wantLost(t *testing.T, p apitest.Place, db *mongo.Database) string {
 	if _, err := os.Stat(file); e.Code != 1 || !strings.Contains(e.Log, lostCredentials) || err == nil {
 		t.Errorf("export --with-credentials: exit code %d, log %q, and of the file %v; want 1, the loss and no file", e.Code, e.Log, err)
 	}
-	if e := p.Command(t, "export", file); e.Code != 0 || !strings.Contains(e.Log, lostCredentials) || !strings.Contains(e.Log, "does not say who is disabled") {
-		t.Errorf("export: exit code %d, log %q; want 0, the loss and what the file lacks", e.Code, e.Log)
+	if e := p.Command(t, "export", file); e.Code != 0 || !strings.Contains(e.Log, lostCredentials) || strings.Contains(e.Log, "does not say who is disabled") == onlySecret {
+		t.Errorf("export: exit code %d, log %q; want 0, the loss and that the file does not say who is disabled: %t", e.Code, e.Log, !onlySecret)
 	}
-	if r, err := archive.NewReader(strings.NewReader(content(t, file))); err != nil || !r.Header.AccessLost {
-		t.Errorf("export: got error %v, want a file that says that the access is lost", err)
+	if r, err := archive.NewReader(strings.NewReader(content(t, file))); err != nil || r.Header.AccessLost == onlySecret || r.Header.Access != onlySecret {
+		t.Errorf("export: got error %v, want a file that says who is disabled, or that the access is lost: %t", err, !onlySecret)
 	}
 	started := launchRefused(t, p)
 	if !strings.Contains(started, lostCredentials) {
@@ -107,6 +107,9 @@ func TestLostCredentialsAreNotMistakenForNone(t *testing.T) {
 			p, db, s := onSharedMongoDB(t)
 			ann := apitest.RegisterAll(t, s.URL, "ann", "bob")[0]
 			marked(t, db)
+			if e := p.Command(t, "user", "disable", "bob"); e.Code != 0 {
+				t.Fatalf("user disable: %s", e.Log)
+			}
 			var docs []bson.D
 			if err := apitest.Must(db.Collection(c.collection).Find(t.Context(), bson.D{}))(t).All(t.Context(), &docs); err != nil {
 				t.Fatal(err)
@@ -122,7 +125,7 @@ func TestLostCredentialsAreNotMistakenForNone(t *testing.T) {
 			_, err = (apitest.API{URL: s.URL}).Register(t.Context(), "cid")
 			wantUnavailable(t, "registration", err)
 			apitest.Must(ann.At(s.URL).Post(t.Context(), "posts still work", ""))(t)
-			wantLost(t, p, db)
+			wantLost(t, p, db, c.collection == "secrets")
 
 			if c.renamed { // the restoration, as it was advised
 				rename(t, db, "away", c.collection)
@@ -164,7 +167,10 @@ func TestServerContinuesWithoutCredentialsWhenTold(t *testing.T) {
 		}
 	}
 	apitest.AwaitProbe(t, s.Ops, http.StatusServiceUnavailable, lostCredentials)
-	said := wantLost(t, p, db)
+	said := wantLost(t, p, db, false)
+	if !strings.Contains(said, "those who were disabled are enabled until chirp user disable") {
+		t.Errorf("the start says %q, want what it means for who was disabled", said)
+	}
 	advice := regexp.MustCompile(`db\.log\.updateOne\(\{_id: "log"\}, \{\$unset: \{(\w+): ""\}\}\)`).FindAllStringSubmatch(strings.ReplaceAll(said, `\"`, `"`), -1)
 	if len(advice) != 2 {
 		t.Fatalf("the start says %q, want how to continue without the credentials and without the secret", said)

@@ -48,7 +48,7 @@ func (r userRow) access() (auth.Access, error) {
 // Access implements auth.AccessStore.
 func (c *Store) Access(ctx context.Context, user domain.UserID) (auth.Access, error) {
 	const op = "read access"
-	row, err := c.findUser(ctx, op, user, bson.D{{Key: "hash", Value: 0}})
+	row, err := c.findUser(ctx, op, user, bson.D{{Key: "hash", Value: 0}}, c.monitor.AccessRefusal)
 	if err != nil {
 		return auth.Access{}, err
 	}
@@ -59,7 +59,7 @@ func (c *Store) Access(ctx context.Context, user domain.UserID) (auth.Access, er
 // change changes a document as a numbered change, and reports whether the filter
 // matched one or it was inserted. update must not set changed.
 func (c *Store) change(ctx context.Context, filter bson.D, update bson.M, upsert bool) (matched bool, err error) {
-	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
+	err = c.runAccess(ctx, func(ctx context.Context, pin bson.D) error {
 		for tries := 1; ; tries++ {
 			last, err := c.lastChange(ctx, pin)
 			if err != nil {
@@ -139,7 +139,7 @@ func (c *Store) keepNumber(ctx context.Context) (number int64, err error) {
 	if _, err := c.change(ctx, nobody, bson.M{}, true); err != nil {
 		return 0, err
 	}
-	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
+	err = c.runAccess(ctx, func(ctx context.Context, pin bson.D) error {
 		rows, err := c.findChanges(ctx, pin, nobody, 1, 1)
 		for _, r := range rows {
 			number = r.Changed
@@ -153,7 +153,7 @@ func (c *Store) keepNumber(ctx context.Context) (number int64, err error) {
 // It reports whether there is no document afterwards.
 func (c *Store) deleteBefore(ctx context.Context, user domain.UserID, number int64) (gone bool, err error) {
 	id := bson.D{{Key: "_id", Value: string(user)}}
-	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
+	err = c.runAccess(ctx, func(ctx context.Context, pin bson.D) error {
 		result, err := c.users.DeleteOne(ctx, append(id[:1:1], before(number)), pinned(options.DeleteOne(), pin, xoptions.SetInternalDeleteOneOptions))
 		if gone = err == nil && result.DeletedCount > 0; gone || err != nil {
 			return err
@@ -170,7 +170,7 @@ const changesBatch = 1000
 
 // AccessChanges implements auth.AccessStore.
 func (c *Store) AccessChanges(ctx context.Context, since int64) (users []domain.UserID, last int64, err error) {
-	err = c.run(ctx, func(ctx context.Context, pin bson.D) (err error) {
+	err = c.runAccess(ctx, func(ctx context.Context, pin bson.D) (err error) {
 		users = nil
 		if last, err = c.lastChange(ctx, pin); err != nil || last < since {
 			return err
@@ -233,7 +233,7 @@ func (c *Store) addToFew(ctx context.Context, user domain.UserID, s auth.Session
 func (c *Store) SeeSession(ctx context.Context, user domain.UserID, id auth.SessionID, at time.Time, by auth.Client) error {
 	filter := bson.D{{Key: "_id", Value: string(user)}, {Key: "sessions.id", Value: id.String()}}
 	set := bson.D{{Key: "$set", Value: bson.D{{Key: "sessions.$.seen", Value: at}, {Key: "sessions.$.address", Value: by.Address}, {Key: "sessions.$.agent", Value: by.Agent}}}}
-	return conn.Translate(ctx, "see a session", c.run(ctx, func(ctx context.Context, pin bson.D) error {
+	return conn.Translate(ctx, "see a session", c.runAccess(ctx, func(ctx context.Context, pin bson.D) error {
 		_, err := c.users.UpdateOne(ctx, filter, set, pinned(options.UpdateOne(), pin, xoptions.SetInternalUpdateOneOptions))
 		return err
 	}))
@@ -287,7 +287,7 @@ func (c *Store) SetDisabled(ctx context.Context, user domain.UserID, disabled bo
 // RemoveExpired implements auth.AccessStore.
 func (c *Store) RemoveExpired(ctx context.Context, before time.Time) error {
 	expired := bson.D{{Key: "expires", Value: bson.D{{Key: "$lt", Value: before}}}}
-	return conn.Translate(ctx, "remove expired sessions", c.run(ctx, func(ctx context.Context, pin bson.D) error {
+	return conn.Translate(ctx, "remove expired sessions", c.runAccess(ctx, func(ctx context.Context, pin bson.D) error {
 		_, err := c.users.UpdateMany(ctx, bson.D{{Key: "sessions.expires", Value: expired[0].Value}}, bson.D{{Key: "$pull", Value: bson.D{{Key: "sessions", Value: expired}}}},
 			pinned(options.UpdateMany(), pin, xoptions.SetInternalUpdateManyOptions))
 		return err

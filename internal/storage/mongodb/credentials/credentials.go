@@ -59,12 +59,21 @@ func Indexes() []mongo.IndexModel {
 	return []mongo.IndexModel{sparse("unconfirmedSince", "unconfirmedSince"), changed, sparse("sessions.expires", "expires")}
 }
 
-// run calls f with a pin for its commands, unless credentials are lost. If f
-// fails because the collection is not the pinned one, and the monitor then finds
-// nothing lost, as after a restored backup, run calls f once more.
+// run calls f with a pin for its commands, unless credentials or the token secret are
+// lost. If f fails because the collection is not the pinned one, and the monitor then
+// finds nothing lost, as after a restored backup, run calls f once more.
 func (c *Store) run(ctx context.Context, f func(ctx context.Context, pin bson.D) error) error {
+	return c.runUnless(ctx, c.monitor.CredentialsRefusal, f)
+}
+
+// runAccess is run for what does not need the token secret.
+func (c *Store) runAccess(ctx context.Context, f func(ctx context.Context, pin bson.D) error) error {
+	return c.runUnless(ctx, c.monitor.AccessRefusal, f)
+}
+
+func (c *Store) runUnless(ctx context.Context, refusal func() error, f func(ctx context.Context, pin bson.D) error) error {
 	for again := false; ; again = true {
-		if err := c.monitor.CredentialsRefusal(); err != nil {
+		if err := refusal(); err != nil {
 			return err
 		}
 		pin, _ := c.monitor.CredentialsPin()
@@ -73,7 +82,7 @@ func (c *Store) run(ctx context.Context, f func(ctx context.Context, pin bson.D)
 			return err
 		}
 		c.monitor.Check(ctx)
-		if again && c.monitor.CredentialsRefusal() == nil {
+		if again && refusal() == nil {
 			return fmt.Errorf("%w: %w", auth.ErrCredentialsLost, err)
 		}
 	}
@@ -109,7 +118,7 @@ func upsert(ctx context.Context, in *mongo.Collection, id string, change, pin bs
 
 // Credential implements auth.Credentials.
 func (c *Store) Credential(ctx context.Context, user domain.UserID) (string, error) {
-	row, err := c.findUser(ctx, "read a credential", user, bson.D{{Key: "hash", Value: 1}})
+	row, err := c.findUser(ctx, "read a credential", user, bson.D{{Key: "hash", Value: 1}}, c.monitor.CredentialsRefusal)
 	if err == nil && row.Hash == "" {
 		err = auth.ErrNoCredential
 	}
@@ -118,11 +127,11 @@ func (c *Store) Credential(ctx context.Context, user domain.UserID) (string, err
 
 // findUser reads a user's document, the zero row if there is none. Together with it,
 // findUser reads a document that must be there; if both are missing, credentials may
-// be lost.
-func (c *Store) findUser(ctx context.Context, op string, user domain.UserID, projection bson.D) (userRow, error) {
+// be lost. refusal returns the error of the call if they are.
+func (c *Store) findUser(ctx context.Context, op string, user domain.UserID, projection bson.D, refusal func() error) (userRow, error) {
 	_, other := c.monitor.CredentialsPin()
 	var rows []userRow
-	err := c.run(ctx, func(ctx context.Context, pin bson.D) error {
+	err := c.runUnless(ctx, refusal, func(ctx context.Context, pin bson.D) error {
 		cursor, err := c.users.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{string(user), other}}}}}, pinned(options.Find(), pin, xoptions.SetInternalFindOptions).SetProjection(projection))
 		if err != nil {
 			return err
@@ -139,7 +148,7 @@ func (c *Store) findUser(ctx context.Context, op string, user domain.UserID, pro
 	}
 	if len(rows) == 0 && other != "" {
 		c.monitor.Check(ctx)
-		err = c.monitor.CredentialsRefusal()
+		err = refusal()
 	}
 	return userRow{}, conn.Translate(ctx, op, err)
 }
@@ -240,7 +249,7 @@ func (c *Store) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 
 // after returns the credentials whose users come after one, in their order.
 func (c *Store) after(ctx context.Context, user string) (rows []userRow, err error) {
-	err = c.run(ctx, func(ctx context.Context, pin bson.D) error {
+	err = c.runAccess(ctx, func(ctx context.Context, pin bson.D) error {
 		cursor, err := c.users.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: user}}}},
 			pinned(options.Find(), pin, xoptions.SetInternalFindOptions).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(allBatch).SetBatchSize(allBatch+1))
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -33,10 +34,15 @@ func adviceCredentials(field, consequence string) string {
 // credentialsError returns which credentials are lost, and what to do about it,
 // or nil if none are.
 func (f findings) credentialsError(database string) error {
-	if len(f.lostCredentials) == 0 {
+	return lostError(database, f.lostPasswords, f.lostSecret)
+}
+
+func lostError(database string, lost ...string) error {
+	lost = slices.DeleteFunc(lost, func(what string) bool { return what == "" })
+	if len(lost) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the database %s has lost credentials: %s", database, strings.Join(f.lostCredentials, "; "))
+	return fmt.Errorf("the database %s has lost credentials: %s", database, strings.Join(lost, "; "))
 }
 
 // inspectCredentials checks that the credentials and the token secret are there
@@ -62,11 +68,12 @@ func (m *Monitor) inspectCredentials(ctx context.Context, uuids map[string]*bson
 // document records of it.
 func (m *Monitor) inspectPasswords(ctx context.Context, was *format.PasswordMark, f *findings) error {
 	lost := func(what string) {
-		f.lostCredentials = append(f.lostCredentials, what+": "+adviceCredentials(format.PasswordsField, "users cannot log in with the passwords that are lost"))
+		f.lostPasswords = what + ": " + adviceCredentials(format.PasswordsField,
+			"users cannot log in with the passwords that are lost, and those who were disabled are enabled until chirp user disable")
 	}
 	switch {
 	case f.credentials == nil && was == nil:
-		f.lostCredentials = append(f.lostCredentials, fmt.Sprintf("the collection %s is gone: restart a server, which creates it", format.CredentialsCollection))
+		f.lostPasswords = fmt.Sprintf("the collection %s is gone: restart a server, which creates it", format.CredentialsCollection)
 		return nil
 	case f.credentials == nil:
 		lost(fmt.Sprintf("the collection %s is gone", format.CredentialsCollection))
@@ -111,8 +118,8 @@ func (m *Monitor) inspectSecret(ctx context.Context, was bool, f *findings) erro
 	case there:
 		f.secret, f.unrecorded = true, f.unrecorded || !was
 	case was:
-		f.lostCredentials = append(f.lostCredentials, fmt.Sprintf("the token secret in the collection %s is gone: ", format.SecretsCollection)+
-			adviceCredentials(format.SecretField, "a server that starts creates another one, and users must log in again"))
+		f.lostSecret = fmt.Sprintf("the token secret in the collection %s is gone: ", format.SecretsCollection) +
+			adviceCredentials(format.SecretField, "a server that starts creates another one, and users must log in again")
 	}
 	return nil
 }
@@ -208,20 +215,34 @@ func (m *Monitor) rememberCredentials(found findings) {
 	case lost == nil && m.lost != nil:
 		m.logger.Info("log-ins and registrations with a password are accepted again: the credentials are there")
 	}
-	if m.lost = lost; lost == nil {
+	m.lost, m.lostPasswords = lost, lostError(m.conn.DB().Name(), found.lostPasswords)
+	if m.lostPasswords == nil {
 		m.credentials, m.passwords = found.credentials, found.passwords
 	}
 }
 
-// CredentialsRefusal returns the error of a call that needs the credentials, or
-// nil if they are there.
+// CredentialsRefusal returns the error of a call that needs the credentials and the
+// token secret, or nil if they are there.
 func (m *Monitor) CredentialsRefusal() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.lost == nil {
+	return refusal(m.lost)
+}
+
+// AccessRefusal returns the error of a call that needs the users' access, or nil if
+// that is there. The access is in the collection of the credentials, and does not need
+// the token secret.
+func (m *Monitor) AccessRefusal() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return refusal(m.lostPasswords)
+}
+
+func refusal(lost error) error {
+	if lost == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", auth.ErrCredentialsLost, m.lost)
+	return fmt.Errorf("%w: %w", auth.ErrCredentialsLost, lost)
 }
 
 // CredentialsPin is Pin for the collection of the credentials. It also returns

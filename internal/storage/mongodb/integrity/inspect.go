@@ -36,11 +36,12 @@ type findings struct {
 	gap     string          // what is missing in the middle of the log
 	suspect domain.Position // what was looked for there, 0 if nothing was
 
-	lostCredentials []string
-	credentials     *bson.Binary         // the UUID of their collection
-	passwords       *format.PasswordMark // one of them, nil if no account has one
-	secret          bool                 // there is a token secret
-	unrecorded      bool                 // the log's document does not record passwords or secret yet
+	lostPasswords string               // how the credentials are lost, empty if they are not
+	lostSecret    string               // how the token secret is lost, empty if it is not
+	credentials   *bson.Binary         // the UUID of the collection of the credentials
+	passwords     *format.PasswordMark // one of them, nil if no account has one
+	secret        bool                 // there is a token secret
+	unrecorded    bool                 // the log's document does not record passwords or secret yet
 }
 
 // How to repair a log that has lost something. adviceRestart is for a running

@@ -56,10 +56,12 @@ type Monitor struct {
 	beyond   []string        // likewise, those at positions that the log has yet to reach
 	skipped  map[string]bson.RawValue
 	gap      domain.Position // an event that may be missing in the middle, 0 if none
-	lost     error           // which credentials are lost, nil if none are
 	failed   error           // why the last check could not be made
+	lost     error           // which credentials are lost, with the token secret; nil if none are
+	// lostPasswords is lost without regard to the token secret.
+	lostPasswords error
 	// credentials is the UUID of the collection of the credentials, and
-	// passwords an account that has one, as they were when nothing was lost.
+	// passwords an account that has one, as they were when neither was lost.
 	credentials *bson.Binary
 	passwords   *format.PasswordMark
 	unchecked   outage.Outage
@@ -195,7 +197,7 @@ func (m *Monitor) Suspend() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.base, m.furthest, m.damage, m.strays, m.beyond, m.skipped = nil, 0, nil, nil, nil, map[string]bson.RawValue{}
-	m.gap, m.lost, m.credentials, m.passwords = 0, nil, nil, nil
+	m.gap, m.lost, m.lostPasswords, m.credentials, m.passwords = 0, nil, nil, nil, nil
 }
 
 // Begin takes the log as it is now for the one to watch.

@@ -65,7 +65,7 @@ func (m *Monitor) checkCredentials(ctx context.Context, row format.LogDocument) 
 		return conn.Translate(ctx, "look for the credentials", err)
 	}
 	if row.Passwords == nil && uuids[format.CredentialsCollection] == nil {
-		found.lostCredentials = found.lostCredentials[1:] // the collection is about to be created
+		found.lostPasswords = "" // the collection is about to be created
 	}
 	if err := found.credentialsError(m.conn.DB().Name()); err != nil {
 		return domain.Errorf(domain.Invalid, "%v", err)
