@@ -68,12 +68,13 @@ func (s *Sessions) EndAll(ctx context.Context, user domain.UserID, keep SessionI
 	return nil
 }
 
-// replaceCredential replaces the hash of a user who still has a credential, which ends
-// all of the user's sessions. Otherwise the error is of kind Conflict.
+// replaceCredential replaces the hash of a user whose hash and epoch are still those of
+// was, which ends all of the user's sessions. If they are not, the error is of kind
+// Conflict.
 func (s *Sessions) replaceCredential(ctx context.Context, was Credential, hash string) error {
 	err := s.store.ReplaceCredential(ctx, was, hash)
 	if errors.Is(err, ErrEpochMoved) {
-		return domain.Errorf(domain.Conflict, "the password was changed, or all sessions were ended, at the same time; log in again before you change it")
+		return domain.Errorf(domain.Conflict, "the password was changed, or all sessions were ended, at the same time; try again")
 	}
 	if err != nil {
 		return fmt.Errorf("replace the credential of %s: %w", was.User, err)

@@ -30,8 +30,12 @@ const INTERNAL: Explanation = { text: 'Something went wrong on the server. Its l
 /** Explains any error with which an operation can fail. */
 export function explain(error: unknown): Explanation {
   const code = codeOf(error);
-  if ((code === 'BAD_USER_INPUT' || code === 'FORBIDDEN') && CombinedGraphQLErrors.is(error)) {
-    return { text: sentence(error.errors[0]!.message), retry: false }; // the message says which rule forbids it
+  if (CombinedGraphQLErrors.is(error)) {
+    const { message, path } = error.errors[0]!;
+    // The message says which rule forbids it. Most conflicts are about ids that users do not see.
+    if (code === 'BAD_USER_INPUT' || code === 'FORBIDDEN' || (code === 'CONFLICT' && path?.[0] === 'changePassword')) {
+      return { text: sentence(message), retry: false };
+    }
   }
   if (code === 'RATE_LIMITED') return { text: `Too many requests. Try again ${retryTime(error)}.`, retry: true };
   if (code === 'UNAVAILABLE') return unavailable(error);
