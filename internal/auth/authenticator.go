@@ -37,10 +37,10 @@ func (a Authenticator) Save(ctx context.Context, user domain.UserID, password st
 const noUser = domain.UserID("user_00000000000000000000000000")
 
 // check reports whether the password of an attempt that need not wait is the user's,
-// and returns the user's credential, with the access from before that was read. It
-// returns false for a user without a credential and for the empty id, but does the
-// same work as for any other: three look-ups, arrive's included, and a hash. If there
-// were too many wrong passwords meanwhile, the error is of kind RateLimited, and
+// and returns the user's credential, with the access as it was before the hash was
+// read. It returns false for a user without a credential and for the empty id, but does
+// the same work as for any other: three look-ups, arrive's included, and a hash. If
+// there were too many wrong passwords meanwhile, the error is of kind RateLimited, and
 // nothing is hashed.
 func (a Authenticator) check(ctx context.Context, from attempt, password string) (c Credential, ok bool, err error) {
 	c.User = from.account

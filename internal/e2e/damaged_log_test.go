@@ -293,6 +293,25 @@ func withUsers(t *testing.T) (owner, reader string) {
 	return as("owner"), as("reader")
 }
 
+// withoutCredentials returns the URI of another user, who may read all collections of
+// the database "chirp" that an export needs, but not the credentials.
+func withoutCredentials(t *testing.T, owner string) string {
+	t.Helper()
+	privileges := bson.A{bson.D{{Key: "resource", Value: bson.D{{Key: "db", Value: "chirp"}, {Key: "collection", Value: ""}}}, {Key: "actions", Value: bson.A{"listCollections"}}}}
+	for _, name := range []string{"events", "log"} {
+		privileges = append(privileges, bson.D{{Key: "resource", Value: bson.D{{Key: "db", Value: "chirp"}, {Key: "collection", Value: name}}}, {Key: "actions", Value: bson.A{"find", "listIndexes"}}})
+	}
+	for _, command := range []bson.D{
+		{{Key: "createRole", Value: "auditor"}, {Key: "privileges", Value: privileges}, {Key: "roles", Value: bson.A{}}},
+		{{Key: "createUser", Value: "auditor"}, {Key: "pwd", Value: "secret"}, {Key: "roles", Value: bson.A{"auditor"}}},
+	} {
+		if err := connectTo(t, owner).Database("admin").RunCommand(t.Context(), command).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return strings.Replace(owner, "owner:", "auditor:", 1)
+}
+
 func TestCommandsThatReadNeedOnlyTheRightToRead(t *testing.T) {
 	t.Parallel()
 	owner, reader := withUsers(t)
@@ -312,6 +331,9 @@ func TestCommandsThatReadNeedOnlyTheRightToRead(t *testing.T) {
 		t.Errorf("export: exit code %d, log %q; want 0 and one line", e.Code, e.Log)
 	}
 	wantOnlyReads(t, db)
+	if e := apitest.OnMongoDB(withoutCredentials(t, owner), "chirp").Command(t, "export"); e.Code != 1 || !strings.Contains(e.Log, "must be able to read the collection credentials, which says who is disabled") || strings.Contains(e.Log, "try again") {
+		t.Errorf("export without the right to read credentials: exit code %d, log %q; want 1 and that right", e.Code, e.Log)
+	}
 
 	if err := db.Collection("events").Indexes().DropOne(t.Context(), "stream_version"); err != nil {
 		t.Fatal(err)

@@ -141,9 +141,9 @@ func (m *Memory) EndSessions(_ context.Context, user domain.UserID, keep auth.Se
 
 // ReplaceCredential implements auth.AccessStore.
 func (m *Memory) ReplaceCredential(_ context.Context, was auth.Credential, hash string) (err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	next := func(current string) string {
+		m.mu.Lock() // after the lock that Rehash may hold, as in every other call
+		defer m.mu.Unlock()
 		a := m.access[was.User]
 		switch {
 		case current == "":

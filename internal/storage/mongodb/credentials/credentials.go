@@ -228,6 +228,10 @@ func (c *Store) All(ctx context.Context) iter.Seq2[auth.Credential, error] {
 	return func(yield func(auth.Credential, error) bool) {
 		for after := ""; ; {
 			rows, err := c.after(ctx, after)
+			if conn.HasCode(err, conn.CodeUnauthorized) {
+				err = domain.Errorf(domain.Invalid, "the user of the URI must be able to read the collection %s, which says who is disabled: grant the role read on the database %s",
+					format.CredentialsCollection, c.conn.DB().Name())
+			}
 			if err != nil {
 				yield(auth.Credential{}, conn.Translate(ctx, "read all credentials", err))
 				return
