@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"chirp/bench/process"
 	"chirp/internal/apitest"
 )
 
@@ -44,10 +45,10 @@ func TestProblemsAreTheBoundsThatWereNotKept(t *testing.T) {
 		r    result
 		want string
 	}{
-		"none":       {result{queries: times(time.Millisecond), posts: times(time.Second), server: usage{peak: 1 << 20}}, "held"},
+		"none":       {result{queries: times(time.Millisecond), posts: times(time.Second), server: process.Usage{Peak: 1 << 20}}, "held"},
 		"queries":    {result{queries: times(200 * time.Millisecond)}, "NOT HELD: queries take 200 ms"},
 		"posts":      {result{posts: times(time.Millisecond, 3*time.Second)}, "NOT HELD: a post is seen after 3.0 s"},
-		"memory":     {result{server: usage{peak: 600 << 20}}, "NOT HELD: 600 MB of memory"},
+		"memory":     {result{server: process.Usage{Peak: 600 << 20}}, "NOT HELD: 600 MB of memory"},
 		"log-ins":    {result{logIns: logIns{tried: 12, succeeded: 11}}, "NOT HELD: 11 of 12 right log-ins"},
 		"refusals":   {result{attack: tally{Refused: 3}}, "held"},
 		"ordinary":   {result{attack: tally{Refused: 3}, ordinary: true}, "NOT HELD: 3 ordinary calls were refused"},

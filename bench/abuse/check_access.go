@@ -62,7 +62,7 @@ func closedWith(s *apitest.Socket, want int) error {
 
 // refusesLogIn returns an error if a password is accepted.
 func (s *server) refusesLogIn(ctx context.Context, name, password string) error {
-	err := newCaller(s.url, "", victimAddress).do(ctx, logInDocument, apitest.Vars{"u": name, "p": password}, "", nil)
+	err := newCaller(s.URL, "", victimAddress).do(ctx, logInDocument, apitest.Vars{"u": name, "p": password}, "", nil)
 	if apitest.Code(err) == "OK" {
 		return fmt.Errorf("%s can log in", name)
 	}
@@ -80,7 +80,7 @@ func passwordsChange(ctx context.Context, t *trial) error {
 			return err
 		}
 		err := errors.Join(first.losesAccess(ctx), second.losesAccess(ctx), s.refusesLogIn(ctx, "ada", apitest.Password))
-		return errors.Join(err, newCaller(s.url, got.ChangePassword.Token, victimAddress).keepsAccess(ctx))
+		return errors.Join(err, newCaller(s.URL, got.ChangePassword.Token, victimAddress).keepsAccess(ctx))
 	})
 }
 
@@ -108,7 +108,7 @@ func sessionsEndElsewhere(ctx context.Context, t *trial) error {
 			return err
 		}
 		return t.serve(ctx, place, func(b *server) error {
-			there := newCaller(b.url, c.token, victimAddress)
+			there := newCaller(b.URL, c.token, victimAddress)
 			socket, err := there.socket(ctx, victimAddress)
 			if err != nil {
 				return err
@@ -142,7 +142,7 @@ func (t *trial) withTwoSessions(ctx context.Context, do func(s *server, first, s
 		if err != nil {
 			return err
 		}
-		second := newCaller(s.url, "", victimAddress)
+		second := newCaller(s.URL, "", victimAddress)
 		var got struct{ LogIn struct{ Token string } }
 		if err := second.do(ctx, logInDocument, apitest.Vars{"u": "ada", "p": apitest.Password}, "", &got); err != nil {
 			return err

@@ -23,7 +23,7 @@ func filesArePrivate(ctx context.Context, t *trial) error {
 			if _, err := s.register(ctx, "ada"); err != nil {
 				return err
 			}
-			if !strings.Contains(s.log.String(), "level=WARN") {
+			if !strings.Contains(s.Log.String(), "level=WARN") {
 				return errors.Join(errors.New("there is no warning about the folder"), modes(folder))
 			}
 			return modes(folder)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"chirp/bench/process"
 	"chirp/internal/apitest"
 	"chirp/internal/outage"
 )
@@ -36,8 +37,8 @@ func probe(ctx context.Context, url string) error {
 
 func probesAreShort(ctx context.Context, t *trial) error {
 	return t.serve(ctx, t.place(), func(s *server) error {
-		err := probe(ctx, s.url)
-		status, body, failed := get(ctx, s.url+"/metrics")
+		err := probe(ctx, s.URL)
+		status, body, failed := get(ctx, s.URL+"/metrics")
 		if failed == nil && status == http.StatusOK && strings.Contains(body, "chirp_") {
 			failed = errors.New("/metrics answers everyone")
 		}
@@ -48,15 +49,15 @@ func probesAreShort(ctx context.Context, t *trial) error {
 // probesAreShortInOutages stops the MongoDB for a while.
 func probesAreShortInOutages(ctx context.Context, t *trial) error {
 	return t.serve(ctx, t.place(), func(s *server) error {
-		mongod := child("mongod")
+		mongod := process.Child("mongod")
 		if err := syscall.Kill(mongod, syscall.SIGSTOP); err != nil {
 			return err
 		}
 		defer func() { _ = syscall.Kill(mongod, syscall.SIGCONT) }()
-		for deadline := time.Now().Add(startPatience); time.Now().Before(deadline); outage.Pause(ctx, 100*time.Millisecond) {
-			status, _, err := get(ctx, s.url+"/readyz")
+		for deadline := time.Now().Add(process.Patience); time.Now().Before(deadline); outage.Pause(ctx, 100*time.Millisecond) {
+			status, _, err := get(ctx, s.URL+"/readyz")
 			if err == nil && status != http.StatusOK {
-				return probe(ctx, s.url)
+				return probe(ctx, s.URL)
 			}
 		}
 		return errors.New("the server stays ready without its store")
@@ -66,7 +67,7 @@ func probesAreShortInOutages(ctx context.Context, t *trial) error {
 // hostsAreChecked sends requests for hosts that a page of another site can name.
 func hostsAreChecked(ctx context.Context, t *trial) error {
 	return t.serve(ctx, t.place(), func(s *server) error {
-		_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
+		_, port, err := net.SplitHostPort(strings.TrimPrefix(s.URL, "http://"))
 		if err != nil {
 			return err
 		}
@@ -99,7 +100,7 @@ func (s *server) refusesHost(ctx context.Context, host string, want bool) error 
 
 // rawStatus sends a request as it is and returns the status of the response.
 func (s *server) rawStatus(ctx context.Context, request string) (int, error) {
-	conn, err := dialFrom(victimAddress)(ctx, "tcp", strings.TrimPrefix(s.url, "http://"))
+	conn, err := dialFrom(victimAddress)(ctx, "tcp", strings.TrimPrefix(s.URL, "http://"))
 	if err != nil {
 		return 0, err
 	}

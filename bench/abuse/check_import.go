@@ -69,7 +69,7 @@ func (t *trial) acceptsForged(ctx context.Context, place []string) (accepted boo
 	}
 	err = t.serve(ctx, place, func(s *server) error {
 		var got struct{ Viewer *struct{ ID string } }
-		err := newCaller(s.url, token, victimAddress).do(ctx, `{ viewer { id } }`, nil, "", &got)
+		err := newCaller(s.URL, token, victimAddress).do(ctx, `{ viewer { id } }`, nil, "", &got)
 		accepted = err == nil && got.Viewer != nil
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"chirp/bench/process"
 	"chirp/internal/apitest"
 )
 
@@ -73,18 +74,18 @@ func (s *stage) try(ctx context.Context, b build, store string, c check) error {
 
 // serve runs do while a server serves the place.
 func (t *trial) serve(ctx context.Context, place []string, do func(*server) error) error {
-	srv, err := t.start(ctx, place, 0, startPatience)
+	srv, err := t.start(ctx, place, 0, process.Patience)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(srv), srv.stop())
+	return errors.Join(do(srv), srv.Stop())
 }
 
 // register registers a user with the password of the tests, and returns a caller
 // with the user's token.
 func (s *server) register(ctx context.Context, name string) (caller, error) {
 	var got struct{ RegisterUser struct{ Token string } }
-	c := newCaller(s.url, "", victimAddress)
+	c := newCaller(s.URL, "", victimAddress)
 	err := c.do(ctx, apitest.RegisterDocument, apitest.Vars{"username": name, "password": apitest.Password}, "", &got)
 	c.token = got.RegisterUser.Token
 	return c, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"chirp/bench/process"
 	"chirp/internal/apitest"
 	"chirp/internal/outage"
 )
@@ -26,7 +27,7 @@ type result struct {
 	queries, posts []time.Duration
 	failed         map[string]int // calls of the victims, by their error
 	lag            int64          // events
-	server         usage
+	server         process.Usage
 	mongod         time.Duration // CPU
 	attack         tally
 	logIns         logIns
@@ -45,14 +46,14 @@ func (s *stage) measure(ctx context.Context, at *site, k kind) (r result, err er
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, srv.stop()) }()
+	defer func() { err = errors.Join(err, srv.Stop()) }()
 	v, err := newVictims(ctx, srv)
 	if err != nil {
 		return r, err
 	}
-	o := order{Attack: k.id, URL: srv.url, Seconds: s.seconds, Tokens: map[int]string{}}
+	o := order{Attack: k.id, URL: srv.URL, Seconds: s.seconds, Tokens: map[int]string{}}
 	for i, user := range k.accounts {
-		c := newCaller(srv.url, "", fmt.Sprintf("127.67.%d.1", i))
+		c := newCaller(srv.URL, "", fmt.Sprintf("127.67.%d.1", i))
 		if o.Tokens[user], err = c.logIn(ctx, user, apitest.Password); err != nil {
 			return r, fmt.Errorf("log in as %s: %w", nameOf(user), err)
 		}
@@ -89,19 +90,19 @@ func (v *victims) during(ctx context.Context, o order, tries int) (r result, err
 	r.logIns = <-loggedIn
 	r.span = time.Since(began)
 	after, mongodAfter, failed := v.usage()
-	r.server = usage{after.cpu - before.cpu, after.peak}
-	r.mongod = mongodAfter.cpu - mongodBefore.cpu
+	r.server = process.Usage{CPU: after.CPU - before.CPU, Peak: after.Peak}
+	r.mongod = mongodAfter.CPU - mongodBefore.CPU
 	r.queries, r.posts, r.lag, r.failed = v.queries, v.posts, v.lag, v.failed
 	return r, errors.Join(err, failed)
 }
 
 // usage returns the usage of the server, and of the MongoDB if there is one.
-func (v *victims) usage() (srv, mongod usage, err error) {
-	if srv, err = used(v.server.pid()); err != nil {
-		return srv, mongod, fmt.Errorf("the server has ended: %w\n%s", err, v.server.log.String())
+func (v *victims) usage() (srv, mongod process.Usage, err error) {
+	if srv, err = process.Used(v.server.PID()); err != nil {
+		return srv, mongod, fmt.Errorf("the server has ended: %w\n%s", err, v.server.Log.String())
 	}
-	if pid := child("mongod"); pid != 0 {
-		mongod, err = used(pid)
+	if pid := process.Child("mongod"); pid != 0 {
+		mongod, err = process.Used(pid)
 	}
 	return srv, mongod, err
 }
@@ -111,7 +112,7 @@ func (v *victims) logIn(ctx context.Context, tries int, within time.Duration) (l
 	for l.tried = range tries {
 		outage.Pause(ctx, within/time.Duration(tries+1))
 		began := time.Now()
-		_, err := newCaller(v.server.url, "", writerAddress).logIn(ctx, writer, apitest.Password)
+		_, err := newCaller(v.server.URL, "", writerAddress).logIn(ctx, writer, apitest.Password)
 		l.slowest = max(l.slowest, time.Since(began))
 		if err == nil {
 			l.succeeded++
@@ -130,8 +131,8 @@ func (r result) problems() []string {
 	if slowest := percentile(r.posts, 100); slowest > mostLag {
 		list = append(list, fmt.Sprintf("a post is seen after %s", short(slowest)))
 	}
-	if r.server.peak > mostMemory {
-		list = append(list, fmt.Sprintf("%d MB of memory", r.server.peak>>20))
+	if r.server.Peak > mostMemory {
+		list = append(list, fmt.Sprintf("%d MB of memory", r.server.Peak>>20))
 	}
 	if r.logIns.succeeded < r.logIns.tried {
 		list = append(list, fmt.Sprintf("%d of %d right log-ins", r.logIns.succeeded, r.logIns.tried))

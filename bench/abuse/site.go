@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"chirp/bench/process"
 	"chirp/internal/storage/mongodb/mongotest"
 )
 
@@ -102,21 +103,21 @@ func (s *stage) fill(ctx context.Context, at *site) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(srv.awaitLevel(ctx, patience), srv.stop())
+	return errors.Join(srv.AwaitLevel(ctx, patience), srv.Stop())
 }
 
 // open starts a server that is level. What an earlier attack has left to do may
 // take too long; then the world is filled again.
 func (s *stage) open(ctx context.Context, at *site, files int) (*server, error) {
 	for {
-		srv, err := at.start(ctx, at.place, files, startPatience)
+		srv, err := at.start(ctx, at.place, files, process.Patience)
 		if err == nil {
-			if err = srv.awaitLevel(ctx, startPatience); err == nil {
+			if err = srv.AwaitLevel(ctx, process.Patience); err == nil {
 				return srv, nil
 			}
-			err = errors.Join(err, srv.stop())
+			err = errors.Join(err, srv.Stop())
 		}
-		if !errors.Is(err, errNotLevel) {
+		if !errors.Is(err, process.ErrNotLevel) {
 			return nil, err
 		}
 		if err := s.fill(ctx, at); err != nil {

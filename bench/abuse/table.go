@@ -75,7 +75,7 @@ func (r result) print(out io.Writer, k kind, at *site) {
 		k.id + " " + k.what, at.store, at.label,
 		short(percentile(r.queries, 50)), short(percentile(r.queries, 95)),
 		short(percentile(r.posts, 50)), short(percentile(r.posts, 95)), short(percentile(r.posts, 100)),
-		fmt.Sprint(r.lag), fmt.Sprintf("%d MB", r.server.peak>>20), cpu(r.server.cpu, r.span), mongod, cpu(t.CPU, r.took),
+		fmt.Sprint(r.lag), fmt.Sprintf("%d MB", r.server.Peak>>20), cpu(r.server.CPU, r.span), mongod, cpu(t.CPU, r.took),
 		fmt.Sprintf("%.0f", all/max(r.took, time.Second).Seconds()), refused, end,
 	}
 	printLine(out, cells...)

@@ -41,7 +41,7 @@ type victims struct {
 // newVictims logs both in. The writer has a new connection for each call, as those
 // who have just arrived, and the reader keeps its own.
 func newVictims(ctx context.Context, srv *server) (*victims, error) {
-	v := &victims{server: srv, reader: newCaller(srv.url, "", victimAddress), writer: newCaller(srv.url, "", writerAddress), failed: map[string]int{}}
+	v := &victims{server: srv, reader: newCaller(srv.URL, "", victimAddress), writer: newCaller(srv.URL, "", writerAddress), failed: map[string]int{}}
 	var err error
 	if v.reader.token, err = v.reader.logIn(ctx, victim, apitest.Password); err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func reason(err error) string {
 func (v *victims) sampleLag() {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	if lag, err := v.server.lag(ctx); err == nil {
+	if lag, err := v.server.Lag(ctx); err == nil {
 		v.mu.Lock()
 		v.lag = max(v.lag, lag)
 		v.mu.Unlock()

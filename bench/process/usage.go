@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"bytes"
@@ -9,17 +9,18 @@ import (
 	"time"
 )
 
-// usage is what a process has used so far.
-type usage struct {
-	cpu  time.Duration
-	peak int64 // bytes of memory, resident
+// Usage is what a process has used so far.
+type Usage struct {
+	CPU      time.Duration
+	Resident int64 // bytes of memory now
+	Peak     int64 // bytes of memory, the most that was resident
 }
 
 // tick is the unit of the CPU times in /proc.
 const tick = time.Second / 100
 
-// used reads the usage of a process, as Linux reports it.
-func used(pid int) (u usage, err error) {
+// Used reads the usage of a process, as Linux reports it.
+func Used(pid int) (u Usage, err error) {
 	fields, err := statFields(pid)
 	if err != nil {
 		return u, err
@@ -30,9 +31,11 @@ func used(pid int) (u usage, err error) {
 		if err != nil {
 			return u, err
 		}
-		u.cpu += time.Duration(ticks) * tick
+		u.CPU += time.Duration(ticks) * tick
 	}
-	u.peak, err = peakMemory(pid)
+	if u.Resident, err = memory(pid, "VmRSS"); err == nil {
+		u.Peak, err = memory(pid, "VmHWM")
+	}
 	return u, err
 }
 
@@ -57,23 +60,24 @@ func statFields(pid int) ([]string, error) {
 	return fields, nil
 }
 
-func peakMemory(pid int) (int64, error) {
+// memory returns a line of /proc/PID/status, in bytes.
+func memory(pid int, name string) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range bytes.Lines(text) {
 		var kB int64
-		if n, _ := fmt.Sscanf(string(line), "VmHWM: %d kB", &kB); n == 1 {
+		if n, _ := fmt.Sscanf(string(line), name+": %d kB", &kB); n == 1 {
 			return kB << 10, nil
 		}
 	}
-	return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
+	return 0, fmt.Errorf("/proc/%d/status has no %s", pid, name)
 }
 
-// child returns the process id of a child of this process by its name, 0 if
+// Child returns the process id of a child of this process by its name, 0 if
 // there is none.
-func child(name string) int {
+func Child(name string) int {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return 0
