@@ -79,7 +79,7 @@ func (t *trial) acceptsForged(ctx context.Context, place []string) (accepted boo
 // made returns an archive that a func fills.
 func made(head int, fill func(*history.Writer)) string {
 	var b strings.Builder
-	w := history.NewWriter(&b, "made-up", head, "")
+	w := history.NewWriter(&b, "made-up", head, history.Credentials{})
 	fill(w)
 	if err := w.Close(); err != nil {
 		panic(err) // the head is wrong

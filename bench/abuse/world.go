@@ -86,7 +86,7 @@ func (w world) write(path string) error {
 	}
 	follows, posts := w.follows(), w.posts()
 	users := firstCrowd + w.Crowd
-	h := history.NewWriter(f, "abuse", 2*users+len(follows)+len(posts)+w.Writers, hash, named...)
+	h := history.NewWriter(f, "abuse", 2*users+len(follows)+len(posts)+w.Writers, history.Credentials{Hash: hash, Users: named})
 	for user := range users {
 		h.Register(history.UserID(user), nameOf(user))
 	}

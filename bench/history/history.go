@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"chirp/internal/domain"
@@ -27,20 +26,15 @@ type Writer struct {
 }
 
 // NewWriter returns a Writer that has written the header of an archive with head
-// events, and credentials: users who have the same password hash.
-func NewWriter(out io.Writer, epoch string, head int, hash string, users ...domain.UserID) *Writer {
+// events, and credentials.
+func NewWriter(out io.Writer, epoch string, head int, c Credentials) *Writer {
 	w := &Writer{out: bufio.NewWriterSize(out, 1<<20), head: domain.Position(head), at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	credentials := `,"access":false`
-	if len(users) > 0 {
+	if len(c.Users) > 0 {
 		credentials = `,"credentials":true`
 	}
 	fmt.Fprintf(w.out, `{"chirp":"log","format":1,"epoch":%q,"head":%d%s}`+"\n", epoch, head, credentials)
-	for _, user := range slices.Sorted(slices.Values(users)) {
-		w.line(map[string]any{"user": user, "hash": hash})
-	}
-	if len(users) > 0 {
-		w.line(map[string]any{"credentials": len(users)})
-	}
+	c.write(w)
 	return w
 }
 
@@ -66,13 +60,13 @@ func (w *Writer) Append(actor string, facts ...domain.Event) {
 	}
 	for _, e := range facts {
 		event, err := eventstore.Encode(e)
-		w.err = errors.Join(w.err, err)
+		w.fail(err)
 		a.Events = append(a.Events, event)
 	}
 	for i, e := range a.At(w.position) {
 		line := map[string]any{
 			"position": e.Position, "stream": e.Stream, "version": e.Version, "type": e.Type, "data": e.Data,
-			"recordedAt": e.RecordedAt.Format("2006-01-02T15:04:05.000Z07:00"), "actor": e.Actor, "commandId": e.CommandID,
+			"recordedAt": format(e.RecordedAt), "actor": e.Actor, "commandId": e.CommandID,
 		}
 		if i == 0 {
 			line["command"] = map[string]any{"fingerprint": a.Command.Fingerprint, "events": len(a.Events)}
@@ -87,6 +81,11 @@ func (w *Writer) line(v any) {
 		w.err = json.NewEncoder(w.out).Encode(v)
 	}
 }
+
+func (w *Writer) fail(err error) { w.err = errors.Join(w.err, err) }
+
+// format formats a time as archives do.
+func format(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
 // UserID returns the id of the n-th user.
 func UserID(n int) domain.UserID { return domain.UserIDFrom(idOf(1, n)) }

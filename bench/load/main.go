@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chirp/bench/history"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -88,10 +90,10 @@ type player struct {
 func run(ctx context.Context, o options, out io.Writer) error {
 	p := newPlayer(o, out)
 	var err error
-	if p.edges, err = readEdges(o.follows, o.users, o.mostFollowed, p.rand); err != nil {
+	if p.edges, err = history.ReadEdges(o.follows, o.users, o.mostFollowed, p.rand); err != nil {
 		return err
 	}
-	texts, err := readTexts(o.texts, p.rand)
+	texts, err := history.ReadTexts(o.texts, p.rand)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package history
 
 import (
 	"bufio"
@@ -16,10 +16,10 @@ import (
 	"strings"
 )
 
-// readEdges returns the follows (follower, followee) among n users: both directions
+// ReadEdges returns the follows (follower, followee) among n users: both directions
 // of each line of the file, or a generated graph if path is empty. The users are
 // those with numbers below n or, if mostFollowed, the n with the most lines.
-func readEdges(path string, n int, mostFollowed bool, r *rand.Rand) ([][2]int, error) {
+func ReadEdges(path string, n int, mostFollowed bool, r *rand.Rand) ([][2]int, error) {
 	if path == "" {
 		return generateEdges(n, r), nil
 	}
@@ -115,9 +115,9 @@ func generateEdges(n int, r *rand.Rand) [][2]int {
 	return edges
 }
 
-// readTexts returns the lines of the file that are not blank, or generated texts if
+// ReadTexts returns the lines of the file that are not blank, or generated texts if
 // path is empty.
-func readTexts(path string, r *rand.Rand) ([]string, error) {
+func ReadTexts(path string, r *rand.Rand) ([]string, error) {
 	if path == "" {
 		return generateTexts(r), nil
 	}
