@@ -1,6 +1,6 @@
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: run test short race soak generate web lint mongod bench-abuse
+.PHONY: run test short race soak generate web lint mongod bench bench-abuse
 
 run: ## serve on localhost:8080 with the embedded store
 	go run .
@@ -36,6 +36,9 @@ mongod: .cache/mongod ## download a MongoDB server for the tests (Linux on x86-6
 
 .cache/mongod:
 	go run ./internal/storage/mongodb/mongotest/fetchmongod $@
+
+bench: mongod ## measure Chirp beside its peers on both stores; needs Node 20, and takes about 40 minutes
+	CHIRP_TEST_MONGOD=$${CHIRP_TEST_MONGOD:-$(CURDIR)/.cache/mongod} go run ./bench/performance $(BENCH)
 
 bench-abuse: mongod ## attack a started server on both stores, and measure what other users notice
 	CHIRP_TEST_MONGOD=$${CHIRP_TEST_MONGOD:-$(CURDIR)/.cache/mongod} go run ./bench/abuse

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -168,4 +170,33 @@ func open(path string) (io.ReadCloser, error) {
 		io.Reader
 		io.Closer
 	}{z, f}, nil
+}
+
+// skew is how a user's followers fall with the user's rank, as they do in a real graph
+// of 37,700 users with 289,003 edges: one user has 9,458 followers, 21 have more than
+// 1,000, and half have 7 or fewer.
+const skew = 0.73
+
+// RandomGraph returns both directions of edges between n users, as in ReadEdges. User
+// 0 has the most.
+func RandomGraph(n, edges int, r *rand.Rand) [][2]int {
+	weights := make([]float64, n) // cumulative
+	sum := 0.0
+	for i := range weights {
+		sum += math.Pow(float64(i+1), -skew)
+		weights[i] = sum
+	}
+	draw := func() int { return min(n-1, sort.SearchFloat64s(weights, r.Float64()*sum)) }
+	drawn := make(map[[2]int]bool, edges)
+	follows := make([][2]int, 0, 2*edges)
+	for len(follows) < 2*edges {
+		a, b := draw(), draw()
+		pair := [2]int{min(a, b), max(a, b)}
+		if a == b || drawn[pair] {
+			continue
+		}
+		drawn[pair] = true
+		follows = append(follows, [2]int{a, b}, [2]int{b, a})
+	}
+	return follows
 }

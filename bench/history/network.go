@@ -15,6 +15,8 @@ type Network struct {
 	Follows [][2]int // follower and followee, each pair once
 	Authors []int    // of the chirps, in the order in which they are posted
 	Texts   []string // of the chirps, again and again
+	// Settled is set if all follow before anyone posts.
+	Settled bool
 }
 
 // Events returns the number of events that Write writes.
@@ -29,7 +31,7 @@ func (n Network) Write(w *Writer, r *rand.Rand) {
 	}
 	follows, posted := slices.Clone(n.Follows), 0
 	for left := len(n.Follows) + len(n.Authors); left > 0; left-- {
-		if r.IntN(left) < len(follows) {
+		if r.IntN(left) < len(follows) || n.Settled && len(follows) > 0 {
 			i := r.IntN(len(follows))
 			follows[i], follows[0] = follows[0], follows[i]
 			a, b := UserID(follows[0][0]), UserID(follows[0][1])
