@@ -39,6 +39,9 @@ func measureFeed(ctx context.Context, s *stage, r *result) (err error) {
 	beside := map[string]*process.Server{"gqlgen, canned": p.canned, "gqlgen, one find": p.find, "Apollo Server": p.apollo}
 	many, alone := newField(manyClients), newField(1)
 	for _, name := range []string{"gqlgen, canned", "gqlgen, one find", "Apollo Server"} {
+		if beside[name] == nil {
+			continue
+		}
 		token := func(user int) (string, error) { return string(history.UserID(user)), nil }
 		for _, f := range []*field{many, alone} {
 			l, err := pages(beside[name].URL, readers, token, f.clients)
@@ -169,9 +172,14 @@ func (f *field) add(name, store string, c *contender) {
 	f.by[[2]string{name, store}] = c
 }
 
-// of returns a figure of a contender. A peer has no store.
+// of returns a figure of a contender, nothing if it was not measured. A peer has no
+// store.
 func (f *field) of(name, store string, figure func(sample) float64) series {
-	return f.by[[2]string{name, store}].of(figure)
+	c := f.by[[2]string{name, store}]
+	if c == nil {
+		return nil
+	}
+	return c.of(figure)
 }
 
 // judgePages adds the aims of pages on a store.

@@ -34,6 +34,7 @@ type settings struct {
 	doc     string
 	rounds  int
 	span    time.Duration
+	node    bool // measure the peers that need Node
 	size    size
 }
 
@@ -65,6 +66,7 @@ func parse(args []string) (settings, error) {
 	flags.StringVar(&o.doc, "doc", "", "write the results to this document, between its markers")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds in which all are measured in turns")
 	flags.DurationVar(&o.span, "span", 3*time.Second, "how long a round measures each")
+	flags.BoolVar(&o.node, "node", true, "measure Apollo Server and Emmett too, which need Node 20")
 	quick := flags.Bool("quick", false, "measure a small network in a minute, only to see that it works")
 	list := flags.Bool("list", false, "print the rows and exit")
 	if err := flags.Parse(args); err != nil {
@@ -116,6 +118,7 @@ type row struct {
 var rows = []row{
 	{"feed", "a page of a feed, beside other queries, gqlgen and Apollo Server", measureFeed},
 	{"post", "posting a chirp, beside the driver's inserts and Emmett's appends", measurePost},
+	{"push", "pushing a chirp to many sockets", measurePush},
 }
 
 // run measures the rows that are selected. What was measured before an error is kept.

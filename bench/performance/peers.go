@@ -36,21 +36,27 @@ func (s *stage) startPeers(ctx context.Context, w *world, readers []int) (*readP
 	if err != nil {
 		return nil, err
 	}
-	apollo, err := s.npm(ctx, "apollo")
-	if err != nil {
-		return nil, err
-	}
-	node := exec.Command("node", filepath.Join(apollo, "server.mjs"), m.URI, peersDatabase)
-	node.Env = append(os.Environ(), "NODE_ENV=production")
 	p := &readPeers{}
 	var errs [3]error
 	p.canned, errs[0] = process.Start(exec.Command(gqlgen, "-canned"))
 	p.find, errs[1] = process.Start(exec.Command(gqlgen, "-mongodb-uri", m.URI, "-mongodb-database", peersDatabase))
-	p.apollo, errs[2] = process.Start(node)
+	if s.node {
+		p.apollo, errs[2] = s.startApollo(ctx, m.URI)
+	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
 	return p, nil
+}
+
+func (s *stage) startApollo(ctx context.Context, uri string) (*process.Server, error) {
+	dir, err := s.npm(ctx, "apollo")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("node", filepath.Join(dir, "server.mjs"), uri, peersDatabase)
+	cmd.Env = append(os.Environ(), "NODE_ENV=production")
+	return process.Start(cmd)
 }
 
 func (p *readPeers) stop() error {

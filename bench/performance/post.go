@@ -43,12 +43,9 @@ func measurePost(ctx context.Context, s *stage, r *result) (err error) {
 		}
 		f.add("postChirp", store, s.levelAfter(srv, s.loadOn("postChirp, "+store, srv, l)))
 	}
-	raw, emmett, err := s.bareWriters(ctx)
-	if err != nil {
+	if err := s.addBareWriters(ctx, f); err != nil {
 		return err
 	}
-	f.add("InsertOne", "", raw)
-	f.add("Emmett", "", emmett)
 	if err := s.inTurns(ctx, f.all); err != nil {
 		return err
 	}
@@ -90,27 +87,30 @@ func (s *stage) levelAfter(srv *process.Server, c *contender) *contender {
 	return c
 }
 
-// bareWriters returns the peers that write to MongoDB.
-func (s *stage) bareWriters(ctx context.Context) (raw, emmett *contender, err error) {
+// addBareWriters adds the peers that write to MongoDB.
+func (s *stage) addBareWriters(ctx context.Context, f *field) error {
 	m, err := s.mongo(ctx)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	program, err := s.build(ctx, "chirp/bench/peers/raw")
 	if err != nil {
-		return nil, nil, err
+		return err
+	}
+	f.add("InsertOne", "", s.worker("InsertOne of the driver", func(span time.Duration) []string {
+		return []string{program, "-mongodb-uri", m.URI, "-mongodb-database", peersDatabase, "-clients", fmt.Sprint(postClients), "-seconds", fmt.Sprint(span.Seconds())}
+	}))
+	if !s.node {
+		return nil
 	}
 	dir, err := s.npm(ctx, "emmett")
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	raw = s.worker("InsertOne of the driver", func(span time.Duration) []string {
-		return []string{program, "-mongodb-uri", m.URI, "-mongodb-database", peersDatabase, "-clients", fmt.Sprint(postClients), "-seconds", fmt.Sprint(span.Seconds())}
-	})
-	emmett = s.worker("append of Emmett", func(span time.Duration) []string {
+	f.add("Emmett", "", s.worker("append of Emmett", func(span time.Duration) []string {
 		return []string{"node", filepath.Join(dir, "append.mjs"), m.URI, peersDatabase, fmt.Sprint(postClients), fmt.Sprint(span.Seconds())}
-	})
-	return raw, emmett, nil
+	}))
+	return nil
 }
 
 // worker returns a contender that runs a program, which prints its work.
@@ -150,9 +150,7 @@ func (f *field) judgePosts(r *result, stores []string) {
 	for _, store := range stores {
 		post := f.of("postChirp", store, rate)
 		if store == embedded {
-			if onMongoDB := f.by[[2]string{"postChirp", onMongo}]; onMongoDB != nil {
-				r.atLeast("posts a second, 64 clients ÷ those on MongoDB", store, post.over(onMongoDB.of(rate)), ratio, 2)
-			}
+			r.atLeast("posts a second, 64 clients ÷ those on MongoDB", store, post.over(f.of("postChirp", onMongo, rate)), ratio, 2)
 			continue
 		}
 		r.atLeast("posts a second, 64 clients ÷ InsertOne of the driver", store, post.over(f.of("InsertOne", "", rate)), ratio, 1.3)

@@ -36,12 +36,20 @@ type table struct {
 
 // atLeast adds an aim that a figure should reach.
 func (r *result) atLeast(what, store string, s series, unit func(float64) string, least float64) {
-	r.Aims = append(r.Aims, aim{what, store, s.format(unit), "≥ " + unit(least), len(s) > 0 && s.median() >= least})
+	r.aim(what, store, s, unit, "≥ "+unit(least), s.median() >= least)
 }
 
 // atMost adds an aim that a figure should not exceed.
 func (r *result) atMost(what, store string, s series, unit func(float64) string, most float64) {
-	r.Aims = append(r.Aims, aim{what, store, s.format(unit), "≤ " + unit(most), len(s) > 0 && s.median() <= most})
+	r.aim(what, store, s, unit, "≤ "+unit(most), s.median() <= most)
+}
+
+func (r *result) aim(what, store string, s series, unit func(float64) string, want string, kept bool) {
+	a := aim{what, store, s.format(unit), want, kept && len(s) > 0}
+	if len(s) == 0 {
+		a.Measured = "not measured"
+	}
+	r.Aims = append(r.Aims, a)
 }
 
 // tabulate adds a table.

@@ -139,3 +139,14 @@ func (w *world) chirpNumbers() map[domain.ChirpID]int {
 	}
 	return numbers
 }
+
+// mostFollowed returns the user with the most followers.
+func (w *world) mostFollowed() int {
+	most := 0
+	for u, f := range w.followers {
+		if len(f) > len(w.followers[most]) {
+			most = u
+		}
+	}
+	return most
+}
