@@ -6,6 +6,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -47,6 +48,11 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// appending is how many mutations for each processor wait for the log without places
+// among the operations that are executed. They are committed together, and use no
+// processor meanwhile.
+const appending = 64
+
 // New returns the API's handler.
 func New(cfg Config) *transport.Handler {
 	handler, _ := build(cfg)
@@ -69,6 +75,7 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	}
 	pushes := &pushes{}
 	cfg.Auth.Passwords.Aside = request.Away
+	cfg.Commands.Away = request.AwayAtMost(appending * runtime.GOMAXPROCS(0))
 	resolver := graph.New(graph.Config{
 		Commands: cfg.Commands, Queries: cfg.Queries, Hub: cfg.Hub, Auth: cfg.Auth,
 		PasswordsOff: cfg.PasswordsOff, Pushes: pushes, Logger: cfg.Logger,

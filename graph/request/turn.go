@@ -87,3 +87,18 @@ func Away(ctx context.Context, wait func()) {
 	defer t.comeBack()
 	wait()
 }
+
+// AwayAtMost returns a function that calls Away for at most n callers at a time. Others
+// wait in their places, so that there is a limit to what operations hold while they wait.
+func AwayAtMost(n int) func(ctx context.Context, wait func()) {
+	away := make(chan struct{}, n)
+	return func(ctx context.Context, wait func()) {
+		select {
+		case away <- struct{}{}:
+			defer func() { <-away }()
+			Away(ctx, wait)
+		default:
+			wait()
+		}
+	}
+}

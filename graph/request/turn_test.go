@@ -1,6 +1,7 @@
 package request_test
 
 import (
+	"context"
 	"io"
 	"sync"
 	"testing"
@@ -30,6 +31,32 @@ func TestAnOperationThatWaitsGivesUpItsPlace(t *testing.T) {
 	turn.End()
 	is("when it has ended twice", 0)
 	request.Away(t.Context(), func() { is("without a turn", 0) })
+}
+
+func TestSoManyOperationsWaitWithoutTheirPlaces(t *testing.T) {
+	away := request.AwayAtMost(2)
+	places := 3
+	leave := func() { places-- }
+	ctx := func() context.Context {
+		return request.WithTurn(t.Context(), request.NewTurn(leave, func() func() { places++; return leave }))
+	}
+	away(ctx(), func() {
+		away(ctx(), func() {
+			away(ctx(), func() {
+				if places != 1 {
+					t.Errorf("while three wait they have %d places, want that the third keeps its own", places)
+				}
+			})
+		})
+		away(ctx(), func() {
+			if places != 1 {
+				t.Errorf("while two wait again they have %d places, want none but the third's", places)
+			}
+		})
+	})
+	if places != 3 {
+		t.Errorf("when all have waited they have %d places, want 3", places)
+	}
 }
 
 func TestATurnIsRenewed(t *testing.T) {

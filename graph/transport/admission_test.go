@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"chirp/graph/guard"
 	"chirp/graph/request"
 	"chirp/graph/transport"
+	"chirp/internal/eventstore"
 )
 
 // blocked executes operations that last until the test ends them.
@@ -294,6 +296,48 @@ func TestAReadThatWaitsKeepsNoOneWaiting(t *testing.T) {
 		}
 		reading.Wait()
 	}, func(c *api.Config) { c.Transport.Executing = 1 })
+}
+
+// stuckLog is a log whose appends wait until the test ends them.
+type stuckLog struct {
+	eventstore.Log
+	begun atomic.Int64
+	end   chan struct{}
+}
+
+func (l *stuckLog) Append(ctx context.Context, a eventstore.Append) (eventstore.Commit, error) {
+	l.begun.Add(1)
+	<-l.end
+	return l.Log.Append(ctx, a)
+}
+
+// The mutations of many clients at one address are committed together, although few
+// operations of the address are executed at once, and keep no reads waiting.
+func TestMutationsThatWaitForTheLogKeepNoOneWaiting(t *testing.T) {
+	log := &stuckLog{}
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		ada := w.Person("ada")
+		const posts = 20
+		var posting sync.WaitGroup
+		for range posts {
+			posting.Go(func() { w.Must(ada.Token, `mutation { postChirp(input: {content: "x"}) { position } }`, nil) })
+		}
+		synctest.Wait()
+		if n := log.begun.Load(); n != posts {
+			t.Errorf("%d mutations wait for the log, want %d", n, posts)
+		}
+		begun := time.Now()
+		w.Must(ada.Token, `{ viewer { id } }`, nil)
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("a read waited %s, want no wait", took)
+		}
+		close(log.end)
+		posting.Wait()
+	}, func(c *api.Config) {
+		c.Transport.Executing = 1
+		log.Log, log.end = c.Commands.Events, make(chan struct{})
+		c.Commands.Events = log
+	})
 }
 
 // A body of unknown length is paid for once it is read. The one who cannot pay waits

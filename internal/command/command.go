@@ -39,6 +39,8 @@ type Handler struct {
 	NewID func() [16]byte
 	// SaveCredential stores a new user's password durably.
 	SaveCredential func(ctx context.Context, user domain.UserID, password string) error
+	// Away is called with each wait for the log to append, and calls it. It may be nil.
+	Away func(ctx context.Context, wait func())
 
 	known   known
 	loading singleflight.Group // of users
@@ -175,7 +177,7 @@ func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.C
 	defer cancel()
 	inDoubt := false
 	for n := 1; ; n++ {
-		commit, err := h.Events.Append(ctx, a)
+		commit, err := h.appendOnce(ctx, a)
 		if err == nil {
 			return commit, nil
 		}
@@ -187,6 +189,16 @@ func (h *Handler) append(ctx context.Context, a eventstore.Append) (eventstore.C
 			return eventstore.Commit{}, fmt.Errorf("%w (append %s: %w)", outcome(a, inDoubt, err), a.Events[0].Stream, err)
 		}
 	}
+}
+
+func (h *Handler) appendOnce(ctx context.Context, a eventstore.Append) (commit eventstore.Commit, err error) {
+	wait := func() { commit, err = h.Events.Append(ctx, a) }
+	if h.Away == nil {
+		wait()
+	} else {
+		h.Away(ctx, wait)
+	}
+	return commit, err
 }
 
 // outcome returns the error for an append whose last attempt failed with err. It

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -94,7 +95,8 @@ func appending(log eventstore.Log) func(context.Context) error {
 }
 
 // measure distributes b.N calls among writers, first come, first served, and reports
-// the rate and how long the calls took. It returns each writer's count.
+// the rate, how long the calls took, and the CPU time per call of this process and of
+// the database. It returns each writer's count.
 func measure(b *testing.B, writers []func(context.Context) error) []int {
 	ctx := context.Background()
 	for _, w := range writers { // connections and caches are warm from here on
@@ -109,6 +111,8 @@ func measure(b *testing.B, writers []func(context.Context) error) []int {
 	close(tokens)
 	took := make([][]time.Duration, len(writers))
 	var wg sync.WaitGroup
+	b.ReportAllocs()
+	used := cpu(b)
 	b.ResetTimer()
 	for i, w := range writers {
 		wg.Go(func() {
@@ -124,6 +128,9 @@ func measure(b *testing.B, writers []func(context.Context) error) []int {
 	}
 	wg.Wait()
 	b.StopTimer()
+	for name, total := range cpu(b) {
+		b.ReportMetric(float64((total-used[name]).Nanoseconds())/1000/float64(b.N), name+"-us/op")
+	}
 	all := slices.Sorted(slices.Values(slices.Concat(took...)))
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
@@ -133,4 +140,27 @@ func measure(b *testing.B, writers []func(context.Context) error) []int {
 		counts[i] = len(took[i])
 	}
 	return counts
+}
+
+// cpu returns the CPU time that this process and the database have used.
+func cpu(b *testing.B) map[string]time.Duration {
+	b.Helper()
+	var self syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &self); err != nil {
+		b.Fatal(err)
+	}
+	var status struct {
+		Extra struct {
+			User   int64 `bson:"user_time_us"`
+			System int64 `bson:"system_time_us"`
+		} `bson:"extra_info"`
+	}
+	admin := storetest.Client(b, mongotest.URI(b)).Database("admin")
+	if err := admin.RunCommand(b.Context(), bson.D{{Key: "serverStatus", Value: 1}}).Decode(&status); err != nil {
+		b.Fatal(err)
+	}
+	return map[string]time.Duration{
+		"self":   time.Duration(self.Utime.Nano() + self.Stime.Nano()),
+		"mongod": time.Duration(status.Extra.User+status.Extra.System) * time.Microsecond,
+	}
 }
