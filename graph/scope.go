@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -226,22 +225,6 @@ func closeAfterMutation(ctx context.Context, next graphql.RootResolver) graphql.
 
 func (s *responseScope) followsIn(v *snapshot) func(context.Context, []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
 	return func(ctx context.Context, keys []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
-		return followsOf(ctx, v, s.viewer, keys)
+		return v.ViewerFollows(ctx, s.viewer, keys)
 	}
-}
-
-// followsOf reports which users the viewer follows. An anonymous viewer follows
-// nobody, and neither does one who is not in the read model yet.
-func followsOf(ctx context.Context, v *snapshot, viewer domain.UserID, keys []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
-	if viewer == "" {
-		return nil, nil
-	}
-	p, ok, err := v.byID.load(ctx, viewer)
-	if err != nil {
-		return nil, fmt.Errorf("read the viewer: %w", err)
-	}
-	if !ok {
-		return nil, nil
-	}
-	return v.Follows(ctx, p.Key, keys)
 }

@@ -176,11 +176,15 @@ func (s *spySnapshot) ChirpByID(ctx context.Context, id domain.ChirpID) (readmod
 	return s.read().ChirpByID(ctx, id)
 }
 
-func (s *spySnapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s *spySnapshot) Chirps(ctx context.Context, at []domain.Position) ([]readmodel.Chirp, error) {
+	return s.read().Chirps(ctx, at)
+}
+
+func (s *spySnapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
 	return s.read().ChirpsBy(ctx, author, w)
 }
 
-func (s *spySnapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s *spySnapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
 	if s.spy.PanicOnTimelines.Load() {
 		panic(Secret)
 	}
@@ -191,7 +195,7 @@ func (s *spySnapshot) Sources(ctx context.Context, owner readmodel.UserKey, afte
 	return s.read().Sources(ctx, owner, after)
 }
 
-func (s *spySnapshot) SourceChirps(ctx context.Context, sources []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s *spySnapshot) SourceChirps(ctx context.Context, sources []readmodel.Source, w readmodel.Window) ([]domain.Position, error) {
 	return s.read().SourceChirps(ctx, sources, w)
 }
 

@@ -86,7 +86,8 @@ func (r *comparison) lists(ctx context.Context, rows projectortest.Rows, user re
 	byPosition := func(c readmodel.Chirp) domain.Position { return c.Position }
 	since := func(f readmodel.Follow) domain.Position { return f.Since }
 	own, err1 := paged(r, ascending, byPosition, func(w readmodel.Window) ([]readmodel.Chirp, error) {
-		return r.snapshot.ChirpsBy(ctx, user, w)
+		at, err := r.snapshot.ChirpsBy(ctx, user, w)
+		return r.chirps(ctx, at, err)
 	})
 	followers, err2 := paged(r, ascending, since, func(w readmodel.Window) ([]readmodel.Follow, error) {
 		return r.snapshot.Followers(ctx, user, w)
@@ -104,6 +105,14 @@ func (r *comparison) lists(ctx context.Context, rows projectortest.Rows, user re
 		diff("followers", followers, rows.Followers(user)), diff("following", following, rows.Following(user)))
 }
 
+// chirps reads the chirps of a list that was read.
+func (r *comparison) chirps(ctx context.Context, at []domain.Position, err error) ([]readmodel.Chirp, error) {
+	if err != nil {
+		return nil, err
+	}
+	return readmodel.ChirpsInOrder(ctx, r.snapshot, at)
+}
+
 // feed reads a whole feed page by page and returns it newest first.
 func (r *comparison) feed(ctx context.Context, viewer readmodel.UserKey, ascending bool) ([]projectortest.Chirp, error) {
 	sources, err := r.snapshot.Sources(ctx, viewer, 0)
@@ -115,13 +124,13 @@ func (r *comparison) feed(ctx context.Context, viewer readmodel.UserKey, ascendi
 		pushed, err1 := r.snapshot.Timeline(ctx, viewer, w)
 		pulled, err2 := r.snapshot.SourceChirps(ctx, sources, w)
 		page := slices.Concat(pushed, pulled)
-		slices.SortFunc(page, func(a, b readmodel.Chirp) int {
+		slices.SortFunc(page, func(a, b domain.Position) int {
 			if w.Ascending {
-				return cmp.Compare(a.Position, b.Position)
+				return cmp.Compare(a, b)
 			}
-			return cmp.Compare(b.Position, a.Position)
+			return cmp.Compare(b, a)
 		})
-		return page[:min(len(page), w.Limit)], errors.Join(err1, err2)
+		return r.chirps(ctx, page[:min(len(page), w.Limit)], errors.Join(err1, err2))
 	})
 	var feed []projectortest.Chirp
 	for _, c := range rows {

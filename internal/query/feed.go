@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"chirp/internal/domain"
@@ -13,7 +12,7 @@ import (
 // follows, newest first. A viewer whom the views don't show yet has an empty
 // feed, because a registration is answered before it is projected.
 func (r *Reader) Feed(ctx context.Context, viewer domain.UserID, p Page) (Connection[readmodel.Chirp], error) {
-	return r.chirpPage(ctx, p, "the feed of "+string(viewer), func(w readmodel.Window) ([]readmodel.Chirp, error) {
+	return r.chirpPage(ctx, p, "the feed of "+string(viewer), func(w readmodel.Window) ([]domain.Position, error) {
 		return r.feed(ctx, viewer, w)
 	})
 }
@@ -26,7 +25,8 @@ func (r *Reader) FeedAfter(ctx context.Context, viewer domain.UserID, after doma
 		return nil, domain.Errorf(domain.Invalid, "limit is %d, it must be at least 1", limit)
 	}
 	w := readmodel.Window{After: after, Before: r.Checkpoint() + 1, Limit: limit, Ascending: true}
-	rows, err := r.feed(ctx, viewer, w)
+	rows, err := readmodel.ChirpsIn(w, func(w readmodel.Window) ([]domain.Position, error) { return r.feed(ctx, viewer, w) },
+		func(at []domain.Position) ([]readmodel.Chirp, error) { return r.chirps(ctx, at) })
 	if err != nil {
 		return nil, fmt.Errorf("read the feed of %s after position %d: %w", viewer, after, err)
 	}
@@ -37,14 +37,11 @@ func (r *Reader) FeedAfter(ctx context.Context, viewer domain.UserID, after doma
 // FolloweeIDs returns the ids of all users a viewer follows, in any order, and
 // none for a viewer whom the views don't show yet.
 func (r *Reader) FolloweeIDs(ctx context.Context, viewer domain.UserID) ([]domain.UserID, error) {
-	p, err := r.views.ProfileByID(ctx, viewer)
-	if errors.Is(err, readmodel.ErrNotFound) {
-		return nil, nil
+	key, err := r.key(ctx, viewer)
+	if err != nil || key == 0 {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read whom %s follows: %w", viewer, err)
-	}
-	ids, err := r.views.FolloweeIDs(ctx, p.Key)
+	ids, err := r.views.FolloweeIDs(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("read whom %s follows: %w", viewer, err)
 	}
@@ -54,30 +51,27 @@ func (r *Reader) FolloweeIDs(ctx context.Context, viewer domain.UserID) ([]domai
 
 // ChirpsBy returns a page of an author's own chirps, newest first.
 func (r *Reader) ChirpsBy(ctx context.Context, author readmodel.UserKey, p Page) (Connection[readmodel.Chirp], error) {
-	return r.chirpPage(ctx, p, fmt.Sprintf("the chirps of user %d", author), func(w readmodel.Window) ([]readmodel.Chirp, error) {
+	return r.chirpPage(ctx, p, fmt.Sprintf("the chirps of user %d", author), func(w readmodel.Window) ([]domain.Position, error) {
 		return r.views.ChirpsBy(ctx, author, w)
 	})
 }
 
-// feed merges the viewer's timeline, to which chirps were pushed, with the chirps of
+// feed returns the positions of a part of the viewer's feed. It merges the viewer's timeline, to which chirps were pushed, with the chirps of
 // the viewer's sources. No chirp is in both. The sources are read with the full limit of
 // the window, because all rows of the page may come from them, but only in the part of
 // the window that the timeline does not fill. A source that ends before that part is
 // not read: a page near the head reads only what celebrities posted.
-func (r *Reader) feed(ctx context.Context, viewer domain.UserID, w readmodel.Window) ([]readmodel.Chirp, error) {
-	p, err := r.views.ProfileByID(ctx, viewer)
-	if errors.Is(err, readmodel.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+func (r *Reader) feed(ctx context.Context, viewer domain.UserID, w readmodel.Window) ([]domain.Position, error) {
+	key, err := r.key(ctx, viewer)
+	if err != nil || key == 0 {
 		return nil, err
 	}
-	timeline, err := r.views.Timeline(ctx, p.Key, w)
+	timeline, err := r.views.Timeline(ctx, key, w)
 	if err != nil {
 		return nil, err
 	}
 	rest := unfilled(w, timeline)
-	sources, err := r.sources(ctx, p.Key, rest.After)
+	sources, err := r.sources(ctx, key, rest.After)
 	if err != nil || len(sources) == 0 {
 		return timeline, err
 	}
@@ -110,11 +104,11 @@ func (r *Reader) read(ctx context.Context, rows int) {
 
 // unfilled returns the part of a window in which further rows can be on the page that
 // these rows begin.
-func unfilled(w readmodel.Window, rows []readmodel.Chirp) readmodel.Window {
+func unfilled(w readmodel.Window, rows []domain.Position) readmodel.Window {
 	if len(rows) < w.Limit {
 		return w
 	}
-	if last := rows[len(rows)-1].Position; w.Ascending {
+	if last := rows[len(rows)-1]; w.Ascending {
 		w.Before = last
 	} else {
 		w.After = last
@@ -123,10 +117,10 @@ func unfilled(w readmodel.Window, rows []readmodel.Chirp) readmodel.Window {
 }
 
 // merge merges two lists that are in the window's order, up to its limit.
-func merge(a, b []readmodel.Chirp, w readmodel.Window) []readmodel.Chirp {
-	merged := make([]readmodel.Chirp, 0, min(len(a)+len(b), w.Limit))
+func merge(a, b []domain.Position, w readmodel.Window) []domain.Position {
+	merged := make([]domain.Position, 0, min(len(a)+len(b), w.Limit))
 	for len(merged) < w.Limit && len(a)+len(b) > 0 {
-		fromA := len(b) == 0 || len(a) > 0 && (a[0].Position < b[0].Position) == w.Ascending
+		fromA := len(b) == 0 || len(a) > 0 && (a[0] < b[0]) == w.Ascending
 		if fromA {
 			merged, a = append(merged, a[0]), a[1:]
 		} else {
@@ -137,13 +131,25 @@ func merge(a, b []readmodel.Chirp, w readmodel.Window) []readmodel.Chirp {
 }
 
 // chirpPage returns a page of chirps. list names the list in errors.
-func (r *Reader) chirpPage(ctx context.Context, p Page, list string, read func(readmodel.Window) ([]readmodel.Chirp, error)) (Connection[readmodel.Chirp], error) {
-	rows, info, err := readPage(ctx, r, p, list, chirpAt, read)
+func (r *Reader) chirpPage(ctx context.Context, p Page, list string, read func(readmodel.Window) ([]domain.Position, error)) (Connection[readmodel.Chirp], error) {
+	at, info, err := readPage(ctx, r, p, list, itself, read)
+	if err != nil {
+		return Connection[readmodel.Chirp]{}, err
+	}
+	rows, err := r.chirps(ctx, at)
+	if err != nil {
+		return Connection[readmodel.Chirp]{}, fmt.Errorf("read %s: %w", list, err)
+	}
 	edges := make([]Edge[readmodel.Chirp], len(rows))
 	for i, c := range rows {
 		edges[i] = Edge[readmodel.Chirp]{Node: c, Cursor: r.Cursor(c.Position, domain.HashEvent(domain.ChirpStream(c.ID), c.PostedAt))}
 	}
-	return Connection[readmodel.Chirp]{Edges: edges, PageInfo: info}, err
+	return Connection[readmodel.Chirp]{Edges: edges, PageInfo: info}, nil
 }
 
-func chirpAt(c readmodel.Chirp) domain.Position { return c.Position }
+func itself(p domain.Position) domain.Position { return p }
+
+// chirps returns the chirps at the positions, in their order.
+func (r *Reader) chirps(ctx context.Context, at []domain.Position) ([]readmodel.Chirp, error) {
+	return readmodel.ChirpsInOrder(ctx, r.views, at)
+}

@@ -24,6 +24,19 @@ func (r *Reader) Following(ctx context.Context, follower readmodel.UserKey, p Pa
 	})
 }
 
+// ViewerFollows is Follows for a viewer, who follows no one if anonymous or not in the
+// views yet.
+func (r *Reader) ViewerFollows(ctx context.Context, viewer domain.UserID, followees []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
+	if viewer == "" {
+		return r.Follows(ctx, 0, followees)
+	}
+	key, err := r.key(ctx, viewer)
+	if err != nil {
+		return nil, err
+	}
+	return r.Follows(ctx, key, followees)
+}
+
 // Follows reports for each followee whether the follower follows it. The result
 // has an entry for every followee. An anonymous viewer, key 0, follows no one.
 func (r *Reader) Follows(ctx context.Context, follower readmodel.UserKey, followees []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {

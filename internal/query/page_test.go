@@ -168,6 +168,9 @@ func TestAPageCountedFromTheEndCostsNoMore(t *testing.T) {
 	s.Views = v
 	r := open(t, s, 0)
 	defer r.Close()
+	if _, err := r.Feed(t.Context(), userID(ann), query.Page{}); err != nil { // reads who ann is
+		t.Fatal(err)
+	}
 	for name, p := range map[string]query.Page{
 		"the end":        {Last: new(2)},
 		"before a chirp": {Last: new(2), Before: w.cursor(r, posted[1])},

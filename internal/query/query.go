@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"chirp/internal/domain"
@@ -134,6 +135,9 @@ type Reader struct {
 	views      readmodel.Snapshot
 	generation readmodel.Generation
 	service    *Service
+
+	mu   sync.Mutex
+	keys map[domain.UserID]readmodel.UserKey // that were read
 }
 
 // Checkpoint returns the position up to which the Reader's views are complete.
@@ -152,6 +156,27 @@ func (r *Reader) Profile(ctx context.Context, id domain.UserID) (readmodel.Profi
 		return readmodel.Profile{}, lookupError(err, "user", string(id))
 	}
 	return p, nil
+}
+
+// key returns a user's key, or 0 if the views don't show the user yet.
+func (r *Reader) key(ctx context.Context, id domain.UserID) (readmodel.UserKey, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if key := r.keys[id]; key != 0 {
+		return key, nil
+	}
+	p, err := r.views.ProfileByID(ctx, id)
+	if errors.Is(err, readmodel.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the key of %s: %w", id, err)
+	}
+	if r.keys == nil {
+		r.keys = map[domain.UserID]readmodel.UserKey{}
+	}
+	r.keys[id] = p.Key
+	return p.Key, nil
 }
 
 // ProfileByName returns the profile of the user with a name, ignoring case, or

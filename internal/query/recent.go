@@ -9,7 +9,7 @@ import (
 
 // RecentChirps returns a page of all users' chirps, newest first.
 func (r *Reader) RecentChirps(ctx context.Context, p Page) (Connection[readmodel.Chirp], error) {
-	return r.chirpPage(ctx, p, "recent chirps", func(w readmodel.Window) ([]readmodel.Chirp, error) {
+	return r.chirpPage(ctx, p, "recent chirps", func(w readmodel.Window) ([]domain.Position, error) {
 		return r.views.RecentChirps(ctx, w)
 	})
 }

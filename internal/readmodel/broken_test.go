@@ -151,15 +151,15 @@ func (s windowed) in(w readmodel.Window) readmodel.Window {
 	return w
 }
 
-func (s windowed) ChirpsBy(ctx context.Context, k readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s windowed) ChirpsBy(ctx context.Context, k readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
 	return s.Snapshot.ChirpsBy(ctx, k, s.in(w))
 }
 
-func (s windowed) Timeline(ctx context.Context, k readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s windowed) Timeline(ctx context.Context, k readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
 	return s.Snapshot.Timeline(ctx, k, s.in(w))
 }
 
-func (s windowed) SourceChirps(ctx context.Context, of []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s windowed) SourceChirps(ctx context.Context, of []readmodel.Source, w readmodel.Window) ([]domain.Position, error) {
 	return s.Snapshot.SourceChirps(ctx, of, s.in(w))
 }
 
@@ -214,7 +214,7 @@ func (s faulty) Profiles(ctx context.Context, keys []readmodel.UserKey) ([]readm
 	return found, err
 }
 
-func (s faulty) SourceChirps(ctx context.Context, of []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s faulty) SourceChirps(ctx context.Context, of []readmodel.Source, w readmodel.Window) ([]domain.Position, error) {
 	of = slices.Clone(of)
 	if s.fewAuthors {
 		of = of[:min(len(of), 200)]
@@ -253,7 +253,7 @@ type drifting struct {
 	store readmodel.Store
 }
 
-func (s drifting) Timeline(ctx context.Context, k readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s drifting) Timeline(ctx context.Context, k readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
 	now, err := s.store.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -281,7 +281,7 @@ func (w miscounting) PushedThrough(ctx context.Context, k readmodel.UserKey, aft
 	return w.Writer.PushedThrough(ctx, k, after, limit+1)
 }
 
-func (s windowed) RecentChirps(ctx context.Context, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s windowed) RecentChirps(ctx context.Context, w readmodel.Window) ([]domain.Position, error) {
 	return s.Snapshot.RecentChirps(ctx, s.in(w))
 }
 
@@ -289,10 +289,13 @@ func (s windowed) RecentProfiles(ctx context.Context, w readmodel.Window) ([]rea
 	return s.Snapshot.RecentProfiles(ctx, s.in(w))
 }
 
-func (s faulty) RecentChirps(ctx context.Context, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s faulty) RecentChirps(ctx context.Context, w readmodel.Window) ([]domain.Position, error) {
 	found, err := s.Snapshot.RecentChirps(ctx, w)
 	if s.pushedOnly {
-		found = slices.DeleteFunc(slices.Clone(found), func(c readmodel.Chirp) bool { return c.Delivery == readmodel.Pull })
+		chirps, _ := s.Snapshot.Chirps(ctx, found)
+		found = slices.DeleteFunc(slices.Clone(found), func(at domain.Position) bool {
+			return slices.ContainsFunc(chirps, func(c readmodel.Chirp) bool { return c.Position == at && c.Delivery == readmodel.Pull })
+		})
 	}
 	return found, err
 }

@@ -224,7 +224,8 @@ type LeaseHolder interface {
 
 // Snapshot reads one generation at one moment. Methods that return one row return
 // ErrNotFound if there is none. Methods that return many leave out those that do not
-// exist.
+// exist. Lists of chirps are returned as positions, because a chirp never changes: a
+// caller that has seen a chirp of the generation need not read it again.
 type Snapshot interface {
 	// Generation describes the generation and its checkpoint.
 	Generation() Generation
@@ -236,28 +237,32 @@ type Snapshot interface {
 	Profiles(ctx context.Context, keys []UserKey) ([]Profile, error)
 
 	ChirpByID(ctx context.Context, id domain.ChirpID) (Chirp, error)
-	// ChirpsBy returns the author's chirps in the window, pushed and pulled.
-	ChirpsBy(ctx context.Context, author UserKey, w Window) ([]Chirp, error)
+	// Chirps returns the chirps at the positions, in any order.
+	Chirps(ctx context.Context, at []domain.Position) ([]Chirp, error)
+	// ChirpsBy returns the positions of the author's chirps in the window, pushed
+	// and pulled.
+	ChirpsBy(ctx context.Context, author UserKey, w Window) ([]domain.Position, error)
 
-	// RecentChirps returns the chirps of all users in the window, pushed and
-	// pulled, and RecentProfiles the profiles of all users, ordered by Key. Their
-	// cost is bounded by the limit.
-	RecentChirps(ctx context.Context, w Window) ([]Chirp, error)
+	// RecentChirps returns the positions of the chirps of all users in the window,
+	// pushed and pulled, and RecentProfiles the profiles of all users, ordered by
+	// Key. Their cost is bounded by the limit.
+	RecentChirps(ctx context.Context, w Window) ([]domain.Position, error)
 	RecentProfiles(ctx context.Context, w Window) ([]Profile, error)
 
-	// Timeline returns the pushed chirps in a user's timeline, in the window.
-	Timeline(ctx context.Context, owner UserKey, w Window) ([]Chirp, error)
+	// Timeline returns the positions of the pushed chirps in a user's timeline, in
+	// the window. A chirp whose row comes in a later batch may be among them.
+	Timeline(ctx context.Context, owner UserKey, w Window) ([]domain.Position, error)
 	// Sources returns the sources of a user's feed that can have chirps after a
 	// position, in any order: the pulled chirps of each followee that is a pull
 	// source, without a bound, and the pushed chirps of each followee through
 	// the Older of its follow, if that is after the position. Its cost is bounded
 	// by the number of rows that it returns.
 	Sources(ctx context.Context, owner UserKey, after domain.Position) ([]Source, error)
-	// SourceChirps returns the chirps of all of the sources, in the window. Its
-	// cost for each source is bounded by the limit, no matter how much the author
-	// has posted. The sources of one author and delivery are equal: a source may
-	// be given several times.
-	SourceChirps(ctx context.Context, sources []Source, w Window) ([]Chirp, error)
+	// SourceChirps returns the positions of the chirps of all of the sources, in
+	// the window. Its cost for each source is bounded by the limit, no matter how
+	// much the author has posted. The sources of one author and delivery are equal:
+	// a source may be given several times.
+	SourceChirps(ctx context.Context, sources []Source, w Window) ([]domain.Position, error)
 
 	// Followers returns the follows of a followee in the window, ordered by Since,
 	// and Following those of a follower.

@@ -116,10 +116,10 @@ func (atTheStart) Close() {}
 func (atTheStart) Generation() readmodel.Generation { return readmodel.Generation{Number: 1} }
 
 func (atTheStart) ProfileByID(context.Context, domain.UserID) (readmodel.Profile, error) {
-	return readmodel.Profile{}, nil
+	return readmodel.Profile{Key: 1}, nil
 }
 
-func (atTheStart) Timeline(context.Context, readmodel.UserKey, readmodel.Window) ([]readmodel.Chirp, error) {
+func (atTheStart) Timeline(context.Context, readmodel.UserKey, readmodel.Window) ([]domain.Position, error) {
 	return nil, nil
 }
 

@@ -269,15 +269,31 @@ func (s *snapshot) Profiles(_ context.Context, keys []readmodel.UserKey) (found 
 	return found, nil
 }
 
-func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) (chirps []readmodel.Chirp, _ error) {
+func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) (found []domain.Position, _ error) {
 	owners, _ := s.Profiles(ctx, []readmodel.UserKey{owner})
 	for _, c := range slices.Backward(s.oracle.Feed(owners[0].ID)) {
-		if c.Position > w.After && c.Position < w.Before && len(chirps) < w.Limit {
-			author, _ := s.ProfileByID(ctx, c.Author)
-			chirps = append(chirps, readmodel.Chirp{Position: c.Position, ID: c.ID, Author: author.Key, Content: c.Content, PostedAt: c.PostedAt})
+		if c.Position > w.After && c.Position < w.Before && len(found) < w.Limit {
+			found = append(found, c.Position)
 		}
 	}
-	return chirps, nil
+	return found, nil
+}
+
+// Chirps returns those that are in the feed of a user who was read before.
+func (s *snapshot) Chirps(ctx context.Context, at []domain.Position) ([]readmodel.Chirp, error) {
+	s.world.mu.Lock()
+	viewers := slices.Collect(maps.Keys(s.world.keys))
+	s.world.mu.Unlock()
+	rows := map[domain.Position]readmodel.Chirp{}
+	for _, viewer := range viewers {
+		for _, c := range s.oracle.Feed(viewer) {
+			if slices.Contains(at, c.Position) {
+				author, _ := s.ProfileByID(ctx, c.Author)
+				rows[c.Position] = readmodel.Chirp{Position: c.Position, ID: c.ID, Author: author.Key, Content: c.Content, PostedAt: c.PostedAt}
+			}
+		}
+	}
+	return slices.Collect(maps.Values(rows)), nil
 }
 
 func (s *snapshot) Sources(context.Context, readmodel.UserKey, domain.Position) ([]readmodel.Source, error) {

@@ -144,12 +144,13 @@ func (c *comparison) name(ctx context.Context, want *user) error {
 
 // chirps compares a user's own chirps.
 func (c *comparison) chirps(ctx context.Context, u *user) error {
+	posted := func(w readmodel.Window) ([]domain.Position, error) { return c.snapshot.ChirpsBy(ctx, u.Key, w) }
 	l := list[post, readmodel.Chirp]{
 		of: u, what: "chirp", want: u.posts,
 		wantAt: func(p post) domain.Position { return p.at },
 		gotAt:  func(row readmodel.Chirp) domain.Position { return row.Position },
 		show:   showChirp,
-		read:   func(w readmodel.Window) ([]readmodel.Chirp, error) { return c.snapshot.ChirpsBy(ctx, u.Key, w) },
+		read:   func(w readmodel.Window) ([]readmodel.Chirp, error) { return readmodel.ChirpsIn(w, posted, c.rows(ctx)) },
 		same: func(p post, row readmodel.Chirp) bool {
 			return row.Author == u.Key && (row.Delivery == readmodel.Pull) == p.pull &&
 				c.fold.sum(row.ID, row.Content, row.PostedAt) == p.sum
@@ -157,6 +158,13 @@ func (c *comparison) chirps(ctx context.Context, u *user) error {
 		full: func(p post, _ readmodel.Chirp) (string, error) { return c.posted(ctx, u, p) },
 	}
 	return l.compare(c)
+}
+
+// rows returns a func that reads the chirps at some positions.
+func (c *comparison) rows(ctx context.Context) func([]domain.Position) ([]readmodel.Chirp, error) {
+	return func(at []domain.Position) ([]readmodel.Chirp, error) {
+		return readmodel.ChirpsInOrder(ctx, c.snapshot, at)
+	}
 }
 
 // posted reads from the log what a chirp's row must be, and describes it.

@@ -135,11 +135,14 @@ func (c *comparison) timeline(ctx context.Context, u *user) error {
 		want = c.deliver(want, u, author)
 	}
 	slices.Sort(want)
+	timeline := func(w readmodel.Window) ([]domain.Position, error) { return c.snapshot.Timeline(ctx, u.Key, w) }
 	l := list[domain.Position, readmodel.Chirp]{
 		of: u, what: "timeline entry", want: want,
 		wantAt: func(p domain.Position) domain.Position { return p },
 		gotAt:  func(row readmodel.Chirp) domain.Position { return row.Position },
-		read:   func(w readmodel.Window) ([]readmodel.Chirp, error) { return c.snapshot.Timeline(ctx, u.Key, w) },
+		read: func(w readmodel.Window) ([]readmodel.Chirp, error) {
+			return readmodel.ChirpsIn(w, timeline, c.rows(ctx))
+		},
 	}
 	err := l.compare(c)
 	c.sum.TimelineEntries += l.seen

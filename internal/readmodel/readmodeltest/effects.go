@@ -139,7 +139,7 @@ func checkEarlyFanOut(w *world) {
 	got, err := s.Timeline(w.ctx, 1, readmodel.Window{Before: 31, Limit: 1})
 	s.Close()
 	w.ok("Timeline", err)
-	same(w, "timeline up to the checkpoint", positions(got), []domain.Position{10})
+	same(w, "timeline up to the checkpoint", got, []domain.Position{10})
 	w.apply(readmodel.Batch{
 		To:      readmodel.Checkpoint{Position: 31},
 		Chirps:  chirps(2, push, 31),

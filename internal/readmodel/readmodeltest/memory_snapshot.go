@@ -41,15 +41,26 @@ func (s snapshot) ChirpByID(_ context.Context, id domain.ChirpID) (readmodel.Chi
 	return only(pick(s.chirps, func(c readmodel.Chirp) bool { return c.ID == id }))
 }
 
-func (s snapshot) ChirpsBy(_ context.Context, author readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	own := pick(s.chirps, func(c readmodel.Chirp) bool { return c.Author == author })
-	return window(own, chirpAt, w), nil
+func (s snapshot) Chirps(_ context.Context, at []domain.Position) ([]readmodel.Chirp, error) {
+	return pick(s.chirps, func(c readmodel.Chirp) bool { return slices.Contains(at, c.Position) }), nil
 }
 
-func (s snapshot) Timeline(_ context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	delivered := pick(s.chirps, func(c readmodel.Chirp) bool { return s.timelines[delivery{owner, c.Position}] })
-	return window(delivered, chirpAt, w), nil
+func (s snapshot) ChirpsBy(_ context.Context, author readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
+	own := pick(s.chirps, func(c readmodel.Chirp) bool { return c.Author == author })
+	return positions(window(own, chirpAt, w)), nil
 }
+
+func (s snapshot) Timeline(_ context.Context, owner readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
+	var delivered []domain.Position
+	for d := range s.timelines {
+		if d.owner == owner {
+			delivered = append(delivered, d.chirp)
+		}
+	}
+	return window(delivered, itself, w), nil
+}
+
+func itself(p domain.Position) domain.Position { return p }
 
 func (s snapshot) Sources(_ context.Context, owner readmodel.UserKey, after domain.Position) ([]readmodel.Source, error) {
 	var sources []readmodel.Source
@@ -64,8 +75,8 @@ func (s snapshot) Sources(_ context.Context, owner readmodel.UserKey, after doma
 	return sources, nil
 }
 
-func (s snapshot) SourceChirps(_ context.Context, sources []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
-	return window(pick(s.chirps, func(c readmodel.Chirp) bool { return inSome(sources, c) }), chirpAt, w), nil
+func (s snapshot) SourceChirps(_ context.Context, sources []readmodel.Source, w readmodel.Window) ([]domain.Position, error) {
+	return positions(window(pick(s.chirps, func(c readmodel.Chirp) bool { return inSome(sources, c) }), chirpAt, w)), nil
 }
 
 // inSome reports whether a chirp is in one of the sources.

@@ -53,6 +53,19 @@ func checkMissing(w *world) {
 	w.ok("ChirpByID", err)
 	same(w, "chirp by id", c, chirps(1, push, 5)[0])
 
+	for n := range 3 { // more than a store may look up at once, then some, then none
+		var at []domain.Position
+		for p := range domain.Position([]int{3000, 40, 5}[n]) {
+			at = append(at, p, 2*p)
+		}
+		some, err := s.Chirps(w.ctx, at)
+		w.ok("Chirps", err)
+		same(w, "chirps by position", some, chirps(1, push, 5)[:min(1, 2-n)])
+	}
+	none, err := s.Chirps(w.ctx, nil)
+	w.ok("Chirps", err)
+	same(w, "chirps at no position", none, nil)
+
 	_, byID := s.ProfileByID(w.ctx, userID(2))
 	_, byName := s.ProfileByName(w.ctx, "User_2")
 	_, byPart := s.ProfileByName(w.ctx, "User%")

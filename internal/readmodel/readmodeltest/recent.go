@@ -10,8 +10,8 @@ import (
 )
 
 // RecentChirps implements readmodel.Snapshot.
-func (s snapshot) RecentChirps(_ context.Context, w readmodel.Window) ([]readmodel.Chirp, error) {
-	return window(pick(s.chirps, func(readmodel.Chirp) bool { return true }), chirpAt, w), nil
+func (s snapshot) RecentChirps(_ context.Context, w readmodel.Window) ([]domain.Position, error) {
+	return positions(window(pick(s.chirps, func(readmodel.Chirp) bool { return true }), chirpAt, w)), nil
 }
 
 // RecentProfiles implements readmodel.Snapshot.
@@ -76,7 +76,7 @@ func recentOf(w *world, s readmodel.Snapshot, win readmodel.Window) recent {
 func readRecent(ctx context.Context, s readmodel.Snapshot, w readmodel.Window) (recent, error) {
 	var r recent
 	var failed error
-	into(&failed, "RecentChirps", &r.Chirps)(s.RecentChirps(ctx, w))
+	into(&failed, "RecentChirps", &r.Chirps)(chirpsAt(ctx, s)(s.RecentChirps(ctx, w)))
 	into(&failed, "RecentProfiles", &r.Profiles)(s.RecentProfiles(ctx, w))
 	return r, failed
 }

@@ -83,7 +83,7 @@ func checkSourceChirps(w *world) {
 	} {
 		mine := slices.DeleteFunc(slices.Clone(b.Chirps), func(c readmodel.Chirp) bool { return !inSome(of, c) })
 		for _, win := range sourceWindows() {
-			got, err := s.SourceChirps(w.ctx, of, win)
+			got, err := chirpsAt(w.ctx, s)(s.SourceChirps(w.ctx, of, win))
 			w.ok("SourceChirps of "+name, err)
 			if d := diff(got, window(mine, chirpAt, win)); d != "" {
 				w.Fatalf("SourceChirps of %s in %+v (- want, + got):\n%s", name, win, d)

@@ -152,17 +152,17 @@ func readView(ctx context.Context, s readmodel.Snapshot, keys []readmodel.UserKe
 	v := view{Generation: s.Generation(), Users: map[readmodel.UserKey]userView{}}
 	var failed error
 	into(&failed, "Profiles", &v.Profiles)(s.Profiles(ctx, keys))
-	into(&failed, "SourceChirps", &v.Pulled)(s.SourceChirps(ctx, pulledOf(keys), w))
+	into(&failed, "SourceChirps", &v.Pulled)(chirpsAt(ctx, s)(s.SourceChirps(ctx, pulledOf(keys), w)))
 	sortBy(v.Profiles, func(p readmodel.Profile) int64 { return int64(p.Key) })
 	for _, k := range keys {
 		var u userView
-		into(&failed, "ChirpsBy", &u.Chirps)(s.ChirpsBy(ctx, k, w))
-		into(&failed, "Timeline", &u.Timeline)(s.Timeline(ctx, k, w))
+		into(&failed, "ChirpsBy", &u.Chirps)(chirpsAt(ctx, s)(s.ChirpsBy(ctx, k, w)))
+		into(&failed, "Timeline", &u.Timeline)(chirpsAt(ctx, s)(s.Timeline(ctx, k, w)))
 		into(&failed, "Followers", &u.Followers)(s.Followers(ctx, k, w))
 		into(&failed, "Following", &u.Following)(s.Following(ctx, k, w))
 		into(&failed, "Follows", &u.Follows)(s.Follows(ctx, k, keys))
 		into(&failed, "Sources", &u.Sources)(s.Sources(ctx, k, w.After))
-		into(&failed, "SourceChirps", &u.Merged)(s.SourceChirps(ctx, u.Sources, w))
+		into(&failed, "SourceChirps", &u.Merged)(chirpsAt(ctx, s)(s.SourceChirps(ctx, u.Sources, w)))
 		into(&failed, "FolloweeIDs", &u.FolloweeIDs)(s.FolloweeIDs(ctx, k))
 		sortBy(u.Follows, func(f readmodel.Follow) int64 { return int64(f.Followee) })
 		sortBy(u.Sources, func(s readmodel.Source) int64 { return 2*int64(s.Author) + int64(s.Delivery) })
@@ -170,6 +170,16 @@ func readView(ctx context.Context, s readmodel.Snapshot, keys []readmodel.UserKe
 		v.Users[k] = u
 	}
 	return v, failed
+}
+
+// chirpsAt returns a func that reads the chirps of a list that was read, in its order.
+func chirpsAt(ctx context.Context, s readmodel.Snapshot) func([]domain.Position, error) ([]readmodel.Chirp, error) {
+	return func(at []domain.Position, err error) ([]readmodel.Chirp, error) {
+		if err != nil {
+			return nil, err
+		}
+		return readmodel.ChirpsInOrder(ctx, s, at)
+	}
 }
 
 // into returns a func that stores the result of a read in to, and its error in failed

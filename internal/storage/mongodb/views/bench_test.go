@@ -283,7 +283,7 @@ func BenchmarkTimeline(b *testing.B) {
 		for _, limit := range []int{20, 100} {
 			b.Run(fmt.Sprintf("limit=%d", limit), func(b *testing.B) {
 				s.loop(b, 0, "", func() {
-					s.page(limit, func(ctx context.Context, snap readmodel.Snapshot, w readmodel.Window) ([]readmodel.Chirp, error) {
+					s.page(limit, func(ctx context.Context, snap readmodel.Snapshot, w readmodel.Window) ([]domain.Position, error) {
 						return snap.Timeline(ctx, owner, w)
 					})
 				})
@@ -321,7 +321,7 @@ func BenchmarkSourceChirps(b *testing.B) {
 					in := *s
 					in.TB = b
 					in.loop(b, 0, "", func() {
-						in.page(limit, func(ctx context.Context, snap readmodel.Snapshot, w readmodel.Window) ([]readmodel.Chirp, error) {
+						in.page(limit, func(ctx context.Context, snap readmodel.Snapshot, w readmodel.Window) ([]domain.Position, error) {
 							return snap.SourceChirps(ctx, of, w)
 						})
 					})
@@ -331,7 +331,7 @@ func BenchmarkSourceChirps(b *testing.B) {
 	}
 }
 
-func (s *stage) page(limit int, read func(context.Context, readmodel.Snapshot, readmodel.Window) ([]readmodel.Chirp, error)) {
+func (s *stage) page(limit int, read func(context.Context, readmodel.Snapshot, readmodel.Window) ([]domain.Position, error)) {
 	s.Helper()
 	ctx := context.Background()
 	snap, err := s.store.Snapshot(ctx)

@@ -72,13 +72,9 @@ func (s *stage) wantTimelines(want map[readmodel.UserKey][]domain.Position) {
 	defer snap.Close()
 	for owner, positions := range want {
 		slices.Sort(positions)
-		chirps, err := snap.Timeline(context.Background(), owner, readmodel.Window{Limit: 10_000, Ascending: true})
+		got, err := snap.Timeline(context.Background(), owner, readmodel.Window{Limit: 10_000, Ascending: true})
 		if err != nil {
 			s.Fatal(err)
-		}
-		var got []domain.Position
-		for _, c := range chirps {
-			got = append(got, c.Position)
 		}
 		if !slices.Equal(got, positions) {
 			s.Errorf("the timeline of %d: got %v, want %v", owner, got, positions)

@@ -38,63 +38,21 @@ func direction(w readmodel.Window) int {
 }
 
 // ChirpsBy implements readmodel.Snapshot.
-func (s *snapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s *snapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
 	match := bson.D{{Key: "a", Value: author}, {Key: "d", Value: in([]readmodel.Delivery{readmodel.Push, readmodel.Pull})}}
-	rows, err := page[chirpRow](ctx, s, s.c.chirps, authorIndex, match, "_id", w, nil)
-	return convert(rows, err, chirpRow.chirp)
+	rows, err := page[chirpRow](ctx, s, s.c.chirps, authorIndex, match, "_id", w, keyOnly)
+	return convert(rows, err, chirpRow.position)
 }
 
-// Timeline implements readmodel.Snapshot. It reads the positions from the index
-// alone, because the rows are large, and then the chirps by key. It skips chirps
-// whose row is not there yet.
-func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	var out []readmodel.Chirp
-	for rest := w; ; rest.Limit = w.Limit - len(out) {
-		positions, err := s.timelinePositions(ctx, owner, rest)
-		if err != nil {
-			return nil, err
-		}
-		chirps, err := s.chirpsAt(ctx, positions)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, chirps...)
-		if len(positions) < rest.Limit || len(out) == w.Limit {
-			return out, nil
-		}
-		last := domain.Position(positions[len(positions)-1])
-		if w.Ascending {
-			rest.After = last
-		} else {
-			rest.Before = last
-		}
-	}
-}
+// keyOnly is the projection of rows whose key an index alone answers.
+var keyOnly = bson.D{{Key: "_id", Value: 1}}
 
-// timelinePositions returns the positions of a timeline's chirps.
-func (s *snapshot) timelinePositions(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]int64, error) {
+// Timeline implements readmodel.Snapshot. The index alone answers it, because the rows
+// are large.
+func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
 	covered := bson.D{{Key: "_id", Value: 0}, {Key: "p", Value: 1}}
 	rows, err := page[timelineRow](ctx, s, s.c.timelines, ownerIndex, bson.D{{Key: "o", Value: owner}}, "p", w, covered)
-	return convert(rows, err, func(r timelineRow) int64 { return r.Chirp })
-}
-
-// chirpsAt returns the chirps at some positions, in the order of the positions.
-func (s *snapshot) chirpsAt(ctx context.Context, positions []int64) ([]readmodel.Chirp, error) {
-	rows, err := findKeys[chirpRow](ctx, s, s.c.chirps, "_id", positions, options.Find())
-	if err != nil {
-		return nil, err
-	}
-	at := make(map[int64]chirpRow, len(rows))
-	for _, r := range rows {
-		at[r.Position] = r
-	}
-	chirps := make([]readmodel.Chirp, 0, len(rows))
-	for _, p := range positions {
-		if r, ok := at[p]; ok {
-			chirps = append(chirps, r.chirp())
-		}
-	}
-	return chirps, nil
+	return convert(rows, err, func(r timelineRow) domain.Position { return domain.Position(r.Chirp) })
 }
 
 // Followers implements readmodel.Snapshot.
@@ -110,9 +68,9 @@ func (s *snapshot) Following(ctx context.Context, follower readmodel.UserKey, w 
 }
 
 // RecentChirps implements readmodel.Snapshot.
-func (s *snapshot) RecentChirps(ctx context.Context, w readmodel.Window) ([]readmodel.Chirp, error) {
-	rows, err := page[chirpRow](ctx, s, s.c.chirps, keyIndex, bson.D{}, "_id", w, nil)
-	return convert(rows, err, chirpRow.chirp)
+func (s *snapshot) RecentChirps(ctx context.Context, w readmodel.Window) ([]domain.Position, error) {
+	rows, err := page[chirpRow](ctx, s, s.c.chirps, keyIndex, bson.D{}, "_id", w, keyOnly)
+	return convert(rows, err, chirpRow.position)
 }
 
 // RecentProfiles implements readmodel.Snapshot.

@@ -102,6 +102,8 @@ func (r chirpRow) chirp() readmodel.Chirp {
 	}
 }
 
+func (r chirpRow) position() domain.Position { return domain.Position(r.Position) }
+
 // pair is the key of a follow. The order of its fields matters: MongoDB compares
 // documents field by field.
 type pair struct {

@@ -243,6 +243,12 @@ func (s *snapshot) ChirpByID(ctx context.Context, id domain.ChirpID) (readmodel.
 	return row.chirp(), nil
 }
 
+// Chirps implements readmodel.Snapshot.
+func (s *snapshot) Chirps(ctx context.Context, at []domain.Position) ([]readmodel.Chirp, error) {
+	rows, err := findKeys[chirpRow](ctx, s, s.c.chirps, "_id", at, options.Find())
+	return convert(rows, err, chirpRow.chirp)
+}
+
 // Follows implements readmodel.Snapshot.
 func (s *snapshot) Follows(ctx context.Context, follower readmodel.UserKey, followees []readmodel.UserKey) ([]readmodel.Follow, error) {
 	pairs := make([]pair, len(followees))

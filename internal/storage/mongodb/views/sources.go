@@ -35,7 +35,7 @@ func (s *snapshot) Sources(ctx context.Context, owner readmodel.UserKey, after d
 // SourceChirps implements readmodel.Snapshot. Each find merges as many sources as the
 // server can merge without sorting. Once there are enough rows, the next find reads
 // only the part of the window that can replace some of them.
-func (s *snapshot) SourceChirps(ctx context.Context, sources []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s *snapshot) SourceChirps(ctx context.Context, sources []readmodel.Source, w readmodel.Window) ([]domain.Position, error) {
 	if w.Limit < 1 {
 		return nil, errNoLimit
 	}
@@ -60,12 +60,12 @@ func (s *snapshot) SourceChirps(ctx context.Context, sources []readmodel.Source,
 			w = before(w, domain.Position(found[w.Limit-1].Position))
 		}
 	}
-	return convert(found, nil, chirpRow.chirp)
+	return convert(found, nil, chirpRow.position)
 }
 
 // sorted returns the first rows of some ranges of the index on authors.
 func (s *snapshot) sorted(ctx context.Context, ranges []bson.D, w readmodel.Window) ([]chirpRow, error) {
-	o := options.Find().SetSort(bson.D{{Key: "_id", Value: direction(w)}}).SetLimit(int64(w.Limit)).SetHint(authorIndex)
+	o := options.Find().SetSort(bson.D{{Key: "_id", Value: direction(w)}}).SetLimit(int64(w.Limit)).SetHint(authorIndex).SetProjection(keyOnly)
 	return find[chirpRow](ctx, s, s.c.chirps, bson.D{{Key: "$or", Value: ranges}}, o)
 }
 

@@ -93,25 +93,34 @@ func (s *snapshot) ChirpByID(ctx context.Context, id domain.ChirpID) (readmodel.
 	})
 }
 
+// Chirps implements readmodel.Snapshot.
+func (s *snapshot) Chirps(ctx context.Context, at []domain.Position) ([]readmodel.Chirp, error) {
+	list, err := jsonList(at)
+	if err != nil {
+		return nil, err
+	}
+	return rows(ctx, s, "read chirps", func(c *conn) ([]readmodel.Chirp, error) {
+		return collect(c, scanChirp, "SELECT "+chirpColumns+" FROM chirps WHERE position IN (SELECT value FROM json_each(?))", list)
+	})
+}
+
 // An author's chirps are two ranges of the index, pushed and pulled. The limit
 // bounds each of them.
 const (
-	chirpsByNewest = "SELECT " + chirpColumns + ` FROM chirps WHERE position IN (
-		SELECT position FROM (SELECT position FROM chirps WHERE author = ?1 AND delivery = 0 AND position > ?2 AND position < ?3 ORDER BY position DESC LIMIT ?4)
+	chirpsByNewest = `SELECT position FROM (SELECT position FROM chirps WHERE author = ?1 AND delivery = 0 AND position > ?2 AND position < ?3 ORDER BY position DESC LIMIT ?4)
 		UNION ALL
 		SELECT position FROM (SELECT position FROM chirps WHERE author = ?1 AND delivery = 1 AND position > ?2 AND position < ?3 ORDER BY position DESC LIMIT ?4)
-		ORDER BY position DESC LIMIT ?4) ORDER BY position DESC`
-	chirpsByOldest = "SELECT " + chirpColumns + ` FROM chirps WHERE position IN (
-		SELECT position FROM (SELECT position FROM chirps WHERE author = ?1 AND delivery = 0 AND position > ?2 AND position < ?3 ORDER BY position LIMIT ?4)
+		ORDER BY position DESC LIMIT ?4`
+	chirpsByOldest = `SELECT position FROM (SELECT position FROM chirps WHERE author = ?1 AND delivery = 0 AND position > ?2 AND position < ?3 ORDER BY position LIMIT ?4)
 		UNION ALL
 		SELECT position FROM (SELECT position FROM chirps WHERE author = ?1 AND delivery = 1 AND position > ?2 AND position < ?3 ORDER BY position LIMIT ?4)
-		ORDER BY position LIMIT ?4) ORDER BY position`
+		ORDER BY position LIMIT ?4`
 )
 
 // ChirpsBy implements readmodel.Snapshot.
-func (s *snapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	return rows(ctx, s, "read an author's chirps", func(c *conn) ([]readmodel.Chirp, error) {
-		return collect(c, scanChirp, byDirection(w, chirpsByNewest, chirpsByOldest), int64(author), int64(w.After), upperBound(w), w.Limit)
+func (s *snapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
+	return rows(ctx, s, "read an author's chirps", func(c *conn) ([]domain.Position, error) {
+		return collect(c, scanOne[domain.Position], byDirection(w, chirpsByNewest, chirpsByOldest), int64(author), int64(w.After), upperBound(w), w.Limit)
 	})
 }
 
@@ -119,18 +128,17 @@ func (s *snapshot) ChirpsBy(ctx context.Context, author readmodel.UserKey, w rea
 // other. CROSS JOIN keeps SQLite from reordering the tables, so that it stops when
 // it has enough rows.
 const (
-	timelineRows = "SELECT " + chirpColumns + ` FROM volumes
+	timelineRows = `SELECT timeline.position FROM volumes
 		CROSS JOIN timeline ON timeline.volume = volumes.start AND timeline.owner = ?1 AND timeline.position > ?2 AND timeline.position < ?3
-		CROSS JOIN chirps ON chirps.position = timeline.position
 		WHERE volumes.start < ?3 AND volumes.start >= coalesce((SELECT start FROM volumes WHERE start <= ?2 + 1 ORDER BY start DESC LIMIT 1), 0)`
 	timelineNewest = timelineRows + " ORDER BY volumes.start DESC, timeline.position DESC LIMIT ?4"
 	timelineOldest = timelineRows + " ORDER BY volumes.start, timeline.position LIMIT ?4"
 )
 
 // Timeline implements readmodel.Snapshot.
-func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]readmodel.Chirp, error) {
-	return rows(ctx, s, "read a timeline", func(c *conn) ([]readmodel.Chirp, error) {
-		return collect(c, scanChirp, byDirection(w, timelineNewest, timelineOldest), int64(owner), int64(w.After), upperBound(w), w.Limit)
+func (s *snapshot) Timeline(ctx context.Context, owner readmodel.UserKey, w readmodel.Window) ([]domain.Position, error) {
+	return rows(ctx, s, "read a timeline", func(c *conn) ([]domain.Position, error) {
+		return collect(c, scanOne[domain.Position], byDirection(w, timelineNewest, timelineOldest), int64(owner), int64(w.After), upperBound(w), w.Limit)
 	})
 }
 

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
 	"database/sql"
@@ -57,7 +56,7 @@ const (
 // SourceChirps implements readmodel.Snapshot. One statement finds each source's first
 // chirp in the window, with one index seek each. Then the sources are merged, with one
 // seek for each row of the result.
-func (s *snapshot) SourceChirps(ctx context.Context, sources []readmodel.Source, w readmodel.Window) ([]readmodel.Chirp, error) {
+func (s *snapshot) SourceChirps(ctx context.Context, sources []readmodel.Source, w readmodel.Window) ([]domain.Position, error) {
 	given := sourcesWithin(sources, w)
 	if len(given) == 0 {
 		return nil, ctx.Err()
@@ -66,16 +65,12 @@ func (s *snapshot) SourceChirps(ctx context.Context, sources []readmodel.Source,
 	if err != nil {
 		return nil, err
 	}
-	return rows(ctx, s, "read the chirps of sources", func(c *conn) ([]readmodel.Chirp, error) {
+	return rows(ctx, s, "read the chirps of sources", func(c *conn) ([]domain.Position, error) {
 		firsts, err := collect(c, scanSource, byDirection(w, newestOfSources, oldestOfSources), list, int64(w.After))
 		if err != nil {
 			return nil, err
 		}
-		found, err := mergeSources(c, firsts, w)
-		if err != nil {
-			return nil, err
-		}
-		return chirpsAt(c, found, w)
+		return mergeSources(c, firsts, w)
 	})
 }
 
@@ -123,22 +118,6 @@ func mergeSources(c *conn, firsts []sourceCursor, w readmodel.Window) ([]domain.
 		}
 	}
 	return found, nil
-}
-
-// chirpsAt returns the chirps at the given positions, in the window's order.
-func chirpsAt(c *conn, at []domain.Position, w readmodel.Window) ([]readmodel.Chirp, error) {
-	list, err := jsonList(at)
-	if err != nil {
-		return nil, err
-	}
-	found, err := collect(c, scanChirp, "SELECT "+chirpColumns+" FROM chirps WHERE position IN (SELECT value FROM json_each(?))", list)
-	slices.SortFunc(found, func(a, b readmodel.Chirp) int {
-		if w.Ascending {
-			return cmp.Compare(a.Position, b.Position)
-		}
-		return cmp.Compare(b.Position, a.Position)
-	})
-	return found, err
 }
 
 // sourceHeap is a heap of sources. The one whose next chirp comes first is on top.
