@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -30,6 +31,14 @@ func WantsCost(oc *graphql.OperationContext) bool {
 		return asked
 	}
 	return oc.Headers.Get(costHeader) == "1"
+}
+
+// OfOperation returns those headers of a request that its operations may look at.
+func OfOperation(h http.Header) http.Header {
+	if asked, ok := h[costHeader]; ok {
+		return http.Header{costHeader: asked}
+	}
+	return nil
 }
 
 // Info is information about a request. The operations of a socket have that of its

@@ -39,8 +39,7 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}()
 	info, err := readInfo(r, h.clientIP)
 	w.Header().Set(RequestIDHeader, info.ID)
-	ctx := auth.WithClient(request.With(r.Context(), info), auth.Client{Address: info.Address(), Agent: r.UserAgent()})
-	ctx = auth.WithNetworks(ctx, info.Networks)
+	ctx := WithClient(r.Context(), info, r.UserAgent())
 	if wait := h.service.Limiter.Arrive(ctx, headerSize(r)); wait > 0 {
 		h.service.HoldRefusal(ctx)
 		h.service.Refuse(w, r, guard.RateLimited(wait))
@@ -61,6 +60,13 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	default:
 		h.http.serve(w, r)
 	}
+}
+
+// WithClient returns a context with what is known of a request and of the client that
+// sent it, whose header User-Agent is agent.
+func WithClient(ctx context.Context, info request.Info, agent string) context.Context {
+	ctx = auth.WithClient(request.With(ctx, info), auth.Client{Address: info.Address(), Agent: agent})
+	return auth.WithNetworks(ctx, info.Networks)
 }
 
 // headerSize returns the bytes of a request's URL and headers.

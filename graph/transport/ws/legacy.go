@@ -26,12 +26,14 @@ func fromLegacy(kind string) (string, *closeReason) {
 	}
 }
 
-// nextMessage returns the message with a response.
-func (s *socket) nextMessage(o *operation, response []byte) []byte {
+// nextMessages returns how the messages with responses of an operation begin, whose id
+// is JSON.
+func (s *socket) nextMessages(id string) []byte {
+	kind := "next"
 	if s.legacy {
-		return encodeMessage("data", o.id, response)
+		kind = "data"
 	}
-	return encodeMessage("next", o.id, response)
+	return []byte(`{"id":` + id + `,"type":"` + kind + `","payload":`)
 }
 
 // errorMessage returns the message that ends an operation with errors. In graphql-ws

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 )
@@ -20,6 +21,7 @@ import (
 type meteredConn struct {
 	net.Conn
 	pay    func(frames, bytes int) error // nil until the socket is served
+	waitOn func() bool                   // extends a read deadline that has passed, if it may be
 	frames frameCounter
 
 	partTimeout time.Duration // 0 until the socket is served
@@ -29,6 +31,9 @@ type meteredConn struct {
 // Read implements net.Conn.
 func (c *meteredConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	for n == 0 && c.waitOn != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.waitOn() {
+		n, err = c.Conn.Read(p)
+	}
 	if n > 0 && c.pay != nil {
 		if refused := c.pay(c.frames.count(p[:n]), n); refused != nil {
 			return 0, refused
@@ -174,9 +179,7 @@ func (s *socket) pay(frames, bytes int) error {
 		return nil
 	}
 	begun := time.Now()
-	ctx, cancel := s.untilClosing(s.ctx)
-	defer cancel()
-	paid, own, err := s.service.Limiter.WaitFrames(ctx, frames, bytes)
+	paid, own, err := s.service.Limiter.WaitFrames(s.untilClosing(), frames, bytes)
 	if err != nil {
 		return nil // the socket is closing
 	}
@@ -191,9 +194,22 @@ func (s *socket) pay(frames, bytes int) error {
 	return nil
 }
 
-// untilClosing returns a context that ends when the socket is closing.
-func (o *outbox) untilClosing(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(o.closing, cancel)
-	return ctx, func() { stop(); cancel() }
+// untilClosing returns the caller's context as one that ends when the socket is closing.
+// The goroutine that reads uses it, before whose end the caller's does not end.
+func (s *socket) untilClosing() context.Context { return closingContext{s.closing, s.ctx} }
+
+// closingContext ends with a socket, and has the values of its caller.
+type closingContext struct {
+	context.Context
+
+	values context.Context //nolint:containedctx // a context is what it extends
+}
+
+// Value implements context.Context. The socket's own come first: by them contexts that
+// are derived find what ends them.
+func (c closingContext) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
 }

@@ -20,6 +20,7 @@ import (
 func (s *socket) begin(ctx context.Context, id string) (_ context.Context, o *operation, refused []byte, why *closeReason) {
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
 	o = newOperation(id, cancel)
+	o.next = s.nextMessages(o.id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	former := s.operations[id]
@@ -33,6 +34,9 @@ func (s *socket) begin(ctx context.Context, id string) (_ context.Context, o *op
 		cancel()
 		return nil, nil, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, domain.Errorf(domain.RateLimited,
 			"this socket has %d operations running, which is the limit; complete one first", s.limits.SocketOperations))}), nil
+	}
+	if s.operations == nil {
+		s.operations = map[string]*operation{}
 	}
 	s.operations[id] = o
 	return ctx, o, nil, nil
@@ -66,7 +70,7 @@ func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graph
 		case response.Data == nil || isRateLimited(response):
 			s.end(ctx, id, o, s.errorMessage(o, withoutPaths(response.Errors)))
 		default:
-			s.push(ctx, id, o, message{s.nextMessage(o, transport.EncodeResponse(response)), reply.Take()})
+			s.push(ctx, id, o, message{o.next, transport.EncodeResponse(response), "}", reply.Take()})
 		}
 	}
 }
@@ -113,15 +117,13 @@ func (s *socket) refuse(ctx context.Context, id string, o *operation, errs gqler
 }
 
 func (s *socket) holdRefusal() {
-	ctx, cancel := s.untilClosing(s.ctx)
-	defer cancel()
-	s.service.HoldRefusal(ctx)
+	s.service.HoldRefusal(s.untilClosing())
 }
 
 // push sends a message of an operation, when there is room for it, unless the client
 // has completed the operation.
 func (s *socket) push(ctx context.Context, id string, o *operation, m message) {
-	if !s.reserve(ctx, len(m.text)) {
+	if !s.reserve(ctx, m.size()) {
 		m.unread.Release()
 		return
 	}
@@ -131,7 +133,7 @@ func (s *socket) push(ctx context.Context, id string, o *operation, m message) {
 		s.put(m)
 	} else {
 		m.unread.Release()
-		s.unreserve(len(m.text))
+		s.unreserve(m.size())
 	}
 }
 
@@ -145,7 +147,7 @@ func (s *socket) end(ctx context.Context, id string, o *operation, last []byte) 
 	if s.operations[id] == o {
 		delete(s.operations, id)
 		if reserved {
-			s.put(message{last, s.hold(ctx, len(last))})
+			s.put(message{text: last, unread: s.hold(ctx, len(last))})
 			return
 		}
 	}

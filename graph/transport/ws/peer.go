@@ -38,13 +38,24 @@ func (o *outbox) hear() {
 	o.setReadDeadline()
 }
 
-// writes extends the read deadline by the time that n bytes may take, which are about to
-// be written.
+// writes counts n bytes that are about to be written. The read deadline is extended by
+// the time that they may take once it has passed.
 func (o *outbox) writes(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.peer.written += int64(n)
+}
+
+// waitOn extends a read deadline that has passed, and reports whether it did: the client
+// may have been sent something since the deadline was set.
+func (o *outbox) waitOn() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.peer.heard.IsZero() || !time.Now().Before(o.peer.deadline(o.limits.Ping)) {
+		return false
+	}
 	o.setReadDeadline()
+	return o.reason == nil
 }
 
 // mark returns the payload of a ping, by which its answer says what the client has

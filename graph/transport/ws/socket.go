@@ -21,7 +21,7 @@ import (
 )
 
 // socket serves GraphQL over one WebSocket, by the rules of graphql-transport-ws. One
-// goroutine reads, the outbox has one that writes, and each operation has one that
+// goroutine reads, the outbox has one while it writes, and each operation has one that
 // asks for responses while there is room in the outbox.
 type socket struct {
 	*outbox
@@ -31,11 +31,12 @@ type socket struct {
 	ready   atomic.Bool // connection_init has been acknowledged
 
 	// These are used by the goroutine that reads.
-	ctx      context.Context //nolint:containedctx // the caller's, as of connection_init
-	overdue  overdue
-	header   http.Header // of the upgrade request
-	initSeen bool
-	release  func() // releases the connection in the quotas
+	ctx           context.Context //nolint:containedctx // the caller's, as of connection_init
+	overdue       overdue
+	authorization string      // of the upgrade request
+	header        http.Header // what else operations look at there
+	initSeen      bool
+	release       func() // releases the connection in the quotas
 
 	mu         sync.Mutex
 	operations map[string]*operation // running, by the client's id
@@ -45,17 +46,18 @@ type socket struct {
 // operation is one that is running on a socket.
 type operation struct {
 	id     string // as JSON
+	next   []byte // how its messages with responses begin
 	cancel context.CancelFunc
 }
 
 func newOperation(id string, cancel context.CancelFunc) *operation {
-	return &operation{string(transport.Encode(id)), cancel}
+	return &operation{id: string(transport.Encode(id)), cancel: cancel}
 }
 
 // serve reads messages until the socket is closed, and then waits until all its
 // goroutines have returned.
-func (s *socket) serve(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
+func (s *socket) serve() {
+	ctx, cancel := context.WithCancel(s.ctx)
 	s.ctx = ctx
 	defer s.finish(cancel)
 	defer func() {
@@ -66,7 +68,7 @@ func (s *socket) serve(ctx context.Context) {
 	for {
 		message, release, why := s.read()
 		if why == nil && !s.isClosing() { // if so, the peer has until the deadline to read the close frame
-			why = s.receive(message)
+			why = s.handleAside(message)
 		}
 		release()
 		if why != nil {
@@ -136,11 +138,25 @@ func (s *socket) extendDeadline() {
 	}
 }
 
+// handleAside handles a message in a goroutine of its own, so that the one that reads
+// has a small stack: handling takes a deep one, and sockets that wait are many.
+func (s *socket) handleAside(text []byte) (bad *closeReason) {
+	handled := make(chan *closeReason, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				why := s.panicked(s.ctx, v)
+				handled <- &why
+			}
+		}()
+		handled <- s.receive(text)
+	}()
+	return <-handled
+}
+
 // receive decodes and handles a message, or returns why to close the socket.
 func (s *socket) receive(text []byte) (bad *closeReason) {
-	ctx, cancel := s.untilClosing(s.ctx)
-	defer cancel()
-	decoded, err := s.service.DecodeTurn(ctx, int64(len(text)))
+	decoded, err := s.service.DecodeTurn(s.untilClosing(), int64(len(text)))
 	if err != nil {
 		return nil // the socket is closing
 	}
@@ -225,8 +241,7 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *closeReason {
 	case !isObject(payload):
 		return closeReasonf(closeBadRequest, "the payload of subscribe is not an object")
 	}
-	ctx, cancel := s.untilClosing(s.ctx)
-	defer cancel()
+	ctx := s.untilClosing()
 	err := s.waitForReader(ctx, int64(len(payload)))
 	if errors.Is(err, transport.ErrUnread) {
 		s.sendNow(s.errorMessage(newOperation(id, nil), gqlerror.List{s.service.Present(ctx, err)}))
@@ -264,8 +279,7 @@ const largePong = 1 << 10
 
 // pong answers a ping of the protocol.
 func (s *socket) pong(payload json.RawMessage) {
-	ctx, cancel := s.untilClosing(s.ctx)
-	defer cancel()
+	ctx := s.untilClosing()
 	if len(payload) < largePong || s.service.WaitForReader(ctx) == nil {
 		s.send(ctx, encodeMessage("pong", "", payload))
 	}

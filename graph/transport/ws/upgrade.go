@@ -7,12 +7,14 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/net/http/httpguts"
 
 	"chirp/graph/panics"
+	"chirp/graph/request"
 	"chirp/graph/transport"
 	"chirp/internal/auth"
 	"chirp/internal/domain"
@@ -28,8 +30,16 @@ type Handler struct {
 // may open a socket.
 func New(s *transport.Service, origins *transport.Origins) *Handler { return &Handler{s, origins} }
 
-// ServeHTTP implements http.Handler. It upgrades a request and serves the socket
-// until it is closed.
+// readBuffer is how many bytes a socket reads at once, unless a message is larger. Most
+// are small, and sockets are many.
+const readBuffer = 512
+
+// writeBuffers has the buffers of the sockets that are writing.
+var writeBuffers sync.Pool
+
+// ServeHTTP implements http.Handler. It upgrades a request, and lets a goroutine serve
+// the socket until it is closed. That one keeps neither the request nor the stack that
+// handled it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if bad := h.checkUpgrade(w, r); bad != nil {
 		h.service.Refuse(w, r, bad)
@@ -42,8 +52,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	upgrader := websocket.Upgrader{
 		Subprotocols: []string{subprotocol, legacySubprotocol}, Error: h.refuseUpgrade,
-		ReadBufferSize: 4096,                                     // or the library would read past the meter
-		CheckOrigin:    func(*http.Request) bool { return true }, // checkUpgrade checks it
+		ReadBufferSize: readBuffer, WriteBufferPool: &writeBuffers, // not the server's, which reads past the meter
+		CheckOrigin: func(*http.Request) bool { return true }, // checkUpgrade checks it
 	}
 	metering := &meteringWriter{ResponseWriter: w}
 	ws, err := upgrader.Upgrade(metering, r, http.Header{transport.RequestIDHeader: w.Header()[transport.RequestIDHeader]})
@@ -53,15 +63,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s := &socket{
 		outbox: newOutbox(ws, h.service.Limits), service: h.service, legacy: ws.Subprotocol() == legacySubprotocol,
-		header: r.Header, release: release, operations: map[string]*operation{},
+		ctx:           transport.WithClient(context.Background(), request.From(r.Context()), r.UserAgent()),
+		authorization: r.Header.Get("Authorization"), header: request.OfOperation(r.Header), release: release,
 	}
 	s.hold = h.service.Hold
 	s.tick, s.lastMessage = s.keepAlive, s.messageBeforeClose
-	metering.conn.pay, metering.conn.partTimeout = s.pay, h.service.Limits.Write
-	defer func() { s.release() }()
+	metering.conn.pay, metering.conn.waitOn, metering.conn.partTimeout = s.pay, s.waitOn, h.service.Limits.Write
 	ws.SetPongHandler(func(payload string) error { s.answered(payload); s.extendDeadline(); return nil })
 	_ = ws.SetReadDeadline(time.Now().Add(h.service.Limits.SocketInit))
-	go s.run()
 	remove, err := h.service.Open(func(why error) { s.close(goingAway(why)) })
 	switch {
 	case err != nil:
@@ -69,10 +78,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case ws.Subprotocol() == "":
 		s.close(closeReason{closeNotAcceptable, "Subprotocol not acceptable"})
 	}
-	if err == nil {
-		defer remove()
-	}
-	s.serve(r.Context())
+	go func() {
+		s.serve()
+		s.release()
+		if err == nil {
+			remove()
+		}
+	}()
 }
 
 func goingAway(why error) closeReason { return *closeReasonf(closeGoingAway, "%s", why.Error()) }
@@ -107,7 +119,7 @@ func (h *Handler) refuseUpgrade(w http.ResponseWriter, r *http.Request, status i
 // connection_init or else in the upgrade request, or returns why to close the socket.
 // When the token is no longer valid the socket is closed.
 func (s *socket) authenticate(payload map[string]any) *closeReason {
-	header, err := authorization(payload, s.header.Get("Authorization"))
+	header, err := authorization(payload, s.authorization)
 	if err != nil {
 		return forbidden(err)
 	}
