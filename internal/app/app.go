@@ -173,6 +173,10 @@ func (a *app) drain(server *http.Server) {
 		a.log.Warn("the views are not up to date, because the projector has halted")
 		return
 	}
+	if a.projector.State().Building != nil {
+		a.log.Warn("the views are not up to date, because others are being built; the next start continues building them")
+		return
+	}
 	if head, err := a.head(ctx); err == nil && head > 0 {
 		if _, err := a.store.Views().Await(ctx, head-1); err != nil {
 			a.log.Warn("the views are not up to date; the next start catches up", "error", err)

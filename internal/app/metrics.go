@@ -42,6 +42,13 @@ func (a *app) registerProjector() {
 		func() float64 { return float64(a.projector.State().Position) })
 	a.gauge("chirp_views_lag_events", "Events in the log that the views do not show yet.", nil,
 		func() float64 { return float64(a.projector.State().Lag()) })
+	a.gauge("chirp_views_building_position", "Position up to which this server has built the views that will replace those far behind, 0 while it builds none.", nil,
+		func() float64 {
+			if building := a.projector.State().Building; building != nil {
+				return float64(building.Position)
+			}
+			return 0
+		})
 	a.gauge("chirp_projector_halted_position", "Position of the event at which this server's projector halted, 0 while it has not.", nil,
 		func() float64 {
 			if failure := a.projector.State().Failure; failure != nil {

@@ -26,9 +26,22 @@ func (a *app) unready(ctx context.Context) []string {
 	}
 	defer snapshot.Close()
 	if at := snapshot.Generation().Checkpoint.Position; at < due {
-		reasons = append(reasons, fmt.Sprintf("the views are at position %d; %s ago the log was at %d already", at, health.LagBound, due))
+		reasons = append(reasons, fmt.Sprintf("the views are at position %d; %s ago the log was at %d already", at, health.LagBound, due)+describeBuilding(a.projector.State().Building))
 	}
 	return reasons
+}
+
+// describeBuilding describes the progress of views that are being built, if any are.
+func describeBuilding(b *projector.Building) string {
+	switch {
+	case b == nil:
+		return ""
+	case b.Finishing:
+		return "; others are being built from the log, and their timelines and indexes are being created"
+	case b.Left() == 0:
+		return fmt.Sprintf("; others are being built from the log, at position %d of %d", b.Position, b.Head)
+	}
+	return fmt.Sprintf("; others are being built from the log, at position %d of %d, with %s left", b.Position, b.Head, b.Left())
 }
 
 // projectorReasons returns why the projector cannot keep the views up to date.

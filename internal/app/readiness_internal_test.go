@@ -12,6 +12,7 @@ import (
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
+	"chirp/internal/projector"
 	"chirp/internal/query"
 	"chirp/internal/readmodel"
 	"chirp/internal/subscription"
@@ -95,4 +96,21 @@ func (l *viewsLog) Hashes(_ context.Context, positions []domain.Position) (map[d
 
 func (l *viewsLog) Await(context.Context, domain.Position) (domain.Position, error) {
 	return domain.Position(l.views.Load()), nil
+}
+
+func TestTheProgressOfBuildingIsDescribed(t *testing.T) {
+	building := func(position domain.Position, finishing bool) *projector.Building {
+		p := projector.Progress{From: 100, Position: position, Head: 1100, Finishing: finishing}
+		return &projector.Building{Progress: p, Since: time.Now().Add(-10 * time.Second)}
+	}
+	for want, b := range map[string]*projector.Building{
+		"": nil,
+		"; others are being built from the log, at position 100 of 1100":                           building(100, false),
+		"; others are being built from the log, at position 600 of 1100, with 10s left":            building(600, false),
+		"; others are being built from the log, and their timelines and indexes are being created": building(1100, true),
+	} {
+		if got := describeBuilding(b); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }

@@ -11,11 +11,6 @@ import (
 	"chirp/internal/projector"
 )
 
-// rebuildBatch is how many events a rebuild applies at once. Nothing else waits
-// for the lock of the views being built, and a row or page that many of the
-// events change is written once: this halves the work of 1,000 at once.
-const rebuildBatch = 8000
-
 // Rebuild rebuilds the views from the log, and then lets them serve. A server
 // may be running.
 func Rebuild(ctx context.Context, cfg Config, std Streams) error {
@@ -29,10 +24,9 @@ func rebuild(ctx context.Context, cfg Config, out io.Writer, bar *progressBar, l
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	settings := projector.Config{Log: store.Log(), Views: store.Views(), Threshold: cfg.CelebrityThreshold, Logger: log}
-	settings.MaxEvents, settings.MaxDeliveries = rebuildBatch, 100*rebuildBatch
 	var last projector.Progress
 	began := time.Now()
-	err = projector.Rebuild(ctx, settings, projector.RebuildConfig{Progress: func(p projector.Progress) {
+	err = projector.Rebuild(ctx, settings.Building(), projector.RebuildConfig{Progress: func(p projector.Progress) {
 		last = p
 		step := "events"
 		if p.Finishing {

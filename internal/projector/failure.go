@@ -42,6 +42,11 @@ func (f *Failure) Unwrap() error { return f.Err }
 // narrowed reports whether the failure's event is known to be the cause.
 func (f *Failure) narrowed() bool { return f.through == f.Position }
 
+// events returns the range of the batch's events.
+func (f *Failure) events() readmodel.Range {
+	return readmodel.Range{After: f.Position - 1, Through: f.through}
+}
+
 func failure(events []event, err error) error {
 	return &Failure{
 		Position: events[0].Position, Type: events[0].Type, Err: err,
@@ -89,7 +94,7 @@ func (p *Projector) sessionFailed(err error) (time.Duration, error) {
 		// The log and the views can be read, so the store may lack the room to
 		// write so much at once.
 		if p.batchFailures++; p.batchFailures == maxBatchFailures {
-			p.singleThrough = b.through
+			p.single = readmodel.Range{After: b.from - 1, Through: b.through}
 		}
 	}
 	attempts := p.workOutage.Failed(p.cfg.Logger, "projector: will try again", err)
@@ -100,7 +105,7 @@ func (p *Projector) sessionFailed(err error) (time.Duration, error) {
 // outages in between, do not count toward halting.
 func (p *Projector) eventFailed(f *Failure) (time.Duration, error) {
 	if !f.narrowed() {
-		p.singleThrough = f.through
+		p.single = f.events()
 		return 0, nil
 	}
 	if f.Position != p.suspect {

@@ -69,6 +69,11 @@ func (v *faultyViews) Serving(ctx context.Context, epoch string, threshold int64
 	return faultyWriter{w, v}, err
 }
 
+func (v *faultyViews) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
+	b, err := v.Store.Build(ctx, epoch, threshold)
+	return faultyBuilder{faultyWriter{b, v}, b}, err
+}
+
 func (v *faultyViews) next() fault {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -166,6 +171,24 @@ func (w faultyWriter) Apply(ctx context.Context, b readmodel.Batch) error {
 		}
 		return err
 	})
+}
+
+// faultyBuilder is a faultyWriter of a generation that is being built.
+type faultyBuilder struct {
+	faultyWriter
+	builder readmodel.Builder
+}
+
+func (b faultyBuilder) Finish(ctx context.Context) error {
+	return b.views.meet(func() error { return b.builder.Finish(ctx) })
+}
+
+func (b faultyBuilder) Hold(ctx context.Context, d time.Duration) error {
+	return b.views.meet(func() error { return b.builder.Hold(ctx, d) })
+}
+
+func (b faultyBuilder) Switch(ctx context.Context) error {
+	return b.views.meet(func() error { return b.builder.Switch(ctx) })
 }
 
 // mustSucceed ends the process at an unexpected error.

@@ -41,7 +41,8 @@ func (p *Projector) runAsLeader(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case errors.Is(err, readmodel.ErrFenced) && p.generationChanged(ctx), errors.Is(err, errGenerationChanged):
+		case err == nil, errors.Is(err, errFarBehind),
+			errors.Is(err, readmodel.ErrFenced) && p.generationChanged(ctx), errors.Is(err, errGenerationChanged):
 			continue
 		case errors.Is(err, readmodel.ErrHeld): // another generation is about to serve
 			outage.Pause(ctx, p.cfg.RetryDelay)
@@ -70,7 +71,8 @@ func (p *Projector) shouldYield(began time.Time) bool {
 }
 
 // runSession opens the serving views and applies the log from their checkpoint on
-// until the first error.
+// until the first error. If they are far behind it builds others instead, and returns
+// nil when those serve.
 func (p *Projector) runSession(ctx context.Context) error {
 	head, err := p.cfg.Log.Head(ctx)
 	if err != nil {
@@ -90,6 +92,9 @@ func (p *Projector) runSession(ctx context.Context) error {
 		return err
 	}
 	p.sessionStarts(generation, head.Position)
+	if p.shouldBuild(generation.Checkpoint.Position, head.Position) {
+		return p.build(ctx, generation, head.Position)
+	}
 	ctx, end := context.WithCancelCause(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() { p.watchGeneration(ctx, end) })
@@ -101,9 +106,10 @@ func (p *Projector) runSession(ctx context.Context) error {
 	}
 	s := &session{
 		log: p.cfg.Log, writer: writer, rules: p.cfg.rules(generation), at: generation.Checkpoint,
-		profiles: make(profiles), singleThrough: p.singleThrough, committed: p.committed,
+		profiles: make(profiles), single: p.single, committed: p.committed,
 		maxEvents: p.cfg.MaxEvents, maxDeliveries: p.cfg.MaxDeliveries,
 	}
+	s.atEnd = func(context.Context, int) (bool, error) { return p.checkDistance(s.at.Position) }
 	if err := s.run(ctx); !errors.Is(context.Cause(ctx), errGenerationChanged) {
 		return err
 	}

@@ -49,6 +49,13 @@ type Config struct {
 	// YieldAfter is how long a projector that cannot apply anything keeps the
 	// lease before it lets another projector try. Default: 10 s.
 	YieldAfter time.Duration
+	// FarBehind reports whether views at a position are so far behind the head of
+	// the log that building others from position 1 on is faster than applying what
+	// is missing. Default: at least 50,000 events, and a third of the log.
+	FarBehind func(position, head domain.Position) bool
+	// Watch is how long the checkpoint of an unfinished generation is watched
+	// before the projector resumes to build it, as in RebuildConfig. Default: 1 s.
+	Watch time.Duration
 	// Committed is called after each commit that moved the checkpoint to
 	// another position, before the next batch begins; it must not block.
 	// It may be nil.
@@ -71,6 +78,10 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.RetryDelay, 100*time.Millisecond)
 	setDefault(&c.HaltedRetryDelay, 5*time.Second)
 	setDefault(&c.YieldAfter, 10*time.Second)
+	setDefault(&c.Watch, time.Second)
+	if c.FarBehind == nil {
+		c.FarBehind = farBehind
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -102,8 +113,11 @@ type Projector struct {
 
 	generation      int             // generation number of the last session
 	warnedThreshold bool            // logged that the generation has another threshold
-	singleThrough   domain.Position // events up to here are applied one by one
+	single          readmodel.Range // events that are applied one by one
 	batchFailures   int             // batchErrors since the last commit
+	buildAfter      time.Time       // until then another rebuild is left alone
+	followThrough   domain.Position // up to here the log is followed, because building failed
+	buildLoggedAt   time.Time       // when the progress of building was last logged
 	suspect         domain.Position // the event that could not be applied
 	suspectFailures int             // attempts at suspect that failed
 	haltedRetries   int             // retries since the projector halted

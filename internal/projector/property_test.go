@@ -121,6 +121,9 @@ func feedsAreExact(t *rapid.T, p *pool) {
 	}
 }
 
+// never is more events than a log of the property has.
+const never = 1 << 30
+
 // run is one run of the property.
 type run struct {
 	t *rapid.T
@@ -143,6 +146,8 @@ func (r *run) project() {
 			Backfill:      r.rules.Backfill,
 			MaxDeliveries: rapid.SampledFrom([]int{1, 2, 3, 7, 50}).Draw(r.t, "deliveries"),
 			Threshold:     rapid.SampledFrom([]int64{r.rules.Threshold, 1, 100}).Draw(r.t, "configured threshold"),
+			FarBehind:     behindBy(rapid.SampledFrom([]int{never, never, 30, 8, 1}).Draw(r.t, "far behind")),
+			Watch:         time.Microsecond,
 		}
 		var err error
 		if crashed, err = r.process(cfg, plan); err != nil {

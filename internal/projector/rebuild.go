@@ -65,10 +65,8 @@ var ErrOtherRebuild = errors.New("another rebuild of these views is running; wai
 //  3. An event cannot be applied: a *Failure.
 func Rebuild(ctx context.Context, cfg Config, rc RebuildConfig) error {
 	cfg = cfg.withDefaults()
-	r := &rebuild{cfg: cfg, report: rc.Progress, watch: rc.Watch}
-	if r.watch <= 0 {
-		r.watch = time.Second
-	}
+	setDefault(&rc.Watch, time.Second)
+	r := &rebuild{cfg: cfg, report: rc.Progress, watch: rc.Watch, committed: func(readmodel.Checkpoint) {}}
 	for attempts := 0; ; {
 		at := r.progress.Position
 		err := r.attempt(ctx)
@@ -83,7 +81,7 @@ func Rebuild(ctx context.Context, cfg Config, rc RebuildConfig) error {
 		case errors.Is(err, readmodel.ErrFenced):
 			return ErrOtherRebuild
 		case errors.As(err, &f) && !f.narrowed():
-			r.singleThrough = f.through
+			r.single = f.events()
 		case permanent(err), attempts >= 2*maxAttempts:
 			return err
 		default:
@@ -104,10 +102,11 @@ func permanent(err error) bool {
 
 // rebuild is one call of Rebuild.
 type rebuild struct {
-	cfg           Config
-	report        func(Progress)
-	watch         time.Duration
-	singleThrough domain.Position
+	cfg       Config
+	report    func(Progress) // may be nil
+	watch     time.Duration
+	committed func(readmodel.Checkpoint)
+	single    readmodel.Range // events that are applied one by one
 
 	builder     readmodel.Builder
 	opened      bool
@@ -127,7 +126,7 @@ func (r *rebuild) attempt(ctx context.Context) error {
 	}
 	s := &session{
 		log: r.cfg.Log, writer: r.builder, rules: r.cfg.rules(g), at: g.Checkpoint,
-		profiles: make(profiles), singleThrough: r.singleThrough, committed: func(readmodel.Checkpoint) {},
+		profiles: make(profiles), single: r.single, committed: r.committed,
 		maxEvents: r.cfg.MaxEvents, maxDeliveries: r.cfg.MaxDeliveries,
 	}
 	s.atEnd = func(ctx context.Context, pending int) (bool, error) { return r.nearHead(ctx, s.at.Position, pending) }

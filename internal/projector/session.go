@@ -25,9 +25,9 @@ type session struct {
 	profiles      profiles
 	maxEvents     int
 	maxDeliveries int
-	// singleThrough is the position up to which events are applied one by one,
-	// to learn which of them fails.
-	singleThrough domain.Position
+	// single is the range of the events that are applied one by one, to learn
+	// which of them fails.
+	single readmodel.Range
 	// committed is called after every commit.
 	committed func(readmodel.Checkpoint)
 	// atEnd is called before each batch, with the number of events that were read
@@ -156,7 +156,7 @@ func (s *session) applyNext(ctx context.Context, events []event) (int, error) {
 	limit := s.maxEvents
 	// An event of which a part was applied continues alone, because the batch of
 	// that part had no other event.
-	if s.at.Position < s.singleThrough || s.at.Partial != 0 {
+	if s.single.After <= s.at.Position && s.at.Position < s.single.Through || s.at.Partial != 0 {
 		limit = 1
 	}
 	events = events[:min(len(events), limit)]

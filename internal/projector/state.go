@@ -40,6 +40,10 @@ type State struct {
 	Head     domain.Position
 	// Failure is why the projector halted, nil in the other phases.
 	Failure *Failure
+	// Building describes the views that the projector builds because those that
+	// serve are far behind, nil while it builds none. Position is that of those that
+	// serve.
+	Building *Building
 	// Outage is what keeps the projector from working now, nil if nothing does.
 	// No event causes it, and the projector retries until it ends.
 	Outage *outage.Report

@@ -31,6 +31,7 @@ func TestGenerationSuiteFailsBrokenStores(t *testing.T) {
 type brokenGenerations struct {
 	broken
 	memory     *readmodeltest.Memory
+	unfinished func() (readmodel.Generation, error)
 	build      func(epoch string, threshold int64) (readmodel.Builder, error)
 	switchover func(b readmodel.Builder) error
 	finish     func(b readmodel.Builder) error
@@ -48,6 +49,13 @@ func (b *brokenGenerations) Build(ctx context.Context, epoch string, threshold i
 		return nil, err
 	}
 	return brokenBuilder{made, b}, nil
+}
+
+func (b *brokenGenerations) Unfinished(ctx context.Context) (readmodel.Generation, error) {
+	if b.unfinished != nil {
+		return b.unfinished()
+	}
+	return b.memory.Unfinished(ctx)
 }
 
 func (b *brokenGenerations) DropRetired(ctx context.Context, age time.Duration) ([]int, error) {
@@ -114,6 +122,10 @@ func generationFaults() []generationFault {
 					}
 					return err
 				}}}
+			}},
+		{"unfinished generations that are not seen", []string{"all processes see what is unfinished"},
+			func(*readmodeltest.Memory) *brokenGenerations {
+				return &brokenGenerations{unfinished: func() (readmodel.Generation, error) { return readmodel.Generation{}, readmodel.ErrNotFound }}
 			}},
 		{"a build that always starts again", []string{"building is resumed where it stopped", "finish and switch may be repeated"},
 			func(m *readmodeltest.Memory) *brokenGenerations {

@@ -207,6 +207,10 @@ type Store interface {
 	// kind Unavailable.
 	Build(ctx context.Context, epoch string, threshold int64) (Builder, error)
 
+	// Unfinished describes the generation that Build would resume or discard. It
+	// returns ErrNotFound if there is none.
+	Unfinished(ctx context.Context) (Generation, error)
+
 	// DropRetired removes the generations that stopped serving at least age
 	// ago, by the store's own clock, and returns their numbers in ascending
 	// order. It never removes the one that serves or the one that is being built.

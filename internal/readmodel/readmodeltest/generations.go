@@ -24,6 +24,7 @@ func (s SharedSuite) GenerationChecks() []Check {
 	return s.checks([]sharedCheck{
 		{"build fails while nothing serves", checkBuildOfNothing},
 		{"a generation that is being built is not visible", checkOutOfSight},
+		{"all processes see what is unfinished", checkUnfinished},
 		{"building is resumed where it stopped", checkResume},
 		{"another threshold or epoch starts a new generation", checkDiscard},
 		{"a builder applies like a projector", checkBuilderApplies},
@@ -232,6 +233,35 @@ func checkBuilderApplies(one, other *world) {
 	want := model.view(1, 2, 3, 4, 5)
 	want.Generation = other.generation()
 	same(other, "what was built", other.view(1, 2, 3, 4, 5), want)
+}
+
+func checkUnfinished(one, other *world) {
+	one.serve()
+	unfinished := func(when string, want readmodel.Generation) {
+		one.Helper()
+		for _, w := range []*world{one, other} {
+			got, err := w.store.Unfinished(w.ctx)
+			if want.Number == 0 {
+				if !errors.Is(err, readmodel.ErrNotFound) {
+					w.Errorf("Unfinished %s returned %+v, %v, want ErrNotFound", when, got, err)
+				}
+				continue
+			}
+			w.ok("Unfinished "+when, err)
+			same(w, "the unfinished generation "+when, got, want)
+		}
+	}
+	unfinished("at first", readmodel.Generation{})
+	first := one.build(99)
+	unfinished("before anything is applied", one.generation())
+	one.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 5, Partial: 2, Event: 7}, Profiles: users(1)})
+	unfinished("when it has begun", one.generation())
+	other.build(98)
+	unfinished("with another threshold", other.generation())
+	other.apply(readmodel.Batch{To: readmodel.Checkpoint{Position: 9}, Profiles: users(1)})
+	other.ok("Switch", other.writer.(readmodel.Builder).Switch(other.ctx))
+	unfinished("after the switch", readmodel.Generation{})
+	one.fenced("the first builder", first, one.at)
 }
 
 func checkBuilderFencing(one, other *world) {

@@ -21,6 +21,16 @@ func (m *Memory) Build(_ context.Context, epoch string, threshold int64) (readmo
 	return builder{writer{m, m.building.generation.Number}}, nil
 }
 
+// Unfinished implements readmodel.Store.
+func (m *Memory) Unfinished(context.Context) (readmodel.Generation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.building == nil {
+		return readmodel.Generation{}, readmodel.ErrNotFound
+	}
+	return m.building.generation, nil
+}
+
 // DropRetired implements readmodel.Store.
 func (m *Memory) DropRetired(_ context.Context, age time.Duration) ([]int, error) {
 	m.mu.Lock()

@@ -76,6 +76,21 @@ func (e unlistedError) Error() string {
 	return fmt.Sprintf("the collections of generation %d were not listed", int64(e))
 }
 
+// Unfinished implements readmodel.Store.
+func (v *Store) Unfinished(ctx context.Context) (readmodel.Generation, error) {
+	call, cancel := context.WithTimeout(ctx, conn.AnswerTimeout)
+	defer cancel()
+	now, err := v.state(call)
+	if err != nil {
+		return readmodel.Generation{}, translate(ctx, "look for unfinished views", err)
+	}
+	row, ok := now.building()
+	if !ok {
+		return readmodel.Generation{}, readmodel.ErrNotFound
+	}
+	return row.generation(), nil
+}
+
 // transactWhenIdle runs a transaction that changes which generation serves or is
 // built. It tries again while projectors are in its way.
 func (v *Store) transactWhenIdle(ctx context.Context, run func(ctx context.Context) error) error {

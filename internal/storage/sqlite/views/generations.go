@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,6 +106,40 @@ func unfinished(dir string, serving int) (numbers []int, last int, err error) {
 	})
 	slices.Sort(numbers)
 	return numbers, last, err
+}
+
+// Unfinished implements readmodel.Store.
+func (v *Store) Unfinished(ctx context.Context) (readmodel.Generation, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	current, err := v.servingLocked(true)
+	if err != nil {
+		return readmodel.Generation{}, err
+	}
+	numbers, _, err := unfinished(v.dir, current.number)
+	for _, number := range slices.Backward(numbers) {
+		g, err := v.describeUnfinished(number)
+		var damage *unfitError
+		if !errors.As(err, &damage) {
+			return g, dbfile.Translate(ctx, "look for unfinished views", err)
+		}
+	}
+	return readmodel.Generation{}, cmp.Or(dbfile.Translate(ctx, "look for unfinished views", err), readmodel.ErrNotFound)
+}
+
+// describeUnfinished describes an unfinished generation. The error is an *unfitError
+// if it cannot be continued.
+func (v *Store) describeUnfinished(number int) (readmodel.Generation, error) {
+	if g := v.built[number]; g != nil {
+		described, err := g.describe()
+		return described, unfit(err)
+	}
+	g, err := openGeneration(v.dir, number, v.limits, true)
+	if err != nil {
+		return readmodel.Generation{}, err
+	}
+	described, err := g.describe()
+	return described, errors.Join(unfit(err), g.close())
 }
 
 // resume opens an unfinished generation. It returns nil if that is not the wanted
