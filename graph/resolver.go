@@ -13,6 +13,7 @@ import (
 	"chirp/graph/generated"
 	"chirp/graph/model"
 	"chirp/graph/panics"
+	"chirp/graph/plan"
 	"chirp/graph/request"
 	"chirp/internal/auth"
 	"chirp/internal/command"
@@ -59,9 +60,11 @@ func New(cfg Config) *Resolver {
 	}
 }
 
-// Executable returns the API's schema with the resolvers behind it.
+// Executable returns the API's schema with the resolvers behind it. It executes documents
+// by plans if they were prepared by plan.Prepare.
 func (r *Resolver) Executable() graphql.ExecutableSchema {
-	return generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: r})
+	schema := generated.NewExecutableSchema(generated.Config{Schema: Schema(), Resolvers: r})
+	return plan.New(schema, r, func(err error) error { return resolverError{err} })
 }
 
 // Use adds to an executor the middleware that the resolvers need around each

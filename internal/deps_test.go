@@ -84,9 +84,10 @@ var rooms = []room{
 	{"graph/scalar", []string{"internal/domain"}},
 	{"graph/model", []string{"internal/domain", "internal/readmodel"}},
 	{"graph/generated", []string{"graph/model", "graph/scalar", "internal/domain"}},
+	{"graph/plan", []string{"graph/generated", "graph/model", "graph/request", "graph/scalar", "internal/domain"}},
 	{"graph/printschema", nil},
 	{"graph", []string{
-		"graph/generated", "graph/guard", "graph/model", "graph/request", "graph/panics", "graph/clip", "internal/domain", "internal/auth",
+		"graph/generated", "graph/guard", "graph/model", "graph/plan", "graph/request", "graph/panics", "graph/clip", "internal/domain", "internal/auth",
 		"internal/command", "internal/gate", "internal/outage", "internal/query", "internal/readmodel", "internal/subscription",
 	}},
 	{"graph/guard", []string{"graph/request", "graph/scalar", "graph/clip", "internal/domain", "internal/auth", "internal/gate", "internal/network", "internal/strictjson"}},

@@ -13,6 +13,7 @@ import (
 
 	"chirp/graph"
 	"chirp/graph/guard"
+	"chirp/graph/plan"
 	"chirp/graph/request"
 	"chirp/graph/transport"
 	"chirp/graph/transport/ws"
@@ -38,8 +39,8 @@ type Config struct {
 	// socket.
 	Origins *transport.Origins
 
-	// Guard bounds what one request may ask. New sets Schema, PageSize, Registers
-	// and Effect.
+	// Guard bounds what one request may ask. New sets Schema, PageSize, Registers,
+	// Effect and Prepare.
 	// Without a rate limit, wrong passwords are not counted either.
 	Guard guard.Config
 	// Transport bounds what one client may send and keep open.
@@ -83,7 +84,7 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	schema := resolver.Executable()
 	exec := executor.New(schema)
 	cfg.Guard.Schema, cfg.Guard.PageSize, cfg.Guard.Registers = schema.Schema(), query.Page{}.Size(), graph.Registers
-	cfg.Guard.Effect = resolver.Effect
+	cfg.Guard.Effect, cfg.Guard.Prepare = resolver.Effect, plan.Prepare
 	limiter := guard.Use(exec, cfg.Guard)
 	resolver.Use(exec)
 	service := transport.NewService(transport.Config{

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"chirp/graph/request"
 	"chirp/internal/domain"
 	"chirp/internal/strictjson"
 )
@@ -38,6 +40,9 @@ type document struct {
 	hash   hash
 	text   string
 	parsed *ast.QueryDocument
+
+	preparing sync.Once
+	prepared  any // what Config.Prepare returned
 }
 
 // Documents are the documents that the operator trusts.
@@ -72,7 +77,7 @@ func ReadDocuments(schema *ast.Schema, manifest []byte, limits Limits) (*Documen
 		if len(errs) > 0 {
 			return nil, fmt.Errorf("document %s: %s", id, errs[0].Message)
 		}
-		trusted.byHash[want] = &document{want, text, parsed}
+		trusted.byHash[want] = &document{hash: want, text: text, parsed: parsed}
 	}
 	return trusted, nil
 }
@@ -102,6 +107,7 @@ type documentFinder struct {
 	trusted     *Documents
 	trustedOnly bool
 	cache       *cache[hash, *document]
+	prepare     func(text string) any // nil if nothing needs to be prepared
 }
 
 var _ graphql.OperationParameterMutator = documentFinder{}
@@ -131,6 +137,10 @@ func (s documentFinder) MutateOperationParameters(ctx context.Context, p *graphq
 	}
 	p.Query = found.text
 	stats.SetExtension(documentKey, found)
+	if s.prepare != nil {
+		found.preparing.Do(func() { found.prepared = s.prepare(found.text) })
+		stats.SetExtension(request.PreparedKey, found.prepared)
+	}
 	return nil
 }
 
@@ -165,7 +175,7 @@ func (s documentFinder) find(ctx context.Context, p *graphql.RawParams) (*docume
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	found := &document{id, p.Query, parsed}
+	found := &document{hash: id, text: p.Query, parsed: parsed}
 	s.cache.add(id, found)
 	return found, nil
 }

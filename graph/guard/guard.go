@@ -23,6 +23,10 @@ type Config struct {
 	Documents *Documents
 	// DocumentsOnly refuses all other documents.
 	DocumentsOnly bool
+	// Prepare is called once for each document that is valid, and returns what is kept
+	// with it for its execution, as the extension request.PreparedKey of the operations'
+	// statistics. It should take no more memory than the document. It may be nil.
+	Prepare func(text string) any
 	// RateLimit is the number of mutations that each caller may call per second, in
 	// bursts of five seconds' worth. Operations may cost 500 times as much per
 	// second. All callers at one address together get four times the rate. An
@@ -47,7 +51,7 @@ func Use(e *executor.Executor, cfg Config) *Limiter {
 	limiter.effects = newEffectLimiter(cfg.RateLimit, cfg.Effect, time.Now)
 	e.Use(documentFinder{
 		limiter: limiter, validator: newValidator(cfg.Schema, limits, cfg.Introspection), cache: newDocumentCache(),
-		trusted: cfg.Documents, trustedOnly: cfg.DocumentsOnly,
+		trusted: cfg.Documents, trustedOnly: cfg.DocumentsOnly, prepare: cfg.Prepare,
 	})
 	e.Use(inputCoercion{coercer{cfg.Schema, inputScalars()}})
 	e.Use(costLimit{limits: limits, pageSize: cfg.PageSize, introspection: cfg.Introspection})

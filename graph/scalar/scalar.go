@@ -20,8 +20,13 @@ const dateTime = "2006-01-02T15:04:05.000Z"
 // MarshalDateTime marshals the scalar DateTime.
 func MarshalDateTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
-		_, _ = io.WriteString(w, strconv.Quote(t.UTC().Format(dateTime)))
+		_, _ = w.Write(AppendDateTime(nil, t))
 	})
+}
+
+// AppendDateTime appends what MarshalDateTime writes.
+func AppendDateTime(b []byte, t time.Time) []byte {
+	return append(t.UTC().AppendFormat(append(b, '"'), dateTime), '"')
 }
 
 // UnmarshalDateTime unmarshals the exact format that MarshalDateTime writes. A text

@@ -1,0 +1,8 @@
+package plan
+
+import "chirp/graph/generated"
+
+// Knows reports whether a field of a type has a plan.
+func Knows(r generated.ResolverRoot, typ, field string) bool {
+	return typesOf(r)[typ].fields[field] != nil
+}
