@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"chirp/graph/graphtest"
 )
@@ -38,9 +39,12 @@ type discarded struct {
 	status, bytes int
 }
 
-func (d *discarded) Header() http.Header         { return d.header }
-func (d *discarded) WriteHeader(status int)      { d.status = status }
-func (d *discarded) Write(b []byte) (int, error) { d.bytes += len(b); return len(b), nil }
+func (d *discarded) Header() http.Header              { return d.header }
+func (d *discarded) SetReadDeadline(time.Time) error  { return nil }
+func (d *discarded) SetWriteDeadline(time.Time) error { return nil }
+func (d *discarded) Flush()                           {}
+func (d *discarded) WriteHeader(status int)           { d.status = status }
+func (d *discarded) Write(b []byte) (int, error)      { d.bytes += len(b); return len(b), nil }
 
 // BenchmarkHandler has the whole handler answer the operations that clients send most.
 func BenchmarkHandler(b *testing.B) {

@@ -44,8 +44,14 @@ func (a Authenticator) CheckPassword(ctx context.Context, user domain.UserID, pa
 	return ok, err
 }
 
-// Verify returns the user of a token issued here.
+// Verify returns the user of a token.
 func (t *Tokens) Verify(token string) (domain.UserID, error) {
-	bearer, err := t.readOwn(token)
+	bearer, err := t.Read(context.Background(), token)
 	return bearer.User, err
 }
+
+// Remembered returns how many verified tokens are remembered.
+func (t *Tokens) Remembered() int { return t.verified.byHash.Len() }
+
+// MaxVerified is how many are at most.
+const MaxVerified = maxVerified

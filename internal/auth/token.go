@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,9 +32,10 @@ const (
 // tokens: a signature is good until the token expires or the secret changes. Whether
 // its bearer may still call is up to Sessions.
 type Tokens struct {
-	secret []byte
-	now    func() time.Time
-	parser *jwt.Parser
+	secret   []byte
+	now      func() time.Time
+	parser   *jwt.Parser
+	verified *verified
 
 	issuer   *Issuer // nil if only the tokens issued here are valid
 	find     FindUser
@@ -74,8 +76,9 @@ func NewTokens(secret []byte, now func() time.Time) (*Tokens, error) {
 		return nil, fmt.Errorf("token secret has %d bytes; it must have at least %d", len(secret), MinSecret)
 	}
 	return &Tokens{
-		secret: secret,
-		now:    now,
+		secret:   secret,
+		now:      now,
+		verified: newVerified(),
 		parser: jwt.NewParser(
 			// Only this method: a token must not choose how it is verified.
 			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
@@ -117,8 +120,12 @@ func (t *Tokens) Issue(b Bearer) (string, error) {
 // says. The error is of kind Unauthenticated if the token is not valid, and
 // Unavailable if that cannot be determined now.
 func (t *Tokens) Read(ctx context.Context, token string) (Bearer, error) {
+	hash := sha256.Sum256([]byte(token))
+	if b, ok := t.verified.get(hash); ok && b.validAt(t.now()) {
+		return b, nil
+	}
 	if !t.external(token) {
-		return t.readOwn(token)
+		return t.readOwn(token, hash)
 	}
 	who, expires, err := t.issuer.Verify(ctx, token)
 	if err != nil {
@@ -142,7 +149,8 @@ func (t *Tokens) external(token string) bool {
 	return claims.Issuer == t.issuer.url && (err == nil || errors.Is(err, jwt.ErrTokenUnverifiable))
 }
 
-func (t *Tokens) readOwn(token string) (Bearer, error) {
+// readOwn is Read for a token issued here, which it remembers by its hash if it is valid.
+func (t *Tokens) readOwn(token string, hash [sha256.Size]byte) (Bearer, error) {
 	if len(token) > maxToken {
 		return Bearer{}, domain.Errorf(domain.Unauthenticated, "the token is too long to have been issued here; log in again")
 	}
@@ -160,6 +168,9 @@ func (t *Tokens) readOwn(token string) (Bearer, error) {
 	b, err := said.bearer()
 	if err != nil {
 		return Bearer{}, invalidToken()
+	}
+	if said.NotBefore == nil {
+		t.verified.add(hash, b)
 	}
 	return b, nil
 }
