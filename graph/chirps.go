@@ -33,11 +33,11 @@ func (r *Resolver) author(ctx context.Context, c *model.Chirp) (*model.User, err
 		return &user, err
 	}
 	return withSnapshot(ctx, c.Since, func(l *viewerSnapshot) (*model.User, error) {
-		p, ok, err := l.profiles.load(ctx, c.AuthorKey)
+		u, ok, err := l.authors.load(ctx, c.AuthorKey)
 		if err == nil && !ok {
 			err = fmt.Errorf("chirp %s is by user %d, who has no profile", c.ID, c.AuthorKey)
 		}
-		user := userFromProfile(p)
+		user := userFromRow(u)
 		return &user, err
 	})
 }

@@ -29,11 +29,11 @@ func userList[T, C any](ctx context.Context, u *model.User,
 	p query.Page, connect func(*viewerSnapshot, query.Connection[T]) *C,
 ) (*C, error) {
 	return withSnapshot(ctx, u.Since, func(l *viewerSnapshot) (*C, error) {
-		profile, err := l.profile(ctx, u)
+		key, err := l.key(ctx, u)
 		if err != nil {
 			return nil, err
 		}
-		rows, err := read(l.Reader, ctx, profile.Key, p)
+		rows, err := read(l.Reader, ctx, key, p)
 		if err != nil {
 			return nil, fmt.Errorf("list of user %s: %w", u.ID, err)
 		}
@@ -41,10 +41,11 @@ func userList[T, C any](ctx context.Context, u *model.User,
 	})
 }
 
-func userConnection(l *viewerSnapshot, c query.Connection[readmodel.Profile]) *model.UserConnection {
+func userConnection(l *viewerSnapshot, c query.Connection[readmodel.User]) *model.UserConnection {
 	connection := &model.UserConnection{Edges: make([]model.UserEdge, len(c.Edges)), PageInfo: pageInfo(c)}
 	for i, e := range c.Edges {
-		connection.Edges[i] = model.UserEdge{Node: userFromProfile(e.Node), Cursor: e.Cursor}
+		connection.Edges[i] = model.UserEdge{Node: userFromRow(e.Node), Cursor: e.Cursor}
+		l.profiles.expect(e.Node.Key)
 		l.follows.expect(e.Node.Key)
 	}
 	return connection
@@ -62,6 +63,7 @@ func chirpConnection(l *viewerSnapshot, c query.Connection[readmodel.Chirp]) *mo
 	connection := &model.ChirpConnection{Edges: make([]model.ChirpEdge, len(c.Edges)), PageInfo: pageInfo(c)}
 	for i, e := range c.Edges {
 		connection.Edges[i] = model.ChirpEdge{Node: chirpFromRow(e.Node), Cursor: e.Cursor}
+		l.authors.expect(e.Node.Author)
 		l.profiles.expect(e.Node.Author)
 		l.follows.expect(e.Node.Author)
 	}

@@ -21,6 +21,7 @@ var errReadPanicked = errors.New("a read did not finish")
 // from it.
 type snapshot struct {
 	*query.Reader
+	authors  *loader[readmodel.UserKey, readmodel.User]
 	profiles *loader[readmodel.UserKey, readmodel.Profile]
 	byID     *loader[domain.UserID, readmodel.Profile]
 }
@@ -31,7 +32,7 @@ func (s *snapshots) open(ctx context.Context, readAfter domain.Position) (*snaps
 	if err != nil {
 		return nil, err
 	}
-	v := &snapshot{Reader: reader, profiles: newLoader(reader.ProfilesByKey)}
+	v := &snapshot{Reader: reader, authors: newLoader(reader.UsersByKey), profiles: newLoader(reader.ProfilesByKey)}
 	v.byID = newLoader(v.readByID)
 	return v, nil
 }

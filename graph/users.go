@@ -18,9 +18,16 @@ func userFromLog(u command.User, since domain.Position) model.User {
 	return model.User{ID: string(u.ID), Username: string(u.Username), JoinedAt: u.JoinedAt, Since: since}
 }
 
+// userFromRow returns a user as the read model has it, without what changes.
+func userFromRow(u readmodel.User) model.User {
+	return model.User{ID: string(u.ID), Username: string(u.Username), JoinedAt: u.JoinedAt, Key: u.Key}
+}
+
 // userFromProfile returns a user as the read model has it.
 func userFromProfile(p readmodel.Profile) model.User {
-	return model.User{ID: string(p.ID), Username: string(p.Username), JoinedAt: p.JoinedAt, Profile: &p}
+	user := userFromRow(p.User())
+	user.Profile = &p
+	return user
 }
 
 // profile returns a user's profile in the snapshot.
@@ -28,11 +35,34 @@ func (l *viewerSnapshot) profile(ctx context.Context, u *model.User) (readmodel.
 	if u.Profile != nil {
 		return *u.Profile, nil
 	}
-	p, ok, err := l.byID.load(ctx, domain.UserID(u.ID))
+	var p readmodel.Profile
+	var ok bool
+	var err error
+	if u.Key != 0 {
+		p, ok, err = l.profiles.load(ctx, u.Key)
+	} else {
+		p, ok, err = l.byID.load(ctx, domain.UserID(u.ID))
+	}
 	if err == nil && !ok {
-		err = domain.Errorf(domain.NotYetVisible, "user %s is not visible yet; try again", u.ID)
+		err = notVisible(u)
 	}
 	return p, err
+}
+
+// key returns a user's key in the snapshot.
+func (l *viewerSnapshot) key(ctx context.Context, u *model.User) (readmodel.UserKey, error) {
+	if u.Key != 0 {
+		return u.Key, nil
+	}
+	row, err := l.User(ctx, domain.UserID(u.ID))
+	if domain.KindOf(err) == domain.NotFound {
+		err = notVisible(u)
+	}
+	return row.Key, err
+}
+
+func notVisible(u *model.User) error {
+	return domain.Errorf(domain.NotYetVisible, "user %s is not visible yet; try again", u.ID)
 }
 
 // knownProfile returns a user's profile. It reads only if the user does not have
@@ -50,11 +80,11 @@ func viewerFollows(ctx context.Context, u *model.User) (bool, error) {
 		return false, nil
 	}
 	return withSnapshot(ctx, u.Since, func(l *viewerSnapshot) (bool, error) {
-		p, err := l.profile(ctx, u)
+		key, err := l.key(ctx, u)
 		if err != nil {
 			return false, err
 		}
-		follows, _, err := l.follows.load(ctx, p.Key)
+		follows, _, err := l.follows.load(ctx, key)
 		return follows, err
 	})
 }
@@ -66,8 +96,8 @@ func userByID(ctx context.Context, id string) (*model.User, error) {
 		return nil, err
 	}
 	return withSnapshot(ctx, 0, func(l *viewerSnapshot) (*model.User, error) {
-		p, err := l.Profile(ctx, user)
-		return nilIfNotFound(userFromProfile(p), err)
+		u, err := l.User(ctx, user)
+		return nilIfNotFound(userFromRow(u), err)
 	})
 }
 

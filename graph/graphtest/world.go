@@ -118,7 +118,8 @@ func newWorld(t testing.TB, build func(api.Config) *transport.Handler, change ..
 	newID := func() [16]byte { return uuid.Must(uuid.NewV7()) }
 	w.Commands = &command.Handler{Events: w.Log, Now: time.Now, NewID: newID,
 		SaveCredential: func(context.Context, domain.UserID, string) error { return nil }}
-	queries := &query.Service{Views: w.Views, Head: w.Head, Hashes: w.Log.Hashes, Consult: guard.Consult, Read: guard.ChargeRows, Away: request.Away}
+	queries := &query.Service{Views: w.Views, Head: w.Head, Hashes: w.Log.Hashes, Consult: guard.Consult, Read: guard.ChargeRows, Away: request.Away,
+		Cache: query.NewCache(1 << 20)}
 	w.Hub = subscription.New(subscription.Config{Log: w.Log, Views: w.Views, Queries: queries})
 	w.start()
 	cfg := api.Config{

@@ -22,7 +22,9 @@ type User struct {
 	Username string
 	JoinedAt time.Time
 
-	// Profile is the user's row in the read model, or nil for a user from an event.
+	// Key is the user's key in the read model, or 0 for a user from an event.
+	Key readmodel.UserKey
+	// Profile is the user's row in the read model, or nil if it was not read.
 	Profile *readmodel.Profile
 	// Since is the position that a snapshot must show for the other fields.
 	Since domain.Position

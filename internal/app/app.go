@@ -65,7 +65,8 @@ func startApp(ctx context.Context, cfg Config, store Storage, crowd *httpserver.
 		return nil, err
 	}
 	a := &app{store: store, log: log, metrics: prometheus.NewRegistry(), writes: health.NewWrites(store.TryWrite, log)}
-	a.queries = &query.Service{Views: store.Views(), Head: a.head, Hashes: store.Log().Hashes, Consult: guard.Consult, Read: guard.ChargeRows, Away: request.Away}
+	a.queries = &query.Service{Views: store.Views(), Head: a.head, Hashes: store.Log().Hashes, Consult: guard.Consult, Read: guard.ChargeRows, Away: request.Away,
+		Cache: query.NewCache(cfg.CacheBytes)}
 	a.projector = projector.New(projector.Config{
 		Log: store.Log(), Views: store.Views(), Threshold: cfg.CelebrityThreshold,
 		Holder: holder(), Logger: log,

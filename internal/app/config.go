@@ -14,6 +14,7 @@ type Config struct {
 	OpsAddr string // the operator's, for metrics, profiles and the reasons of probes; empty for none
 
 	CelebrityThreshold int64  // followers from which a user is a celebrity
+	CacheBytes         int64  // of rows that were read from the views
 	TokenSecret        string // signs tokens; empty for the one kept in the store
 	LocalPasswords     bool   // users may register and log in with passwords
 	OIDCIssuer         string // its tokens are accepted as well, unless it is empty

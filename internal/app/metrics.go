@@ -11,6 +11,7 @@ import (
 	"chirp/internal/app/httpserver"
 	"chirp/internal/gate"
 	"chirp/internal/projector"
+	"chirp/internal/query"
 )
 
 // registerMetrics registers what /metrics shows. threshold is the celebrity
@@ -21,6 +22,7 @@ func (a *app) registerMetrics(threshold int64, crowd *httpserver.Crowd) {
 	a.registerProjector()
 	a.registerThresholds(threshold)
 	a.registerHub()
+	a.registerCache()
 	a.registerGates()
 	a.registerCrowd(crowd)
 }
@@ -101,6 +103,21 @@ func (a *app) registerHub() {
 		func() float64 { return float64(a.hub.Stats().CatchUps) })
 	a.counter("chirp_subscriptions_dropped_total", "Feed subscriptions ended for being too slow.", nil,
 		func() float64 { return float64(a.hub.Stats().Dropped) })
+}
+
+// registerCache registers the numbers of the rows that are kept in memory.
+func (a *app) registerCache() {
+	for kind, of := range map[string]func(query.CacheStats) query.CachedRows{
+		"chirps": func(s query.CacheStats) query.CachedRows { return s.Chirps },
+		"users":  func(s query.CacheStats) query.CachedRows { return s.Users },
+	} {
+		labels := prometheus.Labels{"of": kind}
+		rows := func() query.CachedRows { return of(a.queries.Cache.Stats()) }
+		a.gauge("chirp_cache_rows", "Rows of the views that are kept in memory.", labels, func() float64 { return float64(rows().Rows) })
+		a.gauge("chirp_cache_bytes", "About how many bytes they take.", labels, func() float64 { return float64(rows().Bytes) })
+		a.counter("chirp_cache_hits_total", "Rows that were needed and in memory.", labels, func() float64 { return float64(rows().Hits) })
+		a.counter("chirp_cache_misses_total", "Rows that were needed and read from the views.", labels, func() float64 { return float64(rows().Misses) })
+	}
 }
 
 // registerCrowd registers the numbers of clients' connections.

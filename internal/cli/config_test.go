@@ -34,6 +34,7 @@ func TestParseRefusesInOneLine(t *testing.T) {
 		{"a rate limit that is no number", []string{"--rate-limit", "off"}, nil, "--rate-limit"},
 		{"registrations below 0", []string{"--registrations-per-address=-1"}, nil, "--registrations-per-address: -1 is less than 0"},
 		{"sockets below 0", []string{"--sockets-per-user=-1"}, nil, "--sockets-per-user: -1 is less than 0"},
+		{"a cache below 0", []string{"--cache-size=-1"}, nil, "--cache-size: -1 is less than 0"},
 		{"subscriptions below 0", []string{"--max-subscriptions=-1"}, nil, "--max-subscriptions: -1 is less than 0"},
 		{"sockets of an address below 0", nil, map[string]string{"CHIRP_SOCKETS_PER_ADDRESS": "-1"}, "--sockets-per-address: -1 is less than 0"},
 		{"an origin without a scheme", []string{"--allowed-origins", "https://a.example,b.example"}, nil, `"b.example" is not an origin`},

@@ -26,7 +26,10 @@ func (r *Reader) FeedAfter(ctx context.Context, viewer domain.UserID, after doma
 	}
 	w := readmodel.Window{After: after, Before: r.Checkpoint() + 1, Limit: limit, Ascending: true}
 	rows, err := readmodel.ChirpsIn(w, func(w readmodel.Window) ([]domain.Position, error) { return r.feed(ctx, viewer, w) },
-		func(at []domain.Position) ([]readmodel.Chirp, error) { return r.chirps(ctx, at) })
+		func(at []domain.Position) ([]readmodel.Chirp, error) {
+			edges, err := r.chirps(ctx, at)
+			return nodes(edges), err
+		})
 	if err != nil {
 		return nil, fmt.Errorf("read the feed of %s after position %d: %w", viewer, after, err)
 	}
@@ -128,28 +131,4 @@ func merge(a, b []domain.Position, w readmodel.Window) []domain.Position {
 		}
 	}
 	return merged
-}
-
-// chirpPage returns a page of chirps. list names the list in errors.
-func (r *Reader) chirpPage(ctx context.Context, p Page, list string, read func(readmodel.Window) ([]domain.Position, error)) (Connection[readmodel.Chirp], error) {
-	at, info, err := readPage(ctx, r, p, list, itself, read)
-	if err != nil {
-		return Connection[readmodel.Chirp]{}, err
-	}
-	rows, err := r.chirps(ctx, at)
-	if err != nil {
-		return Connection[readmodel.Chirp]{}, fmt.Errorf("read %s: %w", list, err)
-	}
-	edges := make([]Edge[readmodel.Chirp], len(rows))
-	for i, c := range rows {
-		edges[i] = Edge[readmodel.Chirp]{Node: c, Cursor: r.Cursor(c.Position, domain.HashEvent(domain.ChirpStream(c.ID), c.PostedAt))}
-	}
-	return Connection[readmodel.Chirp]{Edges: edges, PageInfo: info}, nil
-}
-
-func itself(p domain.Position) domain.Position { return p }
-
-// chirps returns the chirps at the positions, in their order.
-func (r *Reader) chirps(ctx context.Context, at []domain.Position) ([]readmodel.Chirp, error) {
-	return readmodel.ChirpsInOrder(ctx, r.views, at)
 }

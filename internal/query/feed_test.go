@@ -44,6 +44,9 @@ func randomWorld(t *rapid.T) (*world, []readmodel.UserKey) {
 func TestPagesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, users := randomWorld(t)
+		if most := rapid.SampledFrom([]int64{0, 1_000, 1 << 20}).Draw(t, "cache"); most > 0 {
+			w.cache = query.NewCache(most)
+		}
 		r := w.open()
 		size := rapid.IntRange(1, 8)
 		for _, u := range users {
@@ -84,8 +87,8 @@ func chirpAts(read func(query.Page) (query.Connection[readmodel.Chirp], error)) 
 
 // followAts replaces each profile by the position of the follow that put it in the
 // list.
-func followAts(c query.Connection[readmodel.Profile], follows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey) query.Connection[domain.Position] {
-	return rows(c, func(p readmodel.Profile) domain.Position {
+func followAts(c query.Connection[readmodel.User], follows []readmodel.Follow, end func(readmodel.Follow) readmodel.UserKey) query.Connection[domain.Position] {
+	return rows(c, func(p readmodel.User) domain.Position {
 		return follows[slices.IndexFunc(follows, func(f readmodel.Follow) bool { return end(f) == p.Key })].Since
 	})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Followers returns a page of a user's followers, most recent first.
-func (r *Reader) Followers(ctx context.Context, followee readmodel.UserKey, p Page) (Connection[readmodel.Profile], error) {
+func (r *Reader) Followers(ctx context.Context, followee readmodel.UserKey, p Page) (Connection[readmodel.User], error) {
 	follower := func(f readmodel.Follow) readmodel.UserKey { return f.Follower }
 	return r.followPage(ctx, p, fmt.Sprintf("the followers of user %d", followee), follower, func(w readmodel.Window) ([]readmodel.Follow, error) {
 		return r.views.Followers(ctx, followee, w)
@@ -17,7 +17,7 @@ func (r *Reader) Followers(ctx context.Context, followee readmodel.UserKey, p Pa
 }
 
 // Following returns a page of the users that a user follows, most recent first.
-func (r *Reader) Following(ctx context.Context, follower readmodel.UserKey, p Page) (Connection[readmodel.Profile], error) {
+func (r *Reader) Following(ctx context.Context, follower readmodel.UserKey, p Page) (Connection[readmodel.User], error) {
 	followee := func(f readmodel.Follow) readmodel.UserKey { return f.Followee }
 	return r.followPage(ctx, p, fmt.Sprintf("whom user %d follows", follower), followee, func(w readmodel.Window) ([]readmodel.Follow, error) {
 		return r.views.Following(ctx, follower, w)
@@ -64,30 +64,30 @@ func followAt(f readmodel.Follow) domain.Position { return f.Since }
 // followPage returns a page of the users at one end of some follows. The views don't
 // store the hashes of follow events, so followPage reads them from the log. list names
 // the list in errors.
-func (r *Reader) followPage(ctx context.Context, p Page, list string, end func(readmodel.Follow) readmodel.UserKey, read func(readmodel.Window) ([]readmodel.Follow, error)) (Connection[readmodel.Profile], error) {
+func (r *Reader) followPage(ctx context.Context, p Page, list string, end func(readmodel.Follow) readmodel.UserKey, read func(readmodel.Window) ([]readmodel.Follow, error)) (Connection[readmodel.User], error) {
 	rows, info, err := readPage(ctx, r, p, list, followAt, read)
 	if err != nil {
-		return Connection[readmodel.Profile]{}, err
+		return Connection[readmodel.User]{}, err
 	}
 	keys, since := make([]readmodel.UserKey, len(rows)), make([]domain.Position, len(rows))
 	for i, f := range rows {
 		keys[i], since[i] = end(f), f.Since
 	}
-	users, err := r.ProfilesByKey(ctx, keys)
+	users, err := r.UsersByKey(ctx, keys)
 	if err != nil {
-		return Connection[readmodel.Profile]{}, err
+		return Connection[readmodel.User]{}, err
 	}
 	hashes, err := r.service.Hashes(ctx, since)
 	if err != nil {
-		return Connection[readmodel.Profile]{}, fmt.Errorf("read the hashes of %d follows: %w", len(since), err)
+		return Connection[readmodel.User]{}, fmt.Errorf("read the hashes of %d follows: %w", len(since), err)
 	}
-	edges := make([]Edge[readmodel.Profile], len(rows))
+	edges := make([]Edge[readmodel.User], len(rows))
 	for i, f := range rows {
 		user, ok := users[keys[i]]
 		if !ok {
-			return Connection[readmodel.Profile]{}, fmt.Errorf("the follow at position %d is of user %d, who has no profile", f.Since, keys[i])
+			return Connection[readmodel.User]{}, fmt.Errorf("the follow at position %d is of user %d, who has no profile", f.Since, keys[i])
 		}
-		edges[i] = Edge[readmodel.Profile]{Node: user, Cursor: r.Cursor(f.Since, hashes[f.Since])}
+		edges[i] = Edge[readmodel.User]{Node: user, Cursor: r.Cursor(f.Since, hashes[f.Since])}
 	}
-	return Connection[readmodel.Profile]{Edges: edges, PageInfo: info}, nil
+	return Connection[readmodel.User]{Edges: edges, PageInfo: info}, nil
 }

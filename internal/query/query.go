@@ -40,6 +40,8 @@ type Service struct {
 	// Read is called after each reading for a subscription, with the number of rows. It
 	// may be nil.
 	Read func(ctx context.Context, rows int)
+	// Cache keeps rows that never change. If it is nil, all rows are read.
+	Cache *Cache
 	// Away is called with each wait of Open for a position, and calls it. It may be
 	// nil.
 	Away func(ctx context.Context, wait func())
@@ -136,8 +138,12 @@ type Reader struct {
 	generation readmodel.Generation
 	service    *Service
 
-	mu   sync.Mutex
-	keys map[domain.UserID]readmodel.UserKey // that were read
+	once    sync.Once
+	history historyID // of the rows, once it is known
+
+	mu       sync.Mutex
+	profiles map[readmodel.UserKey]readmodel.Profile // that were read
+	keys     map[domain.UserID]readmodel.UserKey     // of those
 }
 
 // Checkpoint returns the position up to which the Reader's views are complete.
@@ -145,72 +151,6 @@ func (r *Reader) Checkpoint() domain.Position { return r.generation.Checkpoint.P
 
 // Close releases the snapshot. Cursor and Checkpoint still answer afterwards.
 func (r *Reader) Close() { r.views.Close() }
-
-// Profile returns a user's profile, or NotFound.
-func (r *Reader) Profile(ctx context.Context, id domain.UserID) (readmodel.Profile, error) {
-	p, err := r.views.ProfileByID(ctx, id)
-	if err == nil && r.beyond(domain.Position(p.Key)) {
-		err = readmodel.ErrNotFound
-	}
-	if err != nil {
-		return readmodel.Profile{}, lookupError(err, "user", string(id))
-	}
-	return p, nil
-}
-
-// key returns a user's key, or 0 if the views don't show the user yet.
-func (r *Reader) key(ctx context.Context, id domain.UserID) (readmodel.UserKey, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if key := r.keys[id]; key != 0 {
-		return key, nil
-	}
-	p, err := r.views.ProfileByID(ctx, id)
-	if errors.Is(err, readmodel.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read the key of %s: %w", id, err)
-	}
-	if r.keys == nil {
-		r.keys = map[domain.UserID]readmodel.UserKey{}
-	}
-	r.keys[id] = p.Key
-	return p.Key, nil
-}
-
-// ProfileByName returns the profile of the user with a name, ignoring case, or
-// NotFound.
-func (r *Reader) ProfileByName(ctx context.Context, name domain.Username) (readmodel.Profile, error) {
-	p, err := r.views.ProfileByName(ctx, name)
-	if err == nil && r.beyond(domain.Position(p.Key)) {
-		err = readmodel.ErrNotFound
-	}
-	if err != nil {
-		return readmodel.Profile{}, lookupError(err, "user named", string(name))
-	}
-	return p, nil
-}
-
-// ProfilesByKey returns the profiles of many users in one read, omitting those
-// that do not exist. Keys may repeat.
-func (r *Reader) ProfilesByKey(ctx context.Context, keys []readmodel.UserKey) (map[readmodel.UserKey]readmodel.Profile, error) {
-	profiles := make(map[readmodel.UserKey]readmodel.Profile, len(keys))
-	keys = unique(keys)
-	if len(keys) == 0 {
-		return profiles, nil
-	}
-	rows, err := r.views.Profiles(ctx, keys)
-	if err != nil {
-		return nil, fmt.Errorf("read %d profiles: %w", len(keys), err)
-	}
-	for _, p := range rows {
-		if !r.beyond(domain.Position(p.Key)) {
-			profiles[p.Key] = p
-		}
-	}
-	return profiles, nil
-}
 
 // Chirp returns a chirp, or NotFound.
 func (r *Reader) Chirp(ctx context.Context, id domain.ChirpID) (readmodel.Chirp, error) {
@@ -222,6 +162,17 @@ func (r *Reader) Chirp(ctx context.Context, id domain.ChirpID) (readmodel.Chirp,
 		return readmodel.Chirp{}, lookupError(err, "chirp", string(id))
 	}
 	return c, nil
+}
+
+// cached returns the cache and the history whose rows of it are the Reader's. The history
+// is 0 if there is none.
+func (r *Reader) cached(ctx context.Context) (*Cache, historyID) {
+	c := r.service.Cache
+	if c == nil {
+		return nil, 0
+	}
+	r.once.Do(func() { r.history = c.history.of(ctx, r.generation, r.service.Hashes) })
+	return c, r.history
 }
 
 // beyond reports whether the row of position p belongs to an event that is not

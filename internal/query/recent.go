@@ -15,16 +15,17 @@ func (r *Reader) RecentChirps(ctx context.Context, p Page) (Connection[readmodel
 }
 
 // RecentUsers returns a page of all users, newest first.
-func (r *Reader) RecentUsers(ctx context.Context, p Page) (Connection[readmodel.Profile], error) {
+func (r *Reader) RecentUsers(ctx context.Context, p Page) (Connection[readmodel.User], error) {
 	rows, info, err := readPage(ctx, r, p, "recent users", registeredAt, func(w readmodel.Window) ([]readmodel.Profile, error) {
 		return r.views.RecentProfiles(ctx, w)
 	})
-	edges := make([]Edge[readmodel.Profile], len(rows))
+	edges := make([]Edge[readmodel.User], len(rows))
 	for i, u := range rows {
+		r.remember(ctx, u)
 		registered := domain.HashEvent(domain.UserStream(u.ID), u.JoinedAt)
-		edges[i] = Edge[readmodel.Profile]{Node: u, Cursor: r.Cursor(registeredAt(u), registered)}
+		edges[i] = Edge[readmodel.User]{Node: u.User(), Cursor: r.Cursor(registeredAt(u), registered)}
 	}
-	return Connection[readmodel.Profile]{Edges: edges, PageInfo: info}, err
+	return Connection[readmodel.User]{Edges: edges, PageInfo: info}, err
 }
 
 func registeredAt(u readmodel.Profile) domain.Position { return domain.Position(u.Key) }

@@ -55,8 +55,8 @@ func TestRecentListsAllUsersNewestFirst(t *testing.T) {
 	if !slices.Equal(got, chirps) {
 		t.Errorf("recent chirps: got %v, want %v", got, chirps)
 	}
-	got = paged(t, cursor, func(u readmodel.Profile) domain.Position { return domain.Position(u.Key) },
-		func(p query.Page) (query.Connection[readmodel.Profile], error) { return r.RecentUsers(t.Context(), p) })
+	got = paged(t, cursor, func(u readmodel.User) domain.Position { return domain.Position(u.Key) },
+		func(p query.Page) (query.Connection[readmodel.User], error) { return r.RecentUsers(t.Context(), p) })
 	if !slices.Equal(got, users) {
 		t.Errorf("recent users: got %v, want %v", got, users)
 	}

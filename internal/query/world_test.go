@@ -35,6 +35,10 @@ type world struct {
 	pushed map[readmodel.UserKey][]domain.Position
 	// backfill is how many pushed chirps a follow delivers; it skips older ones.
 	backfill int
+	// cache is the Service's, or nil.
+	cache *query.Cache
+	// history is added to the ids of chirps.
+	history string
 }
 
 func newWorld(t tester) *world {
@@ -52,8 +56,8 @@ func (w *world) event(fact domain.Event, b readmodel.Batch) domain.Position {
 	w.t.Helper()
 	w.at++
 	w.oracle.Add(w.at, time.Unix(int64(w.at), 0).UTC(), fact)
-	b.To.Position = w.at
 	w.hashes[w.at] = hashOf(w.at, b)
+	b.To.Position, b.To.Event = w.at, w.hashes[w.at]
 	w.apply(b)
 	return w.at
 }
@@ -123,6 +127,7 @@ func chirpAt(p domain.Position, author readmodel.UserKey, d readmodel.Delivery) 
 func (w *world) post(author readmodel.UserKey, d readmodel.Delivery) domain.Position {
 	w.t.Helper()
 	c := chirpAt(w.next(), author, d)
+	c.ID += domain.ChirpID(w.history)
 	b := readmodel.Batch{Chirps: []readmodel.Chirp{c}}
 	all := readmodel.Range{Through: w.at}
 	if d == readmodel.Push {
@@ -171,7 +176,7 @@ func (w *world) rows() projectortest.Rows { return w.oracle.Rows(projectortest.R
 // service returns a Service of the world, whose log ends at its views' checkpoint.
 func (w *world) service() *query.Service {
 	head := func(context.Context) (domain.Position, error) { return w.at, nil }
-	return &query.Service{Views: w.store, Head: head, Hashes: w.hashesOf}
+	return &query.Service{Views: w.store, Head: head, Hashes: w.hashesOf, Cache: w.cache}
 }
 
 func (w *world) open() *query.Reader {

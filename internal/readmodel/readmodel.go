@@ -57,6 +57,19 @@ type Profile struct {
 	PullSource bool
 }
 
+// User is what is constant of a Profile, at every checkpoint.
+type User struct {
+	Key      UserKey
+	ID       domain.UserID
+	Username domain.Username
+	JoinedAt time.Time // UTC
+}
+
+// User returns what is constant of the profile.
+func (p Profile) User() User {
+	return User{Key: p.Key, ID: p.ID, Username: p.Username, JoinedAt: p.JoinedAt}
+}
+
 // Split divides a user's pushed chirps into older ones, which a follow skips, and the
 // others, which are in the follower's timeline.
 type Split struct {
