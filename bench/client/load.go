@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"chirp/internal/outage"
 )
 
 // Load is what clients send to a server, each one request after another.
@@ -18,6 +20,9 @@ type Load struct {
 	// Check returns an error if an answer is not right.
 	Check func(body []byte) error
 	For   time.Duration
+	// Every is the time from one request of a client to its next, if the answer is
+	// there by then; 0 for none.
+	Every time.Duration
 }
 
 // Result is what was measured during a load.
@@ -83,6 +88,10 @@ func (l Load) client(ctx context.Context, client int, until time.Time) (took []t
 		}
 		ended := time.Now()
 		took = append(took, ended.Sub(began))
+		if l.Every > 0 {
+			outage.Pause(ctx, l.Every-ended.Sub(began))
+			ended = time.Now()
+		}
 		began = ended
 	}
 	return took, nil

@@ -67,3 +67,10 @@ func duration(ns float64) string {
 }
 
 func ratio(f float64) string { return fmt.Sprintf("%.2f", f) }
+
+func memory(f float64) string {
+	if f < 1<<20 {
+		return fmt.Sprintf("%.1f kB", f/1000)
+	}
+	return fmt.Sprintf("%.0f MB", f/1e6)
+}

@@ -119,6 +119,13 @@ var rows = []row{
 	{"feed", "a page of a feed, beside other queries, gqlgen and Apollo Server", measureFeed},
 	{"post", "posting a chirp, beside the driver's inserts and Emmett's appends", measurePost},
 	{"push", "pushing a chirp to many sockets", measurePush},
+	{"celebrities", "pages of users who follow many celebrities", measureCelebrities},
+	{"behind", "views after an import", measureBehind},
+	{"rebuild", "chirp rebuild", measureRebuild},
+	{"idle", "sockets that do nothing", measureIdle},
+	{"memory", "resident memory while feeds are read", measureMemory},
+	{"growth", "pages, posts and starts on logs of different lengths", measureGrowth},
+	{"start", "start to ready on a long log, and the program's size", measureStart},
 }
 
 // run measures the rows that are selected. What was measured before an error is kept.

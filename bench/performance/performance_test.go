@@ -13,7 +13,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(apitest.Main(m)) }
 
 // tiny is only as large as every row needs.
-var tiny = size{users: 200, edges: 1000, chirps: 1500, celebrities: 21, readers: 5, sockets: 5}
+var tiny = size{users: 200, edges: 1000, chirps: 1500, celebrities: 21, readers: 5, sockets: 5, idle: 10, growth: []int{800, 1200}, backlog: 100}
 
 // TestEveryRowMeasures runs all rows on both stores, on a tiny network. The peers
 // that need Node are measured if their packages are installed.

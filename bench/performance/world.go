@@ -12,15 +12,18 @@ import (
 
 // size says how much is measured.
 type size struct {
-	users, edges, chirps int // of the network
-	celebrities          int // that some users follow
-	readers              int // whose feeds are read
-	sockets              int // to which is pushed
+	users, edges, chirps int   // of the network
+	celebrities          int   // that some users follow
+	readers              int   // whose feeds are read
+	sockets              int   // to which is pushed
+	idle                 int   // sockets to which nothing is pushed
+	growth               []int // events of logs that are compared
+	backlog              int   // events that wait for the projector
 }
 
 var (
-	full  = size{users: 37_700, edges: 289_003, chirps: 200_000, celebrities: 1000, readers: 1000, sockets: 1000}
-	small = size{users: 300, edges: 1500, chirps: 3000, celebrities: 30, readers: 20, sockets: 10}
+	full  = size{users: 37_700, edges: 289_003, chirps: 200_000, celebrities: 1000, readers: 1000, sockets: 1000, idle: 5000, growth: []int{10_000, 100_000, 1_000_000}, backlog: 40_000}
+	small = size{users: 300, edges: 1500, chirps: 3000, celebrities: 30, readers: 20, sockets: 10, idle: 50, growth: []int{1000, 5000}, backlog: 500}
 )
 
 // pageSize is that of all pages.

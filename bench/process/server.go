@@ -177,6 +177,15 @@ func (s *Server) Metric(ctx context.Context, name string) (float64, error) {
 	return strconv.ParseFloat(value, 64)
 }
 
+// Collect makes a Chirp server collect its garbage.
+func (s *Server) Collect(ctx context.Context) error {
+	status, _, err := get(ctx, s.Ops+"/debug/pprof/heap?gc=1")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("%s/debug/pprof/heap: status %d", s.Ops, status)
+	}
+	return err
+}
+
 func get(ctx context.Context, url string) (status int, body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
