@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"chirp/bench/process"
 	"chirp/internal/outage"

@@ -120,6 +120,7 @@ var rows = []row{
 	{"post", "posting a chirp, beside the driver's inserts and Emmett's appends", measurePost},
 	{"push", "pushing a chirp to many sockets", measurePush},
 	{"celebrities", "pages of users who follow many celebrities", measureCelebrities},
+	{"projection", "the views of a log that grows", measureProjection},
 	{"behind", "views after an import", measureBehind},
 	{"rebuild", "chirp rebuild", measureRebuild},
 	{"idle", "sockets that do nothing", measureIdle},

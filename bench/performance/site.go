@@ -102,15 +102,19 @@ func (s *stage) fill(ctx context.Context, at *site) error {
 	return errors.Join(err, srv.Stop())
 }
 
-// serve starts a server on a site, and waits until the views are level with the log.
-// The rate limit is enforced, but never reached.
-func (s *stage) serve(ctx context.Context, at *site, patience time.Duration, flags ...string) (*process.Server, error) {
+// spawn starts a server on a site. Its rate limit is enforced, but never reached.
+func (s *stage) spawn(ctx context.Context, at *site) (*process.Server, error) {
 	program, err := s.build(ctx, "chirp")
 	if err != nil {
 		return nil, err
 	}
-	args := slices.Concat([]string{"--addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0", "--rate-limit", "1000000", "--celebrity-threshold", fmt.Sprint(at.threshold)}, at.place, flags)
-	srv, err := process.Start(exec.Command(program, args...))
+	args := []string{"--addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0", "--rate-limit", "1000000", "--celebrity-threshold", fmt.Sprint(at.threshold)}
+	return process.Start(exec.Command(program, slices.Concat(args, at.place)...))
+}
+
+// serve starts a server on a site, and waits until the views are level with the log.
+func (s *stage) serve(ctx context.Context, at *site, patience time.Duration) (*process.Server, error) {
+	srv, err := s.spawn(ctx, at)
 	if err != nil {
 		return nil, err
 	}
