@@ -37,8 +37,8 @@ mongod: .cache/mongod ## download a MongoDB server for the tests (Linux on x86-6
 .cache/mongod:
 	go run ./internal/storage/mongodb/mongotest/fetchmongod $@
 
-bench: mongod ## measure Chirp beside its peers on both stores; needs Node 20, and takes about 40 minutes
-	CHIRP_TEST_MONGOD=$${CHIRP_TEST_MONGOD:-$(CURDIR)/.cache/mongod} go run ./bench/performance $(BENCH)
+bench: mongod ## measure Chirp beside its peers, for doc/performance.md; needs Node 20, takes 40 minutes
+	CHIRP_TEST_MONGOD=$${CHIRP_TEST_MONGOD:-$(CURDIR)/.cache/mongod} go run ./bench/performance -doc doc/performance.md -results .cache/performance.json $(BENCH)
 
 bench-abuse: mongod ## attack a started server on both stores, and measure what other users notice
 	CHIRP_TEST_MONGOD=$${CHIRP_TEST_MONGOD:-$(CURDIR)/.cache/mongod} go run ./bench/abuse

@@ -50,6 +50,15 @@ func (w *world) newBacklog(events int) backlog {
 	return b
 }
 
+// chirpsOf returns a backlog of chirps of one author.
+func (w *world) chirpsOf(author, n int) backlog {
+	b := backlog{deliveries: n * len(w.followers[author])}
+	for range n {
+		b.facts = append(b.facts, newChirp(author))
+	}
+	return b
+}
+
 // strangers returns pairs of users of whom the first does not follow the second.
 func (w *world) strangers(r *rand.Rand, n int) [][2]int {
 	chosen := map[[2]int]bool{}
@@ -79,31 +88,34 @@ func newChirp(author int) domain.ChirpPosted {
 // eventsOfAppend is far more than a command has, so that appending is fast.
 const eventsOfAppend = 500
 
-// append appends a backlog to the log of a site that has no server.
-func (at *site) append(ctx context.Context, b backlog) (err error) {
+// append appends a backlog to the log of a site that has no server, and returns the
+// position at which it ends.
+func (at *site) append(ctx context.Context, b backlog) (end domain.Position, err error) {
 	place := apitest.Embedded(at.place[1])
 	if at.store == onMongo {
 		place = apitest.OnMongoDB(at.place[1], at.place[3])
 	}
 	store, err := place.OpenToServe(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	versions := eventstore.Versions{}
 	for facts := range slices.Chunk(b.facts, eventsOfAppend) {
 		a, err := appendOf(facts, versions)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if _, err := store.Log().Append(ctx, a); err != nil {
-			return fmt.Errorf("append a backlog: %w", err)
+		commit, err := store.Log().Append(ctx, a)
+		if err != nil {
+			return 0, fmt.Errorf("append a backlog: %w", err)
 		}
+		end = commit.Position()
 		for _, e := range a.Events {
 			versions[e.Stream]++
 		}
 	}
-	return nil
+	return end, nil
 }
 
 // appendOf returns the append of some facts, to streams at some versions.

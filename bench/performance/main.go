@@ -121,6 +121,7 @@ var rows = []row{
 	{"push", "pushing a chirp to many sockets", measurePush},
 	{"celebrities", "pages of users who follow many celebrities", measureCelebrities},
 	{"projection", "the views of a log that grows", measureProjection},
+	{"cost", "what a page, a post and a delivery take", measureCost},
 	{"behind", "views after an import", measureBehind},
 	{"rebuild", "chirp rebuild", measureRebuild},
 	{"idle", "sockets that do nothing", measureIdle},

@@ -98,3 +98,12 @@ func TestFiguresAreShort(t *testing.T) {
 		}
 	}
 }
+
+// TestAFurtherDeliveryHasNoShareOfItsChirp: a chirp takes 30, and each delivery 2.
+func TestAFurtherDeliveryHasNoShareOfItsChirp(t *testing.T) {
+	single := &cost{cpu: series{20}, mongod: series{12}}
+	ten := &cost{deliveries: 10, cpu: series{4}, mongod: series{1}} // (30 + 10 · 2) / 10
+	if got := ten.further(single); len(got) != 1 || got[0] != 2 {
+		t.Errorf("got %v, want 2", got)
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"chirp/bench/client"
 	"chirp/bench/process"
+	"chirp/internal/domain"
 	"chirp/internal/outage"
 )
 
@@ -63,7 +64,8 @@ type projection struct {
 // project measures a round.
 func (s *stage) project(ctx context.Context, at *site, p *projection) (err error) {
 	b := at.newBacklog(s.size.backlog)
-	if err := at.append(ctx, b); err != nil {
+	end, err := at.append(ctx, b)
+	if err != nil {
 		return err
 	}
 	srv, err := s.launch(ctx, at)
@@ -79,7 +81,9 @@ func (s *stage) project(ctx context.Context, at *site, p *projection) (err error
 	defer stop()
 	during := make(chan posted99, 1)
 	go func() { during <- steadyPosts(posting, srv, at.world, 10*time.Minute) }()
-	rate, err := catchUp(ctx, srv, len(b.facts))
+	began := time.Now()
+	err = catchUp(ctx, srv, end)
+	rate := float64(len(b.facts)) / time.Since(began).Seconds()
 	stop()
 	meanwhile := <-during
 	if err = errors.Join(err, meanwhile.err); err != nil {
@@ -108,27 +112,18 @@ func (p *projection) add(rate float64, b backlog, before, after used) {
 	p.mongod = append(p.mongod, float64(after.mongod-before.mongod)/n)
 }
 
-// catchUp waits until the views are nearly level, and returns the events a second.
-func catchUp(ctx context.Context, srv *process.Server, backlog int) (rate float64, err error) {
-	began := time.Now()
-	first, err := srv.Metric(ctx, "chirp_views_position")
-	if err != nil {
-		return 0, err
-	}
-	for time.Since(began) < fillPatience && outage.Pause(ctx, 10*time.Millisecond) {
+// catchUp waits until the views have reached a position.
+func catchUp(ctx context.Context, srv *process.Server, end domain.Position) error {
+	for deadline := time.Now().Add(fillPatience); time.Now().Before(deadline); {
 		at, err := srv.Metric(ctx, "chirp_views_position")
-		if err != nil {
-			return 0, err
+		if err != nil || at >= float64(end) {
+			return err
 		}
-		head, err := srv.Metric(ctx, "chirp_log_position")
-		if err != nil {
-			return 0, err
-		}
-		if head-at < float64(backlog)/20 {
-			return (at - first) / time.Since(began).Seconds(), nil
+		if !outage.Pause(ctx, 10*time.Millisecond) {
+			return ctx.Err()
 		}
 	}
-	return 0, errors.Join(process.ErrNotLevel, ctx.Err())
+	return process.ErrNotLevel
 }
 
 // posted99 is how posts went.

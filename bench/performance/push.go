@@ -17,7 +17,7 @@ const (
 	// pushPosts is how many posts a round has.
 	pushPosts = 50
 	// pushPatience bounds how long a push may take.
-	pushPatience = time.Minute
+	pushPatience = 2 * time.Minute
 )
 
 // measurePush measures how long it takes from the sending of a post until the first,

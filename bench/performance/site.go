@@ -132,6 +132,7 @@ type used struct {
 	process.Usage // of the server
 	server        time.Duration
 	mongod        time.Duration
+	written       int64 // bytes, by both
 }
 
 // used reads what has been used. A nil server has used nothing.
@@ -140,11 +141,11 @@ func (s *stage) used(srv *process.Server) (u used, err error) {
 		if u.Usage, err = process.Used(srv.PID()); err != nil {
 			return u, err
 		}
-		u.server = u.CPU
+		u.server, u.written = u.CPU, u.Written
 	}
 	if s.mongodb != nil {
 		m, err := process.Used(s.mongodb.PID())
-		u.mongod = m.CPU
+		u.mongod, u.written = m.CPU, u.written+m.Written
 		return u, err
 	}
 	return u, nil

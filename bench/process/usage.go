@@ -14,6 +14,7 @@ type Usage struct {
 	CPU      time.Duration
 	Resident int64 // bytes of memory now
 	Peak     int64 // bytes of memory, the most that was resident
+	Written  int64 // bytes written to files
 }
 
 // tick is the unit of the CPU times in /proc.
@@ -33,9 +34,13 @@ func Used(pid int) (u Usage, err error) {
 		}
 		u.CPU += time.Duration(ticks) * tick
 	}
-	if u.Resident, err = memory(pid, "VmRSS"); err == nil {
-		u.Peak, err = memory(pid, "VmHWM")
+	if u.Resident, err = field(pid, "status", "VmRSS"); err == nil {
+		u.Peak, err = field(pid, "status", "VmHWM")
 	}
+	if err == nil {
+		u.Written, err = field(pid, "io", "write_bytes")
+	}
+	u.Resident, u.Peak = u.Resident<<10, u.Peak<<10
 	return u, err
 }
 
@@ -60,19 +65,19 @@ func statFields(pid int) ([]string, error) {
 	return fields, nil
 }
 
-// memory returns a line of /proc/PID/status, in bytes.
-func memory(pid int, name string) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+// field returns the number on a line of a file in /proc/PID.
+func field(pid int, file, name string) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {
 		return 0, err
 	}
 	for line := range bytes.Lines(text) {
-		var kB int64
-		if n, _ := fmt.Sscanf(string(line), name+": %d kB", &kB); n == 1 {
-			return kB << 10, nil
+		var number int64
+		if n, _ := fmt.Sscanf(string(line), name+": %d", &number); n == 1 {
+			return number, nil
 		}
 	}
-	return 0, fmt.Errorf("/proc/%d/status has no %s", pid, name)
+	return 0, fmt.Errorf("/proc/%d/%s has no %s", pid, file, name)
 }
 
 // Child returns the process id of a child of this process by its name, 0 if
