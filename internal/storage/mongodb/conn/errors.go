@@ -18,6 +18,7 @@ import (
 // Error codes of the server that a store acts on.
 const (
 	CodeUnauthorized           = 13
+	CodeNamespaceNotFound      = 26
 	CodeNamespaceExists        = 48
 	CodeWriteConflict          = 112
 	CodeCollectionUUIDMismatch = 361

@@ -14,6 +14,7 @@ import (
 // pending is an append that waits for its commit.
 type pending struct {
 	append eventstore.Append
+	events []eventstore.Event // without positions until they are committed
 	docs   []format.Document
 	bytes  int
 	// inDoubt is set while the outcome of an attempted commit is not known.
@@ -30,13 +31,14 @@ const queuedAppends = 4096
 
 // newPending encodes an append.
 func newPending(a eventstore.Append) (*pending, error) {
-	docs, err := format.EncodeAppend(a)
-	if err != nil {
-		return nil, err
-	}
-	p := &pending{append: a, docs: docs}
-	for _, d := range docs {
-		p.bytes += len(d)
+	p := &pending{append: a, events: a.At(0)}
+	for _, e := range p.events {
+		doc, err := format.EncodeEvent(e)
+		if err != nil {
+			return nil, fmt.Errorf("append to stream %q: %w", e.Stream, err)
+		}
+		p.docs = append(p.docs, doc)
+		p.bytes += len(doc)
 	}
 	return p, nil
 }

@@ -58,6 +58,7 @@ type Log struct {
 	// has it, otherwise -1. Only the worker uses it.
 	end     domain.Position
 	session *mongo.Session // of the worker's transactions
+	command []byte         // the worker's last insert command, whose memory the next one uses
 	done    chan struct{}  // closed when the last group was committed
 	waits   outage.Outage  // of the worker, while no transaction can begin
 	// background holds what continues after a group's outcome is known.

@@ -9,7 +9,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
-	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/xoptions"
 
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
@@ -108,34 +107,6 @@ func (l *Log) write(t *transaction, ticket int64, group []*job) error {
 	return nil
 }
 
-// insert inserts events into the collection that this process has opened. If that is
-// gone, insert fails and does not create another one.
-func (l *Log) insert(inside context.Context, docs []format.Document) error {
-	o := options.InsertMany()
-	if pin := l.monitor.Pin(); pin != nil {
-		if err := xoptions.SetInternalInsertManyOptions(o, "addCommandFields", pin); err != nil {
-			return err
-		}
-	}
-	_, err := l.events.InsertMany(inside, docs, o)
-	return err
-}
-
-// onPosition reports whether an insert failed because of the unique index on _id.
-func onPosition(err error) bool {
-	var bulk mongo.BulkWriteException
-	if !errors.As(err, &bulk) {
-		return false
-	}
-	for _, w := range bulk.WriteErrors {
-		if w.Code == conn.CodeDuplicateKey {
-			_, err := w.Raw.LookupErr("keyPattern", "_id")
-			return err == nil
-		}
-	}
-	return false
-}
-
 // commitTransaction commits, and repeats the commit as long as its outcome is unknown.
 // An error is certain if every answer arrived and rejected the commit.
 func commitTransaction(t *transaction) (certain bool, err error) {
@@ -157,10 +128,12 @@ func (l *Log) deliver(after domain.Position, group []*job) {
 	var all []eventstore.Event
 	for _, j := range group {
 		p := j.Work
-		events := p.append.At(after)
-		after += domain.Position(len(events))
-		all = append(all, events...)
-		p.commit = eventstore.Commit{Events: events, Fingerprint: p.append.Command.Fingerprint}
+		for i := range p.events {
+			after++
+			p.events[i].Position = after
+		}
+		all = append(all, p.events...)
+		p.commit = eventstore.Commit{Events: p.events, Fingerprint: p.append.Command.Fingerprint}
 		j.Finish(nil)
 	}
 	l.end = after

@@ -42,21 +42,6 @@ func (d Document) WithTicket(ticket int64) Document {
 // MarshalBSON implements bson.Marshaler.
 func (d Document) MarshalBSON() ([]byte, error) { return d, nil }
 
-// EncodeAppend returns the documents of an append's events. Their positions are
-// yet to be set.
-func EncodeAppend(a eventstore.Append) ([]Document, error) {
-	events := a.At(0)
-	docs := make([]Document, len(events))
-	for i, e := range events {
-		doc, err := EncodeEvent(e)
-		if err != nil {
-			return nil, fmt.Errorf("append to stream %q: %w", e.Stream, err)
-		}
-		docs[i] = doc
-	}
-	return docs, nil
-}
-
 // EncodeEvent returns an event's document.
 func EncodeEvent(e eventstore.Event) (Document, error) {
 	at, d := bsoncore.AppendDocumentStart(make([]byte, 0, 256+2*len(e.Data)))

@@ -23,6 +23,14 @@ const maxDepth = 100
 // keep their order, and a number becomes an int64, a double or a decimal, the first
 // of these that holds exactly the digits that were written.
 func appendJSON(dst []byte, key string, data []byte) ([]byte, error) {
+	if plain, ok := appendPlain(dst, key, data); ok {
+		return plain, nil
+	}
+	return appendAny(dst, key, data)
+}
+
+// appendAny is appendJSON for any value.
+func appendAny(dst []byte, key string, data []byte) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	dst, err := appendValue(dst, key, d, 0)

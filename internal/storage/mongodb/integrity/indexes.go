@@ -1,6 +1,7 @@
 package integrity
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"chirp/internal/outage"
 	"chirp/internal/storage/mongodb/conn"
@@ -16,6 +18,9 @@ import (
 
 // indexPause is the pause between two attempts to read the indexes.
 const indexPause = 20 * time.Millisecond
+
+// mostIndexes is more than any collection can have.
+const mostIndexes = 100
 
 // errIndexesGone says that the unique indexes were not there when events were
 // inserted.
@@ -29,16 +34,43 @@ type indexRow struct {
 	Partial bson.Raw `bson:"partialFilterExpression"`
 }
 
-// checkIndexes returns what is wrong with the unique indexes of the events.
+// checkIndexes returns what is wrong with the unique indexes of the events. Because it
+// is called for each group of appends, it decodes the server's answer only if that is
+// not the last one by which they were right.
 func (m *Monitor) checkIndexes(ctx context.Context) (wrong []string, err error) {
-	cursor, err := m.conn.DB().Collection(format.EventsCollection).Indexes().List(ctx)
+	answer, err := m.listIndexes(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if right := m.rightIndexes.Load(); right != nil && bytes.Equal(*right, answer.Value) {
+		return nil, nil
+	}
 	var found []indexRow
-	if err := cursor.All(ctx, &found); err != nil {
+	if err := answer.Unmarshal(&found); err != nil {
 		return nil, err
 	}
+	if wrong = wrongIndexes(found); len(wrong) == 0 {
+		m.rightIndexes.Store(&answer.Value)
+	}
+	return wrong, nil
+}
+
+// listIndexes returns the indexes of the events as the server lists them, at most
+// mostIndexes of them. There are none if the collection is not there.
+func (m *Monitor) listIndexes(ctx context.Context) (bson.RawValue, error) {
+	list := bson.D{{Key: "listIndexes", Value: format.EventsCollection}, {Key: "cursor", Value: bson.D{{Key: "batchSize", Value: mostIndexes}}}}
+	reply, err := m.conn.DB().RunCommand(ctx, list).Raw()
+	if conn.HasCode(err, conn.CodeNamespaceNotFound) {
+		return bson.RawValue{Type: bson.TypeArray, Value: bson.RawArray(bsoncore.BuildArray(nil))}, nil
+	}
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	return reply.LookupErr("cursor", "firstBatch")
+}
+
+// wrongIndexes returns what is wrong with the unique indexes among those found.
+func wrongIndexes(found []indexRow) (wrong []string) {
 	byName := map[string]indexRow{}
 	for _, i := range found {
 		byName[i.Name] = i
@@ -52,7 +84,7 @@ func (m *Monitor) checkIndexes(ctx context.Context) (wrong []string, err error) 
 			wrong = append(wrong, fmt.Sprintf("the index %s of the collection %s is not the unique one that it must be: drop it", want.Name, format.EventsCollection))
 		}
 	}
-	return wrong, nil
+	return wrong
 }
 
 // is reports whether an index is unique and has the fields and the filter that

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -47,6 +48,8 @@ type Monitor struct {
 	requested chan struct{} // has room for one signal: check now
 	recount   chan struct{} // has room for one signal: count the events now
 	checking  sync.Mutex    // held during a check
+	// rightIndexes is the server's list of the indexes when they were right.
+	rightIndexes atomic.Pointer[[]byte]
 
 	mu       sync.Mutex
 	base     *baseline       // nil while it is not known: during an import
