@@ -13,9 +13,11 @@ import (
 
 // followedSources selects the pull sources and the splits of a user's follows, each by
 // an index of its own. SQLite seeks to the first bound on older: the second, which
-// only shows that the index can be used, would make it read all splits.
+// only shows that the index can be used, would make it read all splits. The + keeps
+// SQLite from comparing the parameter's value with the index's condition, because then it
+// would compile the statement again for each value.
 const followedSources = `SELECT followee, 1, 0 FROM follows WHERE follower = ?1 AND pull = 1
-	UNION ALL SELECT followee, 0, older FROM follows WHERE follower = ?1 AND older > ?2 AND older > 0`
+	UNION ALL SELECT followee, 0, older FROM follows WHERE follower = ?1 AND older > +?2 AND older > 0`
 
 // Sources implements readmodel.Snapshot.
 func (s *snapshot) Sources(ctx context.Context, owner readmodel.UserKey, after domain.Position) ([]readmodel.Source, error) {
