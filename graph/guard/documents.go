@@ -139,7 +139,7 @@ func (s documentFinder) MutateOperationParameters(ctx context.Context, p *graphq
 	stats.SetExtension(documentKey, found)
 	if s.prepare != nil {
 		found.preparing.Do(func() { found.prepared = s.prepare(found.text) })
-		stats.SetExtension(request.PreparedKey, found.prepared)
+		request.WithOperation(graphql.GetOperationContext(ctx), &request.Operation{Prepared: found.prepared})
 	}
 	return nil
 }

@@ -24,8 +24,8 @@ type Config struct {
 	// DocumentsOnly refuses all other documents.
 	DocumentsOnly bool
 	// Prepare is called once for each document that is valid, and returns what is kept
-	// with it for its execution, as the extension request.PreparedKey of the operations'
-	// statistics. It should take no more memory than the document. It may be nil.
+	// with it for its execution, as request.Operation's Prepared. It should take no more
+	// memory than the document. It may be nil.
 	Prepare func(text string) any
 	// RateLimit is the number of mutations that each caller may call per second, in
 	// bursts of five seconds' worth. Operations may cost 500 times as much per

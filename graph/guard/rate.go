@@ -136,8 +136,8 @@ func CostOf(ctx context.Context, oc *graphql.OperationContext) int { return cost
 
 // costOf returns the cost that costLimit has estimated.
 func costOf(ctx context.Context, oc *graphql.OperationContext) int {
-	stats := extension.GetComplexityStats(graphql.WithOperationContext(ctx, oc))
-	if stats == nil {
+	stats, ok := oc.Stats.GetExtension(costKey).(*extension.ComplexityStats)
+	if !ok {
 		return 0
 	}
 	return stats.Complexity

@@ -16,6 +16,8 @@ package plan
 
 import (
 	"context"
+	"slices"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -55,7 +57,11 @@ func (s *Schema) Exec(ctx context.Context) graphql.ResponseHandler {
 
 // execution returns how to execute an operation by its plan, or nil if it has none.
 func (s *Schema) execution(oc *graphql.OperationContext) *execution {
-	plans, ok := oc.Stats.GetExtension(request.PreparedKey).(*Plans)
+	operation := request.OperationOf(oc)
+	if operation == nil {
+		return nil
+	}
+	plans, ok := operation.Prepared.(*Plans)
 	if !ok {
 		return nil
 	}
@@ -67,15 +73,18 @@ func (s *Schema) execution(oc *graphql.OperationContext) *execution {
 	if !ok {
 		return nil
 	}
-	return &execution{schema: s, oc: oc, plan: p, args: args}
+	return &execution{schema: s, oc: oc, operation: operation, plan: p, args: args}
 }
 
 // execution is an operation that is executed by its plan.
 type execution struct {
-	schema *Schema
-	oc     *graphql.OperationContext
-	plan   *plan
-	args   []any // of the fields whose arguments have variables
+	schema    *Schema
+	oc        *graphql.OperationContext
+	operation *request.Operation
+	plan      *plan
+	args      []any // of the fields whose arguments have variables
+	// foreign is whether a middleware's value wrote itself, so that it may not be JSON.
+	foreign atomic.Bool
 }
 
 // once returns the handler of a query or a mutation, which has one response.
@@ -92,8 +101,17 @@ func (x *execution) once() graphql.ResponseHandler {
 		if !w.object(&x.plan.root, nil) {
 			w.null()
 		}
-		return &graphql.Response{Data: w.bytes()}
+		return x.response(w)
 	}
+}
+
+// response returns the response that was written.
+func (x *execution) response(w *writer) *graphql.Response {
+	data := slices.Clone(w.buf)
+	if !x.foreign.Load() {
+		x.operation.Wrote(data)
+	}
+	return &graphql.Response{Data: data}
 }
 
 // subscribe starts a subscription, and returns the handler that waits for its next item.
@@ -118,6 +136,6 @@ func (x *execution) subscribe(ctx context.Context) graphql.ResponseHandler {
 			w.null()
 		}
 		w.buf = append(w.buf, '}')
-		return &graphql.Response{Data: w.bytes()}
+		return x.response(w)
 	}
 }

@@ -27,7 +27,7 @@ type prepared struct{ plans any }
 func (prepared) ExtensionName() string                   { return "Prepared" }
 func (prepared) Validate(graphql.ExecutableSchema) error { return nil }
 func (p prepared) MutateOperationParameters(ctx context.Context, raw *graphql.RawParams) *gqlerror.Error {
-	graphql.GetOperationContext(ctx).Stats.SetExtension(request.PreparedKey, p.plans)
+	request.WithOperation(graphql.GetOperationContext(ctx), &request.Operation{Prepared: p.plans})
 	return nil
 }
 

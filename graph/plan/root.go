@@ -27,6 +27,7 @@ func (w *writer) root(f *field) bool {
 		if result == graphql.Null {
 			return false
 		}
+		w.execution.foreign.Store(true)
 		result.MarshalGQL(w)
 		return true
 	}

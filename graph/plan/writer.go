@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -43,9 +42,6 @@ func (w *writer) free() {
 	*w = writer{buf: w.buf[:0], path: w.path[:0]}
 	writers.Put(w)
 }
-
-// bytes returns a copy of what was written.
-func (w *writer) bytes() []byte { return slices.Clone(w.buf) }
 
 func (w *writer) null() { w.buf = append(w.buf, "null"...) }
 

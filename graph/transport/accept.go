@@ -37,8 +37,11 @@ type accepted []string
 // wildcards and multipart/mixed without parameters include the streams.
 func acceptedBy(r *http.Request) accepted {
 	header := strings.Join(r.Header.Values("Accept"), ",")
-	if strings.TrimSpace(header) == "" {
+	switch strings.TrimSpace(header) {
+	case "", "*/*":
 		return accepted{mediaJSON, mediaGraphQL}
+	case mediaJSON:
+		return accepted{mediaJSON}
 	}
 	ranges := mediaRanges(header)
 	type candidate struct {

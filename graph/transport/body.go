@@ -105,8 +105,21 @@ func isJSON(contentTypes []string) bool {
 	if len(contentTypes) != 1 {
 		return false
 	}
+	if contentTypes[0] == mediaJSON {
+		return true
+	}
 	media, params, err := mime.ParseMediaType(contentTypes[0])
 	return err == nil && media == mediaJSON && isUTF8(params["charset"])
+}
+
+// readAll reads a request's body, at once if its length is known.
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > limit {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
 }
 
 // readBody reads a request's body within bodyTimeout. If that is exceeded the
@@ -114,7 +127,7 @@ func isJSON(contentTypes []string) bool {
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *RequestError) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not all writers have deadlines
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body, err := readAll(w, r, limit)
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, Errorf(http.StatusRequestEntityTooLarge, "the request has more than %d bytes", limit)

@@ -10,6 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"chirp/graph/panics"
+	"chirp/graph/request"
 )
 
 // safeExecutor is an executor that recovers panics. Each becomes an error, which is
@@ -58,18 +59,18 @@ func (c safeExecutor) DispatchOperation(ctx context.Context, oc *graphql.Operati
 				ended, response = true, &graphql.Response{Errors: c.errors(ctx, v)}
 			}
 		}()
-		return c.checkEncodable(next(ctx))
+		return c.checkEncodable(oc, next(ctx))
 	}, inner
 }
 
 var errNotJSON = errors.New("a response is not valid JSON")
 
 // checkEncodable panics if a response cannot be encoded. Otherwise it returns it.
-func (safeExecutor) checkEncodable(response *graphql.Response) *graphql.Response {
+func (safeExecutor) checkEncodable(oc *graphql.OperationContext, response *graphql.Response) *graphql.Response {
 	if response == nil {
 		return nil
 	}
-	if response.Data != nil && !json.Valid(response.Data) {
+	if response.Data != nil && !request.OperationOf(oc).HasWritten(response.Data) && !json.Valid(response.Data) {
 		panic(errNotJSON)
 	}
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {

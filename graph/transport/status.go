@@ -81,22 +81,32 @@ func writeResponse(w http.ResponseWriter, accepts accepted, response *graphql.Re
 	if len(response.Errors) > 0 && accepts.document(status) == mediaGraphQL {
 		status = statusPartial
 	}
-	write(w, accepts.document(status), status, EncodeResponse(response))
+	if response.Data == nil || len(response.Errors) > 0 || len(response.Extensions) > 0 {
+		write(w, accepts.document(status), status, EncodeResponse(response))
+		return
+	}
+	write(w, accepts.document(status), status, []byte(beforeData), response.Data, []byte(afterData))
 }
 
 // responseTimeout is how long a client may take to receive a response.
 const responseTimeout = 30 * time.Second
 
-// write writes a response that is one document.
-func write(w http.ResponseWriter, media string, status int, body []byte) {
+// write writes a response that is one document, in some parts.
+func write(w http.ResponseWriter, media string, status int, body ...[]byte) {
+	size := 0
+	for _, part := range body {
+		size += len(part)
+	}
 	w.Header().Set("Content-Type", media+"; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("Content-Length", strconv.Itoa(size))
 	w.WriteHeader(status)
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(responseTimeout)) // not all writers have deadlines
-	_, _ = w.Write(body)                                          // an error means that the client has left
+	for _, part := range body {
+		_, _ = w.Write(part) // an error means that the client has left
+	}
 	_ = control.Flush()
 	_ = control.SetWriteDeadline(time.Time{}) // for the next request on the connection
 }

@@ -89,6 +89,13 @@ func (u *unread) may(p party) bool {
 // allows reports whether a party may have more.
 func (u *unread) allows(p party) bool { return u.tryAdd(p, 0) }
 
+// allowsAtOnce reports whether a party may have more and nobody waits for that.
+func (u *unread) allowsAtOnce(p party) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.waiting == 0 && u.may(p)
+}
+
 // tryAdd counts n bytes if a party may have more, and reports whether it did.
 func (u *unread) tryAdd(p party, n int) bool {
 	u.mu.Lock()
@@ -183,6 +190,9 @@ func (u *unread) sleep(ctx context.Context, of *unreadOf) {
 // waitPatiently waits until a party may have more, or returns ErrUnread after
 // UnreadPatience.
 func (u *unread) waitPatiently(ctx context.Context, p party) error {
+	if u.allowsAtOnce(p) {
+		return nil
+	}
 	patient, cancel := context.WithTimeout(ctx, UnreadPatience)
 	defer cancel()
 	err := u.wait(patient, p)

@@ -120,6 +120,9 @@ func (wire Params) Raw() (*graphql.RawParams, *RequestError) {
 	return p, nil
 }
 
+// beforeData and afterData are what surrounds the data of a response that has nothing else.
+const beforeData, afterData = `{"data":`, `}`
+
 // EncodeResponse returns a response as JSON. A response with errors and no data has
 // no member data, rather than one that is null.
 func EncodeResponse(response *graphql.Response) []byte {
@@ -127,8 +130,8 @@ func EncodeResponse(response *graphql.Response) []byte {
 	case response.Data == nil && len(response.Errors) > 0:
 		return Encode(map[string]any{"errors": response.Errors})
 	case response.Data != nil && len(response.Errors) == 0 && len(response.Extensions) == 0:
-		b := make([]byte, 0, len(`{"data":}`)+len(response.Data))
-		return append(append(append(b, `{"data":`...), response.Data...), '}')
+		b := make([]byte, 0, len(beforeData)+len(response.Data)+len(afterData))
+		return append(append(append(b, beforeData...), response.Data...), afterData...)
 	default:
 		return Encode(response)
 	}

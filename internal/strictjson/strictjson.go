@@ -36,11 +36,11 @@ func (e *Error) Error() string { return e.message }
 // unless there are errors inside them. A number whose target is an any becomes a
 // json.Number of encoding/json, so that it keeps its precision. Every error is an
 // *Error.
-func Unmarshal(text []byte, into any) error { return decode(text, into, numbers()) }
+func Unmarshal(text []byte, into any) error { return decode(text, into, numbers) }
 
 // UnmarshalKnown is Unmarshal, but refuses members that the target does not have.
 func UnmarshalKnown(text []byte, into any) error {
-	return decode(text, into, numbers(), json.RejectUnknownMembers(true))
+	return decode(text, into, numbers, json.RejectUnknownMembers(true))
 }
 
 func decode(text []byte, into any, options ...json.Options) error {
@@ -119,14 +119,13 @@ func kindName(k jsontext.Kind) string {
 	}
 }
 
-// numbers decodes a number whose target is an any as a json.Number.
-func numbers() json.Options {
-	return json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Decoder, into *any) error {
-		if d.PeekKind() != '0' {
-			return errors.ErrUnsupported
-		}
-		value, err := d.ReadValue()
-		*into = stdjson.Number(value)
-		return err
-	}))
-}
+// numbers decodes a number whose target is an any as a json.Number. There is one for all,
+// because it remembers how to decode the types that it has met.
+var numbers = json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Decoder, into *any) error {
+	if d.PeekKind() != '0' {
+		return errors.ErrUnsupported
+	}
+	value, err := d.ReadValue()
+	*into = stdjson.Number(value)
+	return err
+}))
