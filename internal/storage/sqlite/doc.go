@@ -154,9 +154,9 @@
 // read a timeline is to go through the volumes, the newest first, until there
 // are enough rows.
 //
-// While a generation is being built it lacks the indexes profiles_by_name,
-// chirps_by_id, follows_by_follower, follows_pulled and follows_split, which only
-// readers need.
+// A generation that is being built has user_version 5 at first: no volumes, no
+// timeline, and of the indexes only the unique one of profiles (id). Finishing it is one
+// transaction that makes them and sets user_version 4.
 //
 // # What is durable when
 //

@@ -72,9 +72,15 @@ func (g *generation) applySteps(c *conn, b readmodel.Batch) error {
 		}
 		return readmodel.ErrFenced
 	}
-	for _, step := range []func(*conn, readmodel.Batch) error{
-		putProfiles, addChirps, removeFollows, removeDeliveries, addFollows, markPulled, g.deliver,
-	} {
+	deferred, err := timelinesDeferred(c)
+	if err != nil {
+		return err
+	}
+	steps := []func(*conn, readmodel.Batch) error{putProfiles, addChirps, removeFollows, removeDeliveries, addFollows, markPulled, g.deliver}
+	if deferred {
+		steps = []func(*conn, readmodel.Batch) error{putProfiles, addChirps, removeFollows, addFollows, markPulled}
+	}
+	for _, step := range steps {
 		if err := step(c, b); err != nil {
 			return asDoesNotFit(err)
 		}

@@ -64,14 +64,16 @@ func (b *builder) Generation(ctx context.Context) (readmodel.Generation, error) 
 	return g, asFenced(err)
 }
 
-// Finish implements readmodel.Builder. It creates the indexes that only readers
-// need, all in one transaction.
+// Finish implements readmodel.Builder. It makes the timelines and the indexes, all in
+// one transaction. While an event is applied in part it is not known what belongs into
+// the timelines, so Finish leaves the work to a later call or to Switch.
 func (b *builder) Finish(ctx context.Context) error {
 	return b.update(ctx, "finish the views", func(c *conn) error {
-		if _, err := readGeneration(c); err != nil {
+		g, err := readGeneration(c)
+		if err != nil || g.Checkpoint.Partial != 0 {
 			return err
 		}
-		return c.script(readerIndexes)
+		return b.generation.complete(c)
 	})
 }
 
@@ -107,6 +109,11 @@ func (b *builder) Switch(ctx context.Context) error {
 		next, err := readGeneration(c)
 		if err != nil {
 			return err
+		}
+		if next.Checkpoint.Partial != 0 {
+			if err := b.generation.forgetPart(c); err != nil {
+				return err
+			}
 		}
 		return old.withWriter(func(c *conn) error {
 			return c.transact(func() error { return b.views.switchGeneration(c, old, next) })

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,15 +72,16 @@ func openGeneration(dir string, number int, limits limits, readOnly bool) (*gene
 	if readOnly {
 		pragmas = nil
 	}
-	return openFile(dir, number, limits, pragmas)
+	return openFile(dir, number, limits, pragmas, format)
 }
 
 // openBuilding opens a generation for a builder.
 func openBuilding(dir string, number int, limits limits) (*generation, error) {
-	return openFile(dir, number, limits, buildingPragmas(limits))
+	return openFile(dir, number, limits, buildingPragmas(limits), format, buildingFormat)
 }
 
-func openFile(dir string, number int, limits limits, writerPragmas []string) (*generation, error) {
+// openFile opens a generation that has one of the formats.
+func openFile(dir string, number int, limits limits, writerPragmas []string, formats ...int64) (*generation, error) {
 	g := &generation{number: number, limits: limits, path: generationPath(dir, number)}
 	info, err := os.Stat(g.path)
 	switch {
@@ -91,7 +93,7 @@ func openFile(dir string, number int, limits limits, writerPragmas []string) (*g
 	g.file = info
 	err = g.openPools(writerPragmas)
 	if err == nil {
-		err = g.check()
+		err = g.check(formats)
 	}
 	if err != nil {
 		return nil, errors.Join(unfit(err), g.close())
@@ -113,13 +115,13 @@ func (g *generation) openPools(writerPragmas []string) (err error) {
 }
 
 // check checks the file's header, and all pages of a small file.
-func (g *generation) check() error {
+func (g *generation) check(formats []int64) error {
 	ctx := context.Background()
 	header, err := dbfile.ReadHeader(ctx, g.reads)
 	switch {
 	case err != nil:
 		return err
-	case header.ApplicationID != applicationID || header.Version != format:
+	case header.ApplicationID != applicationID || !slices.Contains(formats, header.Version):
 		return &unfitError{fmt.Sprintf("the file has format %d of application %#x, this program reads format %d of %#x", header.Version, header.ApplicationID, format, applicationID)}
 	}
 	damage, err := dbfile.CheckPages(ctx, g.reads, header)

@@ -134,7 +134,7 @@ func (v *Store) describeUnfinished(number int) (readmodel.Generation, error) {
 		described, err := g.describe()
 		return described, unfit(err)
 	}
-	g, err := openGeneration(v.dir, number, v.limits, true)
+	g, err := openFile(v.dir, number, v.limits, nil, format, buildingFormat)
 	if err != nil {
 		return readmodel.Generation{}, err
 	}

@@ -18,10 +18,12 @@ const (
 	// format is increased when the tables change. Views in another format are
 	// discarded.
 	format = 4
+	// buildingFormat is the format of a generation that has no timelines yet: it has
+	// no volumes and lacks readerIndexes, and is the same otherwise.
+	buildingFormat = 5
 )
 
-// schema creates the tables, which package sqlite specifies, with the indexes that
-// a builder needs too.
+// schema creates the tables, which package sqlite specifies.
 const schema = `
 CREATE TABLE generation (
 	number    INTEGER NOT NULL,
@@ -57,7 +59,6 @@ CREATE TABLE chirps (
 	posted_at INTEGER NOT NULL,
 	delivery  INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX chirps_by_author ON chirps (author, delivery, position);
 CREATE TABLE follows (
 	follower INTEGER NOT NULL,
 	followee INTEGER NOT NULL,
@@ -67,7 +68,6 @@ CREATE TABLE follows (
 	skipped  INTEGER NOT NULL,
 	PRIMARY KEY (follower, followee)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX follows_by_followee ON follows (followee, since);
 CREATE TABLE volumes (
 	start     INTEGER PRIMARY KEY,
 	room      INTEGER NOT NULL,
@@ -80,9 +80,12 @@ CREATE TABLE timeline (
 	PRIMARY KEY (volume, owner, position)
 ) STRICT, WITHOUT ROWID;`
 
-// readerIndexes creates the indexes that only readers need. A builder creates them
-// at its end, which is faster than keeping them up to date.
+// readerIndexes creates the indexes that readers need, and a projector once there are
+// timelines. A builder creates them at its end, which is faster than keeping them up to
+// date.
 const readerIndexes = `
+CREATE INDEX IF NOT EXISTS chirps_by_author ON chirps (author, delivery, position);
+CREATE INDEX IF NOT EXISTS follows_by_followee ON follows (followee, since);
 CREATE UNIQUE INDEX IF NOT EXISTS profiles_by_name ON profiles (folded);
 CREATE UNIQUE INDEX IF NOT EXISTS chirps_by_id ON chirps (id);
 CREATE INDEX IF NOT EXISTS follows_by_follower ON follows (follower, since);
@@ -93,8 +96,9 @@ CREATE INDEX IF NOT EXISTS follows_split ON follows (follower, older, followee) 
 const unfinishedMark = ".new-"
 
 // createGeneration creates an empty generation whose first volume has the given
-// room. indexes is run in addition to the schema. The file gets its name when it
-// is complete, unless another process has created the generation meanwhile.
+// room. indexes is run in addition to the schema; without any, the generation is one to
+// be built, whose timelines come later. The file gets its name when it is complete,
+// unless another process has created the generation meanwhile.
 func createGeneration(dir string, g readmodel.Generation, room int64, indexes string) error {
 	path := generationPath(dir, g.Number)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+unfinishedMark+"*")
@@ -122,11 +126,17 @@ func fillGeneration(path string, g readmodel.Generation, room int64, indexes str
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.Exec(fmt.Sprintf("%s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d", schema, indexes, applicationID, format)); err != nil {
+	version := format
+	if indexes == "" {
+		version = buildingFormat
+	}
+	if _, err := tx.Exec(fmt.Sprintf("%s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d", schema, indexes, applicationID, version)); err != nil {
 		return err
 	}
-	if _, err := tx.Exec("INSERT INTO volumes VALUES (0, ?, 0)", room); err != nil {
-		return err
+	if version == format {
+		if _, err := tx.Exec("INSERT INTO volumes VALUES (0, ?, 0)", room); err != nil {
+			return err
+		}
 	}
 	if _, err := tx.Exec("INSERT INTO generation (number, epoch, threshold, position, partial, event) VALUES (?, ?, ?, ?, ?, ?)",
 		g.Number, g.Epoch, g.Threshold, g.Checkpoint.Position, g.Checkpoint.Partial, g.Checkpoint.Event); err != nil {
