@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -191,7 +192,7 @@ func (s *stage) costOfDeliveries(ctx context.Context, at *site) ([]*cost, error)
 	chirp := &cost{what: "a chirp with one delivery, by the projector"}
 	all := []*cost{chirp}
 	deliveries := 5 * s.size.backlog
-	authors := []int{at.withFollowers(10), at.withFollowers(100), at.withFollowers(1000), at.mostFollowed()}
+	authors := slices.Compact([]int{at.withFollowers(10), at.withFollowers(100), at.withFollowers(1000), at.mostFollowed()})
 	for _, author := range authors {
 		n := float64(len(at.followers[author]))
 		all = append(all, &cost{what: fmt.Sprintf("a delivery to one of %s followers", count(n)), deliveries: n})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"chirp/bench/history"
 	"chirp/bench/process"
@@ -40,35 +41,39 @@ func newGrowth(events int) *world {
 }
 
 // measureGrowth measures pages, posts and starts on logs that differ only in their
-// length.
+// length, in turns.
 func measureGrowth(ctx context.Context, s *stage, r *result) error {
 	for _, store := range s.stores {
-		page, post := newField(1), newField(1)
-		var starts []series
+		var sites []*site
 		for _, events := range s.size.growth {
 			at, err := s.site(ctx, newGrowth(events), store)
 			if err != nil {
 				return err
 			}
-			started, err := s.grow(ctx, at, page, post)
-			if err != nil {
-				return err
+			sites = append(sites, at)
+		}
+		starts := make([]series, len(sites))
+		for range s.rounds {
+			for i, at := range sites {
+				took, _, err := s.start(ctx, at, 0)
+				if err != nil {
+					return err
+				}
+				starts[i] = append(starts[i], took)
 			}
-			starts = append(starts, started)
+		}
+		page, post := newField(1), newField(1)
+		if err := s.grow(ctx, sites, page, post); err != nil {
+			return err
 		}
 		judgeGrowth(r, store, "page", page.all, s.size.growth)
 		judgeGrowth(r, store, "post", post.all, s.size.growth)
-		small, large := starts[0], starts[len(starts)-1]
-		r.atMost(growthOf("start to ready", s.size.growth), store, large.over(small), ratio, 1.2)
+		r.atMost(growthOf("start to ready", s.size.growth), store, starts[len(starts)-1].over(starts[0]), ratio, 1.2)
 		page.tabulate(r, "Pages by the length of the log, one client, "+store)
 		post.tabulate(r, "Posts by the length of the log, one client, "+store)
-		var line []string
-		for _, started := range starts {
-			line = append(line, started.format(duration))
-		}
-		var columns []string
-		for _, events := range s.size.growth {
-			columns = append(columns, count(float64(events))+" events")
+		columns, line := make([]string, len(sites)), make([]string, len(sites))
+		for i, at := range sites {
+			columns[i], line[i] = count(float64(at.fill.Events))+" events", starts[i].format(duration)
 		}
 		r.tabulate("Start to ready, "+store, columns, line)
 	}
@@ -85,31 +90,25 @@ func judgeGrowth(r *result, store, what string, contenders []*contender, events 
 	r.atMost(growthOf(what+" (p50)", events), store, large.of(p50).over(small.of(p50)), ratio, 1.2)
 }
 
-// grow measures one log, and returns how long its starts took.
-func (s *stage) grow(ctx context.Context, at *site, page, post *field) (starts series, err error) {
-	for range s.rounds {
-		took, _, err := s.start(ctx, at, 0)
+// grow measures pages and posts on sites in turns.
+func (s *stage) grow(ctx context.Context, sites []*site, page, post *field) (err error) {
+	for _, at := range sites {
+		srv, err := s.serve(ctx, at, process.Patience)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		starts = append(starts, took)
+		defer func() { err = errors.Join(err, srv.Stop()) }()
+		reads, err := pages(srv.URL, at.readers(min(s.size.readers, 200)), at.token, 1)
+		if err != nil {
+			return err
+		}
+		writes, err := posts(srv.URL, at.world, []int{0})
+		if err != nil {
+			return err
+		}
+		name := count(float64(at.fill.Events)) + " events"
+		page.add(name, at.store, s.loadOn(name, srv, reads))
+		post.add(name, at.store, s.levelAfter(srv, s.loadOn(name, srv, writes)))
 	}
-	srv, err := s.serve(ctx, at, process.Patience)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, srv.Stop()) }()
-	reads, err := pages(srv.URL, at.readers(min(s.size.readers, 200)), at.token, 1)
-	if err != nil {
-		return nil, err
-	}
-	writes, err := posts(srv.URL, at.world, []int{0})
-	if err != nil {
-		return nil, err
-	}
-	name := count(float64(at.fill.Events)) + " events"
-	readers, writers := s.loadOn(name, srv, reads), s.loadOn(name, srv, writes)
-	page.add(name, at.store, readers)
-	post.add(name, at.store, writers)
-	return starts, s.inTurns(ctx, []*contender{readers, writers})
+	return s.inTurns(ctx, slices.Concat(page.all, post.all))
 }
