@@ -36,7 +36,7 @@ type Config struct {
 	Demo               bool    `env:"CHIRP_DEMO" help:"Fill an empty store with made-up people who keep posting, or continue in a store filled that way." for:"serve"`
 	LogLevel           string  `env:"CHIRP_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import,user"`
 	LogFormat          string  `env:"CHIRP_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORMAT" help:"Format of the log, one of ${enum} (default ${default})." for:"serve,rebuild,verify,export,import,user"`
-	CacheSize          int     `env:"CHIRP_CACHE_SIZE" default:"64" placeholder:"MB" help:"Megabytes of memory for chirps and users that were read (default ${default})." for:"serve"`
+	CacheSize          int     `env:"CHIRP_CACHE_SIZE" default:"64" placeholder:"MB" help:"Megabytes of memory for what was read from the views (default ${default})." for:"serve"`
 
 	RegistrationsPerAddress int      `env:"CHIRP_REGISTRATIONS_PER_ADDRESS" default:"300" placeholder:"N" help:"Accounts that may be made from one address in a day (default ${default}); 0 means no limit, as does no rate limit." for:"serve"`
 	PublicHosts             []string `name:"public-host" env:"CHIRP_PUBLIC_HOST" placeholder:"NAME" help:"Name by which clients call the server, such as chirp.example.com; * matches any characters. Names of this machine and of local networks need not be given. Can be repeated." for:"serve"`
@@ -207,6 +207,12 @@ func (c Config) origins() (*transport.Origins, error) {
 	}
 	return origins, nil
 }
+
+// rowBytes and pageBytes divide --cache-size between the rows that were read and, in the
+// embedded store, the pages of the files that have them.
+func (c Config) rowBytes() int64 { return int64(c.CacheSize)<<20 - c.pageBytes() }
+
+func (c Config) pageBytes() int64 { return int64(c.CacheSize) << 20 / 4 }
 
 // opsAddr returns the operator's address, empty for none.
 func (c Config) opsAddr() string {

@@ -25,7 +25,7 @@ func openStore(ctx context.Context, cfg Config, log *slog.Logger) (app.Storage, 
 	}
 	store, err := sqlite.Open(ctx, cfg.Data, sqlite.Options{
 		Exclusive: cfg.Command == "serve" || cfg.Command == "import", ReadOnly: cfg.Command == "verify" || cfg.Command == "export",
-		Existing: changes(cfg.Command), Log: log,
+		Existing: changes(cfg.Command), CacheBytes: cfg.pageBytes(), Log: log,
 	})
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func Serve(ctx context.Context, cfg Config, std Streams) error {
 	}
 	open := func(ctx context.Context) (app.Storage, error) { return openStore(ctx, cfg, log) }
 	return app.Serve(ctx, app.Config{
-		Addr: cfg.Addr, OpsAddr: cfg.opsAddr(), CelebrityThreshold: cfg.CelebrityThreshold, CacheBytes: int64(cfg.CacheSize) << 20,
+		Addr: cfg.Addr, OpsAddr: cfg.opsAddr(), CelebrityThreshold: cfg.CelebrityThreshold, CacheBytes: cfg.rowBytes(),
 		TokenSecret: cfg.TokenSecret, LocalPasswords: cfg.LocalPasswords, OIDCIssuer: cfg.OIDCIssuer, OIDCAudience: cfg.OIDCAudience,
 		Guard: guard.Config{
 			Limits: cfg.Limits.guardLimits(), RateLimit: cfg.RateLimit, RegistrationsPerDay: cfg.RegistrationsPerAddress, Introspection: cfg.Introspection,

@@ -30,6 +30,9 @@ type Options struct {
 	ReadOnly bool
 	// Existing refuses a folder without a store.
 	Existing bool
+	// CacheBytes is how much memory the pages of the views that are read may take;
+	// 0 is the default.
+	CacheBytes int64
 	// Log receives messages for the operator; slog.Default() if nil.
 	Log *slog.Logger
 }
@@ -102,7 +105,7 @@ func (s *Store) open(ctx context.Context, dir string, o Options) (err error) {
 	if s.credentials, err = credentials.Open(ctx, s.log); err != nil {
 		return err
 	}
-	vo := views.Options{Exclusive: o.Exclusive, ReadOnly: o.ReadOnly, Log: o.Log}
+	vo := views.Options{Exclusive: o.Exclusive, ReadOnly: o.ReadOnly, CacheBytes: o.CacheBytes, Log: o.Log}
 	if o.Exclusive {
 		vo.CheckLog = s.log.CheckFiles
 	}

@@ -107,18 +107,22 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.db.Close())...)
 }
 
-// pool holds a fixed number of connections, each opened when it is first needed.
+// pool holds a fixed number of connections, each opened when it is first needed. The one
+// that was put back last is used next, so that few have their caches filled.
 type pool struct {
 	open   func() (*conn, error)
-	slots  chan *conn // a nil one is still to be opened
+	places chan struct{} // one for each connection that is not in use
 	closed chan struct{}
 	once   sync.Once
+
+	mu   sync.Mutex
+	idle []*conn // that are open and not in use
 }
 
 func newPool(open func() (*conn, error), size int) *pool {
-	p := &pool{open: open, slots: make(chan *conn, size), closed: make(chan struct{})}
+	p := &pool{open: open, places: make(chan struct{}, size), closed: make(chan struct{})}
 	for range size {
-		p.slots <- nil
+		p.places <- struct{}{}
 	}
 	return p
 }
@@ -135,39 +139,59 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 		return nil, ctx.Err()
 	case <-p.closed:
 		return nil, dbfile.ErrClosed
-	case c := <-p.slots:
-		if c != nil {
+	case <-p.places:
+		if c := p.pop(); c != nil {
 			return c, nil
 		}
 		c, err := p.open()
 		if err != nil {
-			p.slots <- nil
+			p.places <- struct{}{}
 		}
 		return c, err
 	}
 }
 
+// pop returns the connection that was put back last, or nil if none is idle.
+func (p *pool) pop() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := p.idle[last]
+	p.idle = p.idle[:last]
+	return c
+}
+
 // put puts a connection back. A caller whose connection is unusable closes it and
 // puts nil in its place.
-func (p *pool) put(c *conn) { p.slots <- c }
+func (p *pool) put(c *conn) {
+	if c != nil {
+		p.mu.Lock()
+		p.idle = append(p.idle, c)
+		p.mu.Unlock()
+	}
+	p.places <- struct{}{}
+}
 
-// getAll gets as many connections as it can until ctx ends. It reports whether it
-// got all of them. The caller must call release to put them back.
+// getAll keeps as many connections as it can from being used until ctx ends. It reports
+// whether it got all of them. The caller must call release.
 func (p *pool) getAll(ctx context.Context) (all bool, release func()) {
-	var held []*conn
-	for range cap(p.slots) {
+	held := 0
+	for held < cap(p.places) {
 		select {
-		case c := <-p.slots:
-			held = append(held, c)
+		case <-p.places:
+			held++
 			continue
 		case <-ctx.Done():
 		case <-p.closed:
 		}
 		break
 	}
-	return len(held) == cap(p.slots), func() {
-		for _, c := range held {
-			p.slots <- c
+	return held == cap(p.places), func() {
+		for range held {
+			p.places <- struct{}{}
 		}
 	}
 }
@@ -179,25 +203,30 @@ func (p *pool) close(wait time.Duration) error {
 	end := time.NewTimer(wait)
 	defer end.Stop()
 	var errs []error
-	for closed := range cap(p.slots) {
+	for closed := range cap(p.places) {
 		select {
-		case c := <-p.slots:
-			if c != nil {
-				errs = append(errs, c.close())
-			}
+		case <-p.places:
+			errs = append(errs, p.closeIdle())
 		case <-end.C:
-			go p.closeRest(cap(p.slots) - closed)
+			go p.closeRest(cap(p.places) - closed)
 			return errors.Join(errs...)
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// closeIdle closes an idle connection, if there is one.
+func (p *pool) closeIdle() error {
+	if c := p.pop(); c != nil {
+		return c.close()
+	}
+	return nil
+}
+
 // closeRest closes the last n connections. It ends because a snapshot expires.
 func (p *pool) closeRest(n int) {
 	for range n {
-		if c := <-p.slots; c != nil {
-			_ = c.close() // its snapshot has nobody to report to
-		}
+		<-p.places
+		_ = p.closeIdle() // its snapshot has nobody to report to
 	}
 }

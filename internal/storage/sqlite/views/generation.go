@@ -104,7 +104,7 @@ func openFile(dir string, number int, limits limits, writerPragmas []string, for
 // openPools opens the pool of readers and, unless writerPragmas is nil, that of
 // the writer.
 func (g *generation) openPools(writerPragmas []string) (err error) {
-	if g.reads, err = dbfile.Open(g.path, "query_only(1)", "cache_size(-8192)"); err != nil {
+	if g.reads, err = dbfile.Open(g.path, "query_only(1)", fmt.Sprintf("cache_size(-%d)", g.limits.readCache>>10)); err != nil {
 		return err
 	}
 	g.readers = newPool(func() (*conn, error) { return g.connect(g.reads) }, clientSnapshots+ownSnapshots)

@@ -30,6 +30,8 @@ type limits struct {
 	// closeAfter is how long a generation stays open after the switch to
 	// another one. All its snapshots have expired by then.
 	closeAfter time.Duration
+	// readCache is the size of the page cache of a connection that reads, in bytes.
+	readCache int64
 	// wal is the size of the write-ahead log, in bytes, above which new readers
 	// wait for a moment so that it can be reused from its start.
 	wal int64
@@ -38,8 +40,11 @@ type limits struct {
 }
 
 func defaultLimits() limits {
-	return limits{room: 65_536, snapshotLife: time.Minute, closeAfter: 90 * time.Second, wal: 64 << 20, holdOff: 50 * time.Millisecond}
+	return limits{room: 65_536, snapshotLife: time.Minute, readCache: 8 << 20, closeAfter: 90 * time.Second, wal: 64 << 20, holdOff: 50 * time.Millisecond}
 }
+
+// leastReadCache holds the upper levels of the indexes.
+const leastReadCache = 256 << 10
 
 var (
 	errNoViews = readmodel.ErrNoViews
@@ -71,6 +76,9 @@ type Options struct {
 	Exclusive bool
 	// ReadOnly refuses to write.
 	ReadOnly bool
+	// CacheBytes is how much memory the pages of all snapshots may take; 0 is the
+	// default, 8 MB for each.
+	CacheBytes int64
 	// CheckLog returns an error while the log in the folder is not the log that
 	// is open. The views in the folder are then not this process's either, and
 	// are left alone. It may be nil.
@@ -83,7 +91,11 @@ type Options struct {
 // views cannot serve, a process that is Exclusive discards them, and any other
 // gets an error.
 func Open(ctx context.Context, dir string, log Source, o Options) (*Store, error) {
-	return openLimited(ctx, dir, log, o, defaultLimits())
+	limits := defaultLimits()
+	if o.CacheBytes > 0 {
+		limits.readCache = max(o.CacheBytes/(clientSnapshots+ownSnapshots), leastReadCache)
+	}
+	return openLimited(ctx, dir, log, o, limits)
 }
 
 func openLimited(ctx context.Context, dir string, log Source, o Options, limits limits) (*Store, error) {
