@@ -12,9 +12,11 @@ import (
 // follows, newest first. A viewer whom the views don't show yet has an empty
 // feed, because a registration is answered before it is projected.
 func (r *Reader) Feed(ctx context.Context, viewer domain.UserID, p Page) (Connection[readmodel.Chirp], error) {
-	return r.chirpPage(ctx, p, "the feed of "+string(viewer), func(w readmodel.Window) ([]domain.Position, error) {
+	page, err := r.chirpPage(ctx, p, "the feed of "+string(viewer), func(w readmodel.Window) ([]domain.Position, error) {
 		return r.feed(ctx, viewer, w)
 	})
+	r.rememberFollowed(viewer, page.Edges)
+	return page, err
 }
 
 // FeedAfter returns the chirps of a viewer's feed that are newer than a position,

@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"testing"
 
@@ -73,6 +74,27 @@ func since(follows []readmodel.Follow) []domain.Position {
 		at = append(at, f.Since)
 	}
 	return at
+}
+
+// Whom the viewer of a feed follows is the same whether it follows from the feed or is
+// read.
+func TestAuthorsInAFeedAreFollowed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, users := randomWorld(t)
+		for _, viewer := range users {
+			after, before := w.open(), w.open()
+			if _, err := after.Feed(context.Background(), userID(viewer), query.Page{}); err != nil {
+				t.Fatal(err)
+			}
+			for _, other := range users { // what is known of one viewer says nothing of another
+				got, err1 := after.ViewerFollows(context.Background(), userID(other), users)
+				want, err2 := before.ViewerFollows(context.Background(), userID(other), users)
+				if err1 != nil || err2 != nil || !maps.Equal(got, want) {
+					t.Fatalf("user %d after the feed of %d: got %v, want %v, errors %v and %v", other, viewer, got, want, err1, err2)
+				}
+			}
+		}
+	})
 }
 
 // list reads a page of a list, with each row as its position.

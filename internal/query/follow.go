@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"chirp/internal/domain"
 	"chirp/internal/readmodel"
@@ -27,14 +28,46 @@ func (r *Reader) Following(ctx context.Context, follower readmodel.UserKey, p Pa
 // ViewerFollows is Follows for a viewer, who follows no one if anonymous or not in the
 // views yet.
 func (r *Reader) ViewerFollows(ctx context.Context, viewer domain.UserID, followees []readmodel.UserKey) (map[readmodel.UserKey]bool, error) {
-	if viewer == "" {
-		return r.Follows(ctx, 0, followees)
+	answer, rest := r.followedBy(viewer, followees)
+	if viewer == "" || len(rest) == 0 {
+		return answer, nil
 	}
 	key, err := r.key(ctx, viewer)
 	if err != nil {
 		return nil, err
 	}
-	return r.Follows(ctx, key, followees)
+	read, err := r.Follows(ctx, key, rest)
+	maps.Copy(answer, read)
+	return answer, err
+}
+
+// followedBy returns an answer with those of some users whom the viewer follows because
+// they are in the feed that was read, and the others, for whom it says false.
+func (r *Reader) followedBy(viewer domain.UserID, users []readmodel.UserKey) (answer map[readmodel.UserKey]bool, rest []readmodel.UserKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	answer = make(map[readmodel.UserKey]bool, len(users))
+	for _, k := range users {
+		if answer[k] = r.followed[viewer][k]; !answer[k] {
+			rest = append(rest, k)
+		}
+	}
+	return answer, rest
+}
+
+// rememberFollowed keeps who is in a viewer's feed.
+func (r *Reader) rememberFollowed(viewer domain.UserID, feed []Edge[readmodel.Chirp]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.followed == nil {
+		r.followed = map[domain.UserID]map[readmodel.UserKey]bool{}
+	}
+	if r.followed[viewer] == nil {
+		r.followed[viewer] = make(map[readmodel.UserKey]bool, len(feed))
+	}
+	for _, e := range feed {
+		r.followed[viewer][e.Node.Author] = true
+	}
 }
 
 // Follows reports for each followee whether the follower follows it. The result

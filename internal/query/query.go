@@ -144,6 +144,9 @@ type Reader struct {
 	mu       sync.Mutex
 	profiles map[readmodel.UserKey]readmodel.Profile // that were read
 	keys     map[domain.UserID]readmodel.UserKey     // of those
+	// followed holds, for each viewer whose feed was read, authors who are in it: a feed
+	// is of those whom the viewer follows.
+	followed map[domain.UserID]map[readmodel.UserKey]bool
 }
 
 // Checkpoint returns the position up to which the Reader's views are complete.
