@@ -14,7 +14,7 @@ import (
 
 // page reads the rows that match and whose field at lies in a window. The index
 // must return them in the order of that field.
-func page[R any](ctx context.Context, s *snapshot, c *mongo.Collection, index string, match bson.D, at string, w readmodel.Window, project bson.D) ([]R, error) {
+func page[R any, D decoder[R]](ctx context.Context, s *snapshot, c *mongo.Collection, index string, match bson.D, at string, w readmodel.Window, project bson.D) ([]R, error) {
 	if w.Limit < 1 {
 		return nil, errNoLimit
 	}
@@ -26,7 +26,7 @@ func page[R any](ctx context.Context, s *snapshot, c *mongo.Collection, index st
 	if project != nil {
 		o.SetProjection(project)
 	}
-	return find[R](ctx, s, c, append(slices.Clip(match), bson.E{Key: at, Value: bounds}), o)
+	return find[R, D](ctx, s, c, append(slices.Clip(match), bson.E{Key: at, Value: bounds}), o)
 }
 
 // direction returns a window's order, as MongoDB has it.

@@ -22,10 +22,13 @@ import (
 const (
 	// keysPerFind is the most keys that one find looks up.
 	keysPerFind = 1000
+	// rowsPerBatch is how many rows the server may return at a time: nearly always all,
+	// also those of 1,000 sources. Its own limit is 101, and then as many as fit 16 MB.
+	rowsPerBatch = 5000
 )
 
-// snapshot is a driver session with snapshot reads. The first read, which returned
-// the generation, fixed the time that all others see. A session serves one call at
+// snapshot is a driver session with snapshot reads, which see the state at which an
+// opening found the generation. A session serves one call at
 // a time, hence the mutex.
 type snapshot struct {
 	v      *Store
@@ -51,7 +54,7 @@ func (s *snapshot) Close() {
 }
 
 // find decodes the rows that a query returns within the snapshot.
-func find[R any](ctx context.Context, s *snapshot, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) ([]R, error) {
+func find[R any, D decoder[R]](ctx context.Context, s *snapshot, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) ([]R, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.session == nil {
@@ -67,17 +70,31 @@ func find[R any](ctx context.Context, s *snapshot, c *mongo.Collection, filter b
 	if time.Since(s.opened) > snapshotLife {
 		return nil, errSnapshotOld
 	}
-	var rows []R
-	cursor, err := c.Find(call, filter, o)
-	if err == nil {
-		err = cursor.All(call, &rows)
-	}
+	rows, err := findRows[R, D](call, c, filter, o)
 	if err != nil || len(rows) == 0 {
 		if dropped := s.checkDropped(ctx); dropped != nil {
 			return nil, dropped
 		}
 	}
 	return rows, translate(ctx, "read "+c.Name(), err)
+}
+
+// findRows decodes the rows that a query returns.
+func findRows[R any, D decoder[R]](ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) ([]R, error) {
+	cursor, err := c.Find(ctx, filter, o.SetBatchSize(rowsPerBatch))
+	if err != nil {
+		return nil, err
+	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	var rows []R
+	for cursor.Next(ctx) {
+		row, err := decode[R, D](cursor.Current)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, cursor.Err()
 }
 
 // Totals implements readmodel.Snapshot.
@@ -160,8 +177,8 @@ func (s *snapshot) checkDropped(ctx context.Context) error {
 
 // findOne decodes the only row that a query can return. If there is none it
 // returns readmodel.ErrNotFound.
-func findOne[R any](ctx context.Context, s *snapshot, c *mongo.Collection, field string, value any) (R, error) {
-	rows, err := find[R](ctx, s, c, bson.D{{Key: field, Value: value}}, options.Find().SetLimit(1))
+func findOne[R any, D decoder[R]](ctx context.Context, s *snapshot, c *mongo.Collection, field string, value any) (R, error) {
+	rows, err := find[R, D](ctx, s, c, bson.D{{Key: field, Value: value}}, options.Find().SetLimit(1))
 	if err != nil || len(rows) == 0 {
 		var none R
 		return none, cmp.Or(err, readmodel.ErrNotFound)
@@ -170,13 +187,13 @@ func findOne[R any](ctx context.Context, s *snapshot, c *mongo.Collection, field
 }
 
 // findKeys decodes the rows whose field has one of the values.
-func findKeys[R any, K comparable](ctx context.Context, s *snapshot, c *mongo.Collection, field string, keys []K, o *options.FindOptionsBuilder) ([]R, error) {
+func findKeys[R any, K comparable, D decoder[R]](ctx context.Context, s *snapshot, c *mongo.Collection, field string, keys []K, o *options.FindOptionsBuilder) ([]R, error) {
 	if len(keys) > keysPerFind {
 		keys = distinct(keys) // two finds with one key would return its row twice
 	}
 	var rows []R
 	for some := range slices.Chunk(keys, keysPerFind) {
-		more, err := find[R](ctx, s, c, bson.D{{Key: field, Value: in(some)}}, o)
+		more, err := find[R, D](ctx, s, c, bson.D{{Key: field, Value: in(some)}}, o)
 		if err != nil {
 			return nil, err
 		}

@@ -45,6 +45,7 @@ type Store struct {
 	// apart is set, for tests, on views that belong to no log.
 	apart    bool
 	examined examined
+	openings openings
 
 	// progress holds only what a majority has, so it never goes back.
 	progress readmodel.Progress
@@ -164,18 +165,13 @@ func (v *Store) openSnapshot(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	defer leave()
-	session, err := v.conn.Client().StartSession(options.Session().SetSnapshot(true))
+	of, err := v.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	opened := time.Now()
-	gen, err := v.serving(mongo.NewSessionContext(ctx, session))
-	if err == nil {
-		err = v.checkServing(ctx, gen)
-	}
+	session, err := v.conn.Client().StartSession(options.Session().SetSnapshot(true).SetSnapshotTime(of.at))
 	if err != nil {
-		session.EndSession(ctx)
 		return nil, err
 	}
-	return &snapshot{v: v, session: session, gen: gen, c: v.collections(gen.Number, majority()), opened: opened}, nil
+	return &snapshot{v: v, session: session, gen: of.gen, c: v.collections(of.gen.Number, majority()), opened: of.began}, nil
 }
