@@ -240,17 +240,8 @@ func (c *changes) watchOnce(ctx context.Context, opened func()) error {
 func (c *changes) openStream(ctx context.Context) (*mongo.ChangeStream, error) {
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
-	groups := bson.D{{Key: "operationType", Value: "insert"}, {Key: "ns.coll", Value: format.EventsCollection}, {Key: "fullDocument." + format.TicketField, Value: format.Exists}}
-	checkpoints := bson.D{{Key: "ns.coll", Value: format.ViewsCollection}}
-	// What is done to the log other than appending to it.
-	watched := bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: bson.A{format.EventsCollection, format.LogCollection}}}}, {Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}}
-	credentials := bson.A{format.CredentialsCollection, format.SecretsCollection}
-	taken := bson.D{{Key: "operationType", Value: bson.D{{Key: "$in", Value: bson.A{"drop", "rename", "delete"}}}}, {Key: "$or", Value: bson.A{
-		bson.D{{Key: "ns.coll", Value: bson.D{{Key: "$in", Value: credentials}}}}, bson.D{{Key: "to.coll", Value: bson.D{{Key: "$in", Value: append(credentials, format.EventsCollection)}}}}}}}
-	dropped := bson.D{{Key: "operationType", Value: "dropDatabase"}}
-	strays := bson.D{{Key: "ns.coll", Value: format.EventsCollection}, {Key: "operationType", Value: "insert"}, {Key: "fullDocument.type", Value: nil}}
 	pipeline := mongo.Pipeline{
-		{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{groups, checkpoints, watched, taken, dropped, strays}}}}},
+		{{Key: "$match", Value: reported()}},
 		{{Key: "$project", Value: bson.D{{Key: "operationType", Value: 1}, {Key: "ns.coll", Value: 1}, {Key: "documentKey._id", Value: 1}, {Key: "fullDocument." + format.TicketField, Value: 1}}}},
 	}
 	o := options.ChangeStream().SetMaxAwaitTime(streamWait)
@@ -258,6 +249,30 @@ func (c *changes) openStream(ctx context.Context) (*mongo.ChangeStream, error) {
 		o.SetShowExpandedEvents(true)
 	}
 	return c.db.Watch(ctx, pipeline, o)
+}
+
+// reported returns which changes the stream reports. The server compares every change
+// in the database, and most are rows of the views, so the first two conditions exclude
+// these.
+func reported() bson.D {
+	either := func(conditions ...any) bson.E { return bson.E{Key: "$or", Value: bson.A(conditions)} }
+	among := func(key string, values ...any) bson.E {
+		return bson.E{Key: key, Value: bson.D{{Key: "$in", Value: bson.A(values)}}}
+	}
+	checkpoint := bson.D{{Key: "ns.coll", Value: format.ViewsCollection}}
+	// What is done to the log other than appending to it.
+	notAppended := bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}}
+	lastOfGroup := bson.D{{Key: "fullDocument." + format.TicketField, Value: format.Exists}}
+	stray := bson.D{{Key: "fullDocument.type", Value: nil}}
+	inserted := bson.D{{Key: "ns.coll", Value: format.EventsCollection}, either(lastOfGroup, stray)}
+
+	dropped := bson.D{{Key: "operationType", Value: "dropDatabase"}}
+	taken := bson.D{among("ns.coll", format.CredentialsCollection, format.SecretsCollection)}
+	replaced := bson.D{among("to.coll", format.CredentialsCollection, format.SecretsCollection, format.EventsCollection)}
+	return bson.D{either(
+		bson.D{among("ns.coll", format.EventsCollection, format.LogCollection, format.ViewsCollection), either(checkpoint, notAppended, inserted)},
+		bson.D{among("operationType", "drop", "rename", "delete", "dropDatabase"), either(dropped, taken, replaced)},
+	)}
 }
 
 // deliver waits for the next changes, and acts once on all that arrive together.
