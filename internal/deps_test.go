@@ -93,7 +93,7 @@ var rooms = []room{
 	{"graph/guard", []string{"graph/request", "graph/scalar", "graph/clip", "internal/domain", "internal/auth", "internal/gate", "internal/network", "internal/strictjson"}},
 	{"graph/transport", []string{"graph/guard", "graph/request", "graph/panics", "internal/domain", "internal/auth", "internal/gate", "internal/network", "internal/outage", "internal/strictjson"}},
 	{"graph/transport/ws", []string{"graph/guard", "graph/request", "graph/transport", "graph/panics", "graph/clip", "internal/domain", "internal/auth"}},
-	{"graph/api", []string{"graph/...", "internal/auth", "internal/command", "internal/query", "internal/subscription"}},
+	{"graph/api", []string{"graph/...", "internal/auth", "internal/command", "internal/gate", "internal/query", "internal/subscription"}},
 	{"schema/...", nil},
 	{"web/...", nil},
 	{"bench/...", []string{"..."}},

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -19,6 +20,7 @@ import (
 	"chirp/graph/transport/ws"
 	"chirp/internal/auth"
 	"chirp/internal/command"
+	"chirp/internal/gate"
 	"chirp/internal/query"
 	"chirp/internal/subscription"
 )
@@ -54,6 +56,14 @@ type Config struct {
 // processor meanwhile.
 const appending = 64
 
+// awayToAppend returns how mutations wait for the log. Those of one address leave room for
+// others.
+func awayToAppend() func(context.Context, func()) {
+	places := appending * runtime.GOMAXPROCS(0)
+	g := gate.NewLimited("appends", gate.Limits{Places: places, PlacesPerKey: places * 3 / 4})
+	return request.AwayInside(func(ctx context.Context) (leave func(), ok bool) { return g.TryEnter(ctx, guard.Keys(ctx)...) })
+}
+
 // New returns the API's handler.
 func New(cfg Config) *transport.Handler {
 	handler, _ := build(cfg)
@@ -76,7 +86,7 @@ func build(cfg Config) (*transport.Handler, *executor.Executor) {
 	}
 	pushes := &pushes{}
 	cfg.Auth.Passwords.Aside = request.Away
-	cfg.Commands.Away = request.AwayAtMost(appending * runtime.GOMAXPROCS(0))
+	cfg.Commands.Away = awayToAppend()
 	resolver := graph.New(graph.Config{
 		Commands: cfg.Commands, Queries: cfg.Queries, Hub: cfg.Hub, Auth: cfg.Auth,
 		PasswordsOff: cfg.PasswordsOff, Pushes: pushes, Logger: cfg.Logger,

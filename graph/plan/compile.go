@@ -13,10 +13,10 @@ import (
 type Plans struct {
 	mu   sync.Mutex
 	made map[choice]*plan // nil for what has no plan
-	// budget is how many more fields the plans may have, so that they take no more memory
-	// than the document, which is counted by its text.
-	budget     int
-	conditions map[*ast.OperationDefinition][]string
+	// limit is how many fields the plans may have, so that they take no more memory than
+	// the document, which is counted by its text. They have fields.
+	limit, fields int
+	conditions    map[*ast.OperationDefinition][]string
 }
 
 // choice identifies a plan among those of a document.
@@ -30,7 +30,7 @@ const bytesPerField = 2
 
 // Prepare returns the plans of a document that has been validated.
 func Prepare(text string) any {
-	return &Plans{made: map[choice]*plan{}, budget: len(text) / bytesPerField, conditions: map[*ast.OperationDefinition][]string{}}
+	return &Plans{made: map[choice]*plan{}, limit: len(text) / bytesPerField, conditions: map[*ast.OperationDefinition][]string{}}
 }
 
 // of returns the plan of an operation, or nil if it has none.
@@ -42,10 +42,15 @@ func (p *Plans) of(oc *graphql.OperationContext, known types) *plan {
 		return nil
 	}
 	made, ok := p.made[c]
-	if ok || p.budget <= 0 {
+	if ok {
 		return made
 	}
-	made = p.compile(oc, known)
+	made, fields := p.compile(oc, known)
+	if p.fields += fields; p.fields > p.limit {
+		// There are more choices than there is room for. Those in use are made again.
+		clear(p.made)
+		p.fields = fields
+	}
 	p.made[c] = made
 	return made
 }
@@ -157,16 +162,16 @@ type compiler struct {
 	budget int
 }
 
-// compile makes the plan of an operation. It returns nil if there is none.
-func (p *Plans) compile(oc *graphql.OperationContext, known types) *plan {
+// compile makes the plan of an operation, and returns how many fields it has, at least one.
+// It returns nil if there is no plan, or only one beyond the limit.
+func (p *Plans) compile(oc *graphql.OperationContext, known types) (*plan, int) {
 	root := map[ast.Operation]string{ast.Query: "Query", ast.Mutation: "Mutation", ast.Subscription: "Subscription"}[oc.Operation.Operation]
-	c := &compiler{oc: oc, known: known, plan: &plan{}, budget: p.budget}
+	c := &compiler{oc: oc, known: known, plan: &plan{}, budget: p.limit}
 	ok := c.object(&c.plan.root, root, oc.Operation.SelectionSet)
-	p.budget = min(c.budget, p.budget-1)
 	if !ok || oc.Operation.Operation == ast.Subscription && (len(c.plan.root.fields) != 1 || c.plan.root.fields[0].spec.next == nil) {
-		return nil
+		return nil, 1
 	}
-	return c.plan
+	return c.plan, max(1, p.limit-c.budget)
 }
 
 // object plans what is selected of objects of a type. It returns false if that has a field

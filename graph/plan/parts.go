@@ -22,10 +22,15 @@ func (w *writer) begin(write func(*writer) bool) *part {
 }
 
 // appendTo waits until a part is written, and appends it unless it is null. It panics if
-// the part did.
-func (p *part) appendTo(w *writer) bool {
+// the part did, once the others are written too: they read from what the response holds.
+func (p *part) appendTo(w *writer, all []*part) bool {
 	<-p.done
 	if p.panicked != nil {
+		for _, other := range all {
+			if other != nil {
+				<-other.done
+			}
+		}
 		panic(p.panicked)
 	}
 	if p.ok {
@@ -72,7 +77,7 @@ func (w *writer) joined(parts []*part) bool {
 		if i > 0 {
 			w.buf = append(w.buf, ',')
 		}
-		valid = p.appendTo(w) && valid
+		valid = p.appendTo(w, parts) && valid
 	}
 	w.buf = append(w.buf, ']')
 	return valid

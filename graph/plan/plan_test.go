@@ -98,13 +98,18 @@ func asFailure(err error, into *failure) bool {
 // resolves fields at the same time.
 func executeAll(t *testing.T, e *executor.Executor, document string) (responses []string) {
 	t.Helper()
-	ctx := graphql.StartOperationTrace(t.Context())
 	values := map[string]any{}
 	for _, v := range variables {
 		if v.name != "absent" {
 			values[v.name] = v.value
 		}
 	}
+	return executeWith(t, e, document, values)
+}
+
+func executeWith(t *testing.T, e *executor.Executor, document string, values map[string]any) (responses []string) {
+	t.Helper()
+	ctx := graphql.StartOperationTrace(t.Context())
 	oc, errs := e.CreateOperationContext(ctx, &graphql.RawParams{Query: document, Variables: values})
 	if len(errs) > 0 {
 		t.Fatalf("%s\nis not valid: %v", document, errs)
@@ -211,5 +216,36 @@ func TestWhatHasNoPlanIsExecutedByTheGeneratedCode(t *testing.T) {
 	}
 	if planless(t, "{ viewer { id } }") > 0 {
 		t.Error("a small query has no plan")
+	}
+}
+
+// However many choices the callers of a document have made, those in use have plans.
+func TestManyChoicesLeaveRoomForOthers(t *testing.T) {
+	var head, body strings.Builder
+	for i := range 8 {
+		fmt.Fprintf(&head, "$v%d: Boolean! ", i)
+		fmt.Fprintf(&body, "a%d: viewer @include(if: $v%d) { id username } ", i, i)
+	}
+	document := "query it(" + head.String() + ") { " + body.String() + "}"
+	fallen := 0
+	schema := generated.NewExecutableSchema(generated.Config{Schema: graph.Schema(), Resolvers: world{}})
+	e := newExecutor(plan.New(counted{schema, &fallen}, world{}, func(err error) error { return err }))
+	plans := plan.Prepare(document).(*plan.Plans)
+	e.Use(prepared{plans})
+	for choice := range 1 << 8 {
+		values := map[string]any{}
+		for i := range 8 {
+			values[fmt.Sprint("v", i)] = choice>>i&1 == 1
+		}
+		want := executeWith(t, newExecutor(schema), document, values)
+		if got := executeWith(t, e, document, values); !slices.Equal(got, want) {
+			t.Fatalf("choice %b: got %s, want %s", choice, got, want)
+		}
+		if fields := plans.Fields(); fields > len(document)/2 {
+			t.Fatalf("the plans have %d fields, for a text of %d bytes", fields, len(document))
+		}
+	}
+	if fallen > 0 {
+		t.Errorf("%d of 256 choices had no plan, want none", fallen)
 	}
 }

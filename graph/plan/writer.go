@@ -38,7 +38,7 @@ func (w *writer) free() {
 	if cap(w.buf) > maxPooled {
 		return
 	}
-	clear(w.path)
+	clear(w.path[:cap(w.path)]) // its steps point to plans
 	*w = writer{buf: w.buf[:0], path: w.path[:0]}
 	writers.Put(w)
 }
@@ -69,7 +69,7 @@ func (w *writer) object(o *object, v any) bool {
 		end := len(w.buf)
 		var ok bool
 		if ahead != nil && ahead[i] != nil {
-			ok = ahead[i].appendTo(w)
+			ok = ahead[i].appendTo(w, ahead)
 		} else {
 			ok = w.field(o, f, v)
 		}

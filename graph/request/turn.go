@@ -5,23 +5,31 @@ import (
 	"sync"
 )
 
-// Turn is the place that an operation has among those that are executed at once.
+// Turn is the place that an operation has among those that are executed at once, or the
+// places, if it is expensive or large.
 type Turn struct {
-	rejoin func() (leave func()) // takes a place again, without waiting
-
-	mu    sync.Mutex
-	leave func() // leaves the place
-	away  int    // fields of the operation that wait for something else
-	ended bool
+	mu     sync.Mutex
+	places int
+	leave  func()                // leaves the places
+	rejoin func() (leave func()) // takes them again, without waiting
+	away   int                   // fields of the operation that wait for something else
+	ended  bool
 }
 
-// NewTurn returns the turn of an operation that has a place until leave. rejoin
-// takes a place without waiting.
-func NewTurn(leave func(), rejoin func() (leave func())) *Turn {
-	return &Turn{leave: leave, rejoin: rejoin}
+// NewTurn returns the turn of an operation that has places until leave. rejoin takes as
+// many again without waiting.
+func NewTurn(places int, leave func(), rejoin func() (leave func())) *Turn {
+	return &Turn{places: places, leave: leave, rejoin: rejoin}
 }
 
-// End gives the place up for good. Further calls do nothing.
+// Places returns how many places the turn has, or had before it was given up.
+func (t *Turn) Places() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.places
+}
+
+// End gives the places up for good. Further calls do nothing.
 func (t *Turn) End() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -31,15 +39,15 @@ func (t *Turn) End() {
 	t.ended = true
 }
 
-// Renew gives the place up for the one that enter waits for, and that rejoin takes again
+// Renew gives the places up for those that enter waits for, and that rejoin takes again
 // without waiting. If enter returns an error the turn has ended.
-func (t *Turn) Renew(enter func() (leave func(), err error), rejoin func() (leave func())) error {
+func (t *Turn) Renew(places int, enter func() (leave func(), err error), rejoin func() (leave func())) error {
 	t.goAway()
 	leave, err := enter()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.away--
-	t.rejoin = rejoin
+	t.places, t.rejoin = places, rejoin
 	switch {
 	case err != nil:
 		t.ended = true
@@ -88,17 +96,22 @@ func Away(ctx context.Context, wait func()) {
 	wait()
 }
 
-// AwayAtMost returns a function that calls Away for at most n callers at a time. Others
-// wait in their places, so that there is a limit to what operations hold while they wait.
-func AwayAtMost(n int) func(ctx context.Context, wait func()) {
-	away := make(chan struct{}, n)
+// AwayInside returns a function that calls Away for an operation that enter admits, without
+// waiting, to those that are away. One that it does not admit waits in its place, so that
+// there is a limit to what operations hold while they wait. So does one that has several
+// places, because what it holds may be large.
+func AwayInside(enter func(ctx context.Context) (leave func(), ok bool)) func(ctx context.Context, wait func()) {
 	return func(ctx context.Context, wait func()) {
-		select {
-		case away <- struct{}{}:
-			defer func() { <-away }()
-			Away(ctx, wait)
-		default:
+		if t, ok := ctx.Value(turnKey{}).(*Turn); !ok || t.Places() > 1 {
 			wait()
+			return
 		}
+		leave, ok := enter(ctx)
+		if !ok {
+			wait()
+			return
+		}
+		defer leave()
+		Away(ctx, wait)
 	}
 }

@@ -12,7 +12,7 @@ import (
 func TestAnOperationThatWaitsGivesUpItsPlace(t *testing.T) {
 	places := 1
 	leave := func() { places-- }
-	turn := request.NewTurn(leave, func() func() { places++; return leave })
+	turn := request.NewTurn(1, leave, func() func() { places++; return leave })
 	ctx := request.WithTurn(t.Context(), turn)
 	is := func(when string, want int) {
 		t.Helper()
@@ -33,37 +33,48 @@ func TestAnOperationThatWaitsGivesUpItsPlace(t *testing.T) {
 	request.Away(t.Context(), func() { is("without a turn", 0) })
 }
 
-func TestSoManyOperationsWaitWithoutTheirPlaces(t *testing.T) {
-	away := request.AwayAtMost(2)
-	places := 3
-	leave := func() { places-- }
-	ctx := func() context.Context {
-		return request.WithTurn(t.Context(), request.NewTurn(leave, func() func() { places++; return leave }))
-	}
-	away(ctx(), func() {
-		away(ctx(), func() {
-			away(ctx(), func() {
-				if places != 1 {
-					t.Errorf("while three wait they have %d places, want that the third keeps its own", places)
-				}
-			})
-		})
-		away(ctx(), func() {
-			if places != 1 {
-				t.Errorf("while two wait again they have %d places, want none but the third's", places)
-			}
-		})
+func TestAFewSmallOperationsWaitWithoutTheirPlaces(t *testing.T) {
+	inside := 0
+	away := request.AwayInside(func(context.Context) (func(), bool) {
+		if inside == 2 {
+			return nil, false
+		}
+		inside++
+		return func() { inside-- }, true
 	})
-	if places != 3 {
-		t.Errorf("when all have waited they have %d places, want 3", places)
+	places := 0
+	operation := func(n int) context.Context {
+		places += n
+		leave := func() { places -= n }
+		return request.WithTurn(t.Context(), request.NewTurn(n, leave, func() func() { places += n; return leave }))
+	}
+	is := func(when string, want int) {
+		t.Helper()
+		if places != want {
+			t.Errorf("%s: they have %d places, want %d", when, places, want)
+		}
+	}
+	away(operation(2), func() { is("while a large one waits", 2) })
+	away(operation(1), func() {
+		is("while a small one waits", 2)
+		away(operation(1), func() {
+			is("while two wait", 2)
+			away(operation(1), func() { is("while one more waits", 3) })
+		})
+		is("when one of two has waited", 4)
+	})
+	is("when all have waited", 5)
+	away(t.Context(), func() { is("without a turn", 5) })
+	if inside != 0 {
+		t.Errorf("%d are away at the end, want 0", inside)
 	}
 }
 
 func TestATurnIsRenewed(t *testing.T) {
 	places := 1
-	turn := request.NewTurn(func() { places-- }, func() func() { t.Error("it rejoined where it was first"); return func() {} })
+	turn := request.NewTurn(1, func() { places-- }, func() func() { t.Error("it rejoined where it was first"); return func() {} })
 	rejoin := func() func() { places += 2; return func() { places -= 2 } }
-	if err := turn.Renew(func() (func(), error) { places += 3; return func() { places -= 3 }, nil }, rejoin); err != nil || places != 3 {
+	if err := turn.Renew(3, func() (func(), error) { places += 3; return func() { places -= 3 }, nil }, rejoin); err != nil || places != 3 {
 		t.Errorf("got %d places, error %v, want 3", places, err)
 	}
 	request.Away(request.WithTurn(t.Context(), turn), func() {
@@ -74,7 +85,7 @@ func TestATurnIsRenewed(t *testing.T) {
 	if places != 2 {
 		t.Errorf("back it has %d places, want 2", places)
 	}
-	if err := turn.Renew(func() (func(), error) { return nil, io.EOF }, rejoin); err != io.EOF || places != 0 {
+	if err := turn.Renew(3, func() (func(), error) { return nil, io.EOF }, rejoin); err != io.EOF || places != 0 {
 		t.Errorf("after an error: got %d places, error %v, want none and EOF", places, err)
 	}
 	turn.End()
@@ -87,7 +98,7 @@ func TestFieldsWaitAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	places := 1
 	leave := func() { mu.Lock(); defer mu.Unlock(); places-- }
-	turn := request.NewTurn(leave, func() func() { mu.Lock(); defer mu.Unlock(); places++; return leave })
+	turn := request.NewTurn(1, leave, func() func() { mu.Lock(); defer mu.Unlock(); places++; return leave })
 	ctx := request.WithTurn(t.Context(), turn)
 	var fields sync.WaitGroup
 	for range 50 {

@@ -117,13 +117,13 @@ func (a admission) turn(ctx context.Context, places int) (context.Context, *requ
 	if err != nil {
 		return ctx, nil, err
 	}
-	turn := request.NewTurn(leave, rejoin(ctx, a.turns))
+	turn := request.NewTurn(places, leave, rejoin(ctx, a.turns, places))
 	return request.WithTurn(ctx, turn), turn, nil
 }
 
-// rejoin returns a function that takes a place at a gate again.
-func rejoin(ctx context.Context, g *gate.Gate) func() (leave func()) {
-	return func() func() { return g.Rejoin(ctx, guard.Keys(ctx)...) }
+// rejoin returns a function that takes places at a gate again.
+func rejoin(ctx context.Context, g *gate.Gate, places int) func() (leave func()) {
+	return func() func() { return g.Rejoin(ctx, places, guard.Keys(ctx)...) }
 }
 
 // enter waits for places at a gate where operations are executed. Once it has them its
@@ -170,14 +170,15 @@ func (a admission) DecodeTurn(ctx context.Context, bytes int64) (end func(), err
 // aside, so that those who guess passwords from many networks take no turns of the
 // others. It has no place while it hashes, which is limited on its own.
 func (a admission) Weigh(ctx context.Context, turn *request.Turn, oc *graphql.OperationContext) error {
-	g, places := a.turns, placesFor(guard.CostOf(ctx, oc))
+	g, has := a.turns, turn.Places()
+	places := max(has, placesFor(guard.CostOf(ctx, oc)))
 	switch {
 	case guard.HashesPasswords(oc):
 		g = a.logIns
-	case places == 1:
+	case places == has:
 		return nil
 	}
-	return turn.Renew(func() (func(), error) { return a.enter(ctx, g, places) }, rejoin(ctx, g))
+	return turn.Renew(places, func() (func(), error) { return a.enter(ctx, g, places) }, rejoin(ctx, g, places))
 }
 
 // Gates returns the numbers of the gates at which requests wait.

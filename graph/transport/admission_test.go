@@ -340,6 +340,30 @@ func TestMutationsThatWaitForTheLogKeepNoOneWaiting(t *testing.T) {
 	})
 }
 
+// A large mutation keeps its places while it waits for the log, because they stand for the
+// memory that it holds.
+func TestLargeMutationsThatWaitForTheLogAreBounded(t *testing.T) {
+	log := &stuckLog{}
+	graphtest.InBubble(t, func(t *testing.T, w *graphtest.World) {
+		body := fmt.Sprintf(`{"query": "mutation { postChirp(input: {content: \"x\"}) { position } }", "extensions": {"x": %q}}`, strings.Repeat("x", 100_000)) // 2 places
+		var posting sync.WaitGroup
+		for i := range 8 {
+			ada := w.Person(fmt.Sprint("ada", i))
+			posting.Go(func() { w.ServeBody(ada.Token, body) })
+		}
+		synctest.Wait()
+		if n := log.begun.Load(); n != 6 {
+			t.Errorf("%d large mutations of an address wait for the log, want 6, which have 12 of 16 places", n)
+		}
+		close(log.end)
+		posting.Wait()
+	}, func(c *api.Config) {
+		c.Transport.Executing = 16
+		log.Log, log.end = c.Commands.Events, make(chan struct{})
+		c.Commands.Events = log
+	})
+}
+
 // A body of unknown length is paid for once it is read. The one who cannot pay waits
 // for the refusal, and does not count as one who is received meanwhile.
 func TestRefusedBodiesKeepNoOthersWaiting(t *testing.T) {

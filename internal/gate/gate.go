@@ -100,11 +100,23 @@ func (g *Gate) EnterN(ctx context.Context, n int, keys ...string) (leave func(),
 	return sync.OnceFunc(func() { g.leave(c) }), nil
 }
 
-// Rejoin takes a place again for a caller that gave its place up for a while. It does
-// not wait, even if no place is free, because the caller may hold what those inside
-// need.
-func (g *Gate) Rejoin(ctx context.Context, keys ...string) (leave func()) {
+// TryEnter is Enter for a caller that does not wait. It reports whether the caller is
+// inside.
+func (g *Gate) TryEnter(ctx context.Context, keys ...string) (leave func(), ok bool) {
 	c := g.caller(ctx, 1, keys)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.fits(c) {
+		return nil, false
+	}
+	g.take(c)
+	return sync.OnceFunc(func() { g.leave(c) }), true
+}
+
+// Rejoin takes n places again for a caller that gave them up for a while. It does not
+// wait, even if they are not free, because the caller may hold what those inside need.
+func (g *Gate) Rejoin(ctx context.Context, n int, keys ...string) (leave func()) {
+	c := g.caller(ctx, n, keys)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.take(c)
@@ -123,6 +135,11 @@ func (g *Gate) caller(ctx context.Context, n int, keys []string) *caller {
 // may reports whether the limit of a caller's first key allows it in.
 func (g *Gate) may(c *caller) bool {
 	return !c.limited || g.perKey[c.first]+c.n <= g.limits.PlacesPerKey
+}
+
+// fits reports whether a caller that comes now need not wait.
+func (g *Gate) fits(c *caller) bool {
+	return g.turns.waiting == 0 && g.may(c) && g.places+c.n <= g.limits.Places
 }
 
 // take gives a caller its places, and release takes them back.
@@ -164,7 +181,7 @@ func (g *Gate) wait(ctx context.Context, c *caller) error {
 func (g *Gate) arrive(c *caller, keys []string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.turns.waiting == 0 && g.may(c) && g.places+c.n <= g.limits.Places {
+	if g.fits(c) {
 		g.take(c)
 		return true
 	}

@@ -241,7 +241,7 @@ func TestWhoReturnsDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := gate.NewLimited("test", gate.Limits{Places: 1})
 		leave := enter(t, g, t.Context())
-		returned := g.Rejoin(t.Context(), "a")
+		returned := g.Rejoin(t.Context(), 1, "a")
 		if got := g.Stats().Inside; got != 2 {
 			t.Errorf("%d are inside, want 2", got)
 		}
@@ -251,6 +251,31 @@ func TestWhoReturnsDoesNotWait(t *testing.T) {
 		}
 		returned()
 		enter(t, g, t.Context())()
+	})
+}
+
+func TestWhoDoesNotWaitEntersWhereThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gate.NewLimited("test", gate.Limits{Places: 2, PlacesPerKey: 1})
+		try := func(when, key string, want bool) (leave func()) {
+			t.Helper()
+			leave, ok := g.TryEnter(t.Context(), key)
+			if ok != want {
+				t.Errorf("%s: entered %t, want %t", when, ok, want)
+			}
+			return leave
+		}
+		leaveA := try("an empty gate", "a", true)
+		try("the same key", "a", false)
+		leaveB := try("another key", "b", true)
+		try("a full gate", "c", false)
+		leaveA()
+		leaveA = try("a key that has left", "a", true)
+		leaveA()
+		leaveB()
+		if got := g.Stats().Inside; got != 0 {
+			t.Errorf("%d are inside, want 0", got)
+		}
 	})
 }
 
