@@ -38,21 +38,24 @@ func (h *Handler) PostChirp(ctx context.Context, c PostChirp) (Posted, error) {
 	if err != nil {
 		return Posted{}, err
 	}
-	x.decide = func(ctx context.Context, _ *decision) ([]domain.Event, error) {
+	var events []domain.Event // of the last decision, which is the one that is committed
+	x.decide = func(ctx context.Context, _ *decision) (_ []domain.Event, err error) {
 		if err := h.checkCaller(ctx, c.Author); err != nil {
 			return nil, err
 		}
 		// The stream of a new id is empty. If it is not after all, the append is
 		// a conflict and the next id is tried.
-		return aggregate.Chirp{}.Post(domain.ChirpIDFrom(h.NewID()), c.Author, content)
+		events, err = aggregate.Chirp{}.Post(domain.ChirpIDFrom(h.NewID()), c.Author, content)
+		return events, err
 	}
 	commit, err := h.execute(ctx, x)
 	if err != nil {
 		return Posted{}, err
 	}
-	events, err := decodeAll(commit.Events)
-	if err != nil {
-		return Posted{}, err
+	if commit.Repeated { // the events of an earlier call
+		if events, err = decodeAll(commit.Events); err != nil {
+			return Posted{}, err
+		}
 	}
 	chirp := aggregate.LoadChirp(events)
 	if !chirp.Posted() {
