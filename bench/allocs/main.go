@@ -24,7 +24,8 @@ import (
 
 // hot is what is compared, as go test selects it.
 var hot = []struct{ pkg, benchmarks string }{
-	{"./graph/api", "^Benchmark(FeedPage|Push)$"},
+	{"./graph/api", "^Benchmark(FeedPage|Handler|Push)$"},
+	{"./internal/auth", "^BenchmarkRead$"},
 	{"./internal/strictjson", "^BenchmarkTypicalRequest$/strict"},
 	{"./internal/subscription", "^BenchmarkDispatch$"},
 	{"./internal/projector", "^BenchmarkFollow$/sqlite/backfill=32$"},

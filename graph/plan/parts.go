@@ -40,6 +40,16 @@ func (p *part) appendTo(w *writer, all []*part) bool {
 	return p.ok
 }
 
+// wait waits until parts are written, so that none outlives its response, whatever happens
+// to the others.
+func wait(parts []*part) {
+	for _, p := range parts {
+		if p != nil {
+			<-p.done
+		}
+	}
+}
+
 // readFields begins all fields of an object that read lists, except the first one, and
 // returns them by the field's index.
 func (w *writer) readFields(o *object, v any) []*part {
@@ -71,6 +81,7 @@ func readItems[T any](w *writer, on *object, items []T) []*part {
 
 // joined writes a list of parts. It returns false if one is null.
 func (w *writer) joined(parts []*part) bool {
+	defer wait(parts)
 	w.buf = append(w.buf, '[')
 	valid := true
 	for i, p := range parts {

@@ -58,6 +58,7 @@ func (w *writer) object(o *object, v any) bool {
 	var ahead []*part
 	if o.lists > 1 {
 		ahead = w.readFields(o, v)
+		defer wait(ahead)
 	}
 	w.buf = append(w.buf, '{')
 	for i := range o.fields {
