@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,14 @@ type Frame struct {
 // Connect opens a socket and waits until the server acknowledges it.
 func (a API) Connect(ctx context.Context) (*Socket, error) {
 	dialer := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}, HandshakeTimeout: Patience}
-	ws, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(a.URL, "http")+"/graphql", nil)
+	header := http.Header{}
+	if a.From != "" {
+		header.Set("X-Forwarded-For", a.From)
+	}
+	ws, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(a.URL, "http")+"/graphql", header)
+	if errors.Is(err, websocket.ErrBadHandshake) {
+		return nil, fmt.Errorf("%w: %s", err, resp.Status)
+	}
 	if err != nil {
 		return nil, err
 	}

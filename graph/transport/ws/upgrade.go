@@ -75,16 +75,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		s.close(goingAway(err))
+		remove = func() {}
 	case ws.Subprotocol() == "":
 		s.close(closeReason{closeNotAcceptable, "Subprotocol not acceptable"})
 	}
-	go func() {
-		s.serve()
-		s.release()
-		if err == nil {
-			remove()
+	go s.run(remove)
+}
+
+// run serves the socket, and then gives up what it counts for, even if that panics: its
+// goroutine is not net/http's, which would recover the panic.
+func (s *socket) run(remove func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.close(s.panicked(s.ctx, v))
+			_ = s.ws.Close()
 		}
 	}()
+	defer remove()
+	defer func() { s.release() }()
+	s.serve()
 }
 
 func goingAway(why error) closeReason { return *closeReasonf(closeGoingAway, "%s", why.Error()) }

@@ -66,6 +66,9 @@ type connection struct {
 	firstLine atomic.Bool // its first line has arrived
 	header    int         // bytes of its headers that have arrived; net/http reads one at a time, and not while idle is reported
 	refused   atomic.Bool // the last response has been written
+	hijacked  atomic.Bool // a handler has taken it over, and closes it
+
+	ofClient atomic.Pointer[place] // of the client whose request has come through a proxy; nil without one
 }
 
 type connectionKey struct{}
@@ -93,8 +96,11 @@ func connState(c net.Conn, state http.ConnState) {
 	if !ok {
 		return
 	}
-	if state == http.StateIdle {
+	switch state {
+	case http.StateIdle:
 		ours.awaitRequest()
+	case http.StateHijacked:
+		ours.hijacked.Store(true)
 	}
 	if ours.place != nil && state != http.StateNew {
 		ours.place.setIdle(state == http.StateIdle)
@@ -106,7 +112,21 @@ func (c *connection) Close() error {
 	if c.place != nil {
 		c.place.leave()
 	}
+	if p := c.ofClient.Load(); p != nil {
+		p.leave()
+	}
 	return c.TCPConn.Close()
+}
+
+// answered gives up the client's place of a request through a proxy, because its handler
+// has returned. The place of a socket stays: its handler returns at the upgrade.
+func (c *connection) answered() {
+	if c.hijacked.Load() {
+		return
+	}
+	if p := c.ofClient.Swap(nil); p != nil {
+		p.leave()
+	}
 }
 
 func (c *connection) awaitRequest() {

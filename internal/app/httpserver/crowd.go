@@ -116,7 +116,8 @@ func (c *Crowd) arrive(networks []string) (delay time.Duration, ok bool) {
 
 // enterRequest takes a place for a request through a trusted proxy, for the client's
 // networks, and may close idle direct connections of theirs. Of a request that comes
-// directly the connection is counted already.
+// directly the connection is counted already. The place is given up by leave, which the
+// handler's return calls, or when the connection is closed if a handler has hijacked it.
 func (c *Crowd) enterRequest(r *http.Request) (leave func(), ok bool) {
 	if !transport.FromProxy(c.proxies, r.RemoteAddr) {
 		return func() {}, true
@@ -127,7 +128,12 @@ func (c *Crowd) enterRequest(r *http.Request) (leave func(), ok bool) {
 		c.log.warn("a client has as many requests and sockets through a proxy as it may have", "address", fmt.Sprintf("%.100s", address))
 		return nil, false
 	}
-	return p.leave, true
+	conn, ok := r.Context().Value(connectionKey{}).(*connection)
+	if !ok {
+		return p.leave, true
+	}
+	conn.ofClient.Store(p)
+	return conn.answered, true
 }
 
 // admit takes a place as take does, and closes the connections that have to leave for
