@@ -7,20 +7,24 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
-	"time"
 )
 
-// machine says where and when it is measured.
-func machine() string {
+// machine says where and when it was measured.
+func machine(rows []result) string {
 	model := "unknown"
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		_, rest, _ := strings.Cut(string(text), "model name")
 		line, _, _ := strings.Cut(rest, "\n")
 		model = strings.TrimSpace(strings.TrimLeft(line, "\t :"))
 	}
+	var days []string
+	for _, r := range rows {
+		days = append(days, r.When.UTC().Format("2006-01-02"))
+	}
 	return fmt.Sprintf("Measured on %s with %s, on %d cores (%s) that the server, the store and the clients share.",
-		time.Now().UTC().Format("2006-01-02"), runtime.Version(), runtime.NumCPU(), model)
+		strings.Join(slices.Compact(slices.Sorted(slices.Values(days))), " and "), runtime.Version(), runtime.NumCPU(), model)
 }
 
 // execute runs a program to its end and returns what it prints.

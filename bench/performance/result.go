@@ -178,7 +178,7 @@ func (all *results) writeDoc(path string) error {
 
 // print prints all results as Markdown.
 func (all *results) print(out io.Writer) {
-	fmt.Fprintf(out, "\n%s\n\n", machine())
+	fmt.Fprintf(out, "\n%s\n\n", machine(all.Rows))
 	printAims(out, all.Rows)
 	fmt.Fprintf(out, "### Figures\n\n")
 	for _, r := range all.Rows {
