@@ -37,7 +37,7 @@ func measureCost(ctx context.Context, s *stage, r *result) error {
 			return err
 		}
 		chirp, few, many := deliveries[0], deliveries[1], deliveries[len(deliveries)-1]
-		r.atMost(fmt.Sprintf("CPU of a further delivery with %.0f followers ÷ with %.0f", many.deliveries, few.deliveries), store,
+		r.atMost(fmt.Sprintf("CPU of a further delivery with %s followers ÷ with %s", count(many.deliveries), count(few.deliveries)), store,
 			many.further(chirp).over(few.further(chirp)), ratio, 1.2)
 		for _, c := range append(calls, deliveries...) {
 			lines = append(lines, c.line(store))
