@@ -28,6 +28,10 @@ type Builder interface {
 	// applied. A store may omit timelines until then, and build them in Finish or
 	// in Switch from the follows, with their Older, and the pushed chirps, because
 	// the cleanups, backfills and fan-outs of all events add up to just that.
+	//
+	// A store may also check only then whether rows fit each other, such as whether
+	// an id is unique. If they don't, Finish or Switch discards the generation,
+	// because it can never serve, and returns ErrDoesNotFit.
 	Finish(ctx context.Context) error
 
 	// Hold keeps the serving generation at its current checkpoint for a duration,

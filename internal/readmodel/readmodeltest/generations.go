@@ -28,6 +28,7 @@ func (s SharedSuite) GenerationChecks() []Check {
 		{"building is resumed where it stopped", checkResume},
 		{"another threshold or epoch starts a new generation", checkDiscard},
 		{"a builder applies like a projector", checkBuilderApplies},
+		{"rows that do not fit each other end a build", checkMisfitsOfBuild},
 		{"two builders fence each other", checkBuilderFencing},
 		{"racing builders build one generation", checkRacingBuilders},
 		{"a switch waits for the serving checkpoint", checkBehind},
@@ -233,6 +234,40 @@ func checkBuilderApplies(one, other *world) {
 	want := model.view(1, 2, 3, 4, 5)
 	want.Generation = other.generation()
 	same(other, "what was built", other.view(1, 2, 3, 4, 5), want)
+}
+
+// checkMisfitsOfBuild builds views in which two chirps have one id. A store may refuse
+// them at once, or when the generation is finished.
+func checkMisfitsOfBuild(one, other *world) {
+	serving := one.serve()
+	for _, end := range []func(readmodel.Builder) error{
+		func(b readmodel.Builder) error { return b.Finish(one.ctx) },
+		func(b readmodel.Builder) error { return b.Switch(one.ctx) },
+	} {
+		b := one.build(99)
+		first := one.generation()
+		if first.Checkpoint != (readmodel.Checkpoint{}) {
+			one.Errorf("%+v is built, want one with nothing applied", first)
+		}
+		two := chirps(1, push, 10, 11)
+		two[1].ID = two[0].ID
+		batch := readmodel.Batch{From: one.at, To: readmodel.Checkpoint{Position: 20}, Profiles: users(1), Chirps: two}
+		if err := b.Apply(one.ctx, batch); errors.Is(err, readmodel.ErrDoesNotFit) {
+			return
+		} else if err != nil {
+			one.Fatalf("Apply: %v", err)
+		}
+		if err := end(b); !errors.Is(err, readmodel.ErrDoesNotFit) {
+			one.Errorf("the end of building views with one chirp twice returned %v, want ErrDoesNotFit", err)
+		}
+		one.fenced("a builder of views with one chirp twice", b, batch.To)
+		for _, w := range []*world{one, other} {
+			if g, err := w.store.Unfinished(w.ctx); !errors.Is(err, readmodel.ErrNotFound) {
+				w.Errorf("Unfinished returned %+v, %v, want ErrNotFound", g, err)
+			}
+			same(w, "the generation that serves", w.view().Generation, serving)
+		}
+	}
 }
 
 func checkUnfinished(one, other *world) {

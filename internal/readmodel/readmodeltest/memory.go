@@ -222,10 +222,15 @@ func (s *state) rows(b readmodel.Batch) error {
 	for _, p := range b.Profiles {
 		s.profiles[p.Key] = p
 	}
+	ids := make(map[domain.ChirpID]bool)
+	for _, c := range s.chirps {
+		ids[c.ID] = true
+	}
 	for _, c := range b.Chirps {
-		if _, exists := s.chirps[c.Position]; exists {
+		if _, exists := s.chirps[c.Position]; exists || ids[c.ID] {
 			misfits = append(misfits, fmt.Errorf("chirp %d exists", c.Position))
 		}
+		ids[c.ID] = true
 		s.chirps[c.Position] = c
 	}
 	for _, f := range b.Unfollows {

@@ -127,11 +127,7 @@ func (v *Store) findOrInsertBuilding(ctx context.Context, there map[int64]int, k
 			}
 		}
 		discarded = int(old.Number)
-		_, err := v.views.UpdateByID(ctx, old.Number, bson.D{
-			{Key: "$set", Value: bson.D{{Key: "retired", Value: time.UnixMilli(0)}}},
-			{Key: "$unset", Value: bson.D{{Key: "building", Value: ""}}},
-		})
-		if err != nil {
+		if _, err := v.views.UpdateByID(ctx, old.Number, discardChange()); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -258,7 +254,26 @@ func (b *builder) Finish(ctx context.Context) error {
 			err = b.complete(ctx)
 		}
 	}
-	return translate(ctx, fmt.Sprintf("finish generation %d of the views", b.number), err)
+	return translate(ctx, fmt.Sprintf("finish generation %d of the views", b.number), b.discardMisfit(ctx, err))
+}
+
+// discardMisfit discards the generation if the error says that its rows do not fit each
+// other. A later builder would resume it otherwise, and fail in the same way.
+func (b *builder) discardMisfit(ctx context.Context, err error) error {
+	if !errors.Is(err, readmodel.ErrDoesNotFit) {
+		return err
+	}
+	building := bson.D{{Key: "_id", Value: int64(b.number)}, {Key: "building", Value: true}}
+	_, failed := b.v.views.UpdateOne(ctx, building, discardChange())
+	return errors.Join(err, failed)
+}
+
+// discardChange returns the change of the document of a generation that is discarded.
+func discardChange() bson.D {
+	return bson.D{
+		{Key: "$set", Value: bson.D{{Key: "retired", Value: time.UnixMilli(0)}}},
+		{Key: "$unset", Value: bson.D{{Key: "building", Value: ""}}},
+	}
 }
 
 // complete builds what readers need: the timelines, then the indexes.
@@ -290,7 +305,7 @@ func (b *builder) Hold(ctx context.Context, d time.Duration) error {
 
 // Switch implements readmodel.Builder. It completes what was not finished.
 func (b *builder) Switch(ctx context.Context) error {
-	return translate(ctx, fmt.Sprintf("switch to generation %d of the views", b.number), b.switchTo(ctx))
+	return translate(ctx, fmt.Sprintf("switch to generation %d of the views", b.number), b.discardMisfit(ctx, b.switchTo(ctx)))
 }
 
 func (b *builder) switchTo(ctx context.Context) error {

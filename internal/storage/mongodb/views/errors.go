@@ -29,11 +29,16 @@ var misfitCodes = []int{
 // misfit names the collection that a write failed in, and tells a change that
 // does not fit from other failures.
 func misfit(c *mongo.Collection, err error) error {
+	return fmt.Errorf("write %s: %w", c.Name(), asDoesNotFit(err))
+}
+
+// asDoesNotFit makes an error with one of the misfitCodes a readmodel.ErrDoesNotFit.
+func asDoesNotFit(err error) error {
 	var server mongo.ServerError
 	if errors.As(err, &server) && slices.ContainsFunc(misfitCodes, server.HasErrorCode) {
-		return fmt.Errorf("write %s: %w: %w", c.Name(), readmodel.ErrDoesNotFit, err)
+		return fmt.Errorf("%w: %w", readmodel.ErrDoesNotFit, err)
 	}
-	return fmt.Errorf("write %s: %w", c.Name(), err)
+	return err
 }
 
 // translate is conn.Translate, except that a change that does not fit keeps its

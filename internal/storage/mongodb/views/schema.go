@@ -242,7 +242,7 @@ func createIndexed(ctx context.Context, c *mongo.Collection, indexes []mongo.Ind
 		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("create %s: %w", c.Name(), err)
+		return fmt.Errorf("create %s: %w", c.Name(), asDoesNotFit(err))
 	}
 	return nil
 }

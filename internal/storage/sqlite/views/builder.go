@@ -68,13 +68,24 @@ func (b *builder) Generation(ctx context.Context) (readmodel.Generation, error) 
 // one transaction. While an event is applied in part it is not known what belongs into
 // the timelines, so Finish leaves the work to a later call or to Switch.
 func (b *builder) Finish(ctx context.Context) error {
-	return b.update(ctx, "finish the views", func(c *conn) error {
+	return b.discardMisfit(b.update(ctx, "finish the views", func(c *conn) error {
 		g, err := readGeneration(c)
 		if err != nil || g.Checkpoint.Partial != 0 {
 			return err
 		}
 		return b.generation.complete(c)
-	})
+	}))
+}
+
+// discardMisfit removes the generation if the error says that its rows do not fit each
+// other. A later builder would resume it otherwise, and fail in the same way.
+func (b *builder) discardMisfit(err error) error {
+	if !errors.Is(err, readmodel.ErrDoesNotFit) {
+		return err
+	}
+	b.views.mu.Lock()
+	defer b.views.mu.Unlock()
+	return errors.Join(err, b.views.discardUnfinished(b.generation.number))
 }
 
 // Hold implements readmodel.Builder.
@@ -105,7 +116,7 @@ func (b *builder) Switch(ctx context.Context) error {
 	if err != nil || old.number == b.generation.number {
 		return err
 	}
-	err = b.update(ctx, "switch the views", func(c *conn) error {
+	err = b.discardMisfit(b.update(ctx, "switch the views", func(c *conn) error {
 		next, err := readGeneration(c)
 		if err != nil {
 			return err
@@ -118,7 +129,7 @@ func (b *builder) Switch(ctx context.Context) error {
 		return old.withWriter(func(c *conn) error {
 			return c.transact(func() error { return b.views.switchGeneration(c, old, next) })
 		})
-	})
+	}))
 	if err == nil {
 		_, err = b.views.serving(true)
 	}

@@ -23,7 +23,7 @@ func timelinesDeferred(c *conn) (bool, error) {
 func (g *generation) complete(c *conn) error {
 	deferred, err := timelinesDeferred(c)
 	if err == nil {
-		err = c.script(readerIndexes)
+		err = asDoesNotFit(c.script(readerIndexes))
 	}
 	if err != nil || !deferred {
 		return err
