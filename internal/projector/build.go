@@ -19,6 +19,8 @@ const (
 	// otherRebuildFor is how long a rebuild that another process runs is left
 	// alone before the projector looks again whether it may build.
 	otherRebuildFor = 30 * time.Second
+	// rateOver is about how far back the rate of building looks.
+	rateOver = 30 * time.Second
 	// logBuildingEvery is the time between two messages about the progress.
 	logBuildingEvery = 5 * time.Second
 	// buildingBatch is how many times as much as MaxEvents and MaxDeliveries say a
@@ -41,10 +43,35 @@ type Building struct {
 	Progress
 	// Since is when the projector began to build, or resumed.
 	Since time.Time
+
+	rate  float64   // 0 while it is not known
+	moved time.Time // when Position last moved, or was first known
 }
 
-// Rate returns how many events are applied in a second.
+// advance returns b with a progress that was made by a given time. Its rate is that of
+// the last rateOver, because events cost more the larger the views are.
+func (b Building) advance(now Progress, at time.Time) Building {
+	next := Building{Progress: now, Since: b.Since, rate: b.rate, moved: b.moved}
+	passed := at.Sub(b.moved)
+	switch {
+	case b.moved.IsZero():
+		next.moved = at
+	case now.Position > b.Position && passed > 0:
+		rate := float64(now.Position-b.Position) / passed.Seconds()
+		share := min(1, passed.Seconds()/min(at.Sub(b.Since), rateOver).Seconds())
+		if b.rate == 0 {
+			share = 1
+		}
+		next.rate, next.moved = b.rate+share*(rate-b.rate), at
+	}
+	return next
+}
+
+// Rate returns how many events are applied in a second, of late.
 func (b Building) Rate() float64 {
+	if b.rate > 0 {
+		return b.rate
+	}
 	return float64(b.Position-b.From) / max(time.Since(b.Since), time.Millisecond).Seconds()
 }
 
@@ -72,9 +99,19 @@ func (c Config) Building() Config {
 	return c
 }
 
-// checkDistance ends a session whose views have fallen far behind the log.
-func (p *Projector) checkDistance(at domain.Position) (end bool, err error) {
-	if p.shouldBuild(at, p.State().Head) {
+// checkDistance ends a session whose views have fallen far behind the log. It reads
+// the head of the log before it does, because the state's may be that of a log from
+// before a restore.
+func (p *Projector) checkDistance(ctx context.Context, at domain.Position) (end bool, err error) {
+	if !p.shouldBuild(at, p.State().Head) {
+		return false, nil
+	}
+	head, err := p.cfg.Log.Head(ctx)
+	if err != nil {
+		return false, err
+	}
+	p.setState(func(s *State) { s.Head = max(s.Position, head.Position) })
+	if p.shouldBuild(at, head.Position) {
 		return true, errFarBehind
 	}
 	return false, nil
@@ -110,11 +147,40 @@ func (p *Projector) build(ctx context.Context, serving readmodel.Generation, hea
 		p.cfg.Logger.Info("projector: leaves building to another rebuild, and follows the log meanwhile", "reason", err)
 		return nil
 	case errors.As(err, &f) && f.narrowed():
-		// The next session halts before the event, as it would have without building.
-		p.followThrough = head
-		return r.serveThrough(ctx)
+		return p.followInstead(head, r.serveThrough(ctx))
+	case f == nil && p.cannotBuild(err):
+		return p.followInstead(head, err)
 	}
 	return err
+}
+
+// cannotBuild reports whether building would fail again with an error that no event
+// is known to have caused. Rows that do not fit are such an error; one of an unknown
+// cause is if it returns again and again.
+func (p *Projector) cannotBuild(err error) bool {
+	if errors.Is(err, readmodel.ErrDoesNotFit) {
+		return true
+	}
+	if domain.KindOf(err) == domain.Internal && !errors.As(err, new(*batchError)) {
+		p.buildFailures++
+	}
+	return p.buildFailures >= 2*maxAttempts
+}
+
+// followInstead has the next session follow the log up to the head, where building
+// stopped. It halts before an event that fits no views, as it would have without
+// building, and names it. err is the error of building or of making the generation
+// serve as far as it has come. After an outage nothing is decided: what was built is
+// resumed.
+func (p *Projector) followInstead(head domain.Position, err error) error {
+	if err != nil && !p.cannotBuild(err) {
+		return err
+	}
+	if err != nil {
+		p.cfg.Logger.Warn("projector: the views cannot be built, follows the log", "error", err)
+	}
+	p.followThrough, p.buildFailures = head, 0
+	return nil
 }
 
 // buildingStarts records that the projector is about to build.
@@ -143,7 +209,7 @@ func (p *Projector) checkUnfinished(ctx context.Context, serving readmodel.Gener
 func (r *rebuild) serveThrough(ctx context.Context) error {
 	err := r.finish(ctx)
 	if err == nil {
-		err = r.builder.Switch(ctx)
+		err = r.switchOver(ctx)
 	}
 	if errors.Is(err, readmodel.ErrBehind) {
 		return nil
@@ -153,7 +219,7 @@ func (r *rebuild) serveThrough(ctx context.Context) error {
 
 // builtBatch records that a batch was applied to views that are being built.
 func (p *Projector) builtBatch(readmodel.Checkpoint) {
-	p.batchFailures = 0
+	p.batchFailures, p.buildFailures = 0, 0
 	p.workOutage.Ended(p.cfg.Logger, "projector: continues")
 }
 
@@ -168,7 +234,7 @@ func (p *Projector) builtAll(through domain.Position) {
 func (p *Projector) reportBuilding(now Progress) {
 	var b Building
 	p.setState(func(s *State) {
-		b = Building{Progress: now, Since: s.Building.Since}
+		b = s.Building.advance(now, time.Now())
 		s.Building = &b
 	})
 	if time.Since(p.buildLoggedAt) < logBuildingEvery && !now.Done {

@@ -10,9 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"chirp/internal/domain"
 	"chirp/internal/eventstore"
 	"chirp/internal/eventstore/eventstoretest"
+	"chirp/internal/logtest"
 	"chirp/internal/projector"
 	"chirp/internal/readmodel"
 )
@@ -248,5 +251,120 @@ func TestBuildingRetriesThroughFailures(t *testing.T) {
 	}
 	if views.calls < 20 {
 		t.Errorf("the store was called %d times, so not every fault occurred", views.calls)
+	}
+}
+
+// TestBuildingHaltsBeforeAnEventThatFitsNoFinishedViews has an event that only the
+// indexes refuse that a store creates last.
+func TestBuildingHaltsBeforeAnEventThatFitsNoFinishedViews(t *testing.T) {
+	sameName := func(w *world) domain.Event {
+		id := domain.UserIDFrom(uuid.Must(uuid.NewV7()))
+		return domain.UserRegistered{UserID: id, Username: firstOf[domain.UserRegistered](w).Username}
+	}
+	sameChirp := func(w *world) domain.Event { return firstOf[domain.ChirpPosted](w) }
+	for _, test := range []struct {
+		name  string
+		kind  kind
+		event func(w *world) domain.Event
+	}{
+		{"one name twice in the embedded store", onSQLite, sameName},
+		{"one chirp twice in the embedded store", onSQLite, sameChirp},
+		{"one chirp twice in MongoDB", onMongoDB, sameChirp},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stores := test.kind.open(t)
+			w := newWorld(t, stores.log)
+			w.register(3)
+			w.post(0, 20)
+			w.write()
+			bad := w.head() + 1
+			w.unchecked = true
+			w.add(test.event(w))
+			w.post(0, 3000) // more than there are near the head
+			w.write()
+			var log logtest.Recorder
+			cfg := projector.Config{
+				Log: stores.log, Views: stores.views, Threshold: 3, Holder: "a", FarBehind: behindBy(50),
+				RetryDelay: time.Millisecond, LeaseTTL: 20 * time.Millisecond, Watch: time.Millisecond, Logger: log.Logger(),
+			}
+			p := start(t, cfg)
+			eventually(t, "it halts", func() bool { return p.State().Phase == projector.Halted })
+			p.stop(t)
+			if s := p.State(); s.Failure.Position != bad || s.Building != nil || !errors.Is(s.Failure.Err, readmodel.ErrDoesNotFit) {
+				t.Errorf("state is %+v, want a failure at %d", s, bad)
+			}
+			if at := checkpoint(t, stores).Position; at != bad-1 {
+				t.Errorf("the views are at %d, want %d", at, bad-1)
+			}
+			if n := log.Count("cannot be built"); n != 1 {
+				t.Errorf("the log says %d times that the views cannot be built, want once", n)
+			}
+			if g, err := stores.views.Unfinished(t.Context()); !errors.Is(err, readmodel.ErrNotFound) {
+				t.Errorf("Unfinished returned %+v, %v, want ErrNotFound", g, err)
+			}
+			err := projector.Rebuild(t.Context(), cfg, projector.RebuildConfig{})
+			if !errors.Is(err, readmodel.ErrDoesNotFit) {
+				t.Errorf("Rebuild returned %v, want ErrDoesNotFit", err)
+			}
+		})
+	}
+}
+
+// firstOf returns the world's first event of a type.
+func firstOf[E domain.Event](w *world) E {
+	for _, e := range w.events {
+		if fact, err := domain.DecodeEvent(e.Type, e.Data); err == nil {
+			if is, ok := fact.(E); ok {
+				return is
+			}
+		}
+	}
+	w.t.Fatalf("the world has no %T", *new(E))
+	panic("unreachable")
+}
+
+// refusingViews refuse the first switches to what was built.
+type refusingViews struct {
+	readmodel.Store
+	left int // of the refusals
+}
+
+func (v *refusingViews) Build(ctx context.Context, epoch string, threshold int64) (readmodel.Builder, error) {
+	b, err := v.Store.Build(ctx, epoch, threshold)
+	return refusingBuilder{b, v}, err
+}
+
+type refusingBuilder struct {
+	readmodel.Builder
+	views *refusingViews
+}
+
+func (b refusingBuilder) Switch(ctx context.Context) error {
+	if b.views.left--; b.views.left >= 0 {
+		return domain.Errorf(domain.Unavailable, "planned outage")
+	}
+	return b.Builder.Switch(ctx)
+}
+
+func TestWhatWasBuiltBeforeABadEventServesAfterAnOutage(t *testing.T) {
+	for name, refusals := range map[string]int{"a short one": 1, "a long one": 23} {
+		t.Run(name, func(t *testing.T) {
+			stores := memory.open(t)
+			w := newWorld(t, stores.log)
+			w.register(3)
+			w.post(0, 90)
+			w.write()
+			const bad = 42
+			stores.log.(*eventstoretest.Memory).Tamper(bad, func(e *eventstore.Event) { e.Type = "chirp.unheard-of.v1" })
+			p := start(t, projector.Config{
+				Log: stores.log, Views: &refusingViews{stores.views, refusals}, Threshold: 3, Holder: "a", FarBehind: behindBy(50),
+				RetryDelay: 10 * time.Microsecond, Watch: time.Millisecond,
+			})
+			eventually(t, "it halts", func() bool { return p.State().Phase == projector.Halted })
+			p.stop(t)
+			if g := serving(t, stores); g.Number != 2 || g.Checkpoint.Position != bad-1 {
+				t.Errorf("%+v serves, want generation 2 at %d", g, bad-1)
+			}
+		})
 	}
 }

@@ -41,10 +41,12 @@ func (p *Projector) runAsLeader(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err == nil, errors.Is(err, errFarBehind),
+		case err == nil,
 			errors.Is(err, readmodel.ErrFenced) && p.generationChanged(ctx), errors.Is(err, errGenerationChanged):
 			continue
-		case errors.Is(err, readmodel.ErrHeld): // another generation is about to serve
+		// Another generation is about to serve, or the next session is to build one.
+		// With a pause, because that session may decide otherwise.
+		case errors.Is(err, readmodel.ErrHeld), errors.Is(err, errFarBehind):
 			outage.Pause(ctx, p.cfg.RetryDelay)
 			continue
 		case errors.Is(err, readmodel.ErrFenced):
@@ -109,7 +111,7 @@ func (p *Projector) runSession(ctx context.Context) error {
 		profiles: make(profiles), single: p.single, committed: p.committed,
 		maxEvents: p.cfg.MaxEvents, maxDeliveries: p.cfg.MaxDeliveries,
 	}
-	s.atEnd = func(context.Context, int) (bool, error) { return p.checkDistance(s.at.Position) }
+	s.atEnd = func(ctx context.Context, _ int) (bool, error) { return p.checkDistance(ctx, s.at.Position) }
 	if err := s.run(ctx); !errors.Is(context.Cause(ctx), errGenerationChanged) {
 		return err
 	}
@@ -130,14 +132,19 @@ func (p *Projector) sessionStarts(g readmodel.Generation, head domain.Position) 
 			"threshold", g.Threshold, "configured", p.cfg.Threshold)
 	}
 	at := g.Checkpoint.Position
+	if at < p.State().Position || head < p.followThrough { // a log or views of another history
+		p.followThrough = 0
+	}
 	haltEnded, phase := p.recordPosition(at, head)
 	if haltEnded || phase == Standby {
 		p.cfg.Logger.Log(context.Background(), p.phaseLevel(), "projector: active", "position", at, "head", head)
 	}
 	p.setState(func(s *State) {
+		// Both may be before those of a log that was replaced.
+		s.Position, s.Head = at, head
 		// A halted projector that retries its event stays halted until a commit
 		// takes it past the event.
-		if s.Position = at; s.Phase != Halted {
+		if s.Phase != Halted {
 			s.Phase = Active
 		}
 	})

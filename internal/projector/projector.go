@@ -117,6 +117,7 @@ type Projector struct {
 	batchFailures   int             // batchErrors since the last commit
 	buildAfter      time.Time       // until then another rebuild is left alone
 	followThrough   domain.Position // up to here the log is followed, because building failed
+	buildFailures   int             // errors of an unknown cause since the last commit
 	buildLoggedAt   time.Time       // when the progress of building was last logged
 	suspect         domain.Position // the event that could not be applied
 	suspectFailures int             // attempts at suspect that failed

@@ -96,7 +96,7 @@ func Rebuild(ctx context.Context, cfg Config, rc RebuildConfig) error {
 // may have any cause, so they are retried.
 func permanent(err error) bool {
 	kind := domain.KindOf(err)
-	return errors.As(err, new(*Failure)) || errors.Is(err, ErrOtherLog) || errors.Is(err, ErrOtherRebuild) ||
+	return errors.As(err, new(*Failure)) || errors.Is(err, readmodel.ErrDoesNotFit) || errors.Is(err, ErrOtherLog) || errors.Is(err, ErrOtherRebuild) ||
 		kind != domain.Internal && kind != domain.Unavailable
 }
 
@@ -220,14 +220,7 @@ func (r *rebuild) trySwitch(ctx context.Context, at domain.Position) (bool, erro
 	if at < r.progress.Head {
 		return false, nil
 	}
-	err := r.builder.Switch(ctx)
-	for attempts := 1; domain.KindOf(err) == domain.Unavailable && ctx.Err() == nil && attempts < maxAttempts; attempts++ {
-		// The switch itself is retried, and not the whole attempt: it may have
-		// taken effect, and then another attempt would build another generation.
-		outage.Pause(ctx, outage.Delay(r.cfg.RetryDelay, attempts+1))
-		err = r.builder.Switch(ctx)
-	}
-	switch {
+	switch err := r.switchOver(ctx); {
 	case errors.Is(err, readmodel.ErrBehind):
 		return false, r.pauseServing(ctx)
 	case err != nil:
@@ -236,6 +229,18 @@ func (r *rebuild) trySwitch(ctx context.Context, at domain.Position) (bool, erro
 	r.progress.Done = true
 	r.cfg.Logger.Debug("rebuild: the new views serve", "generation", r.progress.Generation, "position", at)
 	return true, r.refresh(ctx, true)
+}
+
+// switchOver makes the new generation serve. The switch itself is retried, and not the
+// whole attempt: it may have taken effect, and then another attempt would build
+// another generation.
+func (r *rebuild) switchOver(ctx context.Context) error {
+	err := r.builder.Switch(ctx)
+	for attempts := 1; domain.KindOf(err) == domain.Unavailable && ctx.Err() == nil && attempts < maxAttempts; attempts++ {
+		outage.Pause(ctx, outage.Delay(r.cfg.RetryDelay, attempts+1))
+		err = r.builder.Switch(ctx)
+	}
+	return err
 }
 
 // pauseServing pauses the serving generation if its projector has been ahead for

@@ -103,7 +103,7 @@ func (p *Projector) phaseLevel() slog.Level {
 func (p *Projector) keepStateCurrent(ctx context.Context) {
 	for outage.Pause(ctx, p.cfg.LeaseTTL/4) {
 		if head, err := p.cfg.Log.Head(ctx); err == nil {
-			p.setState(func(s *State) { s.Head = max(s.Head, head.Position) })
+			p.setState(func(s *State) { s.Head = max(s.Position, head.Position) })
 		}
 		if p.State().Phase == Active {
 			continue
