@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -61,6 +62,7 @@ type answer struct {
 
 	response *graphql.Response // nil if there is none to share
 	through  domain.Position   // the checkpoint of the views that it shows
+	sound    bool              // it has no errors and is valid, as transports check
 }
 
 func newAnswers() *answers {
@@ -90,6 +92,23 @@ func (a *answers) share(ctx context.Context, key answerKey, t turn, compute func
 		}
 	}
 	return nil, 0, false
+}
+
+// ready returns the answer of a key if it has been computed and is sound. The response
+// must not be changed.
+func (a *answers) ready(key answerKey) (_ *graphql.Response, through domain.Position, ok bool) {
+	a.mu.Lock()
+	one := a.current(key)
+	a.mu.Unlock()
+	if one == nil {
+		return nil, 0, false
+	}
+	select {
+	case <-one.done:
+		return one.response, one.through, one.sound
+	default:
+		return nil, 0, false
+	}
 }
 
 // await waits for the answer of a key, if there is one or another caller is computing
@@ -217,6 +236,7 @@ func (a *answers) run(ctx context.Context, key answerKey, one *answer, compute f
 			a.forget(key, one)
 		}
 		one.response, one.through = response, through
+		one.sound = len(response.Errors) == 0 && json.Valid(response.Data)
 		for a.bytes > maxAnswerBytes {
 			a.kept.RemoveOldest()
 		}

@@ -81,7 +81,8 @@ func (r *Resolver) watchFeed(ctx context.Context, viewer domain.UserID, after *s
 		start = subscription.After(position)
 	}
 	pushOf := func(i subscription.Item) push { return push{at: i.Position} }
-	return deliver(ctx, r.hub.Feed(ctx, viewer, start), pushOf, func(_ context.Context, i subscription.Item) (*model.ChirpEdge, error) {
+	follow := func() *subscription.Follower[subscription.Item] { return r.hub.FollowFeed(viewer, start) }
+	return deliver(ctx, follow, pushOf, func(_ context.Context, i subscription.Item) (*model.ChirpEdge, error) {
 		event := domain.HashEvent(domain.ChirpStream(i.ID), i.PostedAt)
 		return &model.ChirpEdge{Node: chirpFromItem(i), Cursor: reader.Cursor(i.Position, event)}, nil
 	}), nil

@@ -56,6 +56,13 @@ func (restoring) Room(context.Context) error { return nil }
 
 func (restoring) Copy(context.Context, int) bool { return true }
 
+// oneItem is a source of one push.
+type oneItem struct{ source }
+
+func (oneItem) next(context.Context, func()) (push, bool, error) { return push{at: 5}, false, nil }
+
+func (oneItem) close() {}
+
 // A push that waited to be paid for while the log was restored is not shared with those
 // who get what is at its position now.
 func TestAnswersOfAnUndoneHistoryAreNotShared(t *testing.T) {
@@ -70,7 +77,7 @@ func TestAnswersOfAnUndoneHistoryAreNotShared(t *testing.T) {
 		r := &Resolver{hub: hub, answers: newAnswers(), pushes: restoring{log: log}}
 		respond := func(paid bool, data string) string {
 			s := &subscribed{resolver: r, shared: &sharedKey{}, paid: paid, through: -1}
-			s.source = func(yield func(push, error) bool) { yield(push{at: 5}, nil) }
+			s.begin = func() source { return oneItem{} }
 			return string(s.respond(t.Context(), func(context.Context) *graphql.Response { return text(data) }).Data)
 		}
 		if got := respond(true, "first"); got != "first" {

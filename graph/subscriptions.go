@@ -3,8 +3,6 @@ package graph
 import (
 	"bytes"
 	"context"
-	"iter"
-	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -24,6 +22,8 @@ type Pushes interface {
 	// Wait waits until the caller of the operation in ctx has paid for another answer.
 	// It returns an error only if ctx ends.
 	Wait(ctx context.Context) error
+	// Pay pays for another answer if that takes no waiting, and reports whether it did.
+	Pay(ctx context.Context) bool
 	// Payer names who pays for the operation in ctx and takes its turns.
 	Payer(ctx context.Context) string
 	// Turn waits until an answer may be computed, which must end with a call of end.
@@ -36,40 +36,26 @@ type Pushes interface {
 	Copy(ctx context.Context, bytes int) bool
 }
 
-// subscribed is a subscription operation. The resolver sets its source.
+// subscribed is a subscription operation. The resolver sets begin.
 type subscribed struct {
 	resolver *Resolver
 	// shared is the part of the key under which equal subscriptions share answers. It
 	// is nil if the answers are for this subscription alone.
 	shared *sharedKey
-	source iter.Seq2[push, error]
-	// pushes come from the goroutine that runs the source, which closes it, and err is
-	// why it ended.
-	pushes  chan push // nil until the first response
-	err     error
-	running sync.WaitGroup
-	ended   bool
-	paid    bool // the next answer is paid for: the first is, with the operation
+	begin  func() source
+	source source // nil until the first response
+	ended  bool
+	paid   bool // the next answer is paid for: the first is, with the operation
 	// history is that of the log in which the source began, or the one before it.
 	history int64
 
 	// current is what the response that is being computed sends, and through the
 	// checkpoint of the views that it shows, once it is computed.
 	current push
+	taken   bool // current was taken from the source, and not sent yet
 	through domain.Position
 	skipped bool // current turned out to be nothing to send
-}
-
-// push is what one response of a subscription sends.
-type push struct {
-	// at is the position that the response shows at least.
-	at domain.Position
-	// latest returns the position of the newest state, if only that needs to be sent.
-	// It is nil if each push must be.
-	latest func() domain.Position
-	// send puts what to send into the channel that gqlgen reads from. It returns false
-	// if there is nothing to send.
-	send func(ctx context.Context) (bool, error)
+	failure error
 }
 
 type subscribedKey struct{}
@@ -83,7 +69,7 @@ func (r *Resolver) aroundOperation(ctx context.Context, next graphql.OperationHa
 	}
 	s := &subscribed{resolver: r, paid: true, through: -1}
 	responses := next(context.WithValue(ctx, subscribedKey{}, s))
-	if s.source == nil {
+	if s.begin == nil {
 		return responses // the error of the resolver
 	}
 	if r.pushes != nil {
@@ -93,64 +79,109 @@ func (r *Resolver) aroundOperation(ctx context.Context, next graphql.OperationHa
 	return func(ctx context.Context) *graphql.Response { return s.respond(ctx, responses) }
 }
 
-// respond returns the next response, or nil if there is none, which ends the
-// subscription. It takes the next push only when the transport asks for a response,
-// so that a slow client slows the source down.
+// respond returns the next response. It returns nil if there is none, which ends the
+// subscription unless it rests. It takes the next push only when the transport asks for
+// a response, so that a slow client slows the source down.
 func (s *subscribed) respond(ctx context.Context, responses graphql.ResponseHandler) (response *graphql.Response) {
 	if s.ended {
 		return nil
 	}
-	defer func() { s.ended = response == nil || response.Data == nil }() // also when it panics
-	if s.pushes == nil {
-		s.run(ctx)
+	rest := request.RestOf(ctx)
+	if rest != nil {
+		rest.Resting = false
 	}
-	for p := range s.pushes {
-		if p.latest != nil && p.at <= s.through {
+	defer func() { // also when it panics
+		if response == nil && rest != nil && rest.Resting {
+			return
+		}
+		if s.ended = response == nil || response.Data == nil; s.ended && s.source != nil {
+			s.source.close()
+		}
+	}()
+	if s.source == nil {
+		s.history, s.source = s.resolver.hub.History(), s.begin()
+	}
+	for {
+		if rests, err := s.take(ctx, rest); rests || err != nil {
+			return s.last(ctx, err)
+		}
+		if s.current.latest != nil && s.current.at <= s.through {
+			s.taken = false
 			continue // the last response shows it
 		}
 		if !s.pay(ctx) {
-			break
+			return nil
 		}
-		if p.latest != nil {
-			p.at = max(p.at, p.latest())
-		}
-		s.current, s.skipped = p, false
+		s.taken, s.skipped = false, false
+		s.current.at = s.current.newest()
 		if response := s.answer(ctx, responses); !s.skipped {
 			return response
 		}
 	}
-	return s.last(ctx)
 }
 
-// run runs the source in a goroutine until it or ctx ends.
-func (s *subscribed) run(ctx context.Context) {
-	s.pushes, s.history = make(chan push), s.resolver.hub.History()
-	s.running.Go(func() {
-		defer close(s.pushes)
-		s.err = panics.Guard(ctx, func() error {
-			for p, err := range s.source {
-				if err != nil {
-					return err
-				}
-				select {
-				case s.pushes <- p:
-				case <-ctx.Done():
-					return nil
-				}
-			}
-			return nil
-		})
-	})
+// take takes the next push from the source, unless there is one already. If there is
+// none now it waits, or reports that the subscription rests.
+func (s *subscribed) take(ctx context.Context, rest *request.Rest) (rests bool, err error) {
+	if s.failure != nil || s.taken {
+		return false, s.failure
+	}
+	var wake func()
+	if rest != nil {
+		wake = rest.Wake
+		if rest.Try == nil {
+			rest.Try = func() *graphql.Response { return s.try(ctx, rest) }
+		}
+	}
+	s.current, rests, err = s.source.next(ctx, wake)
+	s.taken = !rests && err == nil
+	if rests {
+		rest.Resting = true
+	}
+	return rests, err
 }
 
-// last waits until the source has ended, and returns the response that says why, if
-// the server ended the subscription.
-func (s *subscribed) last(ctx context.Context) *graphql.Response {
-	s.running.Wait()
-	if s.err == nil || ctx.Err() != nil {
+// try returns the response for the next push if another subscription has computed it,
+// and nothing needs to be waited for. It is request.Rest's.
+func (s *subscribed) try(ctx context.Context, rest *request.Rest) (response *graphql.Response) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.failure = panics.Recovered(ctx, v) // respond returns it
+		}
+	}()
+	rest.Resting = false
+	if ctx.Err() != nil {
 		return nil
 	}
-	return s.failed(ctx, s.err)
+	if s.current, s.taken = s.source.poll(); !s.taken || s.shared == nil || s.isAlone(ctx) || s.current.latest != nil && s.current.at <= s.through {
+		return nil
+	}
+	if !s.paid && s.resolver.pushes != nil && !s.resolver.pushes.Pay(ctx) {
+		return nil
+	}
+	s.paid = true // even if there is no answer yet
+	response, through, ok := s.resolver.answers.ready(answerKey{operation: *s.shared, history: s.history, at: s.current.newest()})
+	if !ok || s.resolver.pushes != nil && !s.resolver.pushes.Copy(ctx, len(response.Data)) {
+		return nil
+	}
+	s.taken, s.paid, s.through = false, false, through
+	rest.Resting = s.source.rest(rest.Wake)
+	return response
+}
+
+// isAlone reports whether the response for the current push is for this subscription
+// only.
+func (s *subscribed) isAlone(ctx context.Context) bool {
+	return s.shared == nil || request.From(ctx).After > s.current.at || s.resolver.hub.History() != s.history
+}
+
+// last returns the response that says why the source has ended, if the server ended the
+// subscription.
+func (s *subscribed) last(ctx context.Context, err error) *graphql.Response {
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return s.failed(ctx, err)
 }
 
 // pay waits until the caller has paid for an answer. It returns false if ctx ends.
@@ -173,7 +204,7 @@ func (s *subscribed) failed(ctx context.Context, err error) *graphql.Response {
 // the push may be of a history of the log that a restore has undone: its position may be
 // another event's by now.
 func (s *subscribed) answer(ctx context.Context, responses graphql.ResponseHandler) *graphql.Response {
-	if s.shared == nil || request.From(ctx).After > s.current.at || s.resolver.hub.History() != s.history {
+	if s.isAlone(ctx) {
 		ctx, end := s.turn(ctx)
 		defer end()
 		return s.compute(ctx, responses)
@@ -246,7 +277,7 @@ func (r *Resolver) aroundResponse(ctx context.Context, next graphql.ResponseHand
 	if !subscription {
 		return next(ctx)
 	}
-	sent, err := sub.current.send(ctx)
+	sent, err := sub.source.send(ctx)
 	switch {
 	case err != nil && ctx.Err() == nil:
 		return sub.failed(ctx, err)
@@ -257,36 +288,4 @@ func (r *Resolver) aroundResponse(ctx context.Context, next graphql.ResponseHand
 	response := next(ctx)
 	sub.through = s.checkpoint()
 	return response
-}
-
-// deliver makes a sequence of items, converted, the source of the subscription that
-// is being started, and returns the channel that gqlgen reads from. It skips items
-// that convert to nil.
-func deliver[T, M any](ctx context.Context, items iter.Seq2[T, error], pushOf func(T) push, convert func(context.Context, T) (*M, error)) <-chan *M {
-	out := make(chan *M, 1)
-	s, ok := ctx.Value(subscribedKey{}).(*subscribed)
-	if !ok {
-		close(out) // not a subscription, so that nobody reads from it
-		return out
-	}
-	s.source = func(yield func(push, error) bool) {
-		for item, err := range items {
-			var p push
-			if err == nil {
-				p = pushOf(item)
-				p.send = func(ctx context.Context) (bool, error) {
-					m, err := convert(ctx, item)
-					if m == nil || err != nil {
-						return false, err
-					}
-					out <- m
-					return true, nil
-				}
-			}
-			if !yield(p, err) {
-				return
-			}
-		}
-	}
-	return out
 }

@@ -9,6 +9,7 @@ import (
 	"chirp/internal/command"
 	"chirp/internal/domain"
 	"chirp/internal/readmodel"
+	"chirp/internal/subscription"
 )
 
 // userFromLog returns a user as the log has it. The fields that are only in the
@@ -178,7 +179,8 @@ func (r *Resolver) watchProfile(ctx context.Context, userID string) (<-chan *mod
 	}
 	latest := func() domain.Position { return r.hub.LatestChange(id) }
 	pushOf := func(at domain.Position) push { return push{at: at, latest: latest} }
-	return deliver(ctx, r.hub.Profile(ctx, id), pushOf, func(ctx context.Context, at domain.Position) (*model.User, error) {
+	follow := func() *subscription.Follower[domain.Position] { return r.hub.FollowProfile(id) }
+	return deliver(ctx, follow, pushOf, func(ctx context.Context, at domain.Position) (*model.User, error) {
 		return profileAt(ctx, id, at)
 	}), nil
 }

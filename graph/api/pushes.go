@@ -24,6 +24,9 @@ func (p *pushes) Began(ctx context.Context) { p.limiter.ChargeSubscription(ctx) 
 // Wait implements graph.Pushes.
 func (p *pushes) Wait(ctx context.Context) error { return p.limiter.WaitPush(ctx) }
 
+// Pay implements graph.Pushes.
+func (p *pushes) Pay(ctx context.Context) bool { return p.limiter.PayPush(ctx) }
+
 // Payer implements graph.Pushes.
 func (p *pushes) Payer(ctx context.Context) string { return strings.Join(guard.Keys(ctx), " ") }
 

@@ -24,6 +24,9 @@ func (l *Limiter) WaitPush(ctx context.Context) error {
 	return l.Costs.Wait(ctx, pushPrice(ctx))
 }
 
+// PayPush is WaitPush if that takes no waiting. It reports whether the caller has paid.
+func (l *Limiter) PayPush(ctx context.Context) bool { return l.Costs.takeAtOnce(ctx, pushPrice(ctx)) }
+
 func pushPrice(ctx context.Context) int {
 	return max(pushCost, costOf(ctx, graphql.GetOperationContext(ctx)))
 }

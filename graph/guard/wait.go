@@ -37,6 +37,15 @@ func (b *Budget) Wait(ctx context.Context, n int) error {
 	return nil
 }
 
+// takeAtOnce is Wait if that takes no waiting. It reports whether it took the tokens.
+func (b *Budget) takeAtOnce(ctx context.Context, n int) bool {
+	if b == nil {
+		return true
+	}
+	all := b.payers(ctx)
+	return !b.callers.waiting.Has(all[0].name) && take(all, n, b.now()) == 0
+}
+
 // waitForCaller takes n tokens from a caller's own bucket.
 func (b *Budget) waitForCaller(ctx context.Context, p payer, n int) error {
 	return await(ctx, func() time.Duration { return p.take(p.name, n, b.now()) })

@@ -123,13 +123,18 @@ func (wire Params) Raw() (*graphql.RawParams, *RequestError) {
 // beforeData and afterData are what surrounds the data of a response that has nothing else.
 const beforeData, afterData = `{"data":`, `}`
 
+// IsPlain reports whether a response has nothing but data.
+func IsPlain(response *graphql.Response) bool {
+	return response.Data != nil && len(response.Errors) == 0 && len(response.Extensions) == 0
+}
+
 // EncodeResponse returns a response as JSON. A response with errors and no data has
 // no member data, rather than one that is null.
 func EncodeResponse(response *graphql.Response) []byte {
 	switch {
 	case response.Data == nil && len(response.Errors) > 0:
 		return Encode(map[string]any{"errors": response.Errors})
-	case response.Data != nil && len(response.Errors) == 0 && len(response.Extensions) == 0:
+	case IsPlain(response):
 		b := make([]byte, 0, len(beforeData)+len(response.Data)+len(afterData))
 		return append(append(append(b, beforeData...), response.Data...), afterData...)
 	default:

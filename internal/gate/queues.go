@@ -32,6 +32,13 @@ func (q *Queues[Name]) Enter(ctx context.Context, name Name) (leave func(), err 
 	}
 }
 
+// Has reports whether a name has calls.
+func (q *Queues[Name]) Has(name Name) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.byName[name] != nil
+}
+
 // Len returns how many names have calls.
 func (q *Queues[Name]) Len() int {
 	q.mu.Lock()

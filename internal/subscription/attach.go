@@ -12,10 +12,10 @@ import "chirp/internal/domain"
 //     at the end of that.
 //  3. It returns neither. Then the read must be repeated, because the recent events
 //     don't reach back to it, or the followees are not known.
-func (h *Hub) attach(id domain.UserID, r feedPage, through domain.Position, c *claim) (*subscriber, <-chan struct{}) {
+func (h *Hub) attach(f *feed, r feedPage, through domain.Position, c *claim) (*subscriber, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v := h.viewers[id]
+	v := h.viewers[f.viewer]
 	if v == nil || h.position < 0 || !h.recent.reaches(r.through, h.position) {
 		return nil, nil
 	}
@@ -28,7 +28,7 @@ func (h *Hub) attach(id domain.UserID, r feedPage, through domain.Position, c *c
 	case r.through < v.known && h.position < v.known:
 		return nil, nil // the set omits whom the viewer unfollowed since the read
 	}
-	s := &subscriber{viewer: v, queue: newQueue(h.cfg, &v.held), through: through, index: len(v.live)}
+	s := &subscriber{viewer: v, queue: newQueue(h.cfg, &v.held, f.bell), through: through, index: len(v.live)}
 	v.live = append(v.live, s)
 	h.replay(s, r.through)
 	s.through = max(s.through, h.position)

@@ -2,7 +2,6 @@ package subscription
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"time"
 
@@ -21,94 +20,159 @@ import (
 //
 // Each iteration starts at from.
 func (h *Hub) Feed(ctx context.Context, viewer domain.UserID, from Start) iter.Seq2[Item, error] {
-	return func(yield func(Item, error) bool) {
-		h.feeds.Add(1)
-		defer h.feeds.Add(-1)
-		subscribed, stop := h.subscriptionContext(ctx)
-		defer stop()
-		f := feed{hub: h, viewer: viewer, position: from.after, now: from.now, yield: yield}
-		if err := endError(ctx, subscribed, f.run(subscribed)); err != nil {
-			yield(Item{}, err)
-		}
-	}
+	return all(ctx, func() *Follower[Item] { return h.FollowFeed(viewer, from) })
 }
 
-// errStopped is returned inside the package when the consumer left the loop.
-var errStopped = errors.New("the consumer stopped")
-
-// endError returns the error to yield when a subscription ended with err, or nil.
-// ctx is the subscriber's context, and subscribed the one derived from it, which the
-// hub ends too.
-func endError(ctx, subscribed context.Context, err error) error {
-	switch {
-	case errors.Is(err, errStopped) || ctx.Err() != nil:
-		return nil
-	case subscribed.Err() != nil:
-		return context.Cause(subscribed)
-	default:
-		return err
-	}
+// FollowFeed returns a Follower that yields what Feed does.
+func (h *Hub) FollowFeed(viewer domain.UserID, from Start) *Follower[Item] {
+	h.feeds.Add(1)
+	f := &feed{hub: h, viewer: viewer, position: from.after, now: from.now, bell: newBell(), history: h.present()}
+	f.held.in = &h.held
+	return &Follower[Item]{f, f.bell, f.history}
 }
 
-// feed is one iteration of Feed.
+// feed is the source of a viewer's feed. It catches up with the views and then takes
+// what the hub pushes, in a loop, because a slow subscriber has to catch up again.
 type feed struct {
-	hub    *Hub
-	viewer domain.UserID
-	yield  func(Item, error) bool
+	hub     *Hub
+	viewer  domain.UserID
+	bell    *bell
+	history context.Context //nolint:containedctx // as in Follower
 	// position is that up to which everything was yielded.
 	position domain.Position
 	// now makes the first read set position to the views' checkpoint.
-	now  bool
-	pace pace
+	now   bool
+	pace  pace
+	tries int // catch-up reads that came no further
+	page  *page
+	held  held        // by the page
+	live  *subscriber // nil while catching up
 }
 
-// run catches up with the views and then takes what the hub pushes, in a loop,
-// because a slow subscriber has to catch up again. It ends only with an error.
-func (f *feed) run(ctx context.Context) error {
+// page is what a catch-up read has returned, as long as it is being yielded.
+type page struct {
+	feedPage
+	full   bool            // there may be more
+	before domain.Position // position before the page
+	joined *subscriber     // which is live after the page; nil if there is none
+}
+
+// step implements source.
+func (f *feed) step(ctx context.Context) (Item, bool, error) {
 	for {
-		s, err := f.catchUp(ctx)
-		if err != nil {
-			return err
+		switch {
+		case f.page != nil && len(f.page.items) > 0:
+			return f.takeFromPage(), true, nil
+		case f.page != nil:
+			if err := f.endPage(ctx); err != nil {
+				return Item{}, false, err
+			}
+		case f.live == nil:
+			if err := f.readPage(ctx); err != nil {
+				return Item{}, false, err
+			}
+		default:
+			if item, ok := f.takeLive(); ok || f.live != nil {
+				return item, ok, nil
+			}
 		}
-		if err := f.live(ctx, s); err != nil {
-			return err
-		}
+	}
+}
+
+// poll implements source.
+func (f *feed) poll() (Item, bool) {
+	if f.live == nil {
+		return Item{}, false
+	}
+	return f.take()
+}
+
+// idle implements source.
+func (f *feed) idle() bool { return f.live != nil && f.live.queue.isEmpty() }
+
+// stop implements source.
+func (f *feed) stop() {
+	if f.page != nil {
+		f.hub.leave(f.page.joined)
+	}
+	f.hub.leave(f.live)
+	f.held.add(-int(f.held.bytes.Load()))
+	f.hub.feeds.Add(-1)
+}
+
+// readPage reads the next page, and attaches to the hub if it is the last one.
+func (f *feed) readPage(ctx context.Context) error {
+	ctx, end := f.hub.subscriptionContext(ctx, f.history)
+	defer end()
+	limit := f.pageLimit()
+	r, s, err := f.readAndJoin(ctx, limit)
+	if err != nil {
+		return err
+	}
+	for i := range r.items {
+		f.held.add(r.items[i].size())
+	}
+	r.followees = nil
+	f.page = &page{feedPage: r, full: r.full(limit), before: f.position, joined: s}
+	return nil
+}
+
+// takeFromPage returns the page's next chirp.
+func (f *feed) takeFromPage() Item {
+	item := f.page.items[0]
+	f.page.items[0] = Item{}
+	f.page.items = f.page.items[1:]
+	f.held.add(-item.size())
+	f.position = item.Position
+	return item
+}
+
+// endPage decides what comes after a page. It returns ErrTooSlow if the subscriber
+// cannot keep up.
+func (f *feed) endPage(ctx context.Context) error {
+	p := f.page
+	f.page = nil
+	if p.full {
+		return f.checkPace(p.through - p.before)
+	}
+	// There is nothing else up to the page's checkpoint.
+	f.now, f.pace = false, pace{}
+	f.position, f.live = max(f.position, p.through), p.joined
+	if f.live != nil || f.position > p.before {
+		f.tries = 0
+		return nil
+	}
+	// The hub is too far ahead of the page. The next page is closer, unless
+	// the views that serve now are behind those that served before; pause
+	// until they have moved on.
+	f.tries++
+	ctx, end := f.hub.subscriptionContext(ctx, f.history)
+	defer end()
+	pauseWithJitter(ctx, f.tries)
+	return nil
+}
+
+// takeLive returns the next chirp that the hub has pushed. If the hub has detached the
+// subscriber and everything buffered was yielded, the feed has to catch up.
+func (f *feed) takeLive() (Item, bool) {
+	item, ok := f.take()
+	if lost := f.live.queue.lostAt(); !ok && lost > 0 {
+		// Everything before the chirp that did not fit was yielded.
+		f.position = max(f.position, lost-1)
+		f.hub.leave(f.live)
+		f.live = nil
 		f.hub.catchUps.Add(1)
 	}
+	return item, ok
 }
 
-// catchUp yields the part of the feed after position and attaches to the hub.
-func (f *feed) catchUp(ctx context.Context) (*subscriber, error) {
-	for tries := 0; ; {
-		limit := f.pageLimit()
-		r, s, err := f.readAndJoin(ctx, limit)
-		if err != nil {
-			return nil, err
-		}
-		before := f.position
-		if err := f.emitPage(ctx, r.items); err != nil {
-			f.hub.leave(s)
-			return nil, err
-		}
-		if r.full(limit) {
-			if err := f.checkPace(r.through - before); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		// There is nothing else up to the page's checkpoint.
-		f.now, f.pace = false, pace{}
-		if f.position = max(f.position, r.through); s != nil {
-			return s, nil
-		}
-		// The hub is too far ahead of the page. The next page is closer, unless
-		// the views that serve now are behind those that served before; pause
-		// until they have moved on.
-		if f.position == before {
-			tries++
-			pauseWithJitter(ctx, tries)
-		}
+func (f *feed) take() (Item, bool) {
+	item := f.live.queue.take()
+	if item == nil {
+		return Item{}, false
 	}
+	f.position = item.Position
+	return *item, true
 }
 
 // fewItems is how many chirps a catch-up read asks for while the feeds hold half of
@@ -141,23 +205,6 @@ func (f *feed) readAndJoin(ctx context.Context, limit int) (feedPage, *subscribe
 	return r, s, err
 }
 
-// emitPage yields what a page holds.
-func (f *feed) emitPage(ctx context.Context, items []Item) error {
-	held := held{in: &f.hub.held}
-	defer func() { held.add(-int(held.bytes.Load())) }()
-	for i := range items {
-		held.add(items[i].size())
-	}
-	for i := range items {
-		held.add(-items[i].size())
-		if err := f.emit(ctx, items[i]); err != nil {
-			return err
-		}
-		items[i] = Item{}
-	}
-	return nil
-}
-
 // checkPace returns ErrTooSlow if the subscriber cannot keep up. behind is its
 // distance to the views before the page that it has just yielded.
 func (f *feed) checkPace(behind domain.Position) error {
@@ -178,7 +225,7 @@ func (f *feed) join(ctx context.Context, r feedPage, c *claim) (*subscriber, err
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		s, loading := f.hub.attach(f.viewer, r, max(f.position, r.through), c)
+		s, loading := f.hub.attach(f, r, max(f.position, r.through), c)
 		if loading == nil {
 			return s, nil
 		}
@@ -214,43 +261,6 @@ func (f *feed) readOnce(ctx context.Context, limit int, withFollowees bool) (fee
 	}
 	defer leave()
 	return readFeedPage(ctx, f.hub.cfg.Queries, f.viewer, f.position, limit, withFollowees)
-}
-
-// live yields what the hub pushes. It returns nil when the hub has detached the
-// subscriber and everything buffered was yielded, so that the feed has to catch up.
-func (f *feed) live(ctx context.Context, s *subscriber) error {
-	defer f.hub.leave(s)
-	for {
-		item, lost := s.queue.take()
-		switch {
-		case item != nil:
-			if err := f.emit(ctx, *item); err != nil {
-				return err
-			}
-		case lost > 0:
-			// Everything before the chirp that did not fit was yielded.
-			f.position = max(f.position, lost-1)
-			return nil
-		default:
-			select {
-			case <-s.queue.wake:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}
-}
-
-// emit yields an item.
-func (f *feed) emit(ctx context.Context, item Item) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	f.position = item.Position
-	if !f.yield(item, nil) {
-		return errStopped
-	}
-	return nil
 }
 
 // minRounds is the number of catch-up reads that a subscriber has at least to come

@@ -48,7 +48,9 @@ type Hub struct {
 	// profiles in all.
 	watched  map[domain.UserID]*watched
 	profiles int
-	wakes    []chan<- struct{} // used by push
+	// feedBells and profileBells are to be rung for the event that is being dispatched.
+	// They are used by dispatch.
+	feedBells, profileBells []*bell
 
 	unreadable map[string]bool // types of events; used by Run's goroutine only
 }
@@ -73,7 +75,31 @@ func New(cfg Config) *Hub {
 
 // Close ends all subscriptions with ErrShuttingDown, refuses new ones the same
 // way, and makes Run return. It may be called more than once.
-func (h *Hub) Close() { h.end(ErrShuttingDown) }
+func (h *Hub) Close() {
+	h.end(ErrShuttingDown)
+	h.mu.Lock()
+	bells := h.bells()
+	h.mu.Unlock()
+	for _, b := range bells {
+		b.ring()
+	}
+}
+
+// bells returns those of all subscriptions that may be waiting. Its caller has locked
+// h.mu.
+func (h *Hub) bells() (all []*bell) {
+	for _, v := range h.viewers {
+		for _, s := range v.live {
+			all = append(all, s.queue.bell)
+		}
+	}
+	for _, u := range h.watched {
+		for _, w := range u.watchers {
+			all = append(all, w.bell)
+		}
+	}
+	return all
+}
 
 // Run follows the log from the views' checkpoint and dispatches events as they
 // become visible, until ctx ends, whose error it returns, or the hub is closed,
@@ -124,30 +150,42 @@ func (h *Hub) untilClosed(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// subscriptionContext returns a context that also ends when the hub is closed and
-// when the log's history ends, each with the error for the subscriber as the cause.
-func (h *Hub) subscriptionContext(ctx context.Context) (context.Context, func()) {
+// present returns the log's present history.
+func (h *Hub) present() context.Context {
 	h.mu.Lock()
-	history := h.history
-	h.mu.Unlock()
-	ctx, stopLife := h.untilClosed(ctx)
+	defer h.mu.Unlock()
+	return h.history
+}
+
+// subscriptionContext returns a context that also ends when the log's history does in
+// which a subscription began, as it does when the hub is closed.
+func (h *Hub) subscriptionContext(ctx, history context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(history, func() { cancel(context.Cause(history)) })
-	return ctx, func() { stop(); cancel(nil); stopLife() }
+	return ctx, func() { stop(); cancel(nil) }
 }
 
 // restart ends the log's history and makes begin start again at the views'
 // checkpoint. The recent events are those of the old history, so it drops them.
 func (h *Hub) restart() {
+	for _, b := range h.startHistory() {
+		b.ring()
+	}
+}
+
+// startHistory is restart, and returns the bells of the subscriptions that end.
+func (h *Hub) startHistory() []*bell {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.undo(ErrUndone)
+	ended := h.bells()
 	h.history, h.undo = context.WithCancelCause(h.life)
 	h.position, h.recent.kept = -1, 0
 	clear(h.authors)
 	h.viewers = make(map[domain.UserID]*viewer)
 	h.watched = make(map[domain.UserID]*watched)
 	h.histories.Add(1)
+	return ended
 }
 
 // History returns a number for the log's present history: another one after the log was
@@ -160,10 +198,17 @@ func (h *Hub) at() domain.Position {
 	return h.position
 }
 
-// dispatch passes one event to the subscribers that it concerns. It takes the lock
-// for each event, so that a subscriber that comes or goes waits for one event, not
-// for a batch.
+// dispatch passes one event to the subscribers that it concerns, and wakes them.
 func (h *Hub) dispatch(e event) error {
+	err := h.pass(e)
+	h.profileBells = h.waker.wake(h.profileBells)
+	h.feedBells = h.waker.wake(h.feedBells)
+	return err
+}
+
+// pass passes one event to the subscribers that it concerns. It takes the lock for each
+// event, so that a subscriber that comes or goes waits for one event, not for a batch.
+func (h *Hub) pass(e event) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if e.Position != h.position+1 {
@@ -186,27 +231,23 @@ func (h *Hub) dispatch(e event) error {
 	return nil
 }
 
-// push adds a chirp to the queues of all live subscribers that follow its author,
-// and wakes them.
+// push adds a chirp to the queues of all live subscribers that follow its author.
 func (h *Hub) push(e event, posted domain.ChirpPosted) {
 	a := h.authors[posted.AuthorID]
 	if a == nil {
 		return
 	}
 	item := itemOf(e, posted)
-	h.wakes = h.wakes[:0]
 	// Backwards, because a subscriber that is removed is replaced by the last one of
 	// its list, and a viewer likewise, which have been visited already.
 	for i := len(a.viewers) - 1; i >= 0; i-- {
 		live := a.viewers[i].live
 		for j := len(live) - 1; j >= 0; j-- {
 			s := live[j]
-			h.wakes = append(h.wakes, s.queue.wake)
+			h.feedBells = append(h.feedBells, s.queue.bell)
 			h.offer(s, item)
 		}
 	}
-	h.waker.wake(h.wakes)
-	clear(h.wakes)
 }
 
 // changeFollows applies a follow or an unfollow to the follower's followees, if they

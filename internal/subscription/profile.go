@@ -21,8 +21,8 @@ type watched struct {
 // watcher is a subscription to one user's profile.
 type watcher struct {
 	*watched
-	index int           // in watchers
-	wake  chan struct{} // has an element after each change
+	index int   // in watchers
+	bell  *bell // to be rung after each change
 }
 
 // restAfter is how long the waker leaves many watchers of a profile alone, in
@@ -42,42 +42,63 @@ const (
 // Feed's does and starts no goroutine. It cannot be too slow, because only the
 // latest position waits for it.
 func (h *Hub) Profile(ctx context.Context, user domain.UserID) iter.Seq2[domain.Position, error] {
-	return func(yield func(domain.Position, error) bool) {
-		subscribed, stop := h.subscriptionContext(ctx)
-		defer stop()
-		err := h.profile(subscribed, user, func(p domain.Position) bool { return yield(p, nil) })
-		if err := endError(ctx, subscribed, err); err != nil {
-			yield(0, err)
-		}
-	}
+	return all(ctx, func() *Follower[domain.Position] { return h.FollowProfile(user) })
 }
 
-func (h *Hub) profile(ctx context.Context, user domain.UserID, yield func(domain.Position) bool) error {
+// FollowProfile returns a Follower that yields what Profile does.
+func (h *Hub) FollowProfile(user domain.UserID) *Follower[domain.Position] {
+	p := &profile{hub: h, user: user, bell: newBell(), history: h.present()}
+	return &Follower[domain.Position]{p, p.bell, p.history}
+}
+
+// profile is the source of the changes of a user's profile.
+type profile struct {
+	hub     *Hub
+	user    domain.UserID
+	bell    *bell
+	history context.Context //nolint:containedctx // as in Follower
+	w       *watcher        // nil before the first position
+	at      domain.Position // that was yielded last
+}
+
+// step implements source.
+func (p *profile) step(ctx context.Context) (domain.Position, bool, error) {
+	if p.w != nil {
+		at, ok := p.poll()
+		return at, ok, nil
+	}
 	select {
-	case <-h.started:
+	case <-p.hub.started:
+	case <-p.history.Done():
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, false, ctx.Err()
 	}
-	w, at := h.watch(user)
-	defer h.unwatch(user, w)
-	for ctx.Err() == nil {
-		if !yield(at) {
-			return errStopped
-		}
-		for last := at; at == last && ctx.Err() == nil; { // one that took long may have been woken for what it has
-			select {
-			case <-w.wake:
-				at = max(at, domain.Position(w.latest.Load()))
-			case <-ctx.Done():
-			}
-		}
+	p.w, p.at = p.hub.watch(p.user, p.bell)
+	return p.at, true, nil
+}
+
+// poll implements source.
+func (p *profile) poll() (domain.Position, bool) {
+	if p.idle() { // one that took long may have been woken for what it has
+		return 0, false
 	}
-	return ctx.Err()
+	p.at = domain.Position(p.w.latest.Load())
+	return p.at, true
+}
+
+// idle implements source.
+func (p *profile) idle() bool { return p.w != nil && domain.Position(p.w.latest.Load()) <= p.at }
+
+// stop implements source.
+func (p *profile) stop() {
+	if p.w != nil {
+		p.hub.unwatch(p.user, p.w)
+	}
 }
 
 // watch adds a watcher, and returns the position of the user's latest change, or one
 // since which there was none.
-func (h *Hub) watch(user domain.UserID) (*watcher, domain.Position) {
+func (h *Hub) watch(user domain.UserID, b *bell) (*watcher, domain.Position) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	u := h.watched[user]
@@ -86,7 +107,7 @@ func (h *Hub) watch(user domain.UserID) (*watcher, domain.Position) {
 		u.latest.Store(int64(max(h.position, 0)))
 		h.watched[user] = u
 	}
-	w := &watcher{watched: u, index: len(u.watchers), wake: make(chan struct{}, 1)}
+	w := &watcher{watched: u, index: len(u.watchers), bell: b}
 	u.watchers = append(u.watchers, w)
 	h.profiles++
 	return w, domain.Position(u.latest.Load())
@@ -131,7 +152,7 @@ func (h *Hub) changed(user domain.UserID, at domain.Position) {
 		u.again = true
 	case len(u.watchers) <= wakeAtOnce:
 		for _, w := range u.watchers {
-			notify(w.wake)
+			h.profileBells = append(h.profileBells, w.bell)
 		}
 	default:
 		h.wakeWatchers(u)
@@ -141,9 +162,9 @@ func (h *Hub) changed(user domain.UserID, at domain.Position) {
 // wakeWatchers adds a user's watchers to those that the waker wakes.
 func (h *Hub) wakeWatchers(u *watched) {
 	u.waking, u.again = true, false
-	wakes := make([]chan<- struct{}, len(u.watchers))
+	wakes := make([]*bell, len(u.watchers))
 	for i, w := range u.watchers {
-		wakes[i] = w.wake
+		wakes[i] = w.bell
 	}
 	h.waker.add(&wakeBatch{wakes: wakes, done: func(took time.Duration) {
 		time.AfterFunc(min(restAfter*took, longestRest), func() { h.rested(u) })

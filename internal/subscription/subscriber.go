@@ -48,8 +48,7 @@ type queue struct {
 	limit, limitBytes int
 	limitAll          int64
 	held              *held
-	// wake has an element after each change.
-	wake chan struct{}
+	bell              *bell // to be rung after each change
 
 	mu    sync.Mutex
 	items []*Item
@@ -59,12 +58,12 @@ type queue struct {
 	lost domain.Position
 }
 
-func newQueue(cfg Config, h *held) *queue {
-	return &queue{limit: cfg.Buffer, limitBytes: cfg.BufferBytes, limitAll: int64(cfg.AllBytes), held: h, wake: make(chan struct{}, 1)}
+func newQueue(cfg Config, h *held, b *bell) *queue {
+	return &queue{limit: cfg.Buffer, limitBytes: cfg.BufferBytes, limitAll: int64(cfg.AllBytes), held: h, bell: b}
 }
 
 // push adds an item, and reports whether there was room for it. viewers is how many
-// viewers share the memory. The caller wakes the consumer.
+// viewers share the memory. The caller rings the bell.
 func (q *queue) push(item *Item, viewers int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -79,20 +78,35 @@ func (q *queue) push(item *Item, viewers int) bool {
 	return true
 }
 
-// take returns the first item that waits, nil if there is none, and lost.
-func (q *queue) take() (*Item, domain.Position) {
+// take returns the first item that waits, nil if there is none.
+func (q *queue) take() *Item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) == 0 {
-		q.items = nil
-		return nil, q.lost
+		return nil
 	}
 	item := q.items[0]
 	q.items[0] = nil
-	q.items = q.items[1:]
+	if q.items = q.items[1:]; len(q.items) == 0 {
+		q.items = nil
+	}
 	q.bytes -= item.size()
 	q.held.add(-item.size())
-	return item, 0
+	return item
+}
+
+// lostAt returns lost.
+func (q *queue) lostAt() domain.Position {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost
+}
+
+// isEmpty reports whether no item waits and none was lost.
+func (q *queue) isEmpty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) == 0 && q.lost == 0
 }
 
 // drop empties the queue of a subscriber that is detached.
@@ -107,14 +121,6 @@ func (q *queue) drop() {
 func (i *Item) size() int {
 	const fixed = int(unsafe.Sizeof(Item{}) + unsafe.Sizeof(i))
 	return fixed + len(i.ID) + len(i.Author) + len(i.Content)
-}
-
-// notify puts an element into a channel of capacity 1, unless it has one.
-func notify(wake chan<- struct{}) {
-	select {
-	case wake <- struct{}{}:
-	default:
-	}
 }
 
 func itemOf(e event, posted domain.ChirpPosted) *Item {

@@ -3,6 +3,7 @@ package subscription
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 // many subscribers delays neither other authors' nor any request.
 const wakeAtOnce = 32
 
-// waker wakes subscriptions in turns.
+// waker rings the bells of subscriptions in turns.
 type waker struct {
 	mu      sync.Mutex
 	batches []*wakeBatch // in the order of their turns
@@ -22,7 +23,7 @@ type waker struct {
 
 // wakeBatch is what one event wakes.
 type wakeBatch struct {
-	wakes []chan<- struct{}
+	wakes []*bell
 	begun time.Time
 	done  func(took time.Duration) // called after the last one is woken
 }
@@ -35,15 +36,18 @@ func (w *waker) add(b *wakeBatch) {
 	notify(w.added)
 }
 
-// wake wakes subscriptions at once if they are few, and otherwise in turns.
-func (w *waker) wake(wakes []chan<- struct{}) {
+// wake wakes subscriptions at once if they are few, and otherwise in turns. It returns
+// the slice, empty.
+func (w *waker) wake(wakes []*bell) []*bell {
 	if len(wakes) > wakeAtOnce {
-		w.add(&wakeBatch{wakes: append([]chan<- struct{}(nil), wakes...), done: func(time.Duration) {}})
-		return
+		w.add(&wakeBatch{wakes: slices.Clone(wakes), done: func(time.Duration) {}})
+	} else {
+		for _, b := range wakes {
+			b.ring()
+		}
 	}
-	for _, wake := range wakes {
-		notify(wake)
-	}
+	clear(wakes)
+	return wakes[:0]
 }
 
 // run wakes what is added until ctx ends.
@@ -75,8 +79,8 @@ func (w *waker) turn() bool {
 		b.begun = time.Now()
 	}
 	n := min(len(b.wakes), wakeAtOnce)
-	for _, wake := range b.wakes[:n] {
-		notify(wake)
+	for _, one := range b.wakes[:n] {
+		one.ring()
 	}
 	if b.wakes = b.wakes[n:]; len(b.wakes) > 0 {
 		w.add(b)

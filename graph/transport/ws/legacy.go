@@ -26,14 +26,17 @@ func fromLegacy(kind string) (string, *closeReason) {
 	}
 }
 
+// dataMember is how a response begins that has nothing but data.
+const dataMember = `{"data":`
+
 // nextMessages returns how the messages with responses of an operation begin, whose id
-// is JSON.
+// is JSON, if they have nothing but data.
 func (s *socket) nextMessages(id string) []byte {
 	kind := "next"
 	if s.legacy {
 		kind = "data"
 	}
-	return []byte(`{"id":` + id + `,"type":"` + kind + `","payload":`)
+	return []byte(`{"id":` + id + `,"type":"` + kind + `","payload":` + dataMember)
 }
 
 // errorMessage returns the message that ends an operation with errors. In graphql-ws

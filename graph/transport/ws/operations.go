@@ -6,11 +6,8 @@ import (
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"chirp/graph/request"
-	"chirp/graph/transport"
 	"chirp/internal/domain"
 )
 
@@ -20,7 +17,6 @@ import (
 func (s *socket) begin(ctx context.Context, id string) (_ context.Context, o *operation, refused []byte, why *closeReason) {
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
 	o = newOperation(id, cancel)
-	o.next = s.nextMessages(o.id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	former := s.operations[id]
@@ -29,7 +25,7 @@ func (s *socket) begin(ctx context.Context, id string) (_ context.Context, o *op
 		cancel()
 		return nil, nil, nil, closeReasonf(closeDuplicateID, "Subscriber for %s already exists", id)
 	case former != nil:
-		former.cancel()
+		former.stop()
 	case len(s.operations) >= s.limits.SocketOperations:
 		cancel()
 		return nil, nil, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, domain.Errorf(domain.RateLimited,
@@ -40,39 +36,6 @@ func (s *socket) begin(ctx context.Context, id string) (_ context.Context, o *op
 	}
 	s.operations[id] = o
 	return ctx, o, nil, nil
-}
-
-// execute sends the responses of an operation. It asks for the next one of a
-// subscription only when there is room in the outbox. It asks until there are no more
-// responses, because until then the operation's goroutines run. The operation's turn
-// ends with its first response.
-func (s *socket) execute(ctx context.Context, id string, o *operation, oc *graphql.OperationContext, turn *request.Turn) {
-	defer turn.End()
-	ctx, reply := s.service.Reply(ctx)
-	defer reply.End()
-	if oc.Operation.Operation != ast.Subscription {
-		if err := s.service.Weigh(ctx, turn, oc); err != nil {
-			s.end(ctx, id, o, s.errorMessage(o, gqlerror.List{s.service.Present(ctx, err)}))
-			return
-		}
-	}
-	responses, ctx := s.service.Executor.DispatchOperation(ctx, oc)
-	for {
-		if oc.Operation.Operation == ast.Subscription {
-			s.waitForRoom(ctx)
-		}
-		response := responses(ctx)
-		turn.End()
-		switch {
-		case response == nil:
-			s.end(ctx, id, o, encodeMessage("complete", o.id, nil))
-			return
-		case response.Data == nil || isRateLimited(response):
-			s.end(ctx, id, o, s.errorMessage(o, withoutPaths(response.Errors)))
-		default:
-			s.push(ctx, id, o, message{o.next, transport.EncodeResponse(response), "}", reply.Take()})
-		}
-	}
 }
 
 // isRateLimited reports whether a response has no data because all of its operation
@@ -127,6 +90,11 @@ func (s *socket) push(ctx context.Context, id string, o *operation, m message) {
 		m.unread.Release()
 		return
 	}
+	s.pushReserved(id, o, m)
+}
+
+// pushReserved is push for a message for which there is room.
+func (s *socket) pushReserved(id string, o *operation, m message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations[id] == o {
@@ -141,7 +109,7 @@ func (s *socket) push(ctx context.Context, id string, o *operation, m message) {
 // may then use its id again.
 func (s *socket) end(ctx context.Context, id string, o *operation, last []byte) {
 	reserved := s.reserve(ctx, len(last))
-	o.cancel()
+	o.stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations[id] == o {
@@ -156,12 +124,21 @@ func (s *socket) end(ctx context.Context, id string, o *operation, last []byte) 
 	}
 }
 
+// wakeAll lets all operations end, which are canceled.
+func (s *socket) wakeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.operations {
+		o.wake()
+	}
+}
+
 // cancel cancels an operation that the client has completed.
 func (s *socket) cancel(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o := s.operations[id]; o != nil {
-		o.cancel()
+		o.stop()
 		delete(s.operations, id)
 	}
 }

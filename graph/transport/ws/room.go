@@ -58,6 +58,17 @@ func (o *outbox) reserve(ctx context.Context, n int) bool {
 	return false
 }
 
+// tryReserve reserves room for a message of n bytes if there is some.
+func (o *outbox) tryReserve(n int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.reason != nil || o.room.waiting.Len() > 0 || !o.room.fits(n) {
+		return false
+	}
+	o.room.reserved += n
+	return true
+}
+
 // withdraw takes a reservation back that may have been granted meanwhile.
 func (o *outbox) withdraw(mine *reservation, place *list.Element) {
 	o.mu.Lock()
@@ -83,4 +94,11 @@ func (o *outbox) waitForRoom(ctx context.Context) {
 	if half := o.limits.SocketQueue / 2; o.reserve(ctx, half) {
 		o.unreserve(half)
 	}
+}
+
+// hasRoom reports whether half of the queue is free.
+func (o *outbox) hasRoom() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.reason == nil && o.room.waiting.Len() == 0 && o.room.fits(o.limits.SocketQueue/2)
 }

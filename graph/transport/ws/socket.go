@@ -21,8 +21,8 @@ import (
 )
 
 // socket serves GraphQL over one WebSocket, by the rules of graphql-transport-ws. One
-// goroutine reads, the outbox has one while it writes, and each operation has one that
-// asks for responses while there is room in the outbox.
+// goroutine reads, the outbox has one while it writes, and each operation has one while
+// it has responses; see execution.
 type socket struct {
 	*outbox
 
@@ -40,18 +40,7 @@ type socket struct {
 
 	mu         sync.Mutex
 	operations map[string]*operation // running, by the client's id
-	work       sync.WaitGroup        // the goroutines of operations
-}
-
-// operation is one that is running on a socket.
-type operation struct {
-	id     string // as JSON
-	next   []byte // how its messages with responses begin
-	cancel context.CancelFunc
-}
-
-func newOperation(id string, cancel context.CancelFunc) *operation {
-	return &operation{id: string(transport.Encode(id)), cancel: cancel}
+	work       sync.WaitGroup        // the operations, until they have ended
 }
 
 // serve reads messages until the socket is closed, and then waits until all its
@@ -85,6 +74,7 @@ const stopTimeout = 5 * time.Second
 // to read what was written, and closes the connection.
 func (s *socket) finish(cancel context.CancelFunc) {
 	cancel()
+	s.wakeAll()
 	<-s.done
 	_ = s.ws.NetConn().SetReadDeadline(time.Now().Add(linger))
 	_, _ = io.CopyN(io.Discard, s.ws.NetConn(), s.limits.Body)
@@ -326,9 +316,7 @@ func (s *socket) start(ctx context.Context, id string, payload json.RawMessage, 
 			return nil
 		}
 	}
-	s.work.Go(func() {
-		defer release()
-		s.execute(ctx, id, o, oc, turn)
-	})
+	s.work.Add(1)
+	go s.execute(ctx, id, o, oc, turn, release)
 	return nil
 }
