@@ -44,6 +44,17 @@ func (b *builder) update(ctx context.Context, op string, f func(*conn) error) er
 	}))
 }
 
+// serves reports whether the generation serves. The connections of its builders are
+// closed then, so the builder goes on with those of the server.
+func (b *builder) serves() (bool, error) {
+	serving, err := b.views.serving(true)
+	if err != nil || !os.SameFile(serving.file, b.generation.file) {
+		return false, err
+	}
+	b.generation = serving
+	return true, nil
+}
+
 // asFenced maps errors that mean that the generation was discarded to ErrFenced.
 func asFenced(err error) error {
 	var gone *unfitError
@@ -66,14 +77,18 @@ func (b *builder) Generation(ctx context.Context) (readmodel.Generation, error) 
 
 // Finish implements readmodel.Builder. It makes the timelines and the indexes, all in
 // one transaction. While an event is applied in part it is not known what belongs into
-// the timelines, so Finish leaves the work to a later call or to Switch.
+// the timelines, so Finish leaves the work to a later call or to Switch. If ctx ends
+// nothing of it is done.
 func (b *builder) Finish(ctx context.Context) error {
+	if serves, _ := b.serves(); serves {
+		return nil
+	}
 	return b.discardMisfit(b.update(ctx, "finish the views", func(c *conn) error {
 		g, err := readGeneration(c)
 		if err != nil || g.Checkpoint.Partial != 0 {
 			return err
 		}
-		return b.generation.complete(c)
+		return c.until(ctx, func() error { return b.generation.complete(c) })
 	}))
 }
 
@@ -113,7 +128,7 @@ func (b *builder) Switch(ctx context.Context) error {
 		return err
 	}
 	old, err := b.views.serving(true)
-	if err != nil || old.number == b.generation.number {
+	if err != nil || old == b.generation {
 		return err
 	}
 	err = b.discardMisfit(b.update(ctx, "switch the views", func(c *conn) error {
@@ -122,7 +137,7 @@ func (b *builder) Switch(ctx context.Context) error {
 			return err
 		}
 		if next.Checkpoint.Partial != 0 {
-			if err := b.generation.forgetPart(c); err != nil {
+			if err := c.until(ctx, func() error { return b.generation.forgetPart(c) }); err != nil {
 				return err
 			}
 		}
@@ -131,7 +146,7 @@ func (b *builder) Switch(ctx context.Context) error {
 		})
 	}))
 	if err == nil {
-		_, err = b.views.serving(true)
+		_, err = b.serves()
 	}
 	return err
 }

@@ -11,11 +11,12 @@ import (
 )
 
 // conn is a connection with its prepared statements, for one goroutine at a time.
-// Its methods take no context because each call is short, and interrupting a
-// statement would cost the connection.
+// Its methods take no context because each call is short; until is for those that are
+// not.
 type conn struct {
 	db    *sql.Conn
 	stmts map[string]*sql.Stmt
+	ctx   context.Context // of the statements
 }
 
 func newConn(db *sql.DB) (*conn, error) {
@@ -23,7 +24,7 @@ func newConn(db *sql.DB) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{db: c, stmts: make(map[string]*sql.Stmt)}, nil
+	return &conn{db: c, stmts: make(map[string]*sql.Stmt), ctx: context.Background()}, nil
 }
 
 // stmt returns the prepared statement of a query.
@@ -44,7 +45,7 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	result, err := s.Exec(args...)
+	result, err := s.ExecContext(c.ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -53,7 +54,7 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 
 // script runs several statements, without keeping them prepared.
 func (c *conn) script(statements string) error {
-	_, err := c.db.ExecContext(context.Background(), statements)
+	_, err := c.db.ExecContext(c.ctx, statements)
 	return err
 }
 
@@ -74,13 +75,25 @@ func (c *conn) transact(run func() error) error {
 	return err
 }
 
+// until runs a function whose statements are interrupted when ctx ends. A transaction
+// that they are part of can only be rolled back then.
+func (c *conn) until(ctx context.Context, run func() error) error {
+	c.ctx = ctx
+	defer func() { c.ctx = context.Background() }()
+	err := run()
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
 // collect returns the rows of a query, each read by scan.
 func collect[R any](c *conn, scan func(*sql.Rows, *R) error, query string, args ...any) ([]R, error) {
 	s, err := c.stmt(query)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Query(args...)
+	rows, err := s.QueryContext(c.ctx, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -67,4 +68,41 @@ func TestCacheSizeIsDividedAmongTheSnapshots(t *testing.T) {
 		s.Close()
 		wantNil(t, v.Close())
 	}
+}
+
+func TestStatementsAreInterruptedWhenTheirContextEnds(t *testing.T) {
+	v := openTestStore(t, t.TempDir(), Options{Exclusive: true})
+	serveViews(t, v)
+	wantNil(t, v.current.withWriter(func(c *conn) error {
+		for name, run := range map[string]func() error{
+			"exec": func() error {
+				_, err := c.exec("INSERT INTO volumes WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT 7, count(*), 0 FROM n")
+				return err
+			},
+			"script": func() error {
+				return c.script("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO volumes SELECT 8, count(*), 0 FROM n")
+			},
+			"collect": func() error {
+				_, err := collect(c, scanOne[int], "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+				return err
+			},
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			err := c.transact(func() error {
+				if _, err := c.exec("INSERT INTO volumes VALUES (9, 9, 9)"); err != nil {
+					return err
+				}
+				return c.until(ctx, run)
+			})
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s without end: got %v, want that the deadline is exceeded", name, err)
+			}
+			left, err := collect(c, scanOne[int], "SELECT count(*) FROM volumes WHERE start = 9")
+			if err != nil || left[0] != 0 {
+				t.Errorf("after %s: got %d rows of the transaction, %v, want none", name, left, err)
+			}
+		}
+		return nil
+	}))
 }

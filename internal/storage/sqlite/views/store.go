@@ -176,7 +176,20 @@ func (v *Store) refresh() error {
 		v.last = at
 	}
 	v.progress.SetServing(at)
+	v.closeBuilt(number)
 	return nil
+}
+
+// closeBuilt closes the connections with which a generation was built that serves now.
+func (v *Store) closeBuilt(number int) {
+	g := v.built[number]
+	if g == nil {
+		return
+	}
+	delete(v.built, number)
+	if err := g.close(); err != nil {
+		v.options.Log.Warn("the connections that built the views could not be closed", "file", g.path, "error", err)
+	}
 }
 
 // serving returns the generation that serves. If fresh is set it reads the file
