@@ -105,7 +105,7 @@ func (d *documents) field(t *ast.Definition, depth int) string {
 func (d *documents) candidates(t *ast.Definition, depth int) []*ast.FieldDefinition {
 	var fields []*ast.FieldDefinition
 	for _, f := range t.Fields {
-		if deep := d.left < 0 || depth > 8; !strings.HasPrefix(f.Name, "__") && !(deep && d.schema.Types[f.Type.Name()].IsCompositeType()) {
+		if deep := d.left < 0 || depth > 8; !strings.HasPrefix(f.Name, "__") && (!deep || !d.schema.Types[f.Type.Name()].IsCompositeType()) {
 			fields = append(fields, f)
 		}
 	}
