@@ -287,7 +287,7 @@
 //	p    long      the chirp's position
 //	o    array     of long; the keys of the users, at least one
 //
-// Its index is owner on (o, p). No two documents name the same user and chirp. A
+// Its index is owner on (o, p), in pages of 4 kB. No two documents name the same user and chirp. A
 // generation that is being built has the indexes author, followers and the one on
 // the ids of profiles from the start, and the others once its timelines are made.
 //

@@ -215,16 +215,17 @@ func (a *application) fanOut(ctx context.Context) error {
 	}
 	var rows []timelineRow
 	for _, f := range a.b.FanOuts {
-		for some := range slices.Chunk(followers.of(int64(f.Author), f.Range), a.w.v.chunk) {
-			if owners := a.ownersOf(f.Chirp, some); len(owners) > 0 {
-				rows = append(rows, timelineRow{ID: bson.NewObjectID(), Chirp: int64(f.Chirp), Owners: owners})
-			}
+		owners := a.ownersOf(f.Chirp, followers.of(int64(f.Author), f.Range))
+		for some := range slices.Chunk(owners, a.w.v.chunk) {
+			rows = append(rows, timelineRow{ID: bson.NewObjectID(), Chirp: int64(f.Chirp), Owners: some})
 		}
 	}
 	return insert(ctx, a.w.c.timelines, rows)
 }
 
-// ownersOf returns those of an author's followers whose timelines have a chirp.
+// ownersOf returns those of an author's followers whose timelines have a chirp, in the
+// order of the timelines' index: a large fan-out adds a few entries to each of the
+// index's pages, and so it comes to each page once.
 func (a *application) ownersOf(chirp domain.Position, followers []entry) []int64 {
 	owners := make([]int64, 0, len(followers))
 	for _, e := range followers {
@@ -232,6 +233,7 @@ func (a *application) ownersOf(chirp domain.Position, followers []entry) []int64
 			owners = append(owners, e.value)
 		}
 	}
+	slices.Sort(owners)
 	return owners
 }
 

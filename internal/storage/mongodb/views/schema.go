@@ -210,7 +210,7 @@ func (c collections) indexed() []indexed {
 		{c.profiles, []index{newIndex(idIndex, "id").unique()}, []index{newIndex(nameIndex, "folded")}},
 		{c.chirps, []index{newIndex(authorIndex, "a", "d", "_id")}, []index{newIndex(idIndex, "id").unique()}},
 		{c.follows, []index{newIndex(followersIndex, "e", "s", "r", "older")}, []index{newIndex(followingIndex, "r", "s", "e"), sources}},
-		{c.timelines, nil, []index{newIndex(ownerIndex, "o", "p")}},
+		{c.timelines, nil, []index{newIndex(ownerIndex, "o", "p").inSmallPages()}},
 	}
 }
 
@@ -275,5 +275,15 @@ func newIndex(name string, fields ...string) index {
 // unique makes the index a unique one.
 func (i index) unique() index {
 	i.Options.SetUnique(true)
+	return i
+}
+
+// inSmallPages makes the pages of the index as small as WiredTiger allows. It suits an
+// index to whose pages a write adds an entry here and there: MongoDB keeps a twentieth of
+// its cache for changed pages, whole, and writes each one out and changes it again once
+// they need more. The figures are in
+// doc/decisions/2026-11-28_timelines-are-indexed-in-small-pages.md.
+func (i index) inSmallPages() index {
+	i.Options.SetStorageEngine(bson.D{{Key: "wiredTiger", Value: bson.D{{Key: "configString", Value: "leaf_page_max=4KB"}}}})
 	return i
 }
