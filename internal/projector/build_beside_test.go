@@ -35,7 +35,7 @@ func fenceEachOther(t *testing.T, stores storePair, operatorFirst bool) {
 	}
 	cfg := projector.Config{
 		Log: stores.log, Views: stores.views, Threshold: 3, Holder: "a", FarBehind: behindBy(50), MaxEvents: 1,
-		LeaseTTL: 20 * time.Millisecond, RetryDelay: time.Millisecond, Watch: time.Nanosecond,
+		RetryDelay: time.Millisecond, Watch: time.Nanosecond,
 	}
 	slow := &slowViews{Store: stores.views, begun: make(chan struct{})}
 	rebuilt := make(chan error, 1)

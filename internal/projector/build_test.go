@@ -285,7 +285,7 @@ func TestBuildingHaltsBeforeAnEventThatFitsNoFinishedViews(t *testing.T) {
 			var log logtest.Recorder
 			cfg := projector.Config{
 				Log: stores.log, Views: stores.views, Threshold: 3, Holder: "a", FarBehind: behindBy(50),
-				RetryDelay: time.Millisecond, LeaseTTL: 20 * time.Millisecond, Watch: time.Millisecond, Logger: log.Logger(),
+				RetryDelay: time.Millisecond, LeaseTTL: 3 * time.Second, Watch: time.Millisecond, Logger: log.Logger(),
 			}
 			p := start(t, cfg)
 			eventually(t, "it halts", func() bool { return p.State().Phase == projector.Halted })
