@@ -125,10 +125,11 @@ func (s *stage) push(ctx context.Context, w *world, store string, p *pushing) (e
 // pushPosts returns how many posts a round has.
 func (s *stage) pushPosts() int { return max(5, int(pushPosts*s.span/(3*time.Second))) }
 
-// settle waits until a server has as many feed subscriptions, and nothing left to do.
+// settle waits until a server pushes to as many feed subscriptions. One that has not read
+// yet where it begins is not pushed what is posted meanwhile.
 func settle(ctx context.Context, srv *process.Server, subscriptions int) error {
 	for deadline := time.Now().Add(pushPatience); ; {
-		n, err := srv.Metric(ctx, "chirp_feed_subscriptions")
+		n, err := srv.Metric(ctx, "chirp_feed_subscriptions_live")
 		if err != nil || int(n) >= subscriptions {
 			return err
 		}

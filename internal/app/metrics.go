@@ -97,6 +97,8 @@ func (a *app) viewsThreshold() float64 {
 func (a *app) registerHub() {
 	a.gauge("chirp_feed_subscriptions", "Feed subscriptions that are open here.", nil,
 		func() float64 { return float64(a.hub.Stats().Feeds) })
+	a.gauge("chirp_feed_subscriptions_live", "Feed subscriptions to which chirps are pushed. The others read what came before.", nil,
+		func() float64 { return float64(a.hub.Stats().Live) })
 	a.gauge("chirp_profile_subscriptions", "Profile subscriptions that are open here.", nil,
 		func() float64 { return float64(a.hub.Stats().Profiles) })
 	a.counter("chirp_subscription_catchups_total", "Times a live feed subscription went back to catch-up reading.", nil,
