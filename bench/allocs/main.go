@@ -27,7 +27,6 @@ var hot = []struct{ pkg, benchmarks string }{
 	{"./graph/api", "^Benchmark(FeedPage|Handler|Push)$"},
 	{"./internal/auth", "^BenchmarkRead$"},
 	{"./internal/strictjson", "^BenchmarkTypicalRequest$/strict"},
-	{"./internal/subscription", "^BenchmarkDispatch$"},
 	{"./internal/projector", "^BenchmarkFollow$/sqlite/backfill=32$"},
 	{"./internal/storage/sqlite/eventlog", "^BenchmarkAppend$"},
 	{"./internal/storage/sqlite/views", "^BenchmarkViews(OneChirp|Timeline|Follow)$"},
